@@ -1,0 +1,73 @@
+"""Exact derivatives of ordinary NumPy code, by dual numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dualdiff import rules
+from dualdiff.core.array import DualArray
+from dualdiff.core.dual import Dual
+from dualdiff.core.errors import (
+    ExpiredDualError,
+    LostDerivativeError,
+    MixedPointsError,
+    NoRuleError,
+    NotHolomorphicError,
+    ObjectArrayWarning,
+)
+from dualdiff.drivers.custom import custom_derivative
+from dualdiff.drivers.derivative import derivative, nth_derivative, value_and_derivative
+from dualdiff.drivers.fields import curl, divergence, laplacian
+from dualdiff.drivers.gradient import gradient, value_and_gradient
+from dualdiff.drivers.hessian import hessian, value_gradient_and_hessian
+from dualdiff.drivers.jacobian import jacobian, value_and_jacobian
+from dualdiff.drivers.products import hvp, jvp
+from dualdiff.drivers.reading import tangent, value
+from dualdiff.rules.creation import empty as empty
+from dualdiff.rules.creation import full as full
+from dualdiff.rules.creation import ones as ones
+from dualdiff.rules.creation import zeros as zeros
+
+__version__ = "0.1.0"
+
+# The elementwise functions (dualdiff.sin, dualdiff.exp, ...) and the buffers are public too, but left out of
+# ``import *``, which must not shadow NumPy's names.
+__all__ = [
+    "Dual",
+    "DualArray",
+    "ExpiredDualError",
+    "LostDerivativeError",
+    "MixedPointsError",
+    "NoRuleError",
+    "NotHolomorphicError",
+    "ObjectArrayWarning",
+    "curl",
+    "custom_derivative",
+    "derivative",
+    "divergence",
+    "gradient",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "laplacian",
+    "nth_derivative",
+    "tangent",
+    "value",
+    "value_and_derivative",
+    "value_and_gradient",
+    "value_and_jacobian",
+    "value_gradient_and_hessian",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The elementwise functions, each built from its row of the table when it is first asked for."""
+    if name in rules.ROWS:
+        function = globals()[name] = rules.elementwise_function(name)
+        return function
+    raise AttributeError(f"module 'dualdiff' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *rules.ROWS})

@@ -1,0 +1,450 @@
+"""Arrays of dual numbers: a NumPy array and a tangent for the whole of it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.dual import HANDMADE, AnyDual, Dual, FloatDual, leading_space, make, same_call
+from dualdiff.core.errors import ObjectArrayWarning, lost, plain_target
+from dualdiff.tangents.single import Single, plain
+from dualdiff.tangents.space import Shape, Tangent, TangentSpace
+from dualdiff.tangents.structure import Structure
+
+#: Object arrays of at most this many duals are made without a warning.
+FEW = 16
+
+
+class DualArray(AnyDual):
+    """An array of dual numbers, which takes the place of an array in NumPy code.
+
+    Its value is a NumPy array and its tangent belongs to a tangent space.  Slices and other views share with their
+    base as NumPy's do: what is written into one is seen by all.
+
+    Parameters
+    ----------
+    value : array_like
+        The primal values; integers become float64.
+    tangent : array_like, optional
+        One direction, of the shape of the value; zero if it is left out.
+
+    Raises
+    ------
+    TypeError
+        If the value is not numeric.
+    ValueError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> x = DualArray([1.0, 2.0], [1.0, 0.0])
+    >>> x * x
+    DualArray([1., 4.], tangent=[2., 0.])
+    """
+
+    # parent and structure: of which array this is a view, and how; version: counts replacements of the tangent (or
+    # the value) of this array; seen: the parent's version that the cached tangent was gathered from; owned: the
+    # tangent's storage belongs to this array (and its views) alone, so that it may be written in place.
+    __slots__ = ("_parent", "_raw", "_seen", "_structure", "_value", "owned", "space", "version")
+
+    def __init__(self, value: Any, tangent: Tangent = None, space: TangentSpace | None = None) -> None:
+        if space is None:
+            value, tangent = _checked(value, tangent)
+            space = HANDMADE
+        self._value = value
+        self._raw = tangent
+        self.space = space
+        self._parent: DualArray | None = None
+        self._structure: Structure | None = None
+        self.version = 0
+        self._seen = 0
+        self.owned = False
+
+    # -- views -----------------------------------------------------------------------------------------------------
+
+    @property
+    def value(self) -> Any:
+        """The primal values."""
+        if self._parent is not None:
+            self._refresh()
+        return self._value
+
+    @property
+    def raw(self) -> Tangent | None:
+        """The tangent as its space keeps it."""
+        if self._parent is not None:
+            self._refresh()
+        return self._raw
+
+    @property
+    def base(self) -> DualArray | None:
+        """The array that this one is a view of."""
+        return None if self._parent is None else self.root()
+
+    def root(self) -> DualArray:
+        """The array at the end of the chain of views."""
+        array = self
+        while array._parent is not None:
+            array = array._parent
+        return array
+
+    def view_of(self, parent: DualArray, structure: Structure) -> DualArray:
+        """This array, declared a view."""
+        self._parent, self._structure, self._seen = parent, structure, parent.version
+        return self
+
+    def _refresh(self) -> None:
+        parent, structure = self._parent, self._structure
+        assert parent is not None
+        assert structure is not None
+        raw = parent.raw
+        if parent.version != self._seen:
+            self._seen = parent.version
+            self.version += 1
+            self._value = structure(parent.value)
+            self._raw = None if raw is None else self.space.gather([raw], structure, [parent.shape], self.shape)
+
+    def _places(self) -> Any:
+        """For each element, its number in the root."""
+        if self._parent is None:
+            return np.arange(self.size).reshape(self.shape)
+        assert self._structure is not None
+        return self._structure(self._parent._places())
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def __setitem__(self, key: Any, item: Any) -> None:
+        item = operand(item)
+        t: Tangent | None = None
+        if isinstance(item, AnyDual):
+            if leading_space((self, item)).tag != self.space.tag:
+                raise plain_target("an array of an outer differentiation")
+            if same_call(item.space, self.space):
+                t, item = item.raw, item.value
+            if isinstance(item, AnyDual):
+                self.accept(item.space)
+        shape = getattr(item, "shape", ())
+        self.value[key] = item
+        if t is not None:
+            t = self.space.cast(t, self.dtype, shape)
+        self.put(key, t, shape)
+
+    def accept(self, space: TangentSpace) -> None:
+        """Make the values ready to hold duals of an outer call."""
+        root = self.root()
+        lifted = lift(root._value, space)
+        if lifted is not root._value:
+            root._value = lifted
+            root.version += 1
+
+    def put(self, key: Any, t: Tangent | None, shape: Shape) -> None:
+        """Write tangents, as ``self[key] = ...`` writes values."""
+        root, space = self.root(), self.space
+        if root._raw is None and t is None:
+            return
+        if not root.owned:
+            root._raw = space.own(root._raw, root._value)
+            root.version += 1
+            root.owned = True
+        raw = self.raw
+        if self is root or (raw is not None and root._raw is not None and space.aliases(raw, root._raw)):
+            new = space.put(raw, t, key, self.shape, shape, self.value)
+            if new is raw:
+                return
+            if self is root:
+                root._raw = new
+                root.version += 1
+                return
+        places = np.unravel_index(self._places()[key], root.shape)
+        new = space.put(root._raw, t, places, root.shape, shape, root._value)
+        if new is not root._raw:
+            root._raw = new
+        # Views that are not memory of the base have to gather again.
+        root.version += 1
+
+    def lift(self, target: Any) -> Any:
+        """The target array, made ready to hold duals of this call."""
+        return lift(target, self.space)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Any:
+        value = self.value[key]
+        raw, space = self._raw, self.space
+        if isinstance(value, (np.ndarray, DualArray)):
+            return gathered(value, space, [self], Structure.getitem(key))
+        if raw is None:
+            return make(value, None, space)
+        if type(value) is np.float64 and type(space) is Single and isinstance(raw, np.ndarray):
+            return FloatDual(value, float(raw[key]), space)
+        return make(value, space.element(raw, key, self.shape), space)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool(np.any(self == item))
+
+    @property
+    def flat(self) -> Flat:
+        """The elements in C order, to iterate over, read and write by number."""
+        return Flat(self)
+
+    @flat.setter
+    def flat(self, item: Any) -> None:
+        Flat(self)[...] = item
+
+    @property
+    def flags(self) -> Any:
+        return plain(self).flags
+
+    @property
+    def strides(self) -> Any:
+        return plain(self).strides
+
+    def fill(self, item: Any) -> None:
+        """Write one number everywhere."""
+        self[...] = item
+
+    def item(self, *index: Any) -> Any:
+        """One element, as a dual number."""
+        if not index:
+            if self.size != 1:
+                raise ValueError("can only convert an array of size 1 to a scalar")
+            index = (0,)
+        number = index[0] if len(index) == 1 else index
+        return self[number] if isinstance(number, tuple) else self.flat[number]
+
+    def tolist(self) -> Any:
+        """Nested lists of dual numbers."""
+        return [e.tolist() if isinstance(e, DualArray) else e for e in self] if self.shape else self[()]
+
+    def sort(self, axis: int = -1, **options: Any) -> None:
+        """Sort in place, by value."""
+        self[...] = np.sort(self, axis, **options)
+
+    def view(self, *args: Any, **kwargs: Any) -> Any:
+        """A view of the whole array; other dtypes and classes are refused."""
+        if args or kwargs:
+            raise TypeError("view of a dual array takes no dtype and no class: use astype")
+        return gathered(self.value[...], self.space, [self], Structure.getitem(Ellipsis))
+
+    # -- the rest of an array's life ---------------------------------------------------------------------------
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if dtype is not None and np.dtype(dtype) != object:
+            raise plain_target(f"an array of dtype {np.dtype(dtype)}")
+        if copy is False:
+            raise ValueError("a dual array has to be copied to become an object array")
+        if self.size > FEW:
+            warnings.warn(
+                f"an array of {self.size} duals becomes an object array (np.asarray or the like): its derivative is "
+                "kept, but it is worked on element by element and slowly; np.asanyarray is no better, leaving the "
+                "conversion out is",
+                ObjectArrayWarning,
+                stacklevel=_stacklevel(),
+            )
+        array = np.empty(self.shape, object)
+        for i in np.ndindex(self.shape):
+            array[i] = self[i]
+        return array
+
+    def __float__(self) -> Any:
+        raise lost("float(x), and so a function of the math module,")
+
+    def __reduce__(self) -> Any:
+        return DualArray, (self.value, self.raw, self.space)
+
+    def __copy__(self) -> DualArray:
+        return np.copy(self)  # type: ignore[return-value]
+
+    def __deepcopy__(self, memo: Any) -> DualArray:
+        return np.copy(self)  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        values = np.array2string(plain(self), separator=", ", prefix="DualArray(")
+        if self.raw is None:
+            return f"DualArray({values}, tangent=0)"
+        tangent = self.tangent
+        if not isinstance(tangent, np.ndarray):
+            return f"DualArray({values}, tangent={tangent!r})"
+        shown = np.array2string(tangent, separator=", ", prefix=" " * 10 + "tangent=")
+        gap = ",\n          " if "\n" in values or "\n" in shown else ", "
+        return f"DualArray({values}{gap}tangent={shown})"
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise TypeError("unsupported format string passed to DualArray.__format__")
+        return repr(self)
+
+
+class Flat:
+    """The elements of a dual array in C order (``x.flat``)."""
+
+    def __init__(self, array: DualArray) -> None:
+        self.base = array
+
+    def _key(self, key: Any) -> Any:
+        numbers = np.arange(self.base.size).reshape(self.base.shape).flat[key]
+        return np.unravel_index(numbers, self.base.shape)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.base[self._key(key)]
+
+    def __setitem__(self, key: Any, item: Any) -> None:
+        index = self._key(key)
+        item = operand(item)
+        length, shape = np.size(index[0]) if index else 1, getattr(item, "shape", ())
+        if shape:
+            # As NumPy's flat iterator: the items are repeated or cut to the length.
+            item = np.resize(np.ravel(item), length) if np.size(item) != length else np.ravel(item)
+        self.base[index] = item
+
+    def __len__(self) -> int:
+        return self.base.size
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self.base[i] for i in np.ndindex(self.base.shape))
+
+    def copy(self) -> Any:
+        """A flat copy of the array."""
+        return self.base.flatten()
+
+
+def wrap(value: Any, raw: Tangent | None, space: TangentSpace) -> Any:
+    """A dual number or a dual array, as the value is a number or an array."""
+    if isinstance(value, (np.ndarray, DualArray)):
+        return DualArray(value, raw, space)
+    return make(value, raw, space)
+
+
+def gathered(value: Any, space: TangentSpace, sources: list[Any], structure: Structure) -> Any:
+    """The result of a structural function, a view where NumPy made one.
+
+    ``value`` is what NumPy gave; the sources are plain or dual.
+    """
+    shapes = [getattr(s, "shape", ()) for s in sources]
+    tangents = [s.raw if isinstance(s, AnyDual) and same_call(s.space, space) else None for s in sources]
+    raw = None
+    if any(t is not None for t in tangents):
+        raw = space.gather(tangents, structure, shapes, getattr(value, "shape", ()))
+        if len(sources) > 1:
+            raw = space.cast(raw, value.dtype, getattr(value, "shape", ()))
+    result = wrap(value, raw, space)
+    for source, t in zip(sources, tangents, strict=True):
+        if isinstance(source, DualArray) and same_call(source.space, space) and isinstance(result, DualArray):
+            if _is_view(value, source.value):
+                return result.view_of(source, structure)
+            disown(source, t, raw)
+    return result
+
+
+def disown(source: Any, t: Tangent | None, raw: Tangent | None) -> None:
+    """Note that another dual may share the storage of a tangent, so that it is copied before it is written."""
+    if isinstance(source, DualArray) and raw is not None and t is not None:
+        root = source.root()
+        if root.owned and source.space.aliases(raw, t):
+            root.owned = False
+
+
+def _is_view(value: Any, of: Any) -> bool:
+    """Whether NumPy gave a view (or the array itself)."""
+    if isinstance(value, DualArray):
+        return isinstance(of, DualArray) and (value is of or value._parent is not None) and value.root() is of.root()
+    if not isinstance(value, np.ndarray) or not isinstance(of, np.ndarray):
+        return False
+    return value is of or (value.base is not None and value.size > 0 and np.may_share_memory(value, of))
+
+
+def lift(array: Any, space: TangentSpace) -> Any:
+    """The array (plain, or dual in further calls), made ready to hold duals of ``space``."""
+    if not isinstance(array, DualArray):
+        return DualArray(array, None, space)
+    if same_call(array.space, space):
+        return array
+    if array.space.tag < space.tag:
+        return DualArray(array, None, space)
+    array.accept(space)
+    return array
+
+
+def operand(x: Any) -> Any:
+    """What a user wrote beside a dual: lists and object arrays that hold duals become one dual array."""
+    if isinstance(x, (AnyDual, float, int)):
+        return x
+    if isinstance(x, np.ndarray):
+        return combined(x.ravel().tolist(), x.shape, x) if x.dtype == object else x
+    if isinstance(x, (list, tuple)):
+        array = _nested(x)
+        return combined(array.ravel().tolist(), array.shape, array) if array.dtype == object else array
+    return x
+
+
+def _nested(x: Any) -> Any:
+    """A list as an array; of objects, one for each number or scalar dual, if it holds duals."""
+    parts = [operand(e) for e in x]
+    if any(isinstance(p, AnyDual) for p in parts):
+        shapes = {getattr(p, "shape", ()) for p in parts}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"a list of duals has entries of different shapes {sorted(shapes)}: use a tuple or a dict to keep "
+                "arrays of different shapes together"
+            )
+        array = np.empty((len(parts), *shapes.pop()), object)
+        for i, part in enumerate(parts):
+            if isinstance(part, DualArray):
+                for j in np.ndindex(part.shape):
+                    array[(i, *j)] = part[j]
+            else:
+                array[i] = part
+        return array
+    return np.asarray(x)
+
+
+def combined(elements: list[Any], shape: Shape, otherwise: Any = None) -> Any:
+    """One dual array from scalar duals and numbers; ``otherwise`` if there is no dual among them."""
+    if not any(isinstance(e, AnyDual) for e in elements):
+        return otherwise
+    if any(getattr(e, "shape", ()) for e in elements):
+        raise TypeError("an object array of dual arrays is not supported: use np.stack or np.concatenate")
+    return np.stack(elements).reshape(shape)
+
+
+def _stacklevel() -> int:
+    """How far up the caller is who is outside this package and NumPy, so that a warning names his line."""
+    level, frame = 2, sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("dualdiff", "numpy"):
+        frame = frame.f_back
+        level += 1
+    return level
+
+
+def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:
+    """Value and tangent of a dual array that is built by hand."""
+    array = np.array(value)
+    if array.dtype.kind in "iu":
+        array = array.astype(float)
+    if array.dtype.kind not in "fc":
+        raise TypeError(f"DualArray takes numbers, not {array.dtype}")
+    if tangent is None:
+        return array, None
+    t = np.array(tangent)
+    if t.shape != array.shape:
+        raise ValueError(f"the tangent has shape {t.shape}, the value {array.shape}")
+    if t.dtype.kind == "c" and array.dtype.kind != "c":
+        raise TypeError("the tangent of real values cannot be complex")
+    return array, t.astype(array.dtype)
+
+
+__all__ = ["Dual", "DualArray", "combined", "disown", "gathered", "lift", "operand", "wrap"]

@@ -1,0 +1,361 @@
+"""Dual numbers: a value and a tangent.
+
+`AnyDual` is what scalars and arrays share, `Dual` a number in any tangent space, and `FloatDual` the fast path: a
+float64 value (a Python float or a NumPy scalar) with a Python float as tangent.  The operators are put on these
+classes by the rules (`dualdiff.rules.operators`), which know the derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from dualdiff.core import tags
+from dualdiff.core.errors import expired, lost, no_rule
+from dualdiff.core.registry import CREATORS, FLOAT_UFUNCS, FUNCTIONS, REFUSED, UFUNCS
+from dualdiff.tangents.single import Single
+from dualdiff.tangents.zeros import may_have_nan, zero_mask
+
+if TYPE_CHECKING:
+    from dualdiff.tangents.space import Tangent, TangentSpace
+
+#: The space of duals that are built by hand.
+HANDMADE = Single(tags.MANUAL)
+
+
+def _method(function: Any) -> Callable[..., Any]:
+    """A method that is a NumPy function of the number, as the methods of arrays are."""
+
+    def method(self: AnyDual, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__ = function.__name__
+    method.__doc__ = f"As ``numpy.{function.__name__}``."
+    return method
+
+
+class AnyDual:
+    """A number or an array with a tangent; what all duals share."""
+
+    __slots__ = ()
+
+    value: Any
+    raw: Tangent
+    space: TangentSpace
+
+    # -- NumPy's protocols -------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        rule = UFUNCS.get((ufunc, method))
+        if rule is None:
+            name = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+            reason = REFUSED.get(ufunc)
+            raise no_rule(name, f" ({reason})" if reason else "")
+        return rule(*inputs, **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        rule = FUNCTIONS.get(function)
+        if rule is None:
+            if function in CREATORS:
+                return CREATORS[function](self, *args, **kwargs)
+            reason = REFUSED.get(function)
+            name = f"{function.__module__}.{function.__name__}"
+            raise no_rule(name, f" ({reason})" if reason else "")
+        return rule(*args, **kwargs)
+
+    # -- what would drop the tangent -----------------------------------------------------------------------------
+
+    def __float__(self) -> NoReturn:
+        raise lost("float(x), and so a function of the math module,")
+
+    def __int__(self) -> NoReturn:
+        raise lost("int(x)", "np.floor(x) or np.rint(x), which have derivative zero,")
+
+    def __complex__(self) -> NoReturn:
+        raise lost("complex(x)", "x + 0j")
+
+    def __index__(self) -> NoReturn:
+        raise lost("using a dual number as an index or a count", "int(dualdiff.value(x)) for the place")
+
+    def __hash__(self) -> NoReturn:
+        raise TypeError(
+            "dual numbers are unhashable: a set, dict or cache would hand out stale derivatives; "
+            "use dualdiff.value(x) as the key"
+        )
+
+    # -- by value --------------------------------------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    @property
+    def tangent(self) -> Any:
+        """The tangent as numbers: shaped like the value, after one axis for the directions if there are several."""
+        return self.space.read(self.raw, self.value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return getattr(self.value, "shape", ())
+
+    @property
+    def dtype(self) -> Any:
+        found = getattr(self.value, "dtype", None)
+        return np.dtype(type(self.value)) if found is None else found
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.intp))
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.size * self.dtype.itemsize)
+
+    @property
+    def itemsize(self) -> int:
+        return int(self.dtype.itemsize)
+
+    # -- for the spaces of inner calls -----------------------------------------------------------------------------
+
+    def zero_mask(self) -> Any:
+        """Where both the value and the tangent are zero."""
+        mask = zero_mask(self.value)
+        return mask if self.raw is None else mask & self.space.zero_mask(self.raw, self.shape)
+
+    def may_have_nan(self) -> bool:
+        """Whether the value or the tangent may have a NaN."""
+        return may_have_nan(self.value) or (self.raw is not None and self.space.may_have_nan(self.raw))
+
+    # -- the methods of arrays, which NumPy's scalars have too ---------------------------------------------------
+
+    all = _method(np.all)
+    any = _method(np.any)
+    argmax = _method(np.argmax)
+    argmin = _method(np.argmin)
+    argsort = _method(np.argsort)
+    clip = _method(np.clip)
+    compress = _method(lambda a, condition, axis=None, out=None: np.compress(condition, a, axis, out))
+    conj = _method(np.conjugate)
+    conjugate = _method(np.conjugate)
+    copy = _method(np.copy)
+    cumprod = _method(np.cumprod)
+    cumsum = _method(np.cumsum)
+    diagonal = _method(np.diagonal)
+    dot = _method(np.dot)
+    max = _method(np.max)
+    mean = _method(np.mean)
+    min = _method(np.min)
+    nonzero = _method(np.nonzero)
+    prod = _method(np.prod)
+    ptp = _method(np.ptp)
+    ravel = _method(np.ravel)
+    repeat = _method(np.repeat)
+    round = _method(np.round)
+    searchsorted = _method(np.searchsorted)
+    squeeze = _method(np.squeeze)
+    std = _method(np.std)
+    sum = _method(np.sum)
+    swapaxes = _method(np.swapaxes)
+    take = _method(np.take)
+    trace = _method(np.trace)
+    var = _method(np.var)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
+        """As ``numpy.reshape``; the shape may be given as several integers."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order)  # type: ignore[call-overload]
+
+    def transpose(self, *axes: Any) -> Any:
+        """As ``numpy.transpose``; the axes may be given as several integers."""
+        order: Any = (axes[0] if len(axes) == 1 else axes) if axes else None
+        return FUNCTIONS[np.transpose](self, order)
+
+    def flatten(self, order: str = "C") -> Any:
+        """A flat copy."""
+        return np.copy(np.ravel(self, order))  # type: ignore[call-overload]
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
+        """As ``ndarray.astype`` for floating dtypes; an integer dtype would drop the tangent and raises."""
+        return FUNCTIONS[np.astype](self, dtype, *args, **kwargs)
+
+    @property
+    def T(self) -> Any:
+        return FUNCTIONS[np.transpose](self)
+
+    @property
+    def mT(self) -> Any:
+        return np.swapaxes(self, -1, -2)  # type: ignore[call-overload]
+
+    @property
+    def real(self) -> Any:
+        return np.real(self)
+
+    @property
+    def imag(self) -> Any:
+        return np.imag(self)
+
+
+class Dual(AnyDual):
+    """A dual number: ``value + tangent * e`` with ``e * e = 0``.
+
+    Built by hand it has one direction, ``Dual(3.0, 1.0)``; inside `derivative` and its relatives the library builds
+    them.  A function f of it gives ``Dual(f(value), f'(value) * tangent)``.
+
+    Parameters
+    ----------
+    value : int, float, complex or NumPy scalar
+        The primal value; integers become floats.
+    tangent : number
+        The tangent, in the dtype of the value.
+
+    Examples
+    --------
+    >>> x = Dual(3.0, 1.0)
+    >>> x**3 + 2*x
+    Dual(33.0, 29.0)
+    """
+
+    __slots__ = ("raw", "space", "value")
+
+    def __init__(self, value: Any, tangent: Tangent = 0.0, space: TangentSpace | None = None) -> None:
+        if space is None:
+            value, tangent = _checked(value, tangent)
+            space = HANDMADE
+        self.value = value
+        self.raw = tangent
+        self.space = space
+
+    def __reduce__(self) -> Any:
+        return make, (self.value, self.raw, self.space)
+
+    def __copy__(self) -> Dual:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Dual:
+        return self
+
+    def __repr__(self) -> str:
+        return f"Dual({_plain_repr(self.value)}, {_plain_repr(self.tangent)})"
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return repr(self)
+        return f"Dual({self.value:{spec}}, {_format(self.tangent, spec)})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if dtype is not None and np.dtype(dtype) != object:
+            raise lost(f"an array of dtype {np.dtype(dtype)}", "np.stack for collecting elements")
+        array = np.empty((), object)
+        array[()] = self
+        return array
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("iteration over a dual number: it is a scalar")
+
+    def __getitem__(self, key: Any) -> Any:
+        if key == ():
+            return self
+        raise IndexError("invalid index to a scalar dual number")
+
+    def __len__(self) -> int:
+        raise TypeError("len() of a dual number: it is a scalar")
+
+    def item(self) -> Dual:
+        """The number itself: its tangent stays with it."""
+        return self
+
+    def lift(self, target: Any) -> Any:
+        """The target array, made ready to hold duals of this call."""
+        from dualdiff.core.array import lift
+
+        return lift(target, self.space)
+
+
+class FloatDual(Dual):
+    """A float64 value with a Python float as tangent, in a space of one direction."""
+
+    __slots__ = ()
+
+    value: float
+    raw: float
+
+    def __init__(self, value: float, raw: float, space: TangentSpace) -> None:
+        self.value = value
+        self.raw = raw
+        self.space = space
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if len(inputs) == 1 and not kwargs and method == "__call__":
+            fast = FLOAT_UFUNCS.get(ufunc)
+            if fast is not None:
+                return fast(self)
+        return AnyDual.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)
+
+
+def make(value: Any, raw: Tangent, space: TangentSpace) -> Dual:
+    """A dual number of the class that fits."""
+    kind = type(value)
+    if space.scalar_floats and (kind is np.float64 or kind is float):
+        if type(raw) is float:
+            return FloatDual(value, raw, space)
+        if raw is None or isinstance(raw, (float, int)):
+            return FloatDual(value, float(raw or 0.0), space)
+        if isinstance(raw, np.ndarray):
+            return FloatDual(value, float(raw), space)
+    if isinstance(raw, np.ndarray) and raw.ndim == 0:
+        raw = raw[()]
+    return Dual(value, raw, space)
+
+
+def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:
+    """Value and tangent of a dual that is built by hand."""
+    for name, x in (("value", value), ("tangent", tangent)):
+        if isinstance(x, (np.ndarray, list, tuple)) or getattr(x, "ndim", 0):
+            raise TypeError(f"Dual takes numbers, and its {name} is an array: use DualArray(value, tangent)")
+        if isinstance(x, AnyDual):
+            raise TypeError("Dual takes plain numbers; for derivatives of derivatives nest dualdiff.derivative")
+        if isinstance(x, (bool, np.bool_)) or not isinstance(x, (int, float, complex, np.number)):
+            raise TypeError(f"Dual takes numbers, and its {name} is {x!r} of type {type(x).__name__}")
+    if isinstance(value, (int, np.integer)):
+        value = float(value)
+    if np.iscomplexobj(tangent) and not np.iscomplexobj(value):
+        raise TypeError(f"the tangent {tangent!r} of the real value {value!r} cannot be complex")
+    return value, type(value)(tangent)
+
+
+def same_call(a: TangentSpace, b: TangentSpace) -> bool:
+    """Whether two duals belong to one call (a pickled dual brings a space of its own)."""
+    return a is b or a.tag == b.tag
+
+
+def leading_space(operands: Any) -> Any:
+    """The space of the innermost call among the operands; the duals of outer calls are constants to it."""
+    leading: Any = None
+    mixed = False
+    for x in operands:
+        if isinstance(x, AnyDual):
+            space = x.space
+            if leading is None:
+                leading = space
+            elif space is not leading and space.tag != leading.tag:
+                mixed = True
+                if space.tag > leading.tag:
+                    leading = space
+    if mixed and not all(tags.is_live(x.space.tag) for x in operands if isinstance(x, AnyDual) and x.space.tag):
+        raise expired()
+    return leading
+
+
+def _plain_repr(x: Any) -> str:
+    """Numbers without the name of their NumPy type, which would drown the pair."""
+    return repr(x.item()) if isinstance(x, (np.float64, np.complex128)) else repr(x)
+
+
+def _format(x: Any, spec: str) -> str:
+    if isinstance(x, np.ndarray):
+        return "[" + ", ".join(_format(e, spec) for e in x) + "]"
+    return format(x, spec)

@@ -1,0 +1,32 @@
+"""What the numbers need from the floors above: filled by the rules, read by the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+#: A NumPy ufunc and a method of it ("__call__", "reduce", ...): what duals do with them.
+UFUNCS: dict[tuple[Any, str], Callable[..., Any]] = {}
+
+#: The unary ufuncs on float duals: the fast path of scalars.
+FLOAT_UFUNCS: dict[Any, Callable[[Any], Any]] = {}
+
+#: NumPy's array functions: what duals do with them.
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+
+#: NumPy's creation functions when they are called with ``like=`` a dual, which becomes the first argument.
+CREATORS: dict[Any, Callable[..., Any]] = {}
+
+#: NumPy functions that are refused, with the reason.
+REFUSED: dict[Any, str] = {}
+
+
+def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated implementation for NumPy array functions."""
+
+    def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            FUNCTIONS[function] = implementation
+        return implementation
+
+    return register

@@ -1,0 +1,60 @@
+"""Tags: one integer for each call of an operator, larger for calls that start later.
+
+An inner call starts after the outer one, so its tag is larger, and wherever duals of two calls meet the larger tag
+is the outermost layer.  The low bits of a tag are a salt drawn for each process, so that duals that travel between
+processes by pickle never pass for duals of the receiver.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+_STEP = 1 << 24
+_lock = threading.Lock()
+_live: set[int] = set()
+_salt = 0
+_last = 0
+
+#: The tag of duals that a user builds by hand: below every call, never ended.
+MANUAL = 0
+
+
+def _draw_salt() -> None:
+    global _salt, _last, _lock
+    # A forked child must not inherit a lock that another thread of its parent held.
+    _lock = threading.Lock()
+    _salt = int.from_bytes(os.urandom(3), "little") | 1
+    _last = _last - _last % _STEP + _salt
+
+
+_draw_salt()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_draw_salt)
+
+
+def start() -> int:
+    """Begin a call: a tag larger than every tag this process has given or received."""
+    global _last
+    with _lock:
+        _last = tag = _last + _STEP
+    _live.add(tag)
+    return tag
+
+
+def end(tag: int) -> None:
+    """End the call of this tag; its duals are expired from here on."""
+    _live.discard(tag)
+
+
+def receive(tag: int) -> None:
+    """Move beyond the tag of a dual that came from another process (or an earlier life of this one)."""
+    global _last
+    with _lock:
+        if tag > _last:
+            _last = tag - tag % _STEP + _STEP + _salt
+
+
+def is_live(tag: int) -> bool:
+    """Whether the call of this tag may still be running: foreign tags cannot be known to have ended."""
+    return tag in _live or tag % _STEP != _salt

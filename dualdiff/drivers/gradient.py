@@ -1,0 +1,168 @@
+"""The gradient of a function with one number as its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.drivers.forms import derived
+from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, refuse_conjugates
+
+
+def gradient(
+    f: Callable[..., Any],
+    *args: Any,
+    argnum: int = 0,
+    chunk_size: int | None = None,
+    has_aux: bool = False,
+    batch_dims: int = 0,
+) -> Any:
+    r"""The gradient :math:`\partial f / \partial x_i` of a function with one number as its result.
+
+    Parameters
+    ----------
+    f : callable
+        A function of an array (or nested tuples and dicts of arrays and numbers) that returns one number; an array of
+        size 1 is accepted, as SciPy does.
+    *args
+        The arguments of f.
+    argnum : int
+        Which positional argument is differentiated.
+    chunk_size : int, optional
+        Directions in one call of f.  The default keeps a tangent to about 2**17 numbers (1 MB).
+    has_aux : bool
+        f returns a pair (result, aux); the gradient is returned with aux.
+    batch_dims : int
+        So many leading axes of x are points that f treats on their own; f returns one number for each.
+
+    Returns
+    -------
+    array, or the nesting of x
+        Shaped like x.  For complex x = a + ib and a real-valued f it is :math:`\partial_a f - i\,\partial_b f`, so
+        that :math:`df = \mathrm{Re} \sum g\,dx`.  Without arguments: the gradient as a function.
+
+    Raises
+    ------
+    ValueError
+        If f returns an array; `jacobian` is the operator for that.
+
+    Notes
+    -----
+    Costs max(1, ceil(n / chunk_size)) calls of f for n numbers in x.  Memory: chunk_size times the size of f's
+    intermediates.
+
+    Examples
+    --------
+    >>> from dualdiff import gradient
+    >>> gradient(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
+    array([2., 4.])
+    >>> gradient(lambda p: p["a"] * p["b"], {"a": 2.0, "b": 5.0})
+    {'a': 5.0, 'b': 2.0}
+    """
+    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    if not args:
+        return derived(gradient, f, **options)
+    _, result, aux = evaluate("gradient", f, args, **options)
+    return (result, aux) if has_aux else result
+
+
+def value_and_gradient(
+    f: Callable[..., Any],
+    *args: Any,
+    argnum: int = 0,
+    chunk_size: int | None = None,
+    has_aux: bool = False,
+    batch_dims: int = 0,
+) -> Any:
+    """The pair (f(x), gradient) from the calls of f that the gradient costs.
+
+    Parameters, errors and cost as `gradient`; with ``has_aux`` the result is ((f(x), aux), gradient).
+
+    Examples
+    --------
+    >>> from dualdiff import value_and_gradient
+    >>> value_and_gradient(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    if not args:
+        return derived(value_and_gradient, f, **options)
+    value, result, aux = evaluate("value_and_gradient", f, args, **options)
+    return ((value, aux) if has_aux else value), result
+
+
+def evaluate(
+    operator: str,
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    argnum: int,
+    chunk_size: int | None,
+    has_aux: bool,
+    batch_dims: int,
+) -> tuple[Any, Any, Any]:
+    """Value, gradient and aux."""
+    inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
+    parts: list[Any] = []
+    value: Any = None
+    aux: Any = None
+    for start, stop, outputs in dense_passes(
+        inputs, chunk_size, "noted" if inputs.is_complex else "allowed", imaginary=inputs.is_complex
+    ):
+        found = _scalar(inputs, outputs)
+        if start == 0:
+            value, aux = found, outputs.aux
+        is_complex = inputs.is_complex and np.iscomplexobj(found)
+        if is_complex and outputs.space.conjugates == "used":
+            raise refuse_conjugates(operator)
+        t = outputs.space.read(outputs.tangents[0], outputs.values[0])
+        parts.append(t.reshape((stop - start, *inputs.batch_shape)))
+        if is_complex and stop >= inputs.size:
+            break
+    flat = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if inputs.is_complex:
+        n = inputs.size
+        flat = flat[:n] if np.iscomplexobj(value) else flat[:n] - 1j * flat[n:]
+    return value, inputs.rebuild(split(inputs, np.moveaxis(flat, 0, -1), ())), aux
+
+
+def _scalar(inputs: Inputs, outputs: Outputs) -> Any:
+    """The value, checked to be one number (for each point of a batch)."""
+    if len(outputs.values) != 1:
+        raise ValueError(
+            f"{inputs.operator} needs an f that returns one number, and f returned a container of "
+            f"{len(outputs.values)} results: use dualdiff.jacobian"
+        )
+    value = outputs.values[0]
+    shape = getattr(value, "shape", ())
+    if inputs.batch_dims:
+        if shape != inputs.batch_shape:
+            raise ValueError(
+                f"{inputs.operator} with batch_dims={inputs.batch_dims} needs one number for each point, shape "
+                f"{inputs.batch_shape}, and f returned shape {shape}: use dualdiff.jacobian"
+            )
+        return value
+    if int(np.prod(shape)) != 1:
+        raise ValueError(
+            f"{inputs.operator} needs an f that returns one number, and f returned an array of shape {shape}: "
+            "use dualdiff.jacobian"
+        )
+    return value.reshape(())[()] if shape else value
+
+
+def split(inputs: Inputs, flat: Any, lead: tuple[int, ...]) -> list[Any]:
+    """The last axis, over all numbers of x, as the leaves of x; ``lead`` are the axes of the result of f."""
+    leaves, offset = [], 0
+    for leaf, core, size in zip(inputs.leaves, inputs.core_shapes, inputs.sizes, strict=True):
+        part = flat[..., offset : offset + size].reshape((*inputs.batch_shape, *lead, *core))
+        if inputs.is_complex and not np.iscomplexobj(leaf):
+            part = np.real(part)
+        offset += size
+        part = (
+            part
+            if getattr(part, "shape", ()) or (getattr(leaf, "ndim", None) == 0 and hasattr(leaf, "copy"))
+            else part[()]
+        )
+        leaves.append(part)
+    return leaves

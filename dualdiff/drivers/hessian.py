@@ -1,0 +1,107 @@
+"""The matrix of second derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dualdiff.drivers import gradient, jacobian
+from dualdiff.drivers.forms import derived
+
+
+def hessian(
+    f: Callable[..., Any],
+    *args: Any,
+    argnum: int = 0,
+    chunk_size: int | None = None,
+    has_aux: bool = False,
+    batch_dims: int = 0,
+) -> Any:
+    r"""The Hessian :math:`H_{ij} = \partial^2 f / \partial x_i \partial x_j` of a function to numbers.
+
+    Parameters
+    ----------
+    f : callable
+        As in `gradient`.
+    *args
+        The arguments of f.
+    argnum : int
+        Which positional argument is differentiated.
+    chunk_size : int, optional
+        Directions in one call of f, at each of the two levels.
+    has_aux : bool
+        f returns a pair (result, aux); the Hessian is returned with aux.
+    batch_dims : int
+        So many leading axes of x are points that f treats on their own; f returns one number for each.
+
+    Returns
+    -------
+    array
+        Of shape ``x.shape + x.shape``; with containers the nesting of x, and in each place the nesting of x again.
+        Without arguments: the Hessian as a function.
+
+    Raises
+    ------
+    ValueError
+        If f returns an array.
+
+    Notes
+    -----
+    The Jacobian of the gradient: ceil(n / chunk_size)**2 calls of f on duals nested two deep.
+
+    Examples
+    --------
+    >>> from dualdiff import hessian
+    >>> hessian(lambda x: x[0] ** 2 * x[1], [1.0, 2.0])
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    if not args:
+        return derived(hessian, f, **options)
+    (_, aux), _, result = evaluate(f, args, **options)
+    return (result, aux) if has_aux else result
+
+
+def value_gradient_and_hessian(
+    f: Callable[..., Any],
+    *args: Any,
+    argnum: int = 0,
+    chunk_size: int | None = None,
+    has_aux: bool = False,
+    batch_dims: int = 0,
+) -> Any:
+    """The triple (f(x), gradient, Hessian) from the calls of f that the Hessian costs.
+
+    Parameters, errors and cost as `hessian`; with ``has_aux`` the result is ((f(x), aux), gradient, Hessian).
+
+    Examples
+    --------
+    >>> from dualdiff import value_gradient_and_hessian
+    >>> value_gradient_and_hessian(lambda x: x[0] * x[1], [3.0, 2.0])
+    (np.float64(6.0), array([2., 3.]), array([[0., 1.],
+           [1., 0.]]))
+    """
+    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    if not args:
+        return derived(value_gradient_and_hessian, f, **options)
+    (value, aux), slope, result = evaluate(f, args, **options)
+    return ((value, aux) if has_aux else value), slope, result
+
+
+def evaluate(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    argnum: int,
+    chunk_size: int | None,
+    has_aux: bool,
+    batch_dims: int,
+) -> tuple[tuple[Any, Any], Any, Any]:
+    """Value and aux, gradient, Hessian."""
+
+    def slope(*args: Any) -> Any:
+        value, slope, aux = gradient.evaluate("hessian", f, args, argnum, chunk_size, has_aux, batch_dims)
+        return slope, (value, slope, aux)
+
+    _, result, (value, found, aux) = jacobian.evaluate("hessian", slope, args, argnum, chunk_size, True, batch_dims)
+    return (value, aux), found, result

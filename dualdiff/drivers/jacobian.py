@@ -1,0 +1,142 @@
+"""The Jacobian of a function of an array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.drivers.forms import derived
+from dualdiff.drivers.gradient import split
+from dualdiff.drivers.passes import Inputs, dense_passes
+
+
+def jacobian(
+    f: Callable[..., Any],
+    *args: Any,
+    argnum: int = 0,
+    chunk_size: int | None = None,
+    has_aux: bool = False,
+    batch_dims: int = 0,
+) -> Any:
+    r"""The Jacobian :math:`J_{ij} = \partial f_i / \partial x_j`.
+
+    Parameters
+    ----------
+    f : callable
+        A function of an array (or nested tuples and dicts) that returns an array (or nested tuples and dicts).
+    *args
+        The arguments of f.
+    argnum : int
+        Which positional argument is differentiated.
+    chunk_size : int, optional
+        Directions in one call of f.  The default keeps a tangent to about 2**17 numbers (1 MB).
+    has_aux : bool
+        f returns a pair (result, aux); the Jacobian is returned with aux.
+    batch_dims : int
+        So many leading axes of x, and of f(x), are points that f treats on their own.
+
+    Returns
+    -------
+    array
+        Of shape ``f(x).shape + x.shape``; with containers, the nesting of f(x) and in each place the nesting of x;
+        with ``batch_dims``, the batch axes once, before both.  Without arguments: the Jacobian as a function.
+
+    Raises
+    ------
+    ValueError
+        If ``batch_dims`` does not fit the shapes.
+    NotHolomorphicError
+        If x is complex and f uses conj, abs, real or imag.
+
+    Notes
+    -----
+    Costs max(1, ceil(n / chunk_size)) calls of f for n numbers in x.
+
+    Examples
+    --------
+    >>> from dualdiff import jacobian
+    >>> jacobian(lambda x: np.array([x[0] * x[1], x[0] ** 2]), [2.0, 3.0])
+    array([[3., 2.],
+           [4., 0.]])
+    """
+    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    if not args:
+        return derived(jacobian, f, **options)
+    _, result, aux = evaluate("jacobian", f, args, **options)
+    return (result, aux) if has_aux else result
+
+
+def value_and_jacobian(
+    f: Callable[..., Any],
+    *args: Any,
+    argnum: int = 0,
+    chunk_size: int | None = None,
+    has_aux: bool = False,
+    batch_dims: int = 0,
+) -> Any:
+    """The pair (f(x), Jacobian) from the calls of f that the Jacobian costs.
+
+    Parameters, errors and cost as `jacobian`; with ``has_aux`` the result is ((f(x), aux), Jacobian).
+
+    Examples
+    --------
+    >>> from dualdiff import value_and_jacobian
+    >>> value_and_jacobian(lambda x: 3 * x, np.array([1.0, 2.0]))
+    (array([3., 6.]), array([[3., 0.],
+           [0., 3.]]))
+    """
+    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    if not args:
+        return derived(value_and_jacobian, f, **options)
+    value, result, aux = evaluate("value_and_jacobian", f, args, **options)
+    return ((value, aux) if has_aux else value), result
+
+
+def evaluate(
+    operator: str,
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    argnum: int,
+    chunk_size: int | None,
+    has_aux: bool,
+    batch_dims: int,
+) -> tuple[Any, Any, Any]:
+    """Value, Jacobian and aux."""
+    inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
+    columns: list[Any] = []
+    first: Any = None
+    for start, stop, outputs in dense_passes(inputs, chunk_size, "refused" if inputs.is_complex else "allowed"):
+        if first is None:
+            first = outputs
+            _check_batch(inputs, first.values)
+        reads = outputs.reads()
+        if start == 0 and stop == inputs.size:
+            columns = [np.moveaxis(t, 0, -1) for t in reads]
+            break
+        if not columns and not any(hasattr(t, "space") for t in reads):
+            columns = [np.empty((*t.shape[1:], inputs.size), t.dtype) for t in reads]
+        if columns and isinstance(columns[0], np.ndarray):
+            for column, t in zip(columns, reads, strict=True):
+                column[..., start:stop] = np.moveaxis(t, 0, -1)
+        else:
+            columns = columns or [[] for _ in reads]
+            for column, t in zip(columns, reads, strict=True):
+                column.append(np.moveaxis(t, 0, -1))
+    columns = [np.concatenate(c, axis=-1) if isinstance(c, list) else c for c in columns]
+    result = []
+    for full, value in zip(columns, first.values, strict=True):
+        lead = getattr(value, "shape", ())[batch_dims:]
+        result.append(inputs.rebuild(split(inputs, full, lead)))
+    return first.value, first.rebuild(result), first.aux
+
+
+def _check_batch(inputs: Inputs, values: list[Any]) -> None:
+    for value in values:
+        shape = getattr(value, "shape", ())
+        if shape[: inputs.batch_dims] != inputs.batch_shape:
+            raise ValueError(
+                f"{inputs.operator} with batch_dims={inputs.batch_dims}: x starts with the axes {inputs.batch_shape}, "
+                f"and so must f(x), which has the shape {shape}"
+            )

@@ -1,0 +1,220 @@
+"""How the operators run a function: seeds in, tangents out, one fresh tag for each call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core import tags
+from dualdiff.core.array import DualArray
+from dualdiff.core.dual import AnyDual, Dual, make
+from dualdiff.core.errors import NotHolomorphicError, expired
+from dualdiff.drivers.containers import flatten, input_leaf, output_leaf
+from dualdiff.tangents.dense import Dense
+from dualdiff.tangents.single import Single
+from dualdiff.tangents.space import TangentSpace
+
+#: A dense tangent has at most about this many numbers, unless `chunk_size` says otherwise.
+CHUNK_ELEMENTS = 1 << 17
+
+
+class Inputs:
+    """The argument that is differentiated, as leaves, and the function of it alone."""
+
+    def __init__(
+        self,
+        operator: str,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        argnum: int,
+        has_aux: bool = False,
+        batch_dims: int = 0,
+    ) -> None:
+        if not callable(f):
+            raise TypeError(f"{operator} takes a function as its first argument, not {type(f).__name__}")
+        if isinstance(argnum, bool) or not isinstance(argnum, (int, np.integer)):
+            raise TypeError(f"{operator}: argnum must be an integer, not {argnum!r}")
+        if not -len(args) <= argnum < len(args):
+            raise ValueError(
+                f"{operator}: argnum={argnum}, but f was given {len(args)} positional argument"
+                + ("s" if len(args) != 1 else "")
+            )
+        self.operator, self.f, self.args, self.argnum, self.has_aux = operator, f, args, argnum % len(args), has_aux
+        leaves, self.rebuild = flatten(args[argnum])
+        alone = not isinstance(args[argnum], (tuple, dict))
+        self.leaves = [input_leaf(leaf, operator, alone) for leaf in leaves]
+        self.shapes = [getattr(leaf, "shape", ()) for leaf in self.leaves]
+        self.batch_dims = batch_dims
+        self.batch_shape: tuple[int, ...] = ()
+        if batch_dims:
+            self._take_batch(batch_dims)
+        self.core_shapes = [shape[batch_dims:] for shape in self.shapes]
+        self.sizes = [int(np.prod(shape, dtype=np.intp)) for shape in self.core_shapes]
+        self.size = sum(self.sizes)
+        self.is_complex = any(np.iscomplexobj(leaf) for leaf in self.leaves)
+
+    def _take_batch(self, batch_dims: int) -> None:
+        if isinstance(batch_dims, bool) or not isinstance(batch_dims, int) or batch_dims < 0:
+            raise ValueError(f"{self.operator}: batch_dims must be a number of leading axes, not {batch_dims!r}")
+        found = {shape[:batch_dims] for shape in self.shapes}
+        if any(len(shape) < batch_dims for shape in self.shapes) or len(found) > 1:
+            raise ValueError(
+                f"{self.operator}: batch_dims={batch_dims} needs every array of x to start with the same "
+                f"{batch_dims} axes; the shapes are {self.shapes}"
+            )
+        self.batch_shape = found.pop() if found else ()
+
+    def call(self, leaves: list[Any]) -> tuple[Any, Any]:
+        """``f`` of these leaves, and aux."""
+        args = [*self.args]
+        args[self.argnum] = self.rebuild(leaves)
+        result = self.f(*args)
+        if not self.has_aux:
+            return result, None
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(f"{self.operator}: with has_aux=True, f has to return a pair (result, aux)")
+        return result
+
+    def chunks(self, chunk_size: int | None, directions: int) -> Iterator[tuple[int, int]]:
+        """The ranges of directions of each pass; one empty pass if there are none."""
+        if chunk_size is None:
+            weight = sum(map(_weight, self.leaves))
+            chunk_size = max(1, CHUNK_ELEMENTS // max(weight, 1))
+            # Passes of even size cost the same number of calls and less memory.
+            passes = -(-directions // chunk_size)
+            chunk_size = max(1, -(-directions // max(passes, 1)))
+        elif isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)) or chunk_size < 1:
+            raise ValueError(f"{self.operator}: chunk_size must be a positive integer, not {chunk_size!r}")
+        for start in range(0, max(directions, 1), chunk_size):
+            yield start, min(start + chunk_size, directions)
+
+    def seeded(self, space: Dense, start: int, stop: int) -> list[Any]:
+        """The leaves as duals along the unit directions start to stop; those beyond `size` are imaginary."""
+        leaves, offset = [], 0
+        for leaf, shape, core, size in zip(self.leaves, self.shapes, self.core_shapes, self.sizes, strict=True):
+            n = stop - start
+            seeds = np.zeros((n, size), np.result_type(_dtype(leaf)))
+            for imaginary in (False, True) if self.is_complex else (False,):
+                first = offset + self.size * imaginary
+                lo, hi = max(start, first), min(stop, first + size)
+                if hi > lo and (not imaginary or np.iscomplexobj(leaf)):
+                    seeds[np.arange(lo - start, hi - start), np.arange(lo - first, hi - first)] = (
+                        1j if imaginary else 1.0
+                    )
+            offset += size
+            raw = seeds.reshape((n, *(1,) * self.batch_dims, *core))
+            if self.batch_dims:
+                raw = np.broadcast_to(raw, (n, *shape))
+            leaves.append(_dual(leaf, raw, space))
+        return leaves
+
+
+def _dtype(x: Any) -> Any:
+    found = getattr(x, "dtype", None)
+    return np.dtype(type(x)) if found is None else found
+
+
+def _weight(x: Any) -> int:
+    """How many numbers a value is, with the tangents of outer calls that it carries."""
+    if isinstance(x, AnyDual):
+        return _weight(x.value) * (1 + getattr(x.space, "directions", 1))
+    return int(np.size(x))
+
+
+def _dual(value: Any, raw: Any, space: TangentSpace) -> Any:
+    # Every pass works on a copy: f may write into its argument.
+    if getattr(value, "shape", ()) or isinstance(value, (np.ndarray, DualArray)):
+        return DualArray(value.copy("K") if isinstance(value, np.ndarray) else np.copy(value), raw, space)
+    return Dual(value, raw, space)
+
+
+class Outputs:
+    """What a function returned: values, tangents as their space keeps them, and how the leaves stood together."""
+
+    def __init__(self, inputs: Inputs, space: TangentSpace, result: Any, aux: Any) -> None:
+        leaves, self.rebuild = flatten(result)
+        self.values: list[Any] = []
+        self.tangents: list[Any] = []
+        for leaf in leaves:
+            leaf = output_leaf(leaf, inputs.operator)
+            value, t = leaf, None
+            if isinstance(leaf, AnyDual):
+                if leaf.space.tag == space.tag:
+                    value, t = leaf.value, leaf.raw
+                else:
+                    check_outer(leaf, space)
+            self.values.append(value)
+            self.tangents.append(t)
+        self.aux = strip(aux, space) if inputs.has_aux else None
+        self.space = space
+
+    @property
+    def value(self) -> Any:
+        """What f gives without differentiation."""
+        return self.rebuild(self.values)
+
+    def reads(self) -> list[Any]:
+        """The tangents as numbers."""
+        return [self.space.read(t, value) for t, value in zip(self.tangents, self.values, strict=True)]
+
+
+def check_outer(x: AnyDual, space: TangentSpace) -> None:
+    """A dual in a result, if not of this call, is a constant of a call that still runs outside; or else expired."""
+    if x.space.tag > space.tag or (x.space.tag and not tags.is_live(x.space.tag)):
+        raise expired()
+
+
+def strip(tree: Any, space: TangentSpace) -> Any:
+    """The same with the tangents of this call left out (what `has_aux` hands back)."""
+    if isinstance(tree, AnyDual):
+        if tree.space.tag == space.tag:
+            return tree.value
+        check_outer(tree, space)
+        return tree
+    if isinstance(tree, dict):
+        return {k: strip(v, space) for k, v in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        items = [strip(v, space) for v in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    if isinstance(tree, np.ndarray) and tree.dtype == object:
+        return strip(output_leaf(tree, "has_aux"), space) if any(isinstance(e, AnyDual) for e in tree.flat) else tree
+    return tree
+
+
+def single_pass(inputs: Inputs, tangents: list[Any], conjugates: str = "allowed") -> Outputs:
+    """One call of f along one direction; a tangent None is zero."""
+    tag = tags.start()
+    try:
+        space = Single(tag, conjugates)
+        leaves = [
+            make(leaf, t, space) if not isinstance(leaf, (np.ndarray, DualArray)) else _dual(leaf, t, space)
+            for leaf, t in zip(inputs.leaves, tangents, strict=True)
+        ]
+        return Outputs(inputs, space, *inputs.call(leaves))
+    finally:
+        tags.end(tag)
+
+
+def dense_passes(
+    inputs: Inputs, chunk_size: int | None, conjugates: str = "allowed", imaginary: bool = False
+) -> Iterator[tuple[int, int, Outputs]]:
+    """One call of f for each chunk of unit directions; with ``imaginary``, also along i times each, at the end."""
+    directions = inputs.size * (2 if imaginary else 1)
+    for start, stop in inputs.chunks(chunk_size, directions):
+        tag = tags.start()
+        try:
+            space = Dense(tag, stop - start, conjugates)
+            outputs = Outputs(inputs, space, *inputs.call(inputs.seeded(space, start, stop)))
+        finally:
+            tags.end(tag)
+        yield start, stop, outputs
+
+
+def refuse_conjugates(operator: str) -> NotHolomorphicError:
+    """The error for a complex result of a function that is not holomorphic."""
+    return NotHolomorphicError(
+        f"{operator}: f takes complex x to complex values and is not holomorphic (it uses conj, abs, real or imag); "
+        "use dualdiff.jvp or dualdiff.vjp, which are right along any direction"
+    )

@@ -1,0 +1,142 @@
+"""Derivatives along directions, without forming matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.dual import AnyDual
+from dualdiff.drivers import gradient
+from dualdiff.drivers.containers import flatten
+from dualdiff.drivers.forms import derived
+from dualdiff.drivers.passes import Inputs, single_pass
+
+
+def jvp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False) -> Any:
+    r"""The value and the derivative along a direction: ``jvp(f, x, v)`` is :math:`(f(x), J v)`.
+
+    Parameters
+    ----------
+    f : callable
+        A function of a number, an array, or nested tuples and dicts of them.
+    *args
+        x, then the direction v with the nesting and shapes of x, then the other arguments of f.
+    argnum : int
+        The place of x among the arguments of f.
+    has_aux : bool
+        f returns a pair (result, aux); aux is the third item of the result.
+
+    Returns
+    -------
+    tuple
+        f(x) and J v, both with the nesting and shapes of f(x).  ``jvp(f)`` is a function of (x, v, ...).
+
+    Raises
+    ------
+    ValueError
+        If v does not have the nesting and shapes of x.
+
+    Notes
+    -----
+    One call of f.  Right along any direction for complex x too, for functions that are not holomorphic.  See Griewank
+    and Walther, *Evaluating Derivatives* (2008), section 3.1.
+
+    Examples
+    --------
+    >>> from dualdiff import jvp
+    >>> jvp(np.sin, np.array([0.0, 0.0]), np.array([1.0, 2.0]))
+    (array([0., 0.]), array([1., 2.]))
+    """
+    if not args:
+        return derived(jvp, f, argnum=argnum, has_aux=has_aux)
+    inputs, directions = _with_direction("jvp", f, args, argnum, has_aux)
+    outputs = single_pass(inputs, directions)
+    pair = outputs.value, outputs.rebuild(outputs.reads())
+    return (*pair, outputs.aux) if has_aux else pair
+
+
+def hvp(
+    f: Callable[..., Any], *args: Any, argnum: int = 0, chunk_size: int | None = None, has_aux: bool = False
+) -> Any:
+    r"""The Hessian times a direction, without forming it: ``hvp(f, x, v)`` is :math:`H v`.
+
+    Parameters
+    ----------
+    f : callable
+        As in `gradient`.
+    *args
+        x, then the direction v with the nesting and shapes of x, then the other arguments of f.
+    argnum : int
+        The place of x among the arguments of f.
+    chunk_size : int, optional
+        Directions in one call of f.
+    has_aux : bool
+        f returns a pair (result, aux); the product is returned with aux.
+
+    Returns
+    -------
+    array, or the nesting of x
+        Shaped like x.  ``hvp(f)`` is a function of (x, v, ...), as ``scipy.optimize.minimize(hessp=...)`` calls it.
+
+    Raises
+    ------
+    ValueError
+        If f returns an array, or v does not have the nesting and shapes of x.
+
+    Notes
+    -----
+    The derivative of the gradient along v: max(1, ceil(n / chunk_size)) calls of f.
+
+    Examples
+    --------
+    >>> from dualdiff import hvp
+    >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([4., 2.])
+    """
+    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux}
+    if not args:
+        return derived(hvp, f, **options)
+
+    def slope(*args: Any) -> Any:
+        _, slope, aux = gradient.evaluate("hvp", f, args, argnum, chunk_size, has_aux, 0)
+        return slope, aux
+
+    inputs, directions = _with_direction("hvp", slope, args, argnum, True)
+    outputs = single_pass(inputs, directions)
+    result = outputs.rebuild(outputs.reads())
+    return (result, outputs.aux) if has_aux else result
+
+
+def _with_direction(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], argnum: int, has_aux: bool
+) -> tuple[Inputs, list[Any]]:
+    """Inputs at x, and the direction as tangents of its leaves."""
+    if len(args) < 2:
+        raise TypeError(f"{operator}(f, x, v, ...) needs a direction v after x")
+    x, v, *rest = args
+    if not isinstance(argnum, (int, np.integer)) or not -len(rest) - 1 <= argnum <= len(rest):
+        raise ValueError(f"{operator}: argnum={argnum}, but f takes {len(rest) + 1} positional arguments")
+    rest.insert(argnum % (len(rest) + 1), x)
+    inputs = Inputs(operator, f, tuple(rest), argnum, has_aux)
+    leaves, _ = flatten(v)
+    if len(leaves) != len(inputs.leaves):
+        raise ValueError(f"{operator}: v has {len(leaves)} entries and x has {len(inputs.leaves)}")
+    tangents = []
+    for t, leaf, shape in zip(leaves, inputs.leaves, inputs.shapes, strict=True):
+        if not isinstance(t, AnyDual):
+            t = np.asarray(t)
+            if t.dtype.kind not in "iufc":
+                raise TypeError(f"{operator}: the direction v has the dtype {t.dtype}, which is not numeric")
+        if t.shape != shape:
+            raise ValueError(f"{operator}: the direction v has the shape {t.shape}, and x has {shape}")
+        dtype = np.result_type(leaf) if not hasattr(leaf, "dtype") else leaf.dtype
+        if t.dtype.kind == "c" and dtype.kind != "c":
+            raise TypeError(f"{operator}: the direction v is complex, and x is real")
+        if isinstance(t, AnyDual):
+            tangents.append(t if t.dtype == dtype else t.astype(dtype))
+        else:
+            t = t.astype(dtype)
+            tangents.append(t if shape or isinstance(leaf, np.ndarray) else t.item() if dtype == np.float64 else t[()])
+    return inputs, tangents

@@ -1,0 +1,254 @@
+"""Arrays made like a dual array, and writing into arrays by function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import DualArray, operand
+from dualdiff.core.dual import AnyDual
+from dualdiff.core.errors import plain_target
+from dualdiff.core.registry import CREATORS
+from dualdiff.rules.support import implements, plain_values, shape_of
+
+
+def buffer(value: Any, likes: Any) -> Any:
+    """A plain array as a dual one that accepts the duals of every call among ``likes``."""
+    levels = {}
+    for like in likes:
+        x = like
+        while isinstance(x, AnyDual):
+            levels[x.space.tag] = x.space
+            x = x.value
+    for tag in sorted(levels):
+        value = DualArray(value, None, levels[tag])
+    return value
+
+
+def _duals(like: Any) -> list[Any]:
+    """The duals in ``like``, which may be nested tuples, lists and dicts."""
+    if isinstance(like, AnyDual):
+        return [like]
+    if isinstance(like, dict):
+        return [d for item in like.values() for d in _duals(item)]
+    if isinstance(like, (tuple, list)):
+        return [d for item in like for d in _duals(item)]
+    if isinstance(like, np.ndarray) and like.dtype == object:
+        return [d for item in like.flat for d in _duals(item)]
+    return []
+
+
+def _made(maker: Any, shape: Any, like: Any, dtype: Any, *args: Any, **options: Any) -> Any:
+    duals = _duals(like)
+    if dtype is None:
+        dtype = np.result_type(*(plain_values(d) for d in duals)) if duals else _plain_dtype(like)
+    return buffer(maker(shape, *args, dtype=dtype, **options), duals)
+
+
+def _plain_dtype(like: Any) -> Any:
+    dtypes = [np.asarray(e).dtype for e in (like if isinstance(like, (tuple, list)) else (like,)) if e is not None]
+    dtypes = [d for d in dtypes if d.kind in "fc"]
+    return np.result_type(*dtypes) if dtypes else np.float64
+
+
+def zeros(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
+    """An array of zeros that duals can be written into, if ``like`` is or holds a dual.
+
+    Parameters
+    ----------
+    shape : int or tuple of ints
+    like : number, array or dual, or nested tuples, lists and dicts of them
+        Decides what the array can hold: with plain numbers it is a plain NumPy array, so that a function written with
+        it works on floats and duals alike.
+    dtype : dtype, optional
+        By default the dtype of ``like``, float64 for integers.
+
+    Returns
+    -------
+    numpy.ndarray or DualArray
+
+    Examples
+    --------
+    >>> import dualdiff
+    >>> def f(x):
+    ...     y = dualdiff.zeros(2, like=x)
+    ...     y[0] = x ** 2
+    ...     y[1] = 3 * x
+    ...     return y
+    >>> dualdiff.derivative(f, 2.0)
+    array([4., 3.])
+    """
+    return _made(np.zeros, shape, like, dtype, order=order)
+
+
+def ones(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
+    """An array of ones that duals can be written into, if ``like`` is or holds a dual; see `zeros`.
+
+    Examples
+    --------
+    >>> import dualdiff
+    >>> dualdiff.ones(2, like=0.5)
+    array([1., 1.])
+    """
+    return _made(np.ones, shape, like, dtype, order=order)
+
+
+def empty(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
+    """An uninitialised array that duals can be written into, if ``like`` is or holds a dual; see `zeros`.
+
+    Examples
+    --------
+    >>> import dualdiff
+    >>> dualdiff.empty((2, 3), like=0.5).shape
+    (2, 3)
+    """
+    return _made(np.empty, shape, like, dtype, order=order)
+
+
+def full(shape: Any, fill_value: Any, like: Any = None, dtype: Any = None, order: Any = "C") -> Any:
+    """An array filled with one number, which may be a dual, that duals can be written into; see `zeros`.
+
+    Examples
+    --------
+    >>> import dualdiff
+    >>> dualdiff.full(2, 7.0, like=0.5)
+    array([7., 7.])
+    """
+    array = _made(np.empty, shape, (like, fill_value), dtype, order=order)
+    array[...] = fill_value
+    return array
+
+
+def _like(name: str) -> Any:
+    function = getattr(np, name)
+
+    def implementation(
+        a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    ) -> Any:
+        made = function(plain_values(a), dtype=dtype, order=order, shape=shape)
+        return buffer(made, [a]) if made.dtype.kind in "fc" else made
+
+    return implementation
+
+
+for name in ("zeros_like", "ones_like", "empty_like"):
+    implements(getattr(np, name))(_like(name))
+
+
+@implements(np.full_like)
+def full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Any:
+    made = np.empty_like(plain_values(a), dtype=dtype, order=order, shape=shape)  # type: ignore[call-overload]
+    if made.dtype.kind not in "fc":
+        made[...] = fill_value
+        return made
+    result = buffer(made, [a, fill_value])
+    result[...] = fill_value
+    return result
+
+
+def _creator(name: str) -> Any:
+    """A creation function called with ``like=x``: what it makes accepts the duals of x."""
+    function = getattr(np, name)
+
+    def implementation(like: Any, *args: Any, **kwargs: Any) -> Any:
+        made = function(*args, **kwargs)
+        return buffer(made, [like]) if made.dtype.kind in "fc" else made
+
+    return implementation
+
+
+for _name in ("zeros", "ones", "empty", "eye", "identity", "arange", "tri", "fromfunction"):
+    CREATORS[getattr(np, _name)] = _creator(_name)
+
+
+def _full_with_like(like: Any, shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **kwargs: Any) -> Any:
+    return full(shape, fill_value, like, dtype, order)
+
+
+def _array_with_like(like: Any, object: Any, dtype: Any = None, **kwargs: Any) -> Any:
+    made = operand(object)
+    if isinstance(made, AnyDual):
+        made = np.copy(made)  # type: ignore[call-overload]
+        return made if dtype is None else made.astype(dtype)
+    made = np.array(object, dtype=dtype)
+    return buffer(made, [like]) if made.dtype.kind in "fc" else made
+
+
+CREATORS[np.full] = _full_with_like
+for _name in ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"):
+    CREATORS[getattr(np, _name)] = _array_with_like
+
+
+@implements(np.copyto)
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
+    if not isinstance(dst, DualArray):
+        raise plain_target("the target of numpy.copyto (or of numpy.full_like)")
+    src = operand(src)
+    if not np.can_cast(np.result_type(plain_values(src)), dst.dtype, casting):
+        raise TypeError(f"cannot copy into {dst.dtype} with casting rule {casting!r}")
+    dst[...] = src if where is True else np.where(where, src, dst)
+
+
+def _put_into(function: Any) -> Any:
+    name = function.__name__
+
+    def implementation(target: Any, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(target, DualArray):
+            raise plain_target(f"the target of numpy.{name}")
+        numbers = np.arange(target.size).reshape(target.shape)
+        WRITERS[name](target, numbers, *args, **kwargs)
+
+    return implementation
+
+
+def _put(target: Any, numbers: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
+    places = np.ravel(np.take(numbers, ind, mode=mode))
+    v = np.ravel(operand(v))
+    target.flat[places] = v[np.arange(len(places)) % len(v)]
+
+
+def _place(target: Any, numbers: Any, mask: Any, vals: Any) -> None:
+    places = np.extract(plain_values(mask), numbers)
+    vals = np.ravel(operand(vals))
+    target.flat[places] = vals[np.arange(len(places)) % len(vals)]
+
+
+def _putmask(target: Any, numbers: Any, mask: Any, values: Any) -> None:
+    places = np.extract(plain_values(mask), numbers)
+    values = np.ravel(operand(values))
+    target.flat[places] = values[places % len(values)]
+
+
+def _fill_diagonal(target: Any, numbers: Any, val: Any, wrap: bool = False) -> None:
+    marks = np.zeros(target.shape, bool)
+    np.fill_diagonal(marks, True, wrap)
+    places = np.flatnonzero(marks)
+    val = np.ravel(operand(val))
+    target.flat[places] = val[np.arange(len(places)) % len(val)]
+
+
+def _put_along_axis(target: Any, numbers: Any, indices: Any, values: Any, axis: Any) -> None:
+    places = np.take_along_axis(numbers, indices, axis)
+    target.flat[np.ravel(places)] = np.ravel(np.broadcast_to(operand(values), shape_of(places)))
+
+
+WRITERS: dict[str, Callable[..., None]] = {
+    "put": _put,
+    "place": _place,
+    "putmask": _putmask,
+    "fill_diagonal": _fill_diagonal,
+    "put_along_axis": _put_along_axis,
+}
+for _name in WRITERS:
+    implements(getattr(np, _name))(_put_into(getattr(np, _name)))

@@ -1,0 +1,256 @@
+"""Products that sum: matmul, dot, einsum and their family, each a contraction in every factor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import operand
+from dualdiff.core.errors import no_rule
+from dualdiff.core.registry import UFUNCS
+from dualdiff.rules.support import Operands, axis_of, implements, into, shape_of
+from dualdiff.tangents.linear import Contraction
+from dualdiff.tangents.structure import Structure
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def multilinear(function: Callable[..., Any], operands: Sequence[Any], inputs: Sequence[str], output: str) -> Any:
+    """``function(*operands)``, which is ``einsum("inputs->output", *operands)``.
+
+    Axes of length 1 broadcast against axes of the same letter.
+    """
+    factors = Operands(*operands)
+    value = function(*factors.values)
+    lengths: dict[str, int] = {}
+    for letters, factor in zip(inputs, factors.values, strict=True):
+        for letter, length in zip(letters, shape_of(factor), strict=True):
+            lengths[letter] = length if lengths.get(letter, 1) == 1 else lengths[letter]
+    subscripts, constants, shapes = [], [], []
+    for letters, factor in zip(inputs, factors.values, strict=True):
+        shape = shape_of(factor)
+        kept = [i for i, c in enumerate(letters) if shape[i] == lengths[c]]
+        subscripts.append("".join(letters[i] for i in kept))
+        shapes.append(tuple(shape[i] for i in kept))
+        constants.append(factor if len(kept) == len(shape) else factor.reshape(shapes[-1]))
+    terms = []
+    for i in factors.active():
+        t, shape = factors.tangents[i], factors.shape(i)
+        if shape != shapes[i]:
+            t = factors.space.gather([t], _reshape(shapes[i]), [shape], shapes[i])
+        others: list[Any] = [*constants]
+        others[i] = None
+        found = "".join(c for c in output if any(c in s for s in subscripts))
+        linear = Contraction(subscripts, found, others, i, shapes[i], tuple(lengths[c] for c in found))
+        t = factors.space.contract(t, linear, shapes[i], linear.out_shape)
+        if linear.out_shape != shape_of(value):
+            t = factors.space.gather([t], _reshape(shape_of(value)), [linear.out_shape], shape_of(value))
+        terms.append(t)
+    return factors.result(value, terms)
+
+
+def _reshape(shape: tuple[int, ...]) -> Structure:
+    return Structure(_reshaped, {"shape": shape}, {"shape": "shape"})
+
+
+def _reshaped(a: Any, shape: Any) -> Any:
+    return a.reshape(shape)
+
+
+def _letters(shape: Sequence[Any], skip: int = 0) -> str:
+    return _LETTERS[skip : skip + len(shape)]
+
+
+def _batched(a: Any, b: Any, core_a: str, core_b: str) -> tuple[str, str, str]:
+    """Letters for leading axes that broadcast: those of a, of b, and of the result."""
+    na, nb = len(shape_of(a)) - len(core_a), len(shape_of(b)) - len(core_b)
+    batch = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: max(na, nb)]
+    return batch[len(batch) - na :], batch[len(batch) - nb :], batch
+
+
+def matmul(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
+    if options.pop("axes", None) is not None or options.pop("axis", None) is not None:
+        raise no_rule("numpy.matmul with axes=")
+    a, b = operand(x1), operand(x2)
+    if not shape_of(a) or not shape_of(b):
+        raise ValueError("matmul: an operand is a number; use * instead")
+    core_a = "k" if a.ndim == 1 else "ik"
+    core_b = "k" if b.ndim == 1 else "kj"
+    batch_a, batch_b, batch = _batched(a, b, core_a, core_b)
+    output = batch + core_a[:-1] + core_b[1:]
+    return into(
+        out, multilinear(lambda x, y: np.matmul(x, y, **options), (a, b), (batch_a + core_a, batch_b + core_b), output)
+    )
+
+
+UFUNCS[np.matmul, "__call__"] = matmul
+
+
+def _gufunc(name: str, core_a: str, core_b: str, core_out: str, conjugated: bool) -> None:
+    ufunc = getattr(np, name, None)
+    if ufunc is None:
+        return
+
+    def implementation(x1: Any, x2: Any, /, out: Any = None, axis: int = -1, **options: Any) -> Any:
+        if axis != -1 or options.pop("axes", None) is not None:
+            if name != "vecdot":
+                raise no_rule(f"numpy.{name} with axes=")
+            x1, x2 = np.moveaxis(operand(x1), axis, -1), np.moveaxis(operand(x2), axis, -1)
+        a, b = operand(x1), operand(x2)
+        batch_a, batch_b, batch = _batched(a, b, core_a, core_b)
+        if conjugated:
+            a = np.conjugate(a)
+        return into(
+            out,
+            multilinear(
+                lambda x, y: ufunc(np.conjugate(x) if conjugated else x, y, **options),
+                (a, b),
+                (batch_a + core_a, batch_b + core_b),
+                batch + core_out,
+            ),
+        )
+
+    UFUNCS[ufunc, "__call__"] = implementation
+
+
+_gufunc("vecdot", "k", "k", "", True)
+_gufunc("matvec", "ik", "k", "i", False)
+_gufunc("vecmat", "k", "kj", "j", True)
+
+
+@implements(np.dot)
+def dot(a: Any, b: Any, out: Any = None) -> Any:
+    a, b = operand(a), operand(b)
+    if not shape_of(a) or not shape_of(b):
+        return into(out, np.multiply(a, b))
+    if b.ndim == 1:
+        letters = _letters(a.shape)
+        return into(out, multilinear(np.dot, (a, b), (letters, letters[-1]), letters[:-1]))
+    la, lb = _letters(a.shape), _letters(b.shape, a.ndim)
+    lb = lb[:-2] + la[-1] + lb[-1]
+    return into(out, multilinear(np.dot, (a, b), (la, lb), la[:-1] + lb[:-2] + lb[-1]))
+
+
+@implements(np.inner)
+def inner(a: Any, b: Any, /) -> Any:
+    a, b = operand(a), operand(b)
+    if not shape_of(a) or not shape_of(b):
+        return np.multiply(a, b)
+    la = _letters(a.shape)
+    lb = _letters(b.shape[:-1], a.ndim) + la[-1]
+    return multilinear(np.inner, (a, b), (la, lb), la[:-1] + lb[:-1])
+
+
+@implements(np.outer)
+def outer(a: Any, b: Any, out: Any = None) -> Any:
+    a, b = np.ravel(operand(a)), np.ravel(operand(b))
+    return into(out, np.multiply(a[:, None], b[None, :]))
+
+
+@implements(np.linalg.outer)
+def linalg_outer(x1: Any, x2: Any, /) -> Any:
+    return outer(x1, x2)
+
+
+@implements(np.vdot)
+def vdot(a: Any, b: Any, /) -> Any:
+    a, b = np.ravel(operand(a)), np.ravel(operand(b))
+    return multilinear(lambda x, y: np.vdot(np.conjugate(x), y), (np.conjugate(a), b), ("a", "a"), "")
+
+
+@implements(np.linalg.vecdot)
+def linalg_vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return UFUNCS[np.vecdot, "__call__"](x1, x2, axis=axis)
+
+
+@implements(np.linalg.matmul)
+def linalg_matmul(x1: Any, x2: Any, /) -> Any:
+    return matmul(x1, x2)
+
+
+@implements(np.tensordot)
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    a, b = operand(a), operand(b)
+    na, nb = len(shape_of(a)), len(shape_of(b))
+    if np.ndim(axes) == 0:
+        of_a, of_b = list(range(na - int(axes), na)), list(range(int(axes)))
+    else:
+        of_a, of_b = ([axis_of(i, n) for i in np.atleast_1d(ax)] for ax, n in zip(axes, (na, nb), strict=True))
+    la, lb = _letters(shape_of(a)), list(_letters(shape_of(b), na))
+    for i, j in zip(of_a, of_b, strict=True):
+        lb[j] = la[i]
+    output = "".join(c for i, c in enumerate(la) if i not in of_a) + "".join(
+        c for j, c in enumerate(lb) if j not in of_b
+    )
+    return multilinear(lambda x, y: np.tensordot(x, y, axes), (a, b), (la, "".join(lb)), output)
+
+
+implements(np.linalg.tensordot)(lambda x1, x2, /, *, axes=2: tensordot(x1, x2, axes))
+
+
+@implements(np.trace)
+def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
+    return np.sum(np.diagonal(operand(a), offset, axis1, axis2), axis=-1, dtype=dtype, out=out)
+
+
+@implements(np.linalg.trace)
+def linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    return trace(x, offset, -2, -1, dtype)
+
+
+@implements(np.einsum)
+def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Any:
+    subscripts, arrays = _parsed(operands)
+    arrays = [operand(a) for a in arrays]
+    inputs, output = _expanded(subscripts, arrays)
+
+    def function(*values: Any) -> Any:
+        return np.einsum(subscripts, *values, optimize=optimize, **options)
+
+    return into(out, multilinear(function, arrays, inputs, output))
+
+
+def _parsed(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
+    """The subscripts as a text, and the arrays, from either form of einsum."""
+    if isinstance(operands[0], str):
+        return operands[0].replace(" ", ""), list(operands[1:])
+    arrays, lists = list(operands[:-1:2]), list(operands[1::2])
+    output = operands[-1] if len(operands) % 2 else None
+    if output is not None:
+        arrays = list(operands[:-1:2])
+
+    def text(numbers: Any) -> str:
+        return "".join("..." if n is Ellipsis else _LETTERS[n] for n in numbers)
+
+    joined = ",".join(map(text, lists))
+    return (joined if output is None else joined + "->" + text(output)), arrays
+
+
+def _expanded(subscripts: str, arrays: list[Any]) -> tuple[list[str], str]:
+    """Every ellipsis as letters, and the output that NumPy would infer."""
+    left, arrow, output = subscripts.partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(arrays):
+        raise ValueError(f"einsum: {len(inputs)} subscripts {subscripts!r} for {len(arrays)} arrays")
+    counts = [
+        len(shape_of(a)) - len(s.replace("...", "")) if "..." in s else 0 for s, a in zip(inputs, arrays, strict=True)
+    ]
+    spare = [c for c in _LETTERS if c not in subscripts]
+    batch = "".join(spare[: max(counts, default=0)])
+    expanded = [s.replace("...", batch[len(batch) - n :]) for s, n in zip(inputs, counts, strict=True)]
+    if arrow:
+        return expanded, output.replace("...", batch)
+    plain = left.replace(",", "").replace("...", "")
+    return expanded, batch + "".join(sorted(c for c in set(plain) if plain.count(c) == 1))
+
+
+@implements(np.kron)
+def kron(a: Any, b: Any) -> Any:
+    a, b = operand(a), operand(b)
+    ndim = max(len(shape_of(a)), len(shape_of(b)))
+    a = np.reshape(a, (1,) * (ndim - len(shape_of(a))) + shape_of(a))
+    b = np.reshape(b, (1,) * (ndim - len(shape_of(b))) + shape_of(b))
+    pairs = np.expand_dims(a, tuple(range(1, 2 * ndim, 2))) * np.expand_dims(b, tuple(range(0, 2 * ndim, 2)))
+    return np.reshape(pairs, tuple(m * n for m, n in zip(a.shape, b.shape, strict=True)))

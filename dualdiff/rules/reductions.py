@@ -1,0 +1,313 @@
+"""Sums, products, extremes and cumulative forms along axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import operand
+from dualdiff.core.dual import AnyDual
+from dualdiff.core.errors import lost, no_rule
+from dualdiff.core.registry import UFUNCS
+from dualdiff.rules.support import Operands, axes_of, axis_of, implements, into, plain_values, shape_of
+from dualdiff.tangents.linear import NamedMap
+from dualdiff.tangents.space import Shape
+
+_NO = np._NoValue if hasattr(np, "_NoValue") else None
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given: NumPy tells them from defaults."""
+    return {k: v for k, v in options.items() if v is not _NO and v is not None}
+
+
+def _floating(name: str, dtype: Any) -> None:
+    if dtype is not None and np.dtype(dtype).kind not in "fc":
+        raise lost(f"numpy.{name} with dtype={np.dtype(dtype)}", "a floating dtype")
+
+
+def _kept(shape: Shape, axes: tuple[int, ...]) -> Shape:
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+@implements(np.sum)
+def sum_(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = _NO,
+    initial: Any = _NO,
+    where: Any = _NO,
+) -> Any:
+    """Linear: the tangents are added up along the same axes."""
+    _floating("sum", dtype)
+    if isinstance(initial, AnyDual):
+        return into(out, np.sum(a, axis, dtype, None, keepdims, where=where) + initial)
+    operands = Operands(a)
+    value = np.sum(
+        operands.values[0], axis=axis, **_given(dtype=dtype, keepdims=keepdims, initial=initial, where=where)
+    )
+    return into(out, operands.result(value, _summed(operands, axis, shape_of(value), where)))
+
+
+def _summed(operands: Operands, axis: Any, out_shape: Shape, where: Any = _NO, weights: Any = None) -> list[Any]:
+    """The tangent of operand 0, weighted, chosen and summed."""
+    t, shape, space = operands.tangents[0], operands.shape(), operands.space
+    if t is None:
+        return []
+    with np.errstate(all="ignore"):
+        if weights is not None:
+            t = space.scale(t, weights, shape, shape)
+        if where is not _NO and where is not None and where is not True:
+            t = space.scale(t, np.broadcast_to(plain_values(where), shape) * 1.0, shape, shape)
+        return [space.sum(t, axes_of(axis, len(shape)), shape, out_shape)]
+
+
+def _count(shape: Shape, axis: Any, where: Any) -> Any:
+    """How many elements are reduced into each element of the result (with the axes kept)."""
+    axes = axes_of(axis, len(shape))
+    if where is _NO or where is None or where is True:
+        return np.prod([shape[i] for i in axes], dtype=float)
+    return np.sum(np.broadcast_to(plain_values(where), shape), axis=axes, keepdims=True).astype(float)
+
+
+@implements(np.mean)
+def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO, *, where: Any = _NO) -> Any:
+    _floating("mean", dtype)
+    operands = Operands(a)
+    value = np.mean(operands.values[0], axis=axis, **_given(dtype=dtype, keepdims=keepdims, where=where))
+    with np.errstate(all="ignore"):
+        weights = _weak(1.0 / _count(operands.shape(), axis, where), operands.values[0])
+    return into(out, operands.result(value, _summed(operands, axis, shape_of(value), where, weights)))
+
+
+def _weak(weights: Any, like: Any) -> Any:
+    """Weights that do not change the dtype."""
+    return float(weights) if np.ndim(weights) == 0 else weights.astype(plain_values(like).real.dtype)
+
+
+def _spread(name: str) -> Any:
+    function = getattr(np, name)
+
+    def implementation(
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: Any = 0,
+        keepdims: Any = _NO,
+        *,
+        where: Any = _NO,
+        mean: Any = _NO,
+        correction: Any = _NO,
+    ) -> Any:
+        _floating(name, dtype)
+        operands = Operands(a)
+        x = operands.values[0]
+        if isinstance(mean, AnyDual):
+            raise no_rule(f"numpy.{name}(mean=...) with a dual mean")
+        options = _given(dtype=dtype, where=where, mean=mean, correction=correction)
+        if ddof:
+            options["ddof"] = ddof
+        value = function(x, axis=axis, **options, **_given(keepdims=keepdims))
+        with np.errstate(all="ignore"):
+            kept = _given(where=where)
+            centred = x - (np.mean(x, axis=axis, keepdims=True, **kept) if mean is _NO else mean)
+            count = _weak(_count(operands.shape(), axis, where) - (ddof if correction is _NO else correction), x)
+            if name == "var":
+                weights = 2.0 * np.conjugate(centred) / count
+            else:
+                spread = np.sqrt(np.sum(np.abs(centred) ** 2, axis=axis, keepdims=True, **kept) / count)
+                weights = np.where(spread == 0, 0.0, np.conjugate(centred) / (count * spread))
+        if np.iscomplexobj(plain_values(x)) and operands.tangents[0] is not None:
+            operands.space.note_conjugate(name)
+        return into(out, operands.result(value, _summed(operands, axis, shape_of(value), where, weights)))
+
+    return implementation
+
+
+implements(np.var)(_spread("var"))
+implements(np.std)(_spread("std"))
+
+
+@implements(np.prod)
+def prod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = _NO,
+    initial: Any = _NO,
+    where: Any = _NO,
+) -> Any:
+    """The partial in each factor is the product of the others, computed without division."""
+    _floating("prod", dtype)
+    if isinstance(initial, AnyDual):
+        return into(out, np.prod(a, axis, dtype, None, keepdims, where=where) * initial)
+    operands = Operands(a)
+    x = operands.values[0]
+    value = np.prod(x, axis=axis, **_given(dtype=dtype, keepdims=keepdims, initial=initial, where=where))
+    with np.errstate(all="ignore"):
+        if where is not _NO and where is not None and where is not True:
+            x = np.where(plain_values(where), x, 1.0)
+        weights = _others(x, axes_of(axis, len(operands.shape())))
+        if initial is not _NO and initial is not None:
+            weights = weights * initial
+    return into(out, operands.result(value, _summed(operands, axis, shape_of(value), where, weights)))
+
+
+def _others(x: Any, axes: tuple[int, ...]) -> Any:
+    """For each element the product of all others along the axes."""
+    if not axes:
+        return np.ones_like(plain_values(x))
+    rest = tuple(i for i in range(x.ndim) if i not in axes)
+    order = rest + axes
+    moved = np.transpose(x, order)
+    flat = moved.reshape((*(x.shape[i] for i in rest), -1))
+    ones = np.ones_like(plain_values(flat)[..., :1])
+    before = np.cumprod(np.concatenate([ones, flat[..., :-1]], axis=-1), axis=-1)
+    after = np.cumprod(np.concatenate([ones, flat[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
+    inverse = np.argsort(order)
+    return np.transpose((before * after).reshape(moved.shape), inverse)
+
+
+@implements(np.cumsum)
+def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    _floating("cumsum", dtype)
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    operands = Operands(a)
+    x, t = operands.values[0], operands.tangents[0]
+    value = np.cumsum(x, axis=axis, **_given(dtype=dtype))
+    last = axis_of(axis, x.ndim) - x.ndim
+    linear = NamedMap(
+        "cumsum",
+        lambda t: np.cumsum(t, axis=last),
+        lambda w: np.flip(np.cumsum(np.flip(w, last), axis=last), last),
+        x.shape,
+        x.shape,
+    )
+    terms = [] if t is None else [operands.space.contract(t, linear, x.shape, x.shape)]
+    return into(out, operands.result(value, terms))
+
+
+@implements(np.cumprod)
+def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    """One factor after the other, as NumPy multiplies them: exact with zeros, at every order."""
+    _floating("cumprod", dtype)
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    a = operand(a) if dtype is None else a.astype(dtype)
+    moved = np.moveaxis(a, axis, 0)
+    if not len(moved):
+        return into(out, np.copy(a))
+    parts = [moved[0]]
+    for factor in moved[1:]:
+        parts.append(parts[-1] * factor)
+    return into(out, np.moveaxis(np.stack(parts), 0, axis))
+
+
+@implements(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NO, append: Any = _NO) -> Any:
+    if n < 0:
+        raise ValueError(f"order must be non-negative but got {n}")
+    a = operand(a)
+    axis = axis_of(axis, a.ndim)
+    ends = []
+    for end in (prepend, append):
+        if end is not _NO:
+            end = operand(end)
+            if not shape_of(end):
+                end = np.broadcast_to(end, tuple(1 if i == axis else m for i, m in enumerate(a.shape)))
+        ends.append(end)
+    parts = [p for p in (ends[0], a, ends[1]) if p is not _NO]
+    a = np.concatenate(parts, axis=axis) if len(parts) > 1 else a
+    lead = (slice(None),) * axis
+    for _ in range(n):
+        a = a[(*lead, slice(1, None))] - a[(*lead, slice(None, -1))]
+    return a
+
+
+# -- extremes ----------------------------------------------------------------------------------------------------------
+def _extreme(name: str) -> Any:
+    function, place = getattr(np, name), getattr(np, "arg" + name)
+    pair = np.maximum if name == "max" else np.minimum
+
+    def implementation(
+        a: Any,
+        axis: Any = None,
+        out: Any = None,
+        keepdims: Any = _NO,
+        initial: Any = _NO,
+        where: Any = _NO,
+    ) -> Any:
+        a = operand(a)
+        if where is not _NO and where is not None and where is not True:
+            if initial is _NO or initial is None:
+                raise ValueError(f"reduction operation '{name}' does not have an identity: where= needs initial=")
+            a = np.where(plain_values(where), a, initial)
+        if isinstance(axis, tuple) or axis is None:
+            axes = axes_of(axis, a.ndim)
+            rest = tuple(i for i in range(a.ndim) if i not in axes)
+            flat = np.transpose(a, rest + axes).reshape((*(a.shape[i] for i in rest), -1)) if a.ndim else a.reshape(1)
+            kept = _kept(a.shape, axes)
+        else:
+            flat = np.moveaxis(a, axis, -1)
+            kept = _kept(a.shape, axes_of(axis, a.ndim))
+        if flat.shape[-1] == 0:
+            if initial is _NO or initial is None:
+                function(plain_values(a), axis=axis)
+            result = np.broadcast_to(initial, flat.shape[:-1])
+        else:
+            places = place(plain_values(flat), axis=-1)
+            result = flat[(*np.indices(places.shape, sparse=True), places)]
+            if initial is not _NO and initial is not None:
+                result = pair(result, initial)
+        if keepdims is True or (keepdims is not _NO and keepdims):
+            result = np.reshape(result, kept)
+        return into(out, result)
+
+    return implementation
+
+
+maximum_reduce = implements(np.max, np.amax)(_extreme("max"))
+minimum_reduce = implements(np.min, np.amin)(_extreme("min"))
+
+
+@implements(np.ptp)
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO) -> Any:
+    return into(out, np.max(a, axis, None, keepdims) - np.min(a, axis, None, keepdims))
+
+
+# -- methods of ufuncs -------------------------------------------------------------------------------------------------
+def _reduce(function: Any, takes_dtype: bool) -> Any:
+    def implementation(
+        array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False, **options: Any
+    ) -> Any:
+        if isinstance(out, tuple):
+            (out,) = out
+        if takes_dtype:
+            options["dtype"] = dtype
+        array = operand(array)
+        if not shape_of(array):
+            axis = None
+        return function(array, axis=axis, out=out, keepdims=keepdims or _NO, **options)
+
+    return implementation
+
+
+def _accumulate(function: Any) -> Any:
+    def implementation(array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+        return function(array, axis=axis, dtype=dtype, out=out[0] if isinstance(out, tuple) else out)
+
+    return implementation
+
+
+UFUNCS[np.add, "reduce"] = _reduce(sum_, True)
+UFUNCS[np.multiply, "reduce"] = _reduce(prod, True)
+UFUNCS[np.maximum, "reduce"] = _reduce(maximum_reduce, False)
+UFUNCS[np.minimum, "reduce"] = _reduce(minimum_reduce, False)
+UFUNCS[np.add, "accumulate"] = _accumulate(cumsum)
+UFUNCS[np.multiply, "accumulate"] = _accumulate(cumprod)

@@ -1,0 +1,478 @@
+"""NumPy functions that only move elements: views, joins, splits, rearrangements, choices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import DualArray, operand, wrap
+from dualdiff.core.dual import AnyDual
+from dualdiff.core.errors import no_rule, plain_target
+from dualdiff.rules.support import (
+    Operands,
+    axes_of,
+    axis_of,
+    implements,
+    into,
+    no_duals,
+    plain_values,
+    rearranged,
+    shape_of,
+    structural,
+)
+
+# Run once on an array of indices: functions of one array, whatever their options.
+structural(
+    np.diagflat,
+    np.repeat,
+    np.resize,
+    np.rot90,
+    np.tile,
+    np.tril,
+    np.triu,
+    np.delete,
+)
+
+
+# -- views -----------------------------------------------------------------------------------------------------------
+def _reshape(a: Any, shape: Any) -> Any:
+    return a.reshape(shape)
+
+
+def _reshape_in_order(a: Any, shape: Any, order: Any) -> Any:
+    return np.reshape(a, shape, order=order)
+
+
+@implements(np.reshape)
+def reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: bool | None = None) -> Any:
+    shape = newshape if shape is None else shape
+    a = operand(a)
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if -1 in shape:
+        known = int(np.prod([s for s in shape if s != -1], dtype=np.intp))
+        if shape.count(-1) == 1 and known and a.size % known == 0:
+            shape = tuple(a.size // known if s == -1 else int(s) for s in shape)
+    if copy:
+        a = np.copy(a)
+    if order in ("C", "A") and not (order == "A" and plain_values(a).flags.fnc):
+        return rearranged(_reshape, [a], {"shape": shape}, {"shape": "shape"})
+    return rearranged(_reshape_in_order, [a], {"shape": shape, "order": order})
+
+
+@implements(np.ravel)
+def ravel(a: Any, order: str = "C") -> Any:
+    if order == "K":
+        order = "F" if plain_values(a).flags.fnc else "C"
+    return reshape(a, (operand(a).size,), order)
+
+
+@implements(np.transpose, *([np.permute_dims] if hasattr(np, "permute_dims") else []))
+def transpose(a: Any, axes: Any = None) -> Any:
+    ndim = operand(a).ndim
+    axes = tuple(range(ndim))[::-1] if axes is None else axes_of(tuple(axes), ndim)
+    return rearranged(np.transpose, [a], {"axes": axes}, {"axes": "permutation"})
+
+
+@implements(np.swapaxes)
+def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    ndim = operand(a).ndim
+    axes = {"axis1": axis_of(axis1, ndim), "axis2": axis_of(axis2, ndim)}
+    return rearranged(np.swapaxes, [a], axes, {"axis1": "axis", "axis2": "axis"})
+
+
+@implements(np.matrix_transpose, np.linalg.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Any:
+    return swapaxes(x, -1, -2)
+
+
+@implements(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    ndim = operand(a).ndim
+    axes = {"source": axes_of(source, ndim), "destination": axes_of(destination, ndim)}
+    return rearranged(np.moveaxis, [a], axes, {"source": "axis", "destination": "axis"})
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    ndim = operand(a).ndim
+    order = np.rollaxis(np.empty(tuple(range(2, 2 + ndim))), axis, start).shape
+    return transpose(a, [length - 2 for length in order])
+
+
+@implements(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Any:
+    a = operand(a)
+    axis = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = axes_of(tuple(axis), a.ndim + len(axis))
+    shape = iter(a.shape)
+    return reshape(a, tuple(1 if i in axes else next(shape) for i in range(a.ndim + len(axes))))
+
+
+@implements(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Any:
+    a = operand(a)
+    axes = tuple(i for i, n in enumerate(a.shape) if n == 1) if axis is None else axes_of(axis, a.ndim)
+    if any(a.shape[i] != 1 for i in axes):
+        raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+    return reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in axes))
+
+
+@implements(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    return rearranged(_broadcast_to, [array], {"shape": shape}, {"shape": "shape"}, broadcasts=True)
+
+
+def _broadcast_to(a: Any, shape: Any) -> Any:
+    return np.broadcast_to(a, shape)
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    arrays = [operand(a) for a in args]
+    shape = np.broadcast_shapes(*map(shape_of, arrays))
+    return tuple(np.broadcast_to(a, shape) for a in arrays)
+
+
+def _atleast(ndim: int) -> Any:
+    def place(a: Any) -> Any:
+        a = operand(a)
+        shape = shape_of(a)
+        if len(shape) >= ndim:
+            return a
+        if ndim < 3:
+            return np.reshape(a, (1,) * (ndim - len(shape)) + shape)
+        return np.reshape(a, {0: (1, 1, 1), 1: (1, *shape, 1), 2: (*shape, 1)}[len(shape)])
+
+    def atleast(*arrays: Any) -> Any:
+        placed = tuple(map(place, arrays))
+        return placed[0] if len(placed) == 1 else placed
+
+    return atleast
+
+
+implements(np.atleast_1d)(_atleast(1))
+implements(np.atleast_2d)(_atleast(2))
+implements(np.atleast_3d)(_atleast(3))
+
+
+@implements(np.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    ndim = operand(a).ndim
+    params = {"offset": offset, "axis1": axis_of(axis1, ndim), "axis2": axis_of(axis2, ndim)}
+    return rearranged(np.diagonal, [a], params, {"axis1": "axis", "axis2": "axis"})
+
+
+@implements(np.linalg.diagonal)
+def linalg_diagonal(x: Any, /, *, offset: int = 0) -> Any:
+    return diagonal(x, offset, -2, -1)
+
+
+@implements(np.diag)
+def diag(v: Any, k: int = 0) -> Any:
+    if operand(v).ndim == 2:
+        return diagonal(v, k)
+    return rearranged(np.diag, [v], {"k": k})
+
+
+@implements(np.flip)
+def flip(m: Any, axis: Any = None) -> Any:
+    axes = axes_of(axis, operand(m).ndim)
+    return rearranged(np.flip, [m], {"axis": axes}, {"axis": "axis"})
+
+
+implements(np.fliplr)(lambda m: flip(m, 1))
+implements(np.flipud)(lambda m: flip(m, 0))
+
+
+@implements(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    ary = operand(ary)
+    axis = axis_of(axis, ary.ndim)
+    numbers = np.array_split(np.arange(ary.shape[axis]), plain_values(indices_or_sections))
+    lead = (slice(None),) * axis
+    # The parts are runs of consecutive places: slices, and so views.
+    return [ary[(*lead, slice(p[0], p[-1] + 1) if len(p) else slice(0, 0))] for p in numbers]
+
+
+@implements(np.split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    ary = operand(ary)
+    if np.ndim(indices_or_sections) == 0 and ary.shape[axis] % indices_or_sections:
+        raise ValueError("array split does not result in an equal division")
+    return array_split(ary, indices_or_sections, axis)
+
+
+implements(np.hsplit)(lambda ary, parts: split(ary, parts, 1 if operand(ary).ndim > 1 else 0))
+implements(np.vsplit)(lambda ary, parts: split(ary, parts, 0))
+implements(np.dsplit)(lambda ary, parts: split(ary, parts, 2))
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> Any:
+    x = operand(x)
+    lead = (slice(None),) * axis_of(axis, x.ndim)
+    return tuple(x[(*lead, i)] for i in range(x.shape[axis]))
+
+
+if hasattr(np, "unstack"):
+    implements(np.unstack)(unstack)
+
+
+# -- copies ----------------------------------------------------------------------------------------------------------
+def _copy(a: Any, key: Any) -> Any:
+    return np.copy(a, order="K")
+
+
+@implements(np.copy)
+def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
+    if isinstance(a, DualArray):
+        raw = None if a.raw is None else a.space.own(a.raw, a.value)
+        return DualArray(np.copy(a.value, order=order), raw, a.space)
+    return a
+
+
+@implements(np.astype)
+def astype(x: Any, dtype: Any, /, *args: Any, copy: bool = True, device: Any = None, **kwargs: Any) -> Any:
+    """As ``ndarray.astype`` (also the method): positional arguments are order, casting, subok, copy."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "O":
+        return np.array(x, dtype=object)
+    if dtype.kind not in "fc":
+        if dtype.kind == "b":
+            return plain_values(x).astype(dtype)
+        raise plain_target(f"an array of dtype {dtype}")
+    raw = None
+    if x.raw is not None:
+        raw = x.space.cast(x.raw, dtype, x.shape)
+        if isinstance(x, DualArray):
+            raw = x.space.own(raw, np.empty(x.shape, dtype)) if raw is x.raw else raw
+    if x.dtype.kind == "c" and dtype.kind != "c":
+        x.space.note_conjugate("astype of complex to real")
+    value = x.value.astype(dtype, *args, **kwargs) if hasattr(x.value, "astype") else dtype.type(x.value)
+    return wrap(value, raw, x.space)
+
+
+# -- joins -----------------------------------------------------------------------------------------------------------
+def _concatenate(*arrays: Any, axis: int) -> Any:
+    return np.concatenate(arrays, axis=axis)
+
+
+@implements(np.concatenate, *([np.concat] if hasattr(np, "concat") else []))
+def concatenate(
+    arrays: Any, /, axis: int | None = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind"
+) -> Any:
+    parts = [operand(a) for a in arrays]
+    if axis is None:
+        parts, axis = [np.ravel(p) for p in parts], 0
+    parts = [np.asarray(p) if not isinstance(p, AnyDual) else p for p in parts]
+    ndim = len(shape_of(parts[0]))
+    if ndim == 0:
+        raise ValueError("zero-dimensional arrays cannot be concatenated")
+    result = rearranged(_concatenate, parts, {"axis": axis_of(axis, ndim)}, {"axis": "axis"})
+    return into(out, result if dtype is None else result.astype(dtype), casting)
+
+
+def _stack(*arrays: Any, axis: int) -> Any:
+    return np.stack(arrays, axis=axis)
+
+
+@implements(np.stack)
+def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    parts = [operand(a) for a in arrays]
+    axis = axis_of(axis, len(shape_of(parts[0])) + 1)
+    result = rearranged(_stack, parts, {"axis": axis}, {"axis": "axis"})
+    return into(out, result if dtype is None else result.astype(dtype), casting)
+
+
+@implements(np.vstack)
+def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    return concatenate([np.atleast_2d(operand(a)) for a in tup], 0, dtype=dtype, casting=casting)
+
+
+@implements(np.hstack)
+def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    parts = [np.atleast_1d(operand(a)) for a in tup]
+    return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1, dtype=dtype, casting=casting)
+
+
+@implements(np.dstack)
+def dstack(tup: Any) -> Any:
+    return concatenate([np.atleast_3d(operand(a)) for a in tup], 2)
+
+
+@implements(np.column_stack)
+def column_stack(tup: Any) -> Any:
+    parts = [operand(a) for a in tup]
+    return concatenate([np.reshape(p, (np.size(p), 1)) if np.ndim(p) < 2 else p for p in parts], 1)
+
+
+@implements(np.block)
+def block(arrays: Any) -> Any:
+    def depth(a: Any) -> int:
+        return 1 + max(map(depth, a)) if isinstance(a, list) else 0
+
+    def join(a: Any, axis: int, ndim: int) -> Any:
+        if not isinstance(a, list):
+            a = operand(a)
+            return np.reshape(a, (1,) * (ndim - len(shape_of(a))) + shape_of(a))
+        return np.concatenate([join(e, axis + 1, ndim) for e in a], axis=axis)
+
+    def ndims(a: Any) -> int:
+        return max(map(ndims, a)) if isinstance(a, list) else len(shape_of(operand(a)))
+
+    levels = depth(arrays)
+    ndim = max(levels, ndims(arrays))
+    return join(arrays, ndim - levels, ndim)
+
+
+@implements(np.append)
+def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    return (
+        np.concatenate([operand(arr), operand(values)], axis=axis)
+        if axis is not None
+        else concatenate([np.ravel(operand(arr)), np.ravel(operand(values))])
+    )
+
+
+# -- rearrangements ----------------------------------------------------------------------------------------------------
+@implements(np.take)
+def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
+    a = operand(a)
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    params = {"indices": indices, "axis": axis_of(axis, a.ndim), "mode": mode}
+    return into(out, rearranged(np.take, [a], params, {"axis": "axis"}))
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    if axis is None:
+        return np.ravel(arr)[indices]
+    return rearranged(np.take_along_axis, [arr], {"indices": indices, "axis": axis})
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -> Any:
+    return take(a, np.flatnonzero(plain_values(condition)), axis, out)
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    return take(np.ravel(arr), np.flatnonzero(plain_values(condition)))
+
+
+@implements(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    if axis is None:
+        return rearranged(np.roll, [a], {"shift": shift})
+    axes = axes_of(axis, operand(a).ndim) if isinstance(axis, tuple) else axis_of(axis, operand(a).ndim)
+    return rearranged(np.roll, [a], {"shift": shift, "axis": axes}, {"axis": "axis"})
+
+
+@implements(np.pad)
+def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+    if mode not in ("constant", "edge", "reflect", "symmetric", "wrap", "empty"):
+        raise no_rule(f"numpy.pad(mode={mode!r})")
+    no_duals("pad", (pad_width,), kwargs)
+    mode = "constant" if mode == "empty" else mode
+    moved = {k: v for k, v in kwargs.items() if k != "constant_values"}
+    return rearranged(
+        np.pad,
+        [array],
+        {"pad_width": pad_width, "mode": mode, **moved},
+        value=lambda a: np.pad(a, pad_width, mode, **kwargs),
+    )
+
+
+@implements(np.sort)
+def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    if axis is None:
+        a, axis = np.ravel(a), -1
+    places = np.argsort(plain_values(a), axis=axis, kind="stable")
+    return np.take_along_axis(a, places, axis)
+
+
+# -- choices -----------------------------------------------------------------------------------------------------------
+def _where(a: Any, b: Any, condition: Any) -> Any:
+    return np.where(condition, a, b)
+
+
+@implements(np.where)
+def where(condition: Any, *branches: Any) -> Any:
+    condition = plain_values(operand(condition))
+    if not branches:
+        return np.where(condition)
+    a, b = branches
+    return rearranged(_where, [a, b], {"condition": condition}, {}, broadcasts=True)
+
+
+@implements(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    result = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        result = np.where(plain_values(condition), choice, result)
+    return result
+
+
+@implements(np.choose)
+def choose(a: Any, choices: Any, out: Any = None, mode: Any = "raise") -> Any:
+    def pick(*choices: Any, a: Any) -> Any:
+        return np.choose(a, choices, mode=mode)
+
+    parts = [operand(c) for c in choices]
+    return into(out, rearranged(pick, parts, {"a": plain_values(a)}))
+
+
+@implements(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    x = operand(x)
+    conditions = plain_values(condlist)
+    conditions = np.array(conditions, dtype=bool)
+    if conditions.ndim <= x.ndim and (conditions.ndim == 0 or conditions.shape == x.shape):
+        conditions = conditions[None]
+    if len(funclist) == len(conditions) + 1:
+        conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
+    elif len(funclist) != len(conditions):
+        raise ValueError(
+            f"with {len(conditions)} condition(s), either {len(conditions)} or one more functions are expected"
+        )
+    y = np.zeros_like(x)
+    for condition, function in zip(conditions, funclist, strict=True):
+        if not callable(function):
+            y[condition] = function
+        elif condition.any():
+            y[condition] = function(x[condition], *args, **kw)
+    return y
+
+
+# -- parts of complex numbers ------------------------------------------------------------------------------------------
+def _part(name: str) -> Any:
+    function = getattr(np, name)
+
+    def implementation(val: Any) -> Any:
+        operands = Operands(val)
+        value, t = function(operands.values[0]), operands.tangents[0]
+        if operands.values[0].dtype.kind != "c" if shape_of(val) else not np.iscomplexobj(operands.values[0]):
+            return val if name == "real" else np.zeros_like(val)
+        operands.space.note_conjugate(name)
+        return operands.result(value, [] if t is None else [operands.space.conj(t, name, operands.shape())])
+
+    return implementation
+
+
+implements(np.real)(_part("real"))
+implements(np.imag)(_part("imag"))
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    result = np.arctan2(np.imag(z), np.real(z))
+    return result * (180 / np.pi) if deg else result
+
+
+@implements(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    return a if np.iscomplexobj(np.real_if_close(plain_values(a), tol)) else np.real(a)

@@ -1,0 +1,173 @@
+"""How rules for array functions are written: operands in, verbs on their tangents, a dual out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from dualdiff.core.array import DualArray, disown, gathered, operand, wrap
+from dualdiff.core.dual import AnyDual, leading_space, same_call
+from dualdiff.core.errors import NoRuleError, lost, plain_target
+from dualdiff.core.registry import FUNCTIONS, implements
+from dualdiff.tangents.space import Shape, Tangent, TangentSpace
+from dualdiff.tangents.structure import Structure
+
+__all__ = [
+    "FUNCTIONS",
+    "Operands",
+    "axes_of",
+    "axis_of",
+    "by_value",
+    "implements",
+    "into",
+    "plain_values",
+    "rearranged",
+    "shape_of",
+    "structural",
+]
+
+
+def shape_of(x: Any) -> Shape:
+    """The shape of a number, an array or a dual."""
+    return getattr(x, "shape", ())
+
+
+class Operands:
+    """The array arguments of a call: their values and tangents in the innermost call among them."""
+
+    def __init__(self, *operands: Any) -> None:
+        self.operands = [operand(x) for x in operands]
+        self.space: TangentSpace = leading_space(self.operands)
+        self.values = list(self.operands)
+        self.tangents: list[Tangent | None] = [None] * len(self.operands)
+        if self.space is not None:
+            for i, x in enumerate(self.operands):
+                if isinstance(x, AnyDual) and same_call(x.space, self.space):
+                    self.values[i], self.tangents[i] = x.value, x.raw
+
+    def shape(self, i: int = 0) -> Shape:
+        """The shape of operand i."""
+        return shape_of(self.values[i])
+
+    def active(self) -> Iterable[int]:
+        """The numbers of the operands that carry a tangent."""
+        return (i for i, t in enumerate(self.tangents) if t is not None)
+
+    def result(self, value: Any, terms: Sequence[Tangent]) -> Any:
+        """The dual of this value whose tangent is the sum of the terms (none: zero)."""
+        if self.space is None:
+            return value
+        raw = None
+        if terms:
+            raw = terms[0] if len(terms) == 1 else self.space.add(terms, shape_of(value))
+            raw = self.space.cast(
+                raw, np.result_type(value) if not hasattr(value, "dtype") else value.dtype, shape_of(value)
+            )
+            for x, t in zip(self.operands, self.tangents, strict=True):
+                disown(x, t, raw)
+        return wrap(value, raw, self.space)
+
+
+def axis_of(axis: int, ndim: int) -> int:
+    """An axis counted from the front."""
+    return int(normalize_axis_index(axis, ndim))
+
+
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+    """Axes counted from the front; all of them for None."""
+    return tuple(range(ndim)) if axis is None else tuple(normalize_axis_tuple(axis, ndim))
+
+
+def rearranged(
+    function: Callable[..., Any],
+    sources: Sequence[Any],
+    params: dict[str, Any] | None = None,
+    roles: dict[str, str] | None = None,
+    broadcasts: bool = False,
+    value: Callable[..., Any] | None = None,
+) -> Any:
+    """``function(*sources, **params)`` for a function that only moves elements.
+
+    ``value`` gives the value where it has more to it than moved elements, such as a constant beside them.
+    """
+    operands = Operands(*sources)
+    structure = Structure(function, params, roles, broadcasts)
+    return gathered((value or structure)(*operands.values), operands.space, operands.operands, structure)
+
+
+def structural(*functions: Any) -> None:
+    """Register functions of one array that only move its elements, whatever their other arguments say."""
+    for function in functions:
+        implements(function)(_structural(function))
+
+
+def _structural(function: Any) -> Callable[..., Any]:
+    def implementation(a: Any, *args: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None)
+        no_duals(function.__name__, args, kwargs)
+
+        def move(a: Any) -> Any:
+            return function(a, *args, **kwargs)
+
+        move.__name__ = function.__name__
+        return into(out, rearranged(move, [a]))
+
+    return implementation
+
+
+def no_duals(name: str, args: Any, kwargs: Any) -> None:
+    """Refuse duals among arguments that count or choose."""
+    for x in (*args, *kwargs.values()):
+        if isinstance(x, AnyDual) or (isinstance(x, (tuple, list)) and any(isinstance(e, AnyDual) for e in x)):
+            raise lost(f"a dual number as an option of numpy.{name}", "dualdiff.value(x) for the option")
+
+
+def by_value(*functions: Any) -> None:
+    """Register functions that see values alone: they answer with booleans, places, counts, texts."""
+    for function in functions:
+        implements(function)(_by_value(function))
+
+
+def _by_value(function: Any) -> Callable[..., Any]:
+    def implementation(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(plain_values, args), **{k: plain_values(v) for k, v in kwargs.items()})
+
+    return implementation
+
+
+def plain_values(x: Any) -> Any:
+    """The values alone, of every nesting."""
+    if isinstance(x, AnyDual):
+        return plain_values(x.value)
+    if isinstance(x, (list, tuple)) and not hasattr(x, "_fields"):
+        return type(x)(plain_values(e) for e in x)
+    return x
+
+
+def into(out: Any, result: Any, casting: Any = "same_kind") -> Any:
+    """The result, written to ``out`` if there is one."""
+    if out is None:
+        return result
+    if isinstance(out, tuple):
+        (out,) = out
+    if not isinstance(out, DualArray):
+        if isinstance(result, AnyDual):
+            raise plain_target("the array given as out")
+        out[...] = result
+        return out
+    if shape_of(result) != out.shape:
+        raise ValueError(f"the array given as out has shape {out.shape}, and the result {shape_of(result)}")
+    if not np.can_cast(np.result_type(plain_values(result)), out.dtype, casting):
+        raise TypeError(f"cannot cast the result to {out.dtype} with casting rule {casting!r}")
+    out[...] = result
+    return out
+
+
+def refuse_option(name: str, **options: Any) -> None:
+    """Refuse keywords that a rule does not honour."""
+    for option, given in options.items():
+        if given:
+            raise NoRuleError(f"numpy.{name} of duals does not support {option}=")

@@ -1,0 +1,108 @@
+"""NumPy functions that see the values of duals alone, and functions whose derivative is zero."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import wrap
+from dualdiff.core.dual import AnyDual
+from dualdiff.core.registry import REFUSED, UFUNCS
+from dualdiff.rules.support import by_value, implements, into, plain_values
+
+by_value(
+    np.all,
+    np.allclose,
+    np.any,
+    np.argmax,
+    np.argmin,
+    np.argpartition,
+    np.argsort,
+    np.argwhere,
+    np.array2string,
+    np.array_equal,
+    np.array_equiv,
+    np.array_repr,
+    np.array_str,
+    np.can_cast,
+    np.common_type,
+    np.count_nonzero,
+    np.digitize,
+    np.flatnonzero,
+    np.isclose,
+    np.iscomplex,
+    np.iscomplexobj,
+    np.isin,
+    np.isneginf,
+    np.isposinf,
+    np.isreal,
+    np.isrealobj,
+    np.lexsort,
+    np.may_share_memory,
+    np.min_scalar_type,
+    np.nanargmax,
+    np.nanargmin,
+    np.ndim,
+    np.nonzero,
+    np.result_type,
+    np.searchsorted,
+    np.shape,
+    np.shares_memory,
+    np.size,
+)
+
+
+def _zero(function: Any) -> Any:
+    def implementation(a: Any, *args: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None)
+        return into(out, wrap(function(a.value, *args, **kwargs), None, a.space))
+
+    return implementation
+
+
+for function in (np.round, np.around, np.fix):
+    if not isinstance(function, np.ufunc):
+        implements(function)(_zero(function))
+
+
+def _ufunc_by_value(ufunc: np.ufunc, method: str) -> Any:
+    call = ufunc if method == "__call__" else getattr(ufunc, method)
+
+    def implementation(*args: Any, **kwargs: Any) -> Any:
+        out = kwargs.get("out")
+        if any(isinstance(o, AnyDual) for o in (out if isinstance(out, tuple) else (out,))):
+            raise TypeError(f"numpy.{ufunc.__name__} gives booleans, which do not go into an array of duals")
+        return call(*map(plain_values, args), **{k: plain_values(v) for k, v in kwargs.items()})
+
+    return implementation
+
+
+#: Ufuncs that answer by value: comparisons, tests, logic.
+PLAIN = (
+    np.equal,
+    np.not_equal,
+    np.less,
+    np.less_equal,
+    np.greater,
+    np.greater_equal,
+    np.isfinite,
+    np.isinf,
+    np.isnan,
+    np.signbit,
+    np.logical_and,
+    np.logical_or,
+    np.logical_xor,
+    np.logical_not,
+)
+for ufunc in PLAIN:
+    for method in ("__call__", "reduce", "accumulate", "outer", "reduceat"):
+        UFUNCS[ufunc, method] = _ufunc_by_value(ufunc, method)
+
+_INTEGERS = "it works on integers, booleans or dates, which carry no derivative"
+for name in (
+    *("bitwise_and", "bitwise_count", "bitwise_not", "bitwise_or", "bitwise_xor"),
+    *("gcd", "invert", "isnat", "lcm", "left_shift", "right_shift"),
+):
+    if hasattr(np, name):
+        REFUSED[getattr(np, name)] = _INTEGERS

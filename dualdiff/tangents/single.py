@@ -1,0 +1,134 @@
+"""One direction: a tangent is a float, or an array shaped like the value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dualdiff.tangents.linear import LinearMap
+from dualdiff.tangents.space import Shape, Tangent, TangentSpace
+from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
+
+
+def shape_of(x: Any) -> Shape:
+    """The shape of a number, an array or a dual."""
+    return getattr(x, "shape", ())
+
+
+def uniform(t: Any) -> Any:
+    """The one number that an expanded tangent repeats, or None."""
+    if isinstance(t, np.ndarray) and t.ndim and not any(t.strides) and t.size:
+        return t[(0,) * t.ndim]
+    return None
+
+
+class Single(TangentSpace):
+    """Tangents along one direction.
+
+    A tangent that is the same everywhere (a unit seed) is kept as a read-only expanded view of one number until
+    something has to be written into it.
+    """
+
+    __slots__ = ()
+    scalar_floats = True
+
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
+        repeated = uniform(t)
+        if repeated is not None:
+            # The coefficients of a unit seed are the tangent: no pass over memory.
+            r = c if repeated == 1 and isinstance(c, (np.ndarray, np.generic)) else product(c, repeated)
+        else:
+            r = product(c, t)
+        return r if shape_of(r) == out_shape else np.broadcast_to(r, out_shape)
+
+    def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total
+
+    def gather(
+        self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
+    ) -> Tangent:
+        return structure(
+            *(np.broadcast_to(0.0, shape) if t is None else t for t, shape in zip(sources, shapes, strict=True))
+        )
+
+    def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Tangent:
+        result = np.zeros_like(t, shape=out_shape)
+        np.add.at(result.reshape(-1), structure.index([out_shape]) - 1, t)
+        return result
+
+    def put(
+        self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
+    ) -> Tangent:
+        if source is None:
+            if target is not None:
+                target[key] = 0.0
+            return target
+        target = accepting(self.own(None, like) if target is None else target, source)
+        target[key] = source
+        return target
+
+    def sum(self, t: Tangent, axes: Shape, shape: Shape, out_shape: Shape) -> Tangent:
+        return np.sum(t, axis=axes).reshape(out_shape) if shape else t
+
+    def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Tangent:
+        return linear(t)
+
+    def conj(self, t: Tangent, part: str, shape: Shape) -> Tangent:
+        return getattr(np, part)(t)
+
+    def cast(self, t: Tangent, dtype: Any, shape: Shape) -> Tangent:
+        found = getattr(t, "dtype", None)
+        if found == dtype:
+            return t
+        if (np.iscomplexobj(t) if found is None else found.kind == "c") and np.dtype(dtype).kind != "c":
+            t = np.real(t)
+        return t.astype(dtype) if isinstance(getattr(t, "shape", None), tuple) else np.dtype(dtype).type(t)
+
+    def read(self, t: Tangent | None, value: Any) -> Any:
+        shape = shape_of(value)
+        if t is None:
+            return np.zeros(shape, plain(value).dtype) if shape else type(plain(value))(0)
+        if not shape:
+            return np.float64(t) if type(value) is np.float64 and type(t) is float else t
+        return np.array(t) if isinstance(t, np.ndarray) else np.copy(t)
+
+    def zero_mask(self, t: Tangent, shape: Shape) -> Any:
+        return zero_mask(t)
+
+    def may_have_nan(self, t: Tangent) -> bool:
+        return may_have_nan(t)
+
+    def own(self, t: Tangent | None, like: Any) -> Tangent:
+        if t is not None and not isinstance(t, np.ndarray):
+            return np.copy(t)
+        copy = np.zeros_like(plain(like))
+        if t is not None:
+            copy[...] = t
+        return copy
+
+    def aliases(self, t: Tangent, source: Tangent) -> bool:
+        return may_share_memory(t, source)
+
+
+def plain(a: Any) -> Any:
+    """The NumPy array at the bottom of an array of nested duals."""
+    while hasattr(a, "value"):
+        a = a.value
+    return a
+
+
+def may_share_memory(a: Any, b: Any) -> bool:
+    """Whether two arrays, plain or dual, may share memory."""
+    a, b = plain(a), plain(b)
+    return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b)
+
+
+def accepting(target: Any, source: Any) -> Any:
+    """The target array, made ready to hold duals of outer calls if the source has them."""
+    return source.lift(target) if hasattr(source, "lift") else target

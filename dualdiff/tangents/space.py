@@ -1,0 +1,135 @@
+"""The protocol of tangent spaces: a handful of linear verbs, and nothing else, is done to tangents.
+
+A *tangent* is whatever its space says it is; rules and drivers hand it from verb to verb and never look inside.
+``None`` stands for the zero tangent everywhere: verbs are not called on it, except as a source of `gather` and
+`put`.  Coefficients and constant operands may be duals of an outer call, and then so is the tangent: that is all
+that nesting needs.
+
+Every verb is told the shapes of its operands and of its result.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from dualdiff.core import tags
+from dualdiff.core.errors import NotHolomorphicError
+from dualdiff.tangents.linear import LinearMap
+from dualdiff.tangents.structure import Structure
+
+Shape = tuple[int, ...]
+#: A tangent, opaque outside its space.
+Tangent = Any
+
+
+class TangentSpace(ABC):
+    """One call of an operator: its tag, and what its tangents are."""
+
+    __slots__ = ("conjugates", "tag")
+
+    #: Whether a scalar's tangent may be a plain Python float (what the scalar fast path needs to know).
+    scalar_floats: ClassVar[bool] = False
+
+    def __init__(self, tag: int, conjugates: str = "allowed") -> None:
+        self.tag = tag
+        # "allowed", "refused" (a complex derivative was asked for), or "noted" (refused later, when the result
+        # turns out to be complex).
+        self.conjugates = conjugates
+
+    # -- the verbs ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
+        """Multiply by coefficients; both broadcast to the result.  Zero times anything is zero."""
+
+    @abstractmethod
+    def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
+        """Sum of tangents of one shape."""
+
+    @abstractmethod
+    def gather(
+        self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
+    ) -> Tangent:
+        """Rearrange the elements of the sources as the structural function does."""
+
+    @abstractmethod
+    def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Tangent:
+        """The transpose of `gather` from one source of ``out_shape``: repeated places accumulate."""
+
+    @abstractmethod
+    def put(
+        self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
+    ) -> Tangent:
+        """The tangent of ``target`` (a tangent of ``shape``) after ``target[key] = source``.
+
+        ``like`` is the value of the target.  A space whose tangents are mutable writes in place, and is called
+        only with targets that `own` gave.
+        """
+
+    @abstractmethod
+    def sum(self, t: Tangent, axes: Shape, shape: Shape, out_shape: Shape) -> Tangent:
+        """Add up along axes; ``out_shape`` may keep them with length 1."""
+
+    @abstractmethod
+    def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Tangent:
+        """Apply a linear map of a function's own."""
+
+    @abstractmethod
+    def conj(self, t: Tangent, part: str, shape: Shape) -> Tangent:
+        """The complex conjugate, real or imaginary part (``part`` is "conj", "real" or "imag")."""
+
+    # -- housekeeping ------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def cast(self, t: Tangent, dtype: Any, shape: Shape) -> Tangent:
+        """The tangent in the dtype of its value; a real value takes the real part."""
+
+    @abstractmethod
+    def read(self, t: Tangent | None, value: Any) -> Any:
+        """The tangent as numbers, for those who ask: full size, not shared with any dual."""
+
+    @abstractmethod
+    def zero_mask(self, t: Tangent, shape: Shape) -> Any:
+        """Where the tangent is certainly zero, as a boolean array of ``shape``."""
+
+    @abstractmethod
+    def may_have_nan(self, t: Tangent) -> bool:
+        """Whether some part of the tangent may be NaN."""
+
+    def own(self, t: Tangent | None, like: Any) -> Tangent | None:
+        """A tangent equal to ``t`` that `put` may change without touching any other dual."""
+        return t
+
+    def aliases(self, t: Tangent, source: Tangent) -> bool:
+        """Whether writing into one of two tangents changes the other."""
+        return False
+
+    def element(self, t: Tangent, index: Any, shape: Shape) -> Tangent:
+        """The tangent of one element, detached from its array."""
+        return self.gather([t], Structure.getitem(index), [shape], ())
+
+    # -- shared ------------------------------------------------------------------------------------------------
+
+    def note_conjugate(self, name: str) -> None:
+        """Called by rules that are not complex-linear, before they use `conj`."""
+        if self.conjugates == "refused":
+            raise NotHolomorphicError(
+                f"{name} has no complex derivative: f is not holomorphic. Use dualdiff.jvp or dualdiff.vjp, which are "
+                "right along any direction"
+            )
+        if self.conjugates == "noted":
+            self.conjugates = "used"
+
+    def _arguments(self) -> tuple[Any, ...]:
+        """What the constructor takes, to make the space again in another process."""
+        return self.tag, self.conjugates
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (type(self), self._arguments())
+
+
+def _rebuild(cls: type[TangentSpace], arguments: tuple[Any, ...]) -> TangentSpace:
+    tags.receive(arguments[0])
+    return cls(*arguments)

@@ -1,0 +1,100 @@
+"""Structural functions: NumPy functions that only move elements (slices, transposes, concatenation, ...).
+
+A structure carries the NumPy function itself and says which of its parameters speak of axes, so that a space whose
+tangents have an axis of directions can shift them, and stay a view where NumPy gives a view.  A space that needs to
+know which element went where runs the function on an array of indices.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+class Structure:
+    """``function(*arrays, **params)``, which moves elements and does nothing else to them.
+
+    ``roles`` says how a parameter changes when one more axis is put before all others: ``"axis"`` (an axis or a tuple
+    of axes, counted from the front), ``"permutation"`` (all axes in a new order), ``"shape"`` (a shape), ``"index"`` (a
+    key).  Without roles for all that matters (``None``), spaces fall back on indices.  ``broadcasts`` says that the
+    sources broadcast against each other, as those of `where` do.
+    """
+
+    __slots__ = ("broadcasts", "function", "params", "roles")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        params: Mapping[str, Any] | None = None,
+        roles: Mapping[str, str] | None = None,
+        broadcasts: bool = False,
+    ) -> None:
+        self.function = function
+        self.params = params or {}
+        self.roles = roles
+        self.broadcasts = broadcasts
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__.lstrip("_")
+
+    def __call__(self, *arrays: Any) -> Any:
+        return self.function(*arrays, **self.params)
+
+    @classmethod
+    def getitem(cls, key: Any) -> Structure:
+        """The structure of ``a[key]``."""
+        return cls(_getitem, {"key": key}, {"key": "index"})
+
+    def shifted(self, n: int) -> Structure | None:
+        """The same function for arrays with one more axis, of length n, before all others; None if there is none."""
+        if self.roles is None:
+            return None
+        params = dict(self.params)
+        for name, role in self.roles.items():
+            shifted = _SHIFT[role](params[name], n)
+            if shifted is None:
+                return None
+            params[name] = shifted
+        return Structure(self.function, params, self.roles, self.broadcasts)
+
+    def index(self, shapes: Sequence[tuple[int, ...]]) -> Any:
+        """Which element of the sources (numbered from 1, one source after the other) went where; 0 where none did."""
+        start, sources = 1, []
+        for shape in shapes:
+            size = int(np.prod(shape, dtype=np.intp))
+            sources.append(np.arange(start, start + size).reshape(shape))
+            start += size
+        return self(*sources)
+
+
+def _getitem(a: Any, key: Any) -> Any:
+    return operator.getitem(a, key)
+
+
+def _shift_axis(axis: Any, n: int) -> Any:
+    if axis is None:
+        return None
+    return tuple(a + 1 for a in axis) if isinstance(axis, tuple) else axis + 1
+
+
+def _shift_index(key: Any, n: int) -> Any:
+    key = key if isinstance(key, tuple) else (key,)
+    advanced = [i for i, k in enumerate(key) if not (k is None or k is Ellipsis or isinstance(k, slice))]
+    # NumPy moves the axes of separated array indices to the front, before the directions too.
+    if any(getattr(key[i], "shape", ()) or isinstance(key[i], (list, bool, np.bool_)) for i in advanced) and (
+        advanced[-1] - advanced[0] + 1 != len(advanced)
+    ):
+        return None
+    return (slice(None), *key)
+
+
+_SHIFT: dict[str, Callable[[Any, int], Any]] = {
+    "axis": _shift_axis,
+    "permutation": lambda axes, n: (0, *(a + 1 for a in axes)),
+    "shape": lambda shape, n: (n, *shape),
+    "index": _shift_index,
+}

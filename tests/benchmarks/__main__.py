@@ -1,0 +1,50 @@
+"""Print the table: all themes, or those named on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from importlib import metadata
+
+from . import gradient, jacobian, points, scalar, startup
+from .harness import HEADER, measure, rows
+
+THEMES = {
+    "scalar": scalar.WORKS,
+    "points": points.WORKS,
+    "jacobian": jacobian.WORKS,
+    "gradient": gradient.WORKS,
+    "startup": startup.WORKS,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("themes", nargs="*", metavar="theme", help=", ".join(THEMES))
+    parser.add_argument("--sample", type=float, default=0.01, help="seconds that one sample takes at least")
+    options = parser.parse_args()
+    if unknown := set(options.themes) - set(THEMES):
+        parser.error(f"no theme {', '.join(sorted(unknown))}: there are {', '.join(THEMES)}")
+
+    print(machine(), HEADER, sep="\n\n", flush=True)
+    for theme in options.themes or THEMES:
+        for work in THEMES[theme]:
+            print(f"{work.name} ...", file=sys.stderr, flush=True)
+            print(*rows(work, measure(work, options.sample)), sep="\n", flush=True)
+
+
+def machine() -> str:
+    """One line on what the figures were measured with."""
+    versions = [f"Python {platform.python_version()}", f"{os.cpu_count()} cores"]
+    for package in "numpy", "autograd", "dualpy", "jax", "num-dual":
+        try:
+            versions.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            versions.append(f"{package} missing")
+    return ", ".join(versions) + "; medians, ± half the distance between the quartiles."
+
+
+if __name__ == "__main__":
+    main()

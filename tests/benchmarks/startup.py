@@ -1,0 +1,44 @@
+"""What an import takes beyond `import numpy`."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from functools import partial
+
+from .harness import Call, Peer, Work
+
+PROGRAM = """
+import time, numpy
+start = time.perf_counter()
+import {module}
+print(time.perf_counter() - start)
+"""
+
+
+def import_of(module: str) -> Call:
+    """Seconds that the import takes in a fresh interpreter, as that interpreter measures them."""
+    if importlib.util.find_spec(module) is None:
+        raise ImportError(module)
+    command = [sys.executable, "-c", PROGRAM.format(module=module)]
+
+    def seconds() -> float:
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    seconds()  # the first import writes bytecode and warms the disk cache
+    return seconds
+
+
+PEERS = ["autograd", "dualpy", "num_dual", "jax"]
+
+WORKS = [
+    Work(
+        "import, beyond `import numpy`",
+        partial(import_of, "dualdiff"),
+        [Peer(name, partial(import_of, name), read=None) for name in PEERS],
+        at_most_seconds=0.040,
+        self_timed=True,
+        rounds=15,
+    )
+]
