@@ -15,12 +15,14 @@ from dualdiff.core.errors import (
     NotHolomorphicError,
     ObjectArrayWarning,
 )
+from dualdiff.drivers.check import DerivativeCheck, DerivativeCheckError, check_derivative
 from dualdiff.drivers.custom import custom_derivative
 from dualdiff.drivers.derivative import derivative, nth_derivative, value_and_derivative
 from dualdiff.drivers.fields import curl, divergence, laplacian
 from dualdiff.drivers.gradient import gradient, value_and_gradient
 from dualdiff.drivers.hessian import hessian, value_gradient_and_hessian
 from dualdiff.drivers.jacobian import jacobian, value_and_jacobian
+from dualdiff.drivers.linearize import linearize, vjp
 from dualdiff.drivers.products import hvp, jvp
 from dualdiff.drivers.reading import tangent, value
 from dualdiff.rules.creation import empty as empty
@@ -33,6 +35,8 @@ __version__ = "0.1.0"
 # The elementwise functions (dualdiff.sin, dualdiff.exp, ...) and the buffers are public too, but left out of
 # ``import *``, which must not shadow NumPy's names.
 __all__ = [
+    "DerivativeCheck",
+    "DerivativeCheckError",
     "Dual",
     "DualArray",
     "ExpiredDualError",
@@ -41,6 +45,7 @@ __all__ = [
     "NoRuleError",
     "NotHolomorphicError",
     "ObjectArrayWarning",
+    "check_derivative",
     "curl",
     "custom_derivative",
     "derivative",
@@ -51,6 +56,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "laplacian",
+    "linearize",
     "nth_derivative",
     "tangent",
     "value",
@@ -58,6 +64,7 @@ __all__ = [
     "value_and_gradient",
     "value_and_jacobian",
     "value_gradient_and_hessian",
+    "vjp",
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.dual import HANDMADE, AnyDual, Dual, FloatDual, leading_space, make, same_call
-from dualdiff.core.errors import ObjectArrayWarning, lost, plain_target
+from dualdiff.core.errors import ObjectArrayWarning, plain_target
 from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
@@ -46,8 +46,8 @@ class DualArray(AnyDual):
     DualArray([1., 4.], tangent=[2., 0.])
     """
 
-    # parent and structure: of which array this is a view, and how; version: counts replacements of the tangent (or
-    # the value) of this array; seen: the parent's version that the cached tangent was gathered from; owned: the
+    # parent and structure: of which array this is a view, and how; version: counts writes into the tangent (and
+    # replacements of the value) of this array; seen: the parent's version that the cached tangent was gathered from; owned: the
     # tangent's storage belongs to this array (and its views) alone, so that it may be written in place.
     __slots__ = ("_parent", "_raw", "_seen", "_structure", "_value", "owned", "space", "version")
 
@@ -151,19 +151,12 @@ class DualArray(AnyDual):
             root.version += 1
             root.owned = True
         raw = self.raw
-        if self is root or (raw is not None and root._raw is not None and space.aliases(raw, root._raw)):
-            new = space.put(raw, t, key, self.shape, shape, self.value)
-            if new is raw:
-                return
-            if self is root:
-                root._raw = new
-                root.version += 1
-                return
-        places = np.unravel_index(self._places()[key], root.shape)
-        new = space.put(root._raw, t, places, root.shape, shape, root._value)
-        if new is not root._raw:
-            root._raw = new
-        # Views that are not memory of the base have to gather again.
+        if self is root:
+            root._raw = space.put(raw, t, key, root.shape, shape, root._value)
+        elif not (raw is not None and space.aliases(raw, root._raw) and space.put(raw, t, key, self.shape, shape, self.value) is raw):
+            places = np.unravel_index(self._places()[key], root.shape)
+            root._raw = space.put(root._raw, t, places, root.shape, shape, root._value)
+        # Other views may have tangents that are not memory of the base's.
         root.version += 1
 
     def lift(self, target: Any) -> Any:
@@ -175,11 +168,21 @@ class DualArray(AnyDual):
     def __getitem__(self, key: Any) -> Any:
         value = self.value[key]
         raw, space = self._raw, self.space
-        if isinstance(value, (np.ndarray, DualArray)):
+        kind = type(value)
+        if kind is np.ndarray:
+            structure = Structure.getitem(key)
+            if raw is not None:
+                raw = space.gather([raw], structure, [self._value.shape], value.shape)
+            result = DualArray(value, raw, space)
+            if value.base is not None and _is_view(value, self._value):
+                return result.view_of(self, structure)
+            disown(self, self._raw, raw)
+            return result
+        if kind is DualArray:
             return gathered(value, space, [self], Structure.getitem(key))
         if raw is None:
             return make(value, None, space)
-        if type(value) is np.float64 and type(space) is Single and isinstance(raw, np.ndarray):
+        if kind is np.float64 and type(space) is Single and type(raw) is np.ndarray:
             return FloatDual(value, float(raw[key]), space)
         return make(value, space.element(raw, key, self.shape), space)
 
@@ -259,9 +262,6 @@ class DualArray(AnyDual):
         for i in np.ndindex(self.shape):
             array[i] = self[i]
         return array
-
-    def __float__(self) -> Any:
-        raise lost("float(x), and so a function of the math module,")
 
     def __reduce__(self) -> Any:
         return DualArray, (self.value, self.raw, self.space)
@@ -353,7 +353,7 @@ def gathered(value: Any, space: TangentSpace, sources: list[Any], structure: Str
 def disown(source: Any, t: Tangent | None, raw: Tangent | None) -> None:
     """Note that another dual may share the storage of a tangent, so that it is copied before it is written."""
     if isinstance(source, DualArray) and raw is not None and t is not None:
-        root = source.root()
+        root = source if source._parent is None else source.root()
         if root.owned and source.space.aliases(raw, t):
             root.owned = False
 

@@ -7,13 +7,15 @@ classes by the rules (`dualdiff.rules.operators`), which know the derivatives.
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from dualdiff.core import tags
-from dualdiff.core.errors import expired, lost, no_rule
+from dualdiff.core.errors import expired, lost, lost_number, no_rule, plain_target
 from dualdiff.core.registry import CREATORS, FLOAT_UFUNCS, FUNCTIONS, REFUSED, UFUNCS
 from dualdiff.tangents.single import Single
 from dualdiff.tangents.zeros import may_have_nan, zero_mask
@@ -68,16 +70,16 @@ class AnyDual:
     # -- what would drop the tangent -----------------------------------------------------------------------------
 
     def __float__(self) -> NoReturn:
-        raise lost("float(x), and so a function of the math module,")
+        raise lost_number("float(x)", "np.sin(x) or dualdiff.sin(x) instead of math.sin(x)")
 
     def __int__(self) -> NoReturn:
-        raise lost("int(x)", "np.floor(x) or np.rint(x), which have derivative zero,")
+        raise lost_number("int(x)", "np.floor(x) or np.rint(x), which have derivative zero")
 
     def __complex__(self) -> NoReturn:
-        raise lost("complex(x)", "x + 0j")
+        raise lost_number("complex(x)", "x + 0j")
 
     def __index__(self) -> NoReturn:
-        raise lost("using a dual number as an index or a count", "int(dualdiff.value(x)) for the place")
+        raise lost("a dual number as an index or a count", "int(np.floor(dualdiff.value(x)))")
 
     def __hash__(self) -> NoReturn:
         raise TypeError(
@@ -110,7 +112,7 @@ class AnyDual:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.intp))
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
@@ -142,7 +144,6 @@ class AnyDual:
     compress = _method(lambda a, condition, axis=None, out=None: np.compress(condition, a, axis, out))
     conj = _method(np.conjugate)
     conjugate = _method(np.conjugate)
-    copy = _method(np.copy)
     cumprod = _method(np.cumprod)
     cumsum = _method(np.cumsum)
     diagonal = _method(np.diagonal)
@@ -173,6 +174,10 @@ class AnyDual:
         """As ``numpy.transpose``; the axes may be given as several integers."""
         order: Any = (axes[0] if len(axes) == 1 else axes) if axes else None
         return FUNCTIONS[np.transpose](self, order)
+
+    def copy(self, order: Any = "C") -> Any:
+        """A copy; in C order, where ``numpy.copy`` keeps the order."""
+        return np.copy(self, order)  # type: ignore[call-overload]
 
     def flatten(self, order: str = "C") -> Any:
         """A flat copy."""
@@ -248,21 +253,32 @@ class Dual(AnyDual):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if dtype is not None and np.dtype(dtype) != object:
-            raise lost(f"an array of dtype {np.dtype(dtype)}", "np.stack for collecting elements")
+            raise plain_target(f"an array of dtype {np.dtype(dtype)}")
         array = np.empty((), object)
         array[()] = self
         return array
 
-    def __iter__(self) -> NoReturn:
-        raise TypeError("iteration over a dual number: it is a scalar")
+    # No __getitem__, not even for x[()]: NumPy would take the number for a sequence, and answer ``buf[0] = x`` with
+    # words of its own instead of ours.
 
-    def __getitem__(self, key: Any) -> Any:
-        if key == ():
-            return self
-        raise IndexError("invalid index to a scalar dual number")
+    def __round__(self, ndigits: int | None = None) -> Any:
+        r = round(self.value, ndigits)
+        return r if isinstance(r, int) else make(r, None, self.space)
 
-    def __len__(self) -> int:
-        raise TypeError("len() of a dual number: it is a scalar")
+    def __trunc__(self) -> int:
+        return math.trunc(self.value)
+
+    def __floor__(self) -> int:
+        return math.floor(self.value)
+
+    def __ceil__(self) -> int:
+        return math.ceil(self.value)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
 
     def item(self) -> Dual:
         """The number itself: its tangent stays with it."""
@@ -294,6 +310,10 @@ class FloatDual(Dual):
             if fast is not None:
                 return fast(self)
         return AnyDual.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)
+
+
+# What asks whether x is a number (numpy.isscalar, and user code) is to take the branch that it takes for floats.
+numbers.Number.register(Dual)
 
 
 def make(value: Any, raw: Tangent, space: TangentSpace) -> Dual:

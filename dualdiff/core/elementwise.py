@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from dualdiff.core.array import DualArray, disown, operand, wrap
-from dualdiff.core.dual import AnyDual, leading_space, same_call
-from dualdiff.core.errors import NoRuleError, plain_target
+from dualdiff.core.array import DualArray, disown, lift, operand, wrap
+from dualdiff.core.dual import AnyDual, Dual, FloatDual, leading_space, same_call
+from dualdiff.core.errors import lost, plain_target
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
+
+_DUALS = frozenset({Dual, FloatDual, DualArray})
+_NUMBERS = frozenset({float, int, complex, np.float64, np.float32, np.complex128})
 
 
 class Rule(Protocol):
@@ -25,11 +28,19 @@ class Rule(Protocol):
     def is_zero(self) -> bool:
         """Whether the derivative is zero in every argument."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether every coefficient is a constant or an argument, so that nothing is computed for it."""
+
+    @property
+    def conjugates(self) -> Any:
+        """Whether there are partials in the conjugates of complex arguments."""
+
     def coefficient(self, i: int, values: list[Any], result: Any) -> Any:
         """The partial derivative in argument i; None where it is zero everywhere."""
 
     def conjugate(self, i: int, values: list[Any], result: Any) -> Any:
-        """The partial derivative in the conjugate of argument i; None for complex-differentiable functions."""
+        """The partial derivative in the conjugate of argument i."""
 
 
 def apply(rule: Rule, function: Callable[..., Any], *inputs: Any, **options: Any) -> Any:
@@ -37,62 +48,116 @@ def apply(rule: Rule, function: Callable[..., Any], *inputs: Any, **options: Any
 
     Options are those of a ufunc call: ``out``, ``where``, ``dtype`` and so on.
     """
-    inputs = tuple(map(operand, inputs))
-    if "out" in options:
-        return _apply_out(rule, function, inputs, options)
+    if options:
+        return _apply_options(rule, function, inputs, options)
+    space, values, tangents = _taken_apart(inputs)
+    result = function(*values)
+    return _finished(rule, space, inputs, values, tangents, result, True)
+
+
+def apply_several(rules: Sequence[Rule], function: Callable[..., Any], *inputs: Any, **options: Any) -> Any:
+    """``function(*inputs, **options)`` of several results, with a rule for each of them."""
+    out = options.pop("out", (None,) * len(rules))
     where = options.get("where", True)
-    space = leading_space(inputs)
-    active = [i for i, x in enumerate(inputs) if isinstance(x, AnyDual) and same_call(x.space, space)]
-    values: list[Any] = list(inputs)
-    for i in active:
-        values[i] = inputs[i].value
-    result = function(*values, **options)
-    if rule.is_zero:
-        return result if _kind(result) not in "fc" else wrap(result, None, space)
-    terms = tangents(rule, space, inputs, active, values, result, where)
-    if not terms:
-        return wrap(result, None, space)
-    raw = terms[0] if len(terms) == 1 else space.add(terms, _shape(result))
-    raw = space.cast(raw, _dtype(result), _shape(result))
-    for i in active:
-        disown(inputs[i], inputs[i].raw, raw)
-    return wrap(result, raw, space)
+    space, values, tangents = _taken_apart(inputs)
+    if where is not True:
+        options["out"] = tuple(None if target is None else _aside(target, space, values) for target in out)
+    results = function(*values, **options)
+    if space is not None:
+        results = tuple(
+            _finished(rule, space, inputs, values, tangents, result, where)
+            for rule, result in zip(rules, results, strict=True)
+        )
+    return tuple(
+        result if target is None else _stored(result, target, where)
+        for result, target in zip(results, out, strict=True)
+    )
 
 
-def tangents(
+def _taken_apart(inputs: tuple[Any, ...]) -> tuple[TangentSpace, list[Any], list[Tangent | None]]:
+    """The space of the innermost call, and values and tangents of the inputs in it."""
+    space: Any = None
+    values: list[Any] = []
+    tangents: list[Tangent | None] = []
+    for x in inputs:
+        kind = type(x)
+        if kind in _DUALS:
+            if space is None:
+                space = x.space
+            elif x.space is not space:
+                break
+            values.append(x.value)
+            tangents.append(x.raw)
+        elif kind in _NUMBERS or (kind is np.ndarray and x.dtype.char != "O"):
+            values.append(x)
+            tangents.append(None)
+        else:
+            break
+    else:
+        return space, values, tangents
+    values = [operand(x) for x in inputs]
+    space = leading_space(values)
+    tangents = [None] * len(values)
+    for i, x in enumerate(values):
+        if isinstance(x, AnyDual) and same_call(x.space, space):
+            values[i], tangents[i] = x.value, x.raw
+    return space, values, tangents
+
+
+def _finished(
     rule: Rule,
     space: TangentSpace,
     inputs: tuple[Any, ...],
-    active: list[int],
     values: list[Any],
+    tangents: list[Tangent | None],
     result: Any,
-    where: Any = True,
-) -> list[Tangent]:
-    """One term for each argument that carries a tangent."""
+    where: Any,
+) -> Any:
+    """The dual of this value."""
+    if rule.is_zero:
+        return result if _kind(result) not in "fc" else wrap(result, None, space)
+    if rule.is_plain and space.lazy:
+        raw = _tangent(rule, space, values, tangents, result, where)
+    else:
+        with np.errstate(all="ignore"):
+            raw = _tangent(rule, space, values, tangents, result, where)
+    if raw is not None:
+        for x, t in zip(inputs, tangents, strict=True):
+            if t is not None and type(x) is DualArray:
+                disown(x, t, raw)
+    return wrap(result, raw, space)
+
+
+def _tangent(
+    rule: Rule, space: TangentSpace, values: list[Any], tangents: list[Tangent | None], result: Any, where: Any
+) -> Tangent | None:
+    """The sum of the terms of the arguments that carry a tangent."""
+    out_shape = getattr(result, "shape", ())
     terms = []
-    out_shape = _shape(result)
-    with np.errstate(all="ignore"):
-        for i in active:
-            t = inputs[i].raw
-            if t is None:
-                continue
-            shape = _shape(values[i])
-            conjugate = rule.conjugate(i, values, result) if _kind(values[i]) == "c" else None
+    for i, t in enumerate(tangents):
+        if t is None:
+            continue
+        shape = getattr(values[i], "shape", ())
+        if rule.conjugates is not None and _kind(values[i]) == "c":
+            conjugate = rule.conjugate(i, values, result)
             if conjugate is not None:
                 space.note_conjugate(rule.name)
                 terms.append(space.scale(space.conj(t, "conj", shape), _masked(conjugate, where), shape, out_shape))
-            c = rule.coefficient(i, values, result)
-            if c is not None:
-                terms.append(_scaled(space, t, _masked(c, where), shape, out_shape))
-    return terms
-
-
-def _scaled(space: TangentSpace, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
-    if type(c) is int and c == 1:
-        if shape == out_shape:
-            return t
-        return space.gather([t], broadcast(out_shape), [shape], out_shape)
-    return space.scale(t, c, shape, out_shape)
+        c = rule.coefficient(i, values, result)
+        if c is None:
+            continue
+        if where is not True:
+            c = _masked(c, where)
+        if type(c) is int and c == 1:
+            if shape != out_shape:
+                t = space.gather([t], broadcast(out_shape), [shape], out_shape)
+            terms.append(t)
+        else:
+            terms.append(space.scale(t, c, shape, out_shape))
+    if not terms:
+        return None
+    raw = terms[0] if len(terms) == 1 else space.add(terms, out_shape)
+    return space.cast(raw, _dtype(result), out_shape)
 
 
 def broadcast(shape: Shape) -> Structure:
@@ -104,26 +169,51 @@ def _masked(c: Any, where: Any) -> Any:
     return c if where is True else np.where(where, c, 0.0)
 
 
+def _apply_options(rule: Rule, function: Callable[..., Any], inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """The call with options of a ufunc."""
+    if "out" in options:
+        return _apply_out(rule, function, inputs, options)
+    space, values, tangents = _taken_apart(inputs)
+    result = function(*values, **options)
+    if not rule.is_zero and _kind(result) not in "fc":
+        raise lost(f"the option dtype={_dtype(result)} of {rule.name}", "a floating dtype")
+    return _finished(rule, space, inputs, values, tangents, result, options.get("where", True))
+
+
 def _apply_out(rule: Rule, function: Callable[..., Any], inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """The call with ``out=``: computed aside, then stored, so that inputs may overlap the output."""
     out = options.pop("out")
     target = out[0] if isinstance(out, tuple) else out
     if target is None:
         return apply(rule, function, *inputs, **options)
-    if isinstance(out, tuple) and len(out) > 1:
-        raise NoRuleError(f"out= of several arrays is not supported by duals in {rule.name}")
-    if not any(isinstance(x, AnyDual) for x in inputs):
-        result = function(*inputs, **options)
-    else:
-        result = apply(rule, function, *inputs, **options)
+    where = options.get("where", True)
+    space, values, tangents = _taken_apart(inputs)
+    if where is not True:
+        options["out"] = _aside(target, space, values)
+    result = function(*values, **options)
+    if space is not None:
+        result = _finished(rule, space, inputs, values, tangents, result, where)
+    return _stored(result, target, where)
+
+
+def _aside(target: Any, space: TangentSpace | None, values: list[Any]) -> Any:
+    """A copy of the values of the target, for the places that ``where=`` leaves out."""
+    while isinstance(target, DualArray) and (space is None or same_call(target.space, space)):
+        target = target.value
+    copy = np.copy(target)
+    outer = leading_space(values)
+    return copy if outer is None else lift(copy, outer)
+
+
+def _stored(result: Any, target: Any, where: Any) -> Any:
+    """The target given as ``out``, after the result is written into it."""
     if not isinstance(target, DualArray):
         while isinstance(result, AnyDual):
             if result.raw is not None:
                 raise plain_target("the array given as out (or on the left of an in-place operator)")
             result = result.value
-        target[...] = result
+        np.copyto(target, result, where=where)
         return target
-    where = options.get("where", True)
     if where is not True:
         result = np.where(where, result, target)
     if _shape(result) != target.shape:

@@ -27,19 +27,29 @@ class ObjectArrayWarning(UserWarning):
     """An array of duals was turned into an object array: right, but element by element and slow."""
 
 
-def lost(what: str, instead: str = "np.sin(x) or dualdiff.sin(x)") -> LostDerivativeError:
+_COLLECT = "collect the elements in a list and np.stack it, or make the buffer with dualdiff.zeros(shape, like=x)"
+
+
+def lost(what: str, instead: str) -> LostDerivativeError:
     """The error for a conversion that would drop the tangent."""
     return LostDerivativeError(
-        f"{what} would lose the derivative of a dual number: use a function that keeps it, such as {instead}, "
-        "or dualdiff.value(x) if the plain value is meant"
+        f"{what} would lose the derivative of a dual number: use {instead}, or dualdiff.value(x) if the plain value "
+        "is meant"
+    )
+
+
+def lost_number(conversion: str, instead: str) -> LostDerivativeError:
+    """The error for a plain Python number made of a dual, by name or by storing it in a buffer."""
+    return lost(
+        f"{conversion} (a function of the math module, or writing into an array of plain numbers)",
+        f"{instead}; {_COLLECT}",
     )
 
 
 def plain_target(what: str) -> LostDerivativeError:
     """The error for writing duals into an array of plain numbers."""
     return LostDerivativeError(
-        f"{what} holds plain numbers and cannot take the derivative of a dual: collect the elements in a list "
-        "and np.stack it, or make the buffer with dualdiff.zeros(shape, like=x)"
+        f"{what} holds plain numbers and cannot take the derivative of a dual: {_COLLECT}"
     )
 
 

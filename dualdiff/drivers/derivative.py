@@ -179,11 +179,10 @@ def _check_points(space: Pointwise, t: Belonging, shape: tuple[int, ...]) -> Non
     if t.points is None:
         return
     points, ndim = t.points, len(space.shape)
-    expected = np.arange(int(np.prod(space.shape))).reshape(space.shape)
     for k in range(len(shape) - ndim, -1, -1):
         if shape[k : k + ndim] == space.shape:
-            own = expected.reshape(space.shape + (1,) * (len(shape) - ndim - k))
-            if np.all((points == own) | (points < 0)):
+            own = space.numbers.reshape(space.shape + (1,) * (len(shape) - ndim - k))
+            if np.all((points == own) | (points == 0)):
                 return
     raise MixedPointsError(
         f"derivative(f, x) over an array of points {space.shape} needs an f that works on each point by itself, but "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -144,5 +145,5 @@ def _trace(operator: str, J: Any, x: Any, batch_dims: int) -> Any:
     if isinstance(J, (tuple, dict)) or np.shape(J) != shape + shape[batch_dims:]:
         found = "a container" if isinstance(J, (tuple, dict)) else f"a Jacobian of shape {np.shape(J)}"
         raise ValueError(f"{operator} needs f(x) shaped like x, one array; x has shape {shape} and f gave {found}")
-    n = int(np.prod(shape[batch_dims:]))
+    n = math.prod(shape[batch_dims:])
     return np.trace(np.reshape(J, (*shape[:batch_dims], n, n)), axis1=-2, axis2=-1)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dualdiff.drivers.forms import derived
-from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, refuse_conjugates
+from dualdiff.drivers.passes import Inputs, Outputs, check_chunk_size, dense_passes, refuse_conjugates
+from dualdiff.drivers.reverse import FORWARD_UP_TO, check_mode, pulled
 
 
 def gradient(
@@ -16,6 +18,7 @@ def gradient(
     *args: Any,
     argnum: int = 0,
     chunk_size: int | None = None,
+    mode: str = "auto",
     has_aux: bool = False,
     batch_dims: int = 0,
 ) -> Any:
@@ -32,6 +35,9 @@ def gradient(
         Which positional argument is differentiated.
     chunk_size : int, optional
         Directions in one call of f.  The default keeps a tangent to about 2**17 numbers (1 MB).
+    mode : {"auto", "forward", "reverse"}
+        "forward" runs f along chunks of directions; "reverse" runs it once, recorded, and transposes the record, which
+        cannot leave the process.  "auto" takes "forward" up to 32 numbers in x.
     has_aux : bool
         f returns a pair (result, aux); the gradient is returned with aux.
     batch_dims : int
@@ -50,8 +56,9 @@ def gradient(
 
     Notes
     -----
-    Costs max(1, ceil(n / chunk_size)) calls of f for n numbers in x.  Memory: chunk_size times the size of f's
-    intermediates.
+    Forward: max(1, ceil(n / chunk_size)) calls of f for n numbers in x, and chunk_size times the memory of f's largest
+    intermediates.  Reverse: one call, and the memory of all intermediates; the time is a small multiple of f's, however
+    large n is.  See Griewank and Walther, *Evaluating Derivatives* (2008), chapter 3.
 
     Examples
     --------
@@ -61,7 +68,13 @@ def gradient(
     >>> gradient(lambda p: p["a"] * p["b"], {"a": 2.0, "b": 5.0})
     {'a': 5.0, 'b': 2.0}
     """
-    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    options: dict[str, Any] = {
+        "argnum": argnum,
+        "chunk_size": chunk_size,
+        "mode": mode,
+        "has_aux": has_aux,
+        "batch_dims": batch_dims,
+    }
     if not args:
         return derived(gradient, f, **options)
     _, result, aux = evaluate("gradient", f, args, **options)
@@ -73,6 +86,7 @@ def value_and_gradient(
     *args: Any,
     argnum: int = 0,
     chunk_size: int | None = None,
+    mode: str = "auto",
     has_aux: bool = False,
     batch_dims: int = 0,
 ) -> Any:
@@ -86,7 +100,13 @@ def value_and_gradient(
     >>> value_and_gradient(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
     """
-    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    options: dict[str, Any] = {
+        "argnum": argnum,
+        "chunk_size": chunk_size,
+        "mode": mode,
+        "has_aux": has_aux,
+        "batch_dims": batch_dims,
+    }
     if not args:
         return derived(value_and_gradient, f, **options)
     value, result, aux = evaluate("value_and_gradient", f, args, **options)
@@ -99,11 +119,17 @@ def evaluate(
     args: tuple[Any, ...],
     argnum: int,
     chunk_size: int | None,
+    mode: str,
     has_aux: bool,
     batch_dims: int,
 ) -> tuple[Any, Any, Any]:
     """Value, gradient and aux."""
+    check_mode(operator, mode)
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
+    if mode == "reverse" or (mode == "auto" and inputs.size > FORWARD_UP_TO):
+        check_chunk_size(operator, chunk_size)
+        outputs, found = pulled(inputs, "noted" if inputs.is_complex else "allowed", _scalar)
+        return outputs.value, inputs.rebuild(found), outputs.aux
     parts: list[Any] = []
     value: Any = None
     aux: Any = None
@@ -143,7 +169,7 @@ def _scalar(inputs: Inputs, outputs: Outputs) -> Any:
                 f"{inputs.batch_shape}, and f returned shape {shape}: use dualdiff.jacobian"
             )
         return value
-    if int(np.prod(shape)) != 1:
+    if math.prod(shape) != 1:
         raise ValueError(
             f"{inputs.operator} needs an f that returns one number, and f returned an array of shape {shape}: "
             "use dualdiff.jacobian"

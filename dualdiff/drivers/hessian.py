@@ -14,6 +14,7 @@ def hessian(
     *args: Any,
     argnum: int = 0,
     chunk_size: int | None = None,
+    mode: str = "auto",
     has_aux: bool = False,
     batch_dims: int = 0,
 ) -> Any:
@@ -28,7 +29,9 @@ def hessian(
     argnum : int
         Which positional argument is differentiated.
     chunk_size : int, optional
-        Directions in one call of f, at each of the two levels.
+        Directions in one call of f, at each level that runs forwards.
+    mode : {"auto", "forward", "reverse"}
+        How the gradient is taken that is differentiated forwards; see `gradient`.
     has_aux : bool
         f returns a pair (result, aux); the Hessian is returned with aux.
     batch_dims : int
@@ -47,7 +50,8 @@ def hessian(
 
     Notes
     -----
-    The Jacobian of the gradient: ceil(n / chunk_size)**2 calls of f on duals nested two deep.
+    The forward Jacobian of the gradient.  With a forward gradient ceil(n / chunk_size)**2 calls of f on duals nested two
+    deep; with a reverse one (forward over reverse) ceil(n / chunk_size).
 
     Examples
     --------
@@ -56,7 +60,13 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
-    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    options: dict[str, Any] = {
+        "argnum": argnum,
+        "chunk_size": chunk_size,
+        "mode": mode,
+        "has_aux": has_aux,
+        "batch_dims": batch_dims,
+    }
     if not args:
         return derived(hessian, f, **options)
     (_, aux), _, result = evaluate(f, args, **options)
@@ -68,6 +78,7 @@ def value_gradient_and_hessian(
     *args: Any,
     argnum: int = 0,
     chunk_size: int | None = None,
+    mode: str = "auto",
     has_aux: bool = False,
     batch_dims: int = 0,
 ) -> Any:
@@ -82,7 +93,13 @@ def value_gradient_and_hessian(
     (np.float64(6.0), array([2., 3.]), array([[0., 1.],
            [1., 0.]]))
     """
-    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    options: dict[str, Any] = {
+        "argnum": argnum,
+        "chunk_size": chunk_size,
+        "mode": mode,
+        "has_aux": has_aux,
+        "batch_dims": batch_dims,
+    }
     if not args:
         return derived(value_gradient_and_hessian, f, **options)
     (value, aux), slope, result = evaluate(f, args, **options)
@@ -94,14 +111,17 @@ def evaluate(
     args: tuple[Any, ...],
     argnum: int,
     chunk_size: int | None,
+    mode: str,
     has_aux: bool,
     batch_dims: int,
 ) -> tuple[tuple[Any, Any], Any, Any]:
     """Value and aux, gradient, Hessian."""
 
     def slope(*args: Any) -> Any:
-        value, slope, aux = gradient.evaluate("hessian", f, args, argnum, chunk_size, has_aux, batch_dims)
+        value, slope, aux = gradient.evaluate("hessian", f, args, argnum, chunk_size, mode, has_aux, batch_dims)
         return slope, (value, slope, aux)
 
-    _, result, (value, found, aux) = jacobian.evaluate("hessian", slope, args, argnum, chunk_size, True, batch_dims)
+    _, result, (value, found, aux) = jacobian.evaluate(
+        "hessian", slope, args, argnum, chunk_size, "forward", True, batch_dims
+    )
     return (value, aux), found, result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.gradient import split
-from dualdiff.drivers.passes import Inputs, dense_passes
+from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, recorded_pass
+from dualdiff.drivers.reverse import check_mode, pulled_rows
 
 
 def jacobian(
@@ -17,6 +19,7 @@ def jacobian(
     *args: Any,
     argnum: int = 0,
     chunk_size: int | None = None,
+    mode: str = "auto",
     has_aux: bool = False,
     batch_dims: int = 0,
 ) -> Any:
@@ -32,6 +35,9 @@ def jacobian(
         Which positional argument is differentiated.
     chunk_size : int, optional
         Directions in one call of f.  The default keeps a tangent to about 2**17 numbers (1 MB).
+    mode : {"auto", "forward", "reverse"}
+        "forward" takes the columns, along chunks of directions; "reverse" records one run of f and takes the rows.
+        "auto" takes "forward", unless that needs several passes and f has fewer results than x has numbers.
     has_aux : bool
         f returns a pair (result, aux); the Jacobian is returned with aux.
     batch_dims : int
@@ -52,7 +58,8 @@ def jacobian(
 
     Notes
     -----
-    Costs max(1, ceil(n / chunk_size)) calls of f for n numbers in x.
+    Forward: max(1, ceil(n / chunk_size)) calls of f for n numbers in x.  Reverse: one call of f, and a transposed pass
+    of its record for each chunk_size results.  "auto" may add one call, with which it learns how many results there are.
 
     Examples
     --------
@@ -61,7 +68,13 @@ def jacobian(
     array([[3., 2.],
            [4., 0.]])
     """
-    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    options: dict[str, Any] = {
+        "argnum": argnum,
+        "chunk_size": chunk_size,
+        "mode": mode,
+        "has_aux": has_aux,
+        "batch_dims": batch_dims,
+    }
     if not args:
         return derived(jacobian, f, **options)
     _, result, aux = evaluate("jacobian", f, args, **options)
@@ -73,6 +86,7 @@ def value_and_jacobian(
     *args: Any,
     argnum: int = 0,
     chunk_size: int | None = None,
+    mode: str = "auto",
     has_aux: bool = False,
     batch_dims: int = 0,
 ) -> Any:
@@ -87,7 +101,13 @@ def value_and_jacobian(
     (array([3., 6.]), array([[3., 0.],
            [0., 3.]]))
     """
-    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux, "batch_dims": batch_dims}
+    options: dict[str, Any] = {
+        "argnum": argnum,
+        "chunk_size": chunk_size,
+        "mode": mode,
+        "has_aux": has_aux,
+        "batch_dims": batch_dims,
+    }
     if not args:
         return derived(value_and_jacobian, f, **options)
     value, result, aux = evaluate("value_and_jacobian", f, args, **options)
@@ -100,17 +120,24 @@ def evaluate(
     args: tuple[Any, ...],
     argnum: int,
     chunk_size: int | None,
+    mode: str,
     has_aux: bool,
     batch_dims: int,
 ) -> tuple[Any, Any, Any]:
     """Value, Jacobian and aux."""
+    check_mode(operator, mode)
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
+    conjugates = "refused" if inputs.is_complex else "allowed"
+    if mode == "reverse":
+        return _reverse(inputs, chunk_size, conjugates)
     columns: list[Any] = []
     first: Any = None
-    for start, stop, outputs in dense_passes(inputs, chunk_size, "refused" if inputs.is_complex else "allowed"):
+    for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates):
         if first is None:
             first = outputs
             _check_batch(inputs, first.values)
+            if mode == "auto" and stop < inputs.size and _results(inputs, first) < inputs.size:
+                return _reverse(inputs, chunk_size, conjugates)
         reads = outputs.reads()
         if start == 0 and stop == inputs.size:
             columns = [np.moveaxis(t, 0, -1) for t in reads]
@@ -130,6 +157,19 @@ def evaluate(
         lead = getattr(value, "shape", ())[batch_dims:]
         result.append(inputs.rebuild(split(inputs, full, lead)))
     return first.value, first.rebuild(result), first.aux
+
+
+def _reverse(inputs: Inputs, chunk_size: int | None, conjugates: str) -> tuple[Any, Any, Any]:
+    """Value, Jacobian and aux, row by row."""
+    outputs, program = recorded_pass(inputs, conjugates)
+    _check_batch(inputs, outputs.values)
+    rows = pulled_rows(inputs, outputs, program, chunk_size)
+    return outputs.value, outputs.rebuild([inputs.rebuild(row) for row in rows]), outputs.aux
+
+
+def _results(inputs: Inputs, outputs: Outputs) -> int:
+    """How many numbers f returns (for each point of a batch)."""
+    return sum(math.prod(outputs.shape(i)[inputs.batch_dims :]) for i in range(len(outputs.values)))
 
 
 def _check_batch(inputs: Inputs, values: list[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from dualdiff.core.dual import AnyDual, Dual, make
 from dualdiff.core.errors import NotHolomorphicError, expired
 from dualdiff.drivers.containers import flatten, input_leaf, output_leaf
 from dualdiff.tangents.dense import Dense
+from dualdiff.tangents.recorded import Program, Recorded
 from dualdiff.tangents.single import Single
 from dualdiff.tangents.space import TangentSpace
 
@@ -51,9 +53,9 @@ class Inputs:
         if batch_dims:
             self._take_batch(batch_dims)
         self.core_shapes = [shape[batch_dims:] for shape in self.shapes]
-        self.sizes = [int(np.prod(shape, dtype=np.intp)) for shape in self.core_shapes]
+        self.sizes = [math.prod(shape) for shape in self.core_shapes]
         self.size = sum(self.sizes)
-        self.is_complex = any(np.iscomplexobj(leaf) for leaf in self.leaves)
+        self.is_complex = any(dtype_of(leaf).kind == "c" for leaf in self.leaves)
 
     def _take_batch(self, batch_dims: int) -> None:
         if isinstance(batch_dims, bool) or not isinstance(batch_dims, int) or batch_dims < 0:
@@ -85,8 +87,7 @@ class Inputs:
             # Passes of even size cost the same number of calls and less memory.
             passes = -(-directions // chunk_size)
             chunk_size = max(1, -(-directions // max(passes, 1)))
-        elif isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)) or chunk_size < 1:
-            raise ValueError(f"{self.operator}: chunk_size must be a positive integer, not {chunk_size!r}")
+        check_chunk_size(self.operator, chunk_size)
         for start in range(0, max(directions, 1), chunk_size):
             yield start, min(start + chunk_size, directions)
 
@@ -95,7 +96,7 @@ class Inputs:
         leaves, offset = [], 0
         for leaf, shape, core, size in zip(self.leaves, self.shapes, self.core_shapes, self.sizes, strict=True):
             n = stop - start
-            seeds = np.zeros((n, size), np.result_type(_dtype(leaf)))
+            seeds = np.zeros((n, size), np.result_type(dtype_of(leaf)))
             for imaginary in (False, True) if self.is_complex else (False,):
                 first = offset + self.size * imaginary
                 lo, hi = max(start, first), min(stop, first + size)
@@ -111,7 +112,16 @@ class Inputs:
         return leaves
 
 
-def _dtype(x: Any) -> Any:
+def check_chunk_size(operator: str, chunk_size: Any) -> None:
+    """Refuse what is not a number of directions."""
+    if chunk_size is None:
+        return
+    if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)) or chunk_size < 1:
+        raise ValueError(f"{operator}: chunk_size must be a positive integer, not {chunk_size!r}")
+
+
+def dtype_of(x: Any) -> Any:
+    """The dtype of a number, an array or a dual."""
     found = getattr(x, "dtype", None)
     return np.dtype(type(x)) if found is None else found
 
@@ -154,6 +164,10 @@ class Outputs:
     def value(self) -> Any:
         """What f gives without differentiation."""
         return self.rebuild(self.values)
+
+    def shape(self, i: int) -> tuple[int, ...]:
+        """The shape of result i."""
+        return getattr(self.values[i], "shape", ())
 
     def reads(self) -> list[Any]:
         """The tangents as numbers."""
@@ -210,6 +224,19 @@ def dense_passes(
         finally:
             tags.end(tag)
         yield start, stop, outputs
+
+
+def recorded_pass(inputs: Inputs, conjugates: str = "allowed") -> tuple[Outputs, Program]:
+    """One call of f that records its linear program."""
+    tag = tags.start()
+    try:
+        space = Recorded(tag, conjugates)
+        seeds = [space.seed(shape, dtype_of(leaf)) for leaf, shape in zip(inputs.leaves, inputs.shapes, strict=True)]
+        leaves = [_dual(leaf, seed, space) for leaf, seed in zip(inputs.leaves, seeds, strict=True)]
+        outputs = Outputs(inputs, space, *inputs.call(leaves))
+    finally:
+        tags.end(tag)
+    return outputs, Program(seeds, outputs.tangents)
 
 
 def refuse_conjugates(operator: str) -> NotHolomorphicError:

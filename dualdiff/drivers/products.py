@@ -58,7 +58,12 @@ def jvp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = Fals
 
 
 def hvp(
-    f: Callable[..., Any], *args: Any, argnum: int = 0, chunk_size: int | None = None, has_aux: bool = False
+    f: Callable[..., Any],
+    *args: Any,
+    argnum: int = 0,
+    chunk_size: int | None = None,
+    mode: str = "auto",
+    has_aux: bool = False,
 ) -> Any:
     r"""The Hessian times a direction, without forming it: ``hvp(f, x, v)`` is :math:`H v`.
 
@@ -71,7 +76,9 @@ def hvp(
     argnum : int
         The place of x among the arguments of f.
     chunk_size : int, optional
-        Directions in one call of f.
+        Directions in one call of f, where the gradient is taken forwards.
+    mode : {"auto", "forward", "reverse"}
+        How the gradient is taken that is differentiated along v; see `gradient`.
     has_aux : bool
         f returns a pair (result, aux); the product is returned with aux.
 
@@ -87,7 +94,8 @@ def hvp(
 
     Notes
     -----
-    The derivative of the gradient along v: max(1, ceil(n / chunk_size)) calls of f.
+    The derivative of the gradient along v: one call of f forward over reverse; max(1, ceil(n / chunk_size)) calls where
+    the gradient is taken forwards.
 
     Examples
     --------
@@ -95,12 +103,12 @@ def hvp(
     >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([1.0, 2.0]), np.array([1.0, 0.0]))
     array([4., 2.])
     """
-    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "has_aux": has_aux}
+    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "mode": mode, "has_aux": has_aux}
     if not args:
         return derived(hvp, f, **options)
 
     def slope(*args: Any) -> Any:
-        _, slope, aux = gradient.evaluate("hvp", f, args, argnum, chunk_size, has_aux, 0)
+        _, slope, aux = gradient.evaluate("hvp", f, args, argnum, chunk_size, mode, has_aux, 0)
         return slope, aux
 
     inputs, directions = _with_direction("hvp", slope, args, argnum, True)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import DualArray, operand
-from dualdiff.core.dual import AnyDual
+from dualdiff.core.dual import AnyDual, leading_space
 from dualdiff.core.errors import plain_target
-from dualdiff.core.registry import CREATORS
-from dualdiff.rules.support import implements, plain_values, shape_of
+from dualdiff.core.registry import CREATORS, UFUNCS
+from dualdiff.rules.support import Operands, implements, plain_values, shape_of
+from dualdiff.tangents.structure import Structure
 
 
 def buffer(value: Any, likes: Any) -> Any:
@@ -252,3 +253,27 @@ WRITERS: dict[str, Callable[..., None]] = {
 }
 for _name in WRITERS:
     implements(getattr(np, _name))(_put_into(getattr(np, _name)))
+
+
+def add_at(a: Any, indices: Any, b: Any = 0.0) -> None:
+    """``np.add.at(a, indices, b)``: unbuffered, repeated places accumulate."""
+    if not isinstance(a, DualArray):
+        raise plain_target("the target of numpy.add.at")
+    b = operand(b)
+    if isinstance(b, AnyDual) and leading_space((a, b)).tag != a.space.tag:
+        raise plain_target("an array of an outer differentiation")
+    places = np.arange(a.size).reshape(a.shape)[indices]
+    b = np.broadcast_to(b, places.shape)
+    operands = Operands(a, b)
+    value = np.copy(operands.values[0])
+    part = operands.values[1]
+    if isinstance(part, AnyDual):
+        value = part.lift(value)
+    np.add.at(value, indices, part)
+    terms = [] if operands.tangents[0] is None else [operands.tangents[0]]
+    if operands.tangents[1] is not None:
+        terms.append(operands.space.scatter(operands.tangents[1], Structure.getitem(indices), places.shape, a.shape))
+    a[...] = operands.result(value, terms)
+
+
+UFUNCS[np.add, "at"] = add_at

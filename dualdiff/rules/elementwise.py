@@ -7,14 +7,25 @@ cancel where the function itself does not.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from dualdiff.core.array import operand
+from dualdiff.core.dual import AnyDual
+from dualdiff.core.elementwise import apply
+from dualdiff.rules import integrals
 from dualdiff.rules.table import REALS, Interval, Kind, Row
 
 #: Constants that partials may name.
-CONSTANTS = {"pi": math.pi, "inf": math.inf, "LN2": math.log(2.0), "LN10": math.log(10.0)}
+CONSTANTS = {
+    "pi": math.pi,
+    "inf": math.inf,
+    "LN2": math.log(2.0),
+    "LOG2E": 1 / math.log(2.0),
+    "LOG10E": 1 / math.log(10.0),
+}
 
 #: The table, by NumPy's names.
 ROWS: dict[str, Row] = {}
@@ -39,6 +50,21 @@ def row(
     ROWS[name] = Row(name, ufunc, partials, kind, intervals, **more)
 
 
+def own(implementation: Callable[..., Any], *partials: str | None, **more: Any) -> None:
+    """Add a row for a function that NumPy has not: ``implementation`` is it for plain numbers and arrays, quietly."""
+
+    def function(*args: Any) -> Any:
+        args = tuple(map(operand, args))
+        if any(isinstance(a, AnyDual) for a in args):
+            return apply(ROWS[name], function, *args)
+        with np.errstate(all="ignore"):
+            result = implementation(*args)
+        return result.item() if all(type(a) in (float, int, complex) for a in args) else result
+
+    name = function.__name__ = implementation.__name__.strip("_")
+    row(function, *partials, **more)
+
+
 def zero(*ufuncs: Any, math: str | None = None) -> None:
     """Add rows of step functions: no argument has a derivative."""
     for ufunc in ufuncs:
@@ -46,56 +72,59 @@ def zero(*ufuncs: Any, math: str | None = None) -> None:
 
 
 # -- arithmetic ------------------------------------------------------------------------------------------------------
-row(np.add, "1", "1", kind="linear")
+row(np.add, "1", "1", kind="linear", associative=True)
 row(np.subtract, "1", "-1", kind="linear")
 row(np.negative, "-1", kind="linear")
 row(np.positive, "1", kind="linear")
-row(np.multiply, "y", "x")
+row(np.multiply, "y", "x", associative=True)
 row(np.divide, "1 / y", "-r / y", domain=(REALS, POSITIVE))
 row(np.reciprocal, "-r * r", domain=POSITIVE)
 row(np.square, "2 * x")
 row(np.sqrt, "0.5 / r", domain=POSITIVE, math="sqrt")
 row(np.cbrt, "1 / (3 * r * r)", domain=POSITIVE, math="cbrt")
+# For small y the rounding of y - 1 would tell, and x**(y - 1) is taken as r / x.
+_POWER = (
+    "where((y < 0.5) & (y > -0.5),"
+    " where((x == 0) | (x == inf), where((y == 0) & (x == 0), 0.0, y * {power}), y * (r / x)), y * {power})"
+)
+_COMPLEX_POWER = "where((y == 0) & (x == 0), 0.0, y * {power})"
+_IN_EXPONENT = "where((x == 0) & (y == y), where(y > 0, 0.0, -inf), r * log(x))"
+_IN_COMPLEX_EXPONENT = "where(x == 0, 0.0, r * log(x + 0j))"
 row(
     np.power,
-    "where((x == 0) & (y == 0), 0.0, y * x**(y - 1))",
-    "where((x == 0) & (y == y), where(y > 0, 0.0, -inf), r * log(x))",
-    complex_partials=("where((x == 0) & (y == 0), 0.0, y * x**(y - 1))", "where(x == 0, 0.0, r * log(x + 0j))"),
+    _POWER.format(power="x**(y - 1)"),
+    _IN_EXPONENT,
+    complex_partials=(_COMPLEX_POWER.format(power="x**(y - 1)"), _IN_COMPLEX_EXPONENT),
     domain=(POSITIVE, (-3.0, 3.0)),
     math="pow",
 )
 row(
     np.float_power,
-    "where((x == 0) & (y == 0), 0.0, y * float_power(x, y - 1))",
-    "where((x == 0) & (y == y), where(y > 0, 0.0, -inf), r * log(x))",
-    complex_partials=(
-        "where((x == 0) & (y == 0), 0.0, y * float_power(x, y - 1))",
-        "where(x == 0, 0.0, r * log(x + 0j))",
-    ),
+    _POWER.format(power="float_power(x, y - 1)"),
+    _IN_EXPONENT,
+    complex_partials=(_COMPLEX_POWER.format(power="float_power(x, y - 1)"), _IN_COMPLEX_EXPONENT),
     domain=(POSITIVE, (-3.0, 3.0)),
 )
 row(np.remainder, "1", "-floor_divide(x, y)", domain=(REALS, POSITIVE))
 row(np.fmod, "1", "-rint((x - r) / y)", domain=(REALS, POSITIVE), math="fmod")
-row(np.hypot, "where(r == 0, 0.0, x / r)", "where(r == 0, 0.0, y / r)", math="hypot")
+row(np.hypot, "where(r == 0, 0.0, x / r)", "where(r == 0, 0.0, y / r)", math="hypot", associative=True)
 
 # -- exponentials and logarithms ---------------------------------------------------------------------------------------
 row(np.exp, "r", math="exp")
 row(np.exp2, "LN2 * r", math="exp2")
 row(np.expm1, "exp(x)", math="expm1")
 row(np.log, "1 / x", domain=POSITIVE, math="log")
-row(np.log2, "1 / (LN2 * x)", domain=POSITIVE, math="log2")
-row(np.log10, "1 / (LN10 * x)", domain=POSITIVE, math="log10")
+row(np.log2, "LOG2E / x", domain=POSITIVE, math="log2")
+row(np.log10, "LOG10E / x", domain=POSITIVE, math="log10")
 row(np.log1p, "1 / (1 + x)", domain=ABOVE_MINUS_ONE, math="log1p")
-row(
-    np.logaddexp,
-    "where(x >= y, 1 / (1 + exp(y - x)), exp(x - y) / (1 + exp(x - y)))",
-    "where(y >= x, 1 / (1 + exp(x - y)), exp(y - x) / (1 + exp(y - x)))",
+_LOGADDEXP = (
+    "where((x == y) & ((x == inf) | (x == -inf)), 0.5,"
+    " where(x >= y, 1 / (1 + {exp}(y - x)), {exp}(x - y) / (1 + {exp}(x - y))))",
+    "where((x == y) & ((x == inf) | (x == -inf)), 0.5,"
+    " where(y >= x, 1 / (1 + {exp}(x - y)), {exp}(y - x) / (1 + {exp}(y - x))))",
 )
-row(
-    np.logaddexp2,
-    "where(x >= y, 1 / (1 + exp2(y - x)), exp2(x - y) / (1 + exp2(x - y)))",
-    "where(y >= x, 1 / (1 + exp2(x - y)), exp2(y - x) / (1 + exp2(y - x)))",
-)
+row(np.logaddexp, *(text.format(exp="exp") for text in _LOGADDEXP), associative=True)
+row(np.logaddexp2, *(text.format(exp="exp2") for text in _LOGADDEXP), associative=True)
 
 # -- trigonometric and hyperbolic --------------------------------------------------------------------------------------
 row(np.sin, "cos(x)", math="sin")
@@ -131,10 +160,30 @@ row(
 )
 row(np.fabs, "copysign(1, x)", math="fabs")
 row(np.copysign, "copysign(1, x) * copysign(1, y)", None, math="copysign")
-row(np.maximum, "where((x >= y) | (x != x), 1.0, 0.0)", "where((x >= y) | (x != x), 0.0, 1.0)")
-row(np.minimum, "where((x <= y) | (x != x), 1.0, 0.0)", "where((x <= y) | (x != x), 0.0, 1.0)")
-row(np.fmax, "where((x >= y) | (y != y), 1.0, 0.0)", "where((x >= y) | (y != y), 0.0, 1.0)")
-row(np.fmin, "where((x <= y) | (y != y), 1.0, 0.0)", "where((x <= y) | (y != y), 0.0, 1.0)")
+row(
+    np.maximum,
+    "where((x >= y) | (x != x), 1.0, 0.0)",
+    "where((x >= y) | (x != x), 0.0, 1.0)",
+    associative=True,
+)
+row(
+    np.minimum,
+    "where((x <= y) | (x != x), 1.0, 0.0)",
+    "where((x <= y) | (x != x), 0.0, 1.0)",
+    associative=True,
+)
+row(
+    np.fmax,
+    "where((x >= y) | (y != y), 1.0, 0.0)",
+    "where((x >= y) | (y != y), 0.0, 1.0)",
+    associative=True,
+)
+row(
+    np.fmin,
+    "where((x <= y) | (y != y), 1.0, 0.0)",
+    "where((x <= y) | (y != y), 0.0, 1.0)",
+    associative=True,
+)
 row(
     np.clip,
     "where((x < y) | (x > z), 0.0, 1.0)",
@@ -143,7 +192,7 @@ row(
     domain=(REALS, (-2.0, 0.0), (0.0, 2.0)),
 )
 row(np.conjugate, "1", kind="linear", complex_partials=(None,), conjugates=("1",))
-row(np.ldexp, "ldexp(1.0, y)", None)
+row(np.ldexp, "ldexp(1.0, y)", None, kind="linear", domain=(REALS, (-8.0, 8.0)))
 row(np.heaviside, None, "where(x == 0, 1.0, 0.0)")
 row(np.nextafter, "1", None, kind="linear", math="nextafter")
 
@@ -155,3 +204,40 @@ row(
     complex_partials=("where(x == 0, 0.0, 0.5 / absolute(x))",),
     conjugates=("where(x == 0, 0.0, -0.5 * r * r / absolute(x))",),
 )
+
+# -- functions whose k-th derivative is a row of its own -----------------------------------------------------------------
+own(integrals.sinc_derivative, "sinc_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
+own(integrals.exprel_derivative, "exprel_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
+own(integrals.i0_derivative, "i0_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
+own(integrals.exprel, "exprel_derivative(x, 1)")
+row(np.sinc, "sinc_derivative(x, 1)")
+row(np.i0, "i0_derivative(x, 1)")
+
+
+# -- functions of probability and information ----------------------------------------------------------------------------
+def _expit(x: Any) -> Any:
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, small)[()] / (1 + small)
+
+
+def _xlogy(x: Any, y: Any) -> Any:
+    return np.where((x == 0) & (y == y), 0.0, x * np.log(y))[()]
+
+
+def _xlog1py(x: Any, y: Any) -> Any:
+    return np.where((x == 0) & (y == y), 0.0, x * np.log1p(y))[()]
+
+
+own(_expit, "r * expit(-x)")
+own(_xlogy, "log(y)", "where((x == 0) & (y == 0), 0.0, x / y)", domain=(REALS, POSITIVE))
+own(_xlog1py, "log1p(y)", "where((x == 0) & (y == -1), 0.0, x / (1 + y))", domain=(REALS, ABOVE_MINUS_ONE))
+
+#: Ufuncs of several results, with a row for each result.
+SEVERAL: dict[Any, tuple[Row, ...]] = {
+    np.divmod: (ROWS["floor_divide"], ROWS["remainder"]),
+    np.modf: (Row("modf", np.modf, ("1",), "linear"), ROWS["trunc"]),
+    np.frexp: (
+        Row("frexp", np.frexp, ("where(x == 0, 1.0, r / x)",)),
+        Row("frexp", np.frexp, (None,), "zero"),
+    ),
+}

@@ -224,6 +224,12 @@ def _in_place(row: Row, op: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: apply(row, op, self, other, out=self)
 
 
+def _matmul(reflected: bool) -> Callable[..., Any]:
+    if reflected:
+        return lambda self, other: np.matmul(other, self)
+    return lambda self, other: np.matmul(self, other)
+
+
 def _comparison(name: str) -> Callable[..., Any]:
     op = getattr(operator, name)
 
@@ -264,6 +270,9 @@ def install() -> None:
         setattr(DualArray, f"__i{name}__", _in_place(row, op))
         setattr(FloatDual, f"__{name}__", _binary(name, row, SYMBOLS[name], False))
         setattr(FloatDual, f"__r{name}__", _binary("r" + name, row, SYMBOLS[name], True))
+    for prefix in "", "r":
+        setattr(AnyDual, f"__{prefix}matmul__", _matmul(bool(prefix)))
+    DualArray.__imatmul__ = lambda self, other: np.matmul(self, other, out=self)  # type: ignore[attr-defined]
     for name, (row_name, op) in UNARY.items():
         row = ROWS[row_name]
         setattr(AnyDual, f"__{name}__", partial_method(row, op))

@@ -12,43 +12,57 @@ from dualdiff.core.errors import no_rule
 from dualdiff.core.registry import UFUNCS
 from dualdiff.rules.support import Operands, axis_of, implements, into, shape_of
 from dualdiff.tangents.linear import Contraction
-from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.space import Tangent, TangentSpace
+from dualdiff.tangents.structure import Structure, pulled_by
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def multilinear(function: Callable[..., Any], operands: Sequence[Any], inputs: Sequence[str], output: str) -> Any:
-    """``function(*operands)``, which is ``einsum("inputs->output", *operands)``.
+class Product:
+    """``einsum("inputs->output", *factors)`` as a linear map in each of its factors.
 
     Axes of length 1 broadcast against axes of the same letter.
     """
+
+    def __init__(self, inputs: Sequence[str], output: str, factors: Sequence[Any]) -> None:
+        lengths: dict[str, int] = {}
+        self.shapes = [shape_of(factor) for factor in factors]
+        for letters, shape in zip(inputs, self.shapes, strict=True):
+            for letter, length in zip(letters, shape, strict=True):
+                lengths[letter] = length if lengths.get(letter, 1) == 1 else lengths[letter]
+        self.subscripts: list[str] = []
+        self.constants: list[Any] = []
+        self.core_shapes: list[tuple[int, ...]] = []
+        for letters, shape, factor in zip(inputs, self.shapes, factors, strict=True):
+            kept = [i for i, c in enumerate(letters) if shape[i] == lengths[c]]
+            core = tuple(shape[i] for i in kept)
+            self.subscripts.append("".join(letters[i] for i in kept))
+            self.core_shapes.append(core)
+            self.constants.append(factor if len(kept) == len(shape) else factor.reshape(core))
+        self.output = "".join(c for c in output if any(c in s for s in self.subscripts))
+        self.core_shape = tuple(lengths[c] for c in self.output)
+        self.out_shape = tuple(lengths[c] for c in output)
+
+    def term(self, space: TangentSpace, t: Tangent, i: int) -> Tangent:
+        """The product with factor i replaced by its tangent."""
+        shape, core = self.shapes[i], self.core_shapes[i]
+        if shape != core:
+            t = space.gather([t], _reshape(core), [shape], core)
+        others: list[Any] = [*self.constants]
+        others[i] = None
+        linear = Contraction(self.subscripts, self.output, others, i, core, self.core_shape)
+        t = space.contract(t, linear, core, self.core_shape)
+        if self.core_shape != self.out_shape:
+            t = space.gather([t], _reshape(self.out_shape), [self.core_shape], self.out_shape)
+        return t
+
+
+def multilinear(function: Callable[..., Any], operands: Sequence[Any], inputs: Sequence[str], output: str) -> Any:
+    """``function(*operands)``, which is ``einsum("inputs->output", *operands)``; see `Product`."""
     factors = Operands(*operands)
     value = function(*factors.values)
-    lengths: dict[str, int] = {}
-    for letters, factor in zip(inputs, factors.values, strict=True):
-        for letter, length in zip(letters, shape_of(factor), strict=True):
-            lengths[letter] = length if lengths.get(letter, 1) == 1 else lengths[letter]
-    subscripts, constants, shapes = [], [], []
-    for letters, factor in zip(inputs, factors.values, strict=True):
-        shape = shape_of(factor)
-        kept = [i for i, c in enumerate(letters) if shape[i] == lengths[c]]
-        subscripts.append("".join(letters[i] for i in kept))
-        shapes.append(tuple(shape[i] for i in kept))
-        constants.append(factor if len(kept) == len(shape) else factor.reshape(shapes[-1]))
-    terms = []
-    for i in factors.active():
-        t, shape = factors.tangents[i], factors.shape(i)
-        if shape != shapes[i]:
-            t = factors.space.gather([t], _reshape(shapes[i]), [shape], shapes[i])
-        others: list[Any] = [*constants]
-        others[i] = None
-        found = "".join(c for c in output if any(c in s for s in subscripts))
-        linear = Contraction(subscripts, found, others, i, shapes[i], tuple(lengths[c] for c in found))
-        t = factors.space.contract(t, linear, shapes[i], linear.out_shape)
-        if linear.out_shape != shape_of(value):
-            t = factors.space.gather([t], _reshape(shape_of(value)), [linear.out_shape], shape_of(value))
-        terms.append(t)
-    return factors.result(value, terms)
+    product = Product(inputs, output, factors.values)
+    return factors.result(value, [product.term(factors.space, factors.tangents[i], i) for i in factors.active()])
 
 
 def _reshape(shape: tuple[int, ...]) -> Structure:
@@ -254,3 +268,8 @@ def kron(a: Any, b: Any) -> Any:
     b = np.reshape(b, (1,) * (ndim - len(shape_of(b))) + shape_of(b))
     pairs = np.expand_dims(a, tuple(range(1, 2 * ndim, 2))) * np.expand_dims(b, tuple(range(0, 2 * ndim, 2)))
     return np.reshape(pairs, tuple(m * n for m, n in zip(a.shape, b.shape, strict=True)))
+
+
+@pulled_by(_reshaped)
+def _pull_reshaped(w: Any, shapes: Any, wanted: Any, shape: Any) -> list[Any]:
+    return [np.reshape(w, shapes[0])]

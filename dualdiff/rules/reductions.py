@@ -24,7 +24,7 @@ def _given(**options: Any) -> dict[str, Any]:
 
 def _floating(name: str, dtype: Any) -> None:
     if dtype is not None and np.dtype(dtype).kind not in "fc":
-        raise lost(f"numpy.{name} with dtype={np.dtype(dtype)}", "a floating dtype")
+        raise lost(f"numpy.{name} with dtype={np.dtype(dtype)}", "a floating dtype there")
 
 
 def _kept(shape: Shape, axes: tuple[int, ...]) -> Shape:

@@ -21,6 +21,7 @@ from dualdiff.rules.support import (
     shape_of,
     structural,
 )
+from dualdiff.tangents.structure import pulled_by, reduced
 
 # Run once on an array of indices: functions of one array, whatever their options.
 structural(
@@ -40,8 +41,8 @@ def _reshape(a: Any, shape: Any) -> Any:
     return a.reshape(shape)
 
 
-def _reshape_in_order(a: Any, shape: Any, order: Any) -> Any:
-    return np.reshape(a, shape, order=order)
+def _reshape_between(a: Any, before: Any, shape: Any, after: Any) -> Any:
+    return a.transpose(before).reshape(shape).transpose(after)
 
 
 @implements(np.reshape)
@@ -49,22 +50,31 @@ def reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None
     shape = newshape if shape is None else shape
     a = operand(a)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    if -1 in shape:
-        known = int(np.prod([s for s in shape if s != -1], dtype=np.intp))
-        if shape.count(-1) == 1 and known and a.size % known == 0:
-            shape = tuple(a.size // known if s == -1 else int(s) for s in shape)
-    if copy:
-        a = np.copy(a)
-    if order in ("C", "A") and not (order == "A" and plain_values(a).flags.fnc):
-        return rearranged(_reshape, [a], {"shape": shape}, {"shape": "shape"})
-    return rearranged(_reshape_in_order, [a], {"shape": shape, "order": order})
+    options = {"order": order} if copy is None else {"order": order, "copy": copy}
+    return _read_in_order(a, shape, order, lambda v: np.reshape(v, shape, **options))
 
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    if order == "K":
-        order = "F" if plain_values(a).flags.fnc else "C"
-    return reshape(a, (operand(a).size,), order)
+    a = operand(a)
+    return _read_in_order(a, (a.size,), order, lambda v: np.ravel(v, order))
+
+
+def _read_in_order(a: Any, shape: Any, order: str, function: Any) -> Any:
+    """``function(a)``, which reads the elements in an order and gives them a shape."""
+    if -1 in shape:
+        shape = function(plain_values(a)).shape
+    if order == "C":
+        return rearranged(_reshape, [a], {"shape": shape}, {"shape": "shape"}, value=function)
+    layout = np.empty_like(plain_values(a), dtype=np.intp)
+    before, after = tuple(range(a.ndim)), tuple(range(len(shape)))
+    if order == "F" or (order == "A" and layout.flags.fnc):
+        before, shape, after = before[::-1], shape[::-1], after[::-1]
+    elif order == "K":
+        before = tuple(int(i) for i in np.argsort(layout.strides, kind="stable")[::-1])
+    params = {"before": before, "shape": shape, "after": after}
+    roles = {"before": "permutation", "shape": "shape", "after": "permutation"}
+    return rearranged(_reshape_between, [a], params, roles, value=function)
 
 
 @implements(np.transpose, *([np.permute_dims] if hasattr(np, "permute_dims") else []))
@@ -476,3 +486,65 @@ def angle(z: Any, deg: bool = False) -> Any:
 @implements(np.real_if_close)
 def real_if_close(a: Any, tol: float = 100) -> Any:
     return a if np.iscomplexobj(np.real_if_close(plain_values(a), tol)) else np.real(a)
+
+
+# -- transposes, where they are simpler than to count places -----------------------------------------------------------
+@pulled_by(_reshape)
+def _pull_reshape(w: Any, shapes: Any, wanted: Any, shape: Any) -> list[Any]:
+    return [np.reshape(w, shapes[0])]
+
+
+@pulled_by(np.transpose)
+def _pull_transpose(w: Any, shapes: Any, wanted: Any, axes: Any) -> list[Any]:
+    return [np.transpose(w, np.argsort(axes))]
+
+
+@pulled_by(np.swapaxes)
+def _pull_swapaxes(w: Any, shapes: Any, wanted: Any, axis1: int, axis2: int) -> list[Any]:
+    return [np.swapaxes(w, axis1, axis2)]
+
+
+@pulled_by(np.moveaxis)
+def _pull_moveaxis(w: Any, shapes: Any, wanted: Any, source: Any, destination: Any) -> list[Any]:
+    return [np.moveaxis(w, destination, source)]
+
+
+@pulled_by(np.flip)
+def _pull_flip(w: Any, shapes: Any, wanted: Any, axis: Any) -> list[Any]:
+    return [np.flip(w, axis)]
+
+
+@pulled_by(np.roll)
+def _pull_roll(w: Any, shapes: Any, wanted: Any, shift: Any, axis: Any = None) -> list[Any]:
+    return [np.roll(w, np.negative(shift), axis)]
+
+
+@pulled_by(np.broadcast_to)
+@pulled_by(_broadcast_to)
+def _pull_broadcast(w: Any, shapes: Any, wanted: Any, shape: Any) -> list[Any]:
+    return [reduced(w, shapes[0])]
+
+
+@pulled_by(_where)
+def _pull_where(w: Any, shapes: Any, wanted: Any, condition: Any) -> list[Any]:
+    branches = (condition, w, 0.0), (condition, 0.0, w)
+    return [
+        reduced(np.where(*branch), shape) if is_wanted else None
+        for branch, shape, is_wanted in zip(branches, shapes, wanted, strict=True)
+    ]
+
+
+@pulled_by(_concatenate)
+def _pull_concatenate(w: Any, shapes: Any, wanted: Any, axis: int) -> list[Any]:
+    ends = np.cumsum([shape[axis] for shape in shapes])
+    lead = (slice(None),) * axis
+    return [
+        w[(*lead, slice(end - shape[axis], end))] if is_wanted else None
+        for end, shape, is_wanted in zip(ends, shapes, wanted, strict=True)
+    ]
+
+
+@pulled_by(_stack)
+def _pull_stack(w: Any, shapes: Any, wanted: Any, axis: int) -> list[Any]:
+    lead = (slice(None),) * axis
+    return [w[(*lead, i)] if is_wanted else None for i, is_wanted in enumerate(wanted)]

@@ -122,7 +122,7 @@ def no_duals(name: str, args: Any, kwargs: Any) -> None:
     """Refuse duals among arguments that count or choose."""
     for x in (*args, *kwargs.values()):
         if isinstance(x, AnyDual) or (isinstance(x, (tuple, list)) and any(isinstance(e, AnyDual) for e in x)):
-            raise lost(f"a dual number as an option of numpy.{name}", "dualdiff.value(x) for the option")
+            raise lost(f"a dual number as an option of numpy.{name}", "a plain number there")
 
 
 def by_value(*functions: Any) -> None:

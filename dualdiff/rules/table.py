@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +29,8 @@ class Row:
     ``partials`` has a text for each argument, or None where the derivative is zero.  ``conjugates`` has the partials
     in the complex conjugates of the arguments, for functions that are not complex-differentiable; ``complex_partials``
     replaces the partials at complex arguments.  ``domain`` is an interval for each argument to test the row on.
-    ``engines`` names what serves the function beside NumPy: its name in ``math``, if it has one.
+    ``math`` is the function's name in ``math``, if it has one.  ``associative`` says that the order in which it folds
+    many arguments does not matter.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Row:
     math: str | None = None
     complex_partials: tuple[str | None, ...] | None = None
     conjugates: tuple[str | None, ...] | None = None
+    associative: bool = False
     bound: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -46,10 +49,15 @@ class Row:
         """The number of arguments."""
         return len(self.partials)
 
-    @property
+    @cached_property
     def is_zero(self) -> bool:
         """Whether no argument has a derivative other than zero."""
         return self.kind == "zero"
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether every partial is a constant or an argument."""
+        return all(p is None or p in ARGUMENTS or p == "r" or _constant(p) is not None for p in self.partials)
 
     def text(self, i: int, is_complex: bool = False) -> str | None:
         """The partial in argument i."""
@@ -58,21 +66,22 @@ class Row:
 
     def coefficient(self, i: int, values: list[Any], result: Any) -> Any:
         """The partial derivative in argument i, for numbers, arrays and duals of outer calls."""
-        return self._evaluate("d", self.text(i, _is_complex(values[i])), i, values, result)
+        if self.complex_partials is not None and _is_complex(values[i]):
+            return self._evaluate(self.complex_partials[i], values, result)
+        return self._evaluate(self.partials[i], values, result)
 
     def conjugate(self, i: int, values: list[Any], result: Any) -> Any:
         """The partial derivative in the conjugate of argument i at complex values, or None."""
         if self.conjugates is None:
             return None
-        return self._evaluate("c", self.conjugates[i], i, values, result)
+        return self._evaluate(self.conjugates[i], values, result)
 
-    def _evaluate(self, which: str, text: str | None, i: int, values: list[Any], result: Any) -> Any:
+    def _evaluate(self, text: str | None, values: list[Any], result: Any) -> Any:
         if text is None:
             return None
-        key = (which, i, text)
-        function = self.bound.get(key)
+        function = self.bound.get(text)
         if function is None:
-            function = self.bound[key] = _constant(text) or bind(text, self.arity, _general())
+            function = self.bound[text] = _constant(text) or bind(lazily(text), self.arity, _general())
         if not callable(function):
             return function
         try:
@@ -100,8 +109,35 @@ def _is_complex(x: Any) -> bool:
 def bind(text: str, arity: int, names: Mapping[str, Any]) -> Callable[..., Any]:
     """The partial as a function of the arguments and the result, in the functions of an engine."""
     arguments = ", ".join((*ARGUMENTS[:arity], "r"))
-    function: Callable[..., Any] = eval(f"lambda {arguments}: {text}", dict(names))
+    function: Callable[..., Any] = eval(f"lambda {arguments}: {text}", dict(names))  # noqa: S307 - our own table
     return function
+
+
+class _Lazily(ast.NodeTransformer):
+    """``where(c, a, b)`` and ``c & d`` with what may not be needed as functions: most conditions are never met."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 - ast's name
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "where":
+            condition, a, b = node.args
+            node.args = [condition, _later(a), _later(b)]
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:  # noqa: N802 - ast's name
+        self.generic_visit(node)
+        if isinstance(node.op, ast.BitAnd):
+            return ast.Call(ast.Name("both", ast.Load()), [node.left, _later(node.right)], [])
+        return node
+
+
+def _later(node: ast.expr) -> ast.expr:
+    none = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    return node if isinstance(node, ast.Constant) else ast.Lambda(none, node)
+
+
+def lazily(text: str) -> str:
+    """The partial as source in which `where` and ``&`` compute no more than they need."""
+    return ast.unparse(_Lazily().visit(ast.parse(text, mode="eval")))
 
 
 class _Branches(ast.NodeTransformer):
@@ -143,12 +179,25 @@ def _general() -> dict[str, Any]:
 
         _GENERAL.update({name: row.ufunc for name, row in ROWS.items()})
         _GENERAL.update(CONSTANTS)
-        _GENERAL["where"] = _where
+        _GENERAL.update(where=_where, both=_both)
     return _GENERAL
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
-    """``np.where`` that leaves numbers numbers."""
-    if getattr(condition, "ndim", 0) == 0:
-        return a if condition else b
-    return np.where(condition, a, b)
+    """``np.where`` of values given or to be computed, which leaves numbers numbers."""
+    if not getattr(condition, "ndim", 0):
+        return _now(a if condition else b)
+    if not condition.any():
+        return _now(b)
+    return np.where(condition, _now(a), _now(b))
+
+
+def _both(condition: Any, other: Any) -> Any:
+    """``condition & other``, where the other is left out if the condition is never met."""
+    if not getattr(condition, "ndim", 0):
+        return _now(other) if condition else False
+    return condition & _now(other) if condition.any() else False
+
+
+def _now(x: Any) -> Any:
+    return x() if callable(x) else x

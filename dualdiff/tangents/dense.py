@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,7 +64,7 @@ class Dense(TangentSpace):
         n = self.directions
         index = structure.index(shapes)
         flat = [
-            np.broadcast_to(0.0, (n, int(np.prod(shape)))) if t is None else t.reshape((n, -1))
+            np.broadcast_to(0.0, (n, math.prod(shape))) if t is None else t.reshape((n, -1))
             for t, shape in zip(sources, shapes, strict=True)
         ]
         everything = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
@@ -76,7 +77,7 @@ class Dense(TangentSpace):
         return result
 
     def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Tangent:
-        result = np.zeros_like(t, shape=(self.directions, int(np.prod(out_shape))))
+        result = np.zeros_like(t, shape=(self.directions, math.prod(out_shape)))
         places: Any = (slice(None), structure.index([out_shape]) - 1)
         np.add.at(result, places, t)
         return result.reshape((self.directions, *out_shape))
@@ -98,7 +99,7 @@ class Dense(TangentSpace):
                 source = self._aligned(source, source_shape, target[key].ndim - 1)
         else:
             # The key mixes array indices and slices in a way that would move the directions: count the places.
-            places = np.arange(int(np.prod(shape))).reshape(shape)[key]
+            places = np.arange(math.prod(shape)).reshape(shape)[key]
             key = (slice(None), *np.unravel_index(places, shape))
             if source is not None:
                 source = self._aligned(source, source_shape, places.ndim)
@@ -139,6 +140,9 @@ class Dense(TangentSpace):
             like = plain(like)
             return np.zeros((self.directions, *like.shape), like.dtype)
         return np.array(t, order="C") if isinstance(t, np.ndarray) else np.copy(t)
+
+    def element(self, t: Tangent, index: Any, shape: Shape) -> Tangent:
+        return super().element(t, index, shape).copy()
 
     def aliases(self, t: Tangent, source: Tangent) -> bool:
         return may_share_memory(t, source)

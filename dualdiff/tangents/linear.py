@@ -5,6 +5,7 @@ A map acts on the trailing axes of what it is given; any axes before them are ca
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import islice
@@ -110,8 +111,8 @@ class Contraction(LinearMap):
         dense = np.broadcast_to(
             dense.reshape(lead_shape + shape), lead_shape + tuple(lengths[c] for c in unique)
         ).reshape((*lead_shape, -1))
-        places = np.einsum(inner + "->" + unique, np.arange(int(np.prod(self.in_shape))).reshape(self.in_shape))
-        result = np.zeros_like(dense, shape=(*lead_shape, int(np.prod(self.in_shape))))
+        places = np.einsum(inner + "->" + unique, np.arange(math.prod(self.in_shape)).reshape(self.in_shape))
+        result = np.zeros_like(dense, shape=(*lead_shape, math.prod(self.in_shape)))
         result[..., places.ravel()] = dense
         return result.reshape(lead_shape + self.in_shape)
 

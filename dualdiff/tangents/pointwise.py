@@ -7,6 +7,7 @@ mix points refuses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,8 +15,8 @@ import numpy as np
 
 from dualdiff.core.errors import MixedPointsError
 from dualdiff.tangents.linear import LinearMap
-from dualdiff.tangents.single import Single, shape_of
-from dualdiff.tangents.space import Shape, Tangent, TangentSpace
+from dualdiff.tangents.single import Single, may_share_memory, plain
+from dualdiff.tangents.space import Shape, TangentSpace
 from dualdiff.tangents.structure import Structure
 
 _NOWHERE = np.iinfo(np.intp).max
@@ -24,7 +25,8 @@ _NOWHERE = np.iinfo(np.intp).max
 class Belonging(NamedTuple):
     """A tangent along the one direction, and the number of the point that each of its elements belongs to.
 
-    ``points`` is None for the points in their own order and shape.  Number -1 is no point: a constant place.
+    ``points`` is None for the points in their own order and shape.  They are numbered from 1; number 0 is no point: a
+    constant place, such as structural functions fill in by themselves.
     """
 
     tangent: Any
@@ -52,7 +54,12 @@ class Pointwise(TangentSpace):
         """The point of each element."""
         if t.points is not None:
             return t.points
-        return np.arange(int(np.prod(self.shape))).reshape(self.shape)
+        return self.numbers
+
+    @property
+    def numbers(self) -> Any:
+        """The numbers of the points, in their own order and shape."""
+        return np.arange(1, 1 + math.prod(self.shape)).reshape(self.shape)
 
     def _refuse(self, what: str) -> MixedPointsError:
         return MixedPointsError(
@@ -73,7 +80,7 @@ class Pointwise(TangentSpace):
 
     def _common(self, points: Any, term: Belonging) -> Any:
         a, b = self.points(Belonging(None, points)), self.points(term)
-        if np.any((a != b) & (a >= 0) & (b >= 0)):
+        if np.any((a != b) & (a > 0) & (b > 0)):
             raise self._refuse("combines different points")
         return np.maximum(a, b)
 
@@ -85,14 +92,11 @@ class Pointwise(TangentSpace):
         out_shape: Shape,
     ) -> Belonging:
         points = [
-            np.broadcast_to(-1, shape) if t is None else self.points(t)
+            np.broadcast_to(0, shape) if t is None else self.points(t)
             for t, shape in zip(sources, shapes, strict=True)
         ]
         tangents = [None if t is None else t.tangent for t in sources]
-        # Places that the structure fills by itself (padding) must not look like point 0.
-        return Belonging(
-            self.single.gather(tangents, structure, shapes, out_shape), structure(*(p + 1 for p in points)) - 1
-        )
+        return Belonging(self.single.gather(tangents, structure, shapes, out_shape), structure(*points))
 
     def scatter(self, t: Belonging, structure: Structure, shape: Shape, out_shape: Shape) -> Belonging:
         raise self._refuse("adds elements into an array by index")
@@ -109,21 +113,21 @@ class Pointwise(TangentSpace):
         if target is None:
             if source is None:
                 return None
-            target = Belonging(self.single.own(None, like), np.full(shape, -1))
+            target = self.own(None, like)
         tangent = self.single.put(
             target.tangent, None if source is None else source.tangent, key, shape, source_shape, like
         )
         points = target.points
-        points[key] = -1 if source is None else self.points(source)
-        return Belonging(tangent, points)
+        points[key] = 0 if source is None else self.points(source)
+        return target if tangent is target.tangent else Belonging(tangent, points)
 
     def sum(self, t: Belonging, axes: Shape, shape: Shape, out_shape: Shape) -> Belonging:
         if not axes or not shape:
             return t
         points = self.points(t)
-        highest = np.max(points, axis=axes, initial=-1)
-        lowest = np.min(np.where(points < 0, _NOWHERE, points), axis=axes, initial=_NOWHERE)
-        if np.any((highest >= 0) & (lowest != highest)):
+        highest = np.max(points, axis=axes, initial=0)
+        lowest = np.min(np.where(points == 0, _NOWHERE, points), axis=axes, initial=_NOWHERE)
+        if np.any((highest > 0) & (lowest != highest)):
             raise self._refuse("adds up over the points")
         return Belonging(self.single.sum(t.tangent, axes, shape, out_shape), highest.reshape(out_shape))
 
@@ -148,11 +152,12 @@ class Pointwise(TangentSpace):
     def may_have_nan(self, t: Belonging) -> bool:
         return self.single.may_have_nan(t.tangent)
 
-    def own(self, t: Belonging | None, like: Any) -> Tangent:
-        if t is None:
-            return Belonging(self.single.own(None, like), np.full(shape_of(like), -1))
-        return Belonging(self.single.own(t.tangent, like), np.array(self.points(t)))
+    def own(self, t: Belonging | None, like: Any) -> Belonging:
+        # Laid out in memory as the tangent is, so that a structure gives views of both or of neither.
+        points = np.zeros_like(plain(like), dtype=np.intp)
+        if t is not None:
+            points[...] = self.points(t)
+        return Belonging(self.single.own(None if t is None else t.tangent, like), points)
 
     def aliases(self, t: Belonging, source: Belonging) -> bool:
-        # Writing through a view goes by places of the base: a gathered point number is a copy.
-        return False
+        return self.single.aliases(t.tangent, source.tangent) or may_share_memory(t.points, source.points)

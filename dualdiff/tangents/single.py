@@ -9,7 +9,7 @@ import numpy as np
 
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
-from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.structure import Structure, accumulated
 from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
 
 
@@ -53,14 +53,10 @@ class Single(TangentSpace):
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Tangent:
-        return structure(
-            *(np.broadcast_to(0.0, shape) if t is None else t for t, shape in zip(sources, shapes, strict=True))
-        )
+        return structure(*(_as_array(t, shape) for t, shape in zip(sources, shapes, strict=True)))
 
     def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Tangent:
-        result = np.zeros_like(t, shape=out_shape)
-        np.add.at(result.reshape(-1), structure.index([out_shape]) - 1, t)
-        return result
+        return accumulated(structure.index([out_shape]) - 1, t, out_shape)
 
     def put(
         self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
@@ -114,6 +110,13 @@ class Single(TangentSpace):
 
     def aliases(self, t: Tangent, source: Tangent) -> bool:
         return may_share_memory(t, source)
+
+
+def _as_array(t: Tangent | None, shape: Shape) -> Any:
+    """The tangent as what a structural function takes, whose methods it may call."""
+    if t is None:
+        return np.broadcast_to(0.0, shape)
+    return np.asarray(t) if type(t) is float or type(t) is complex else t
 
 
 def plain(a: Any) -> Any:

@@ -32,6 +32,9 @@ class TangentSpace(ABC):
     #: Whether a scalar's tangent may be a plain Python float (what the scalar fast path needs to know).
     scalar_floats: ClassVar[bool] = False
 
+    #: Whether the verbs only note what is to be done, and compute nothing.
+    lazy: ClassVar[bool] = False
+
     def __init__(self, tag: int, conjugates: str = "allowed") -> None:
         self.tag = tag
         # "allowed", "refused" (a complex derivative was asked for), or "noted" (refused later, when the result

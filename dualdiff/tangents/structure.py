@@ -7,6 +7,7 @@ know which element went where runs the function on an array of indices.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -65,10 +66,80 @@ class Structure:
         """Which element of the sources (numbered from 1, one source after the other) went where; 0 where none did."""
         start, sources = 1, []
         for shape in shapes:
-            size = int(np.prod(shape, dtype=np.intp))
+            size = math.prod(shape)
             sources.append(np.arange(start, start + size).reshape(shape))
             start += size
         return self(*sources)
+
+    @property
+    def slices(self) -> bool:
+        """Whether this is ``a[key]`` with a key of integers and slices, which names no place twice."""
+        if self.function is not _getitem:
+            return False
+        key = self.params["key"]
+        if type(key) is slice or type(key) is int:
+            return True
+        return all(
+            k is None or k is Ellipsis or isinstance(k, slice) or (isinstance(k, (int, np.integer)) and k is not True)
+            for k in (key if isinstance(key, tuple) else (key,))
+        )
+
+    def pull(self, w: Any, shapes: Sequence[tuple[int, ...]], wanted: Sequence[bool]) -> list[Any]:
+        """The transpose: what each wanted source gets of a cotangent of the result."""
+        pull = _PULLS.get(self.function)
+        if pull is not None:
+            return pull(w, shapes, wanted, **self.params)
+        index = self.index(shapes)
+        result, start = [], 1
+        for shape, is_wanted in zip(shapes, wanted, strict=True):
+            size = math.prod(shape)
+            result.append(accumulated(index - start, w, shape) if is_wanted else None)
+            start += size
+        return result
+
+
+Pull = Callable[..., list[Any]]
+_PULLS: dict[Callable[..., Any], Pull] = {}
+
+
+def pulled_by(function: Callable[..., Any]) -> Callable[[Pull], Pull]:
+    """Register the transpose of a structural function, where it is simpler than to count places.
+
+    It gets the cotangent of the result, the shapes of the sources, which of them are wanted, and the parameters.
+    """
+
+    def register(pull: Pull) -> Pull:
+        _PULLS[function] = pull
+        return pull
+
+    return register
+
+
+def accumulated(places: Any, w: Any, shape: tuple[int, ...]) -> Any:
+    """An array of ``shape`` in which each element of w is added at its place (counted in C order; outside: left out)."""
+    size = math.prod(shape)
+    places, inside = places.ravel(), (places.ravel() >= 0) & (places.ravel() < size)
+    flat = np.ravel(w)
+    if not inside.all():
+        places, flat = places[inside], flat[inside]
+    if isinstance(flat, np.ndarray) and flat.dtype == np.float64:
+        return np.bincount(places, flat, size).reshape(shape)
+    total = np.zeros(size, flat.dtype)
+    if not isinstance(flat, np.ndarray):
+        total = flat.lift(total)
+    np.add.at(total, places, flat)
+    return total.reshape(shape)
+
+
+def reduced(w: Any, shape: tuple[int, ...]) -> Any:
+    """The transpose of broadcasting from ``shape``: summed over the axes that were expanded."""
+    found = getattr(w, "shape", ())
+    if found == shape:
+        return w
+    extra = len(found) - len(shape)
+    w = np.sum(w, axis=tuple(range(extra))) if extra else w
+    axes = tuple(i for i, n in enumerate(shape) if n == 1 and w.shape[i] != 1)
+    return np.sum(w, axis=axes, keepdims=True) if axes else w
 
 
 def _getitem(a: Any, key: Any) -> Any:

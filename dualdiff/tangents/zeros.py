@@ -30,6 +30,10 @@ def may_have_nan(x: Any) -> bool:
 def product(c: Any, t: Any) -> Any:
     """``c * t``, where a zero factor makes the product zero even if the other is infinite or NaN."""
     r = c * t
+    kind = type(c)
+    if (kind is int or kind is float) and c and c - c == 0:
+        # Finite and not zero: nothing to mend.
+        return r
     if may_have_nan(r):
         r = select_zero(zero_mask(c) | zero_mask(t), r)
     return r

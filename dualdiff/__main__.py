@@ -1,0 +1,207 @@
+"""The command line: ``dualdiff 'x**3 + 2*x' --at 3`` prints f and f' there."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import NoReturn
+
+import dualdiff
+from dualdiff.expression import Program, Refusal, excerpt, read, show
+
+MAX_ORDER = 8
+# Duals nested one deeper cost about three times as much; this much takes a few seconds.
+MAX_WORK = 1_000_000
+
+# No argument of a process can have this character.
+MARK = "\0"
+
+EXAMPLES = """\
+examples:
+  dualdiff 'x**3 + 2*x' --at 3
+  dualdiff 'x*y + sin(x)' --at x=2 y=-1e-3
+  dualdiff 'exp(-t**2)' --at t=pi/4 --order 3
+  dualdiff 'sin(x)*exp(x)' --at 1 --trace
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """As all refusals: one line, without the usage before it."""
+        raise Refusal(message, hint="see dualdiff --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 2 for a refusal, said in one line on stderr."""
+    try:
+        with contextlib.suppress(SystemExit):  # how argparse leaves after --help and --version
+            options = _options(sys.argv[1:] if argv is None else argv)
+            program = read(options.formula)
+            _print(_report(program, _point(program, options.at), options.order, options.trace))
+        if sys.stdout:
+            sys.stdout.flush()
+        return 0
+    except Refusal as refusal:
+        problem = str(refusal)
+    except OSError as error:
+        # What is left in the buffer shall not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough
+            return 1
+        problem = f"the output cannot be written: {error.strerror}"
+    except KeyboardInterrupt:
+        problem = "interrupted"
+    print(f"dualdiff: {problem}", file=sys.stderr)
+    return 2
+
+
+# -- arguments -----------------------------------------------------------------------------------------------
+
+
+def _options(argv: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser(
+        prog="dualdiff",
+        description="Exact derivatives of a formula, by dual numbers.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("formula", help="of numbers, variables, + - * / **, pi, e and functions such as sin, exp, log")
+    add("--at", nargs="+", action="extend", metavar="VALUE", help="the point: 3, or x=3, or x=2 y=pi/4")
+    add("--order", default="1", metavar="K", help=f"derivatives up to the K-th (at most {MAX_ORDER})")
+    add("--trace", action="store_true", help="show every step, with its value and tangent")
+    add("--version", action="version", version=f"dualdiff {dualdiff.__version__}")
+    # argparse takes what begins with a minus for an option, and knows only some spellings of negative numbers.
+    # A mark before the minus hides it; of our own options only -h has a single dash.
+    hidden = [MARK + word if re.match(r"-(?!-[a-z]+(=|\Z)|-\Z|h\Z)", word) else word for word in argv]
+    options, extra = parser.parse_known_args(hidden)
+    for word in extra:
+        if word.startswith("--"):
+            raise Refusal(f"unknown option {excerpt(word)}", hint="see dualdiff --help")
+        word = word.removeprefix(MARK)
+        raise Refusal(f"{excerpt(word)} is one argument too many", hint="put the formula in quotes")
+    options.formula = options.formula.removeprefix(MARK)
+    options.at = [item.removeprefix(MARK) for item in options.at or ()]
+    options.order = _order(options.order.removeprefix(MARK))
+    return options
+
+
+def _order(text: str) -> int:
+    if text.isdecimal() and len(text) < 5 and 1 <= int(text) <= MAX_ORDER:
+        return int(text)
+    raise Refusal(f"--order is a whole number from 1 to {MAX_ORDER}, not {excerpt(text)}")
+
+
+def _point(program: Program, items: Sequence[str]) -> dict[str, float]:
+    """The values of the variables, in the order in which the formula has them."""
+    formula = excerpt(program.text)
+    # A formula without variables is a constant function of x.
+    names = list(program.variables) or ["x"]
+    point: dict[str, float] = {}
+    for item in items:
+        name, equals, _ = item.partition("=")
+        # Python's parser has read the names of the formula in this normal form.
+        name = unicodedata.normalize("NFKC", name.strip()) if equals else names[0]
+        if equals and name not in names:
+            raise Refusal(f"{excerpt(item)} after --at: there is no variable {excerpt(name)} in {formula}")
+        if not equals and len(names) > 1:
+            raise Refusal(f"{excerpt(item)} after --at: of which variable?", hint=f"write '{name}=...'")
+        if name in point:
+            raise Refusal(f"{excerpt(item)} after --at: a second value for {excerpt(name)}")
+        point[name] = _value(item, len(item.partition("=")[0]) + 1 if equals else 0)
+    if missing := [name for name in names if name not in point]:
+        column = program.variables.get(missing[0], 0)
+        hint = f"add --at {' '.join(f'{name}=...' for name in missing)}"
+        raise Refusal(f"no value for {', '.join(map(repr, missing))}", program.text, column, hint)
+    return {name: point[name] for name in names}
+
+
+def _value(item: str, start: int) -> float:
+    """A value after --at: a formula without variables."""
+    constant = read(item, start)
+    for name, column in constant.variables.items():
+        raise Refusal(f"{excerpt(name)} is not a number", item, column, "a value is written '3' or 'x=3'")
+    return float(constant({}))
+
+
+# -- results -------------------------------------------------------------------------------------------------
+
+
+def _report(program: Program, point: dict[str, float], order: int, trace: bool) -> list[str]:
+    """The lines to print."""
+    # On plain numbers first: whatever cannot be computed is refused here.
+    value = program(point)
+    lines = [*_trace(program, point), ""] if trace else []
+    if len(point) == 1:
+        return lines + _derivatives(program, point, value, order)
+    return lines + _gradient(program, point, value, order)
+
+
+def _derivatives(program: Program, point: dict[str, float], value: float, order: int) -> list[str]:
+    ((name, x),) = point.items()
+    if len(program.steps) * 3**order > MAX_WORK:
+        raise Refusal(f"--order {order} is too high for a formula of {len(program.steps)} operations")
+    rows = [["f", show(value)]]
+    for k in range(1, order + 1):
+        label = "f" + "'" * k if k <= 3 else f"f^({k})"
+        rows.append([label, show(dualdiff.nth_derivative(lambda t: program({name: t}), x, k))])
+    return _table(rows)
+
+
+def _gradient(program: Program, point: dict[str, float], value: float, order: int) -> list[str]:
+    names = list(point)
+    if order > 2:
+        raise Refusal(f"--order {order} is for one variable", hint="with several, --order 2 gives the Hessian")
+    gradient = dualdiff.gradient(program, point)
+    lines = _table([["f", show(value)], *([f"df/d{name}", show(gradient[name])] for name in names)])
+    if order == 2:
+        hessian = dualdiff.hessian(program, point)
+        rows = [[name, *(show(hessian[name][other]) for other in names)] for name in names]
+        lines += ["", *_table(rows, ["Hessian", *names])]
+    return lines
+
+
+def _trace(program: Program, point: dict[str, float]) -> list[str]:
+    """The evaluation trace: for every variable and step its formula, its value and its tangents."""
+    # The steps are together the result of one function, so that one call gives the tangents of all.
+    values, tangents = dualdiff.value_and_jacobian(program.run, point)
+    formulas = {step.text: step.formula for step in program.steps}
+    header = ["", "formula", "value", *(f"d/d{name}" for name in point)]
+    rows = [
+        [name, formulas.get(name, ""), show(value), *(show(tangents[name][variable]) for variable in point)]
+        for name, value in values.items()
+    ]
+    return _table(rows, ["", "formula", "value", "tangent"] if len(point) == 1 else header, words=2)
+
+
+def _table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), words: int = 1) -> list[str]:
+    """Lines of aligned columns: the first ones of words, the others of numbers."""
+    columns = []
+    for k, cells in enumerate(zip(*rows, strict=True)):
+        column = [*header[k : k + 1], *(cells if k < words else _points_aligned(cells))]
+        width = max(map(len, column))
+        columns.append([cell.ljust(width) for cell in column])
+    return ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
+
+
+def _points_aligned(numbers: Sequence[str]) -> list[str]:
+    """The numbers with blanks before them, so that their decimal points are below each other."""
+    places = [len(re.split(r"[.e]", number)[0]) for number in numbers]
+    return [" " * (max(places) - place) + number for place, number in zip(places, numbers, strict=True)]
+
+
+def _print(lines: Sequence[str]) -> None:
+    text = "\n".join(lines)
+    # The names of variables may have letters that the terminal has not.
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

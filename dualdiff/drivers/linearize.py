@@ -1,0 +1,227 @@
+"""One run of f, recorded: the derivative as a linear map, applied forwards and transposed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.dual import AnyDual
+from dualdiff.drivers.containers import Rebuild, flatten
+from dualdiff.drivers.forms import derived
+from dualdiff.drivers.passes import Inputs, recorded_pass
+from dualdiff.tangents.recorded import Program
+
+
+class Side:
+    """The shapes and dtypes of what stands on one side of a linear map, and its nesting."""
+
+    def __init__(self, values: list[Any], rebuild: Rebuild) -> None:
+        self.rebuild = rebuild
+        self.shapes = [getattr(v, "shape", ()) for v in values]
+        self.dtypes = [np.result_type(v) if not hasattr(v, "dtype") else v.dtype for v in values]
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return sum(math.prod(shape) for shape in self.shapes)
+
+    def leaves(self, tree: Any, name: str) -> list[Any]:
+        """The leaves of what the map is applied to, checked."""
+        leaves, _ = flatten(tree)
+        if len(leaves) != len(self.shapes):
+            raise ValueError(f"{name} has {len(leaves)} entries, and {len(self.shapes)} are needed")
+        checked = []
+        for leaf, shape, dtype in zip(leaves, self.shapes, self.dtypes, strict=True):
+            if not isinstance(leaf, AnyDual):
+                leaf = np.asarray(leaf)
+                if leaf.dtype.kind not in "iufc":
+                    raise TypeError(f"{name} has the dtype {leaf.dtype}, which is not numeric")
+            if leaf.shape != shape:
+                raise ValueError(f"{name} has the shape {leaf.shape}, and {shape} is needed")
+            if leaf.dtype.kind == "c" and dtype.kind != "c":
+                raise TypeError(f"{name} is complex, and real numbers are needed")
+            leaf = leaf if leaf.dtype == dtype else leaf.astype(dtype)
+            checked.append(leaf if shape or isinstance(leaf, AnyDual) else leaf[()])
+        return checked
+
+    def filled(self, leaves: list[Any]) -> Any:
+        """The leaves in their nesting, zeros where there is none."""
+        return self.rebuild(
+            (np.zeros(shape, dtype) if shape else dtype.type(0)) if leaf is None else _own(leaf, shape, dtype)
+            for leaf, shape, dtype in zip(leaves, self.shapes, self.dtypes, strict=True)
+        )
+
+
+def _own(leaf: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    if isinstance(leaf, AnyDual):
+        return leaf
+    if not shape:
+        return dtype.type(leaf)
+    # A cotangent may be a read-only expansion, or share memory with the weights.
+    return np.array(leaf if np.shape(leaf) == shape else np.broadcast_to(leaf, shape), dtype)
+
+
+class Linear:
+    """The derivative of f at a point as a linear map: ``L(v)`` is J v, ``L.T(w)`` is w J.
+
+    Both work without running f again.  Made by `linearize`.
+    """
+
+    def __init__(self, program: Program, inputs: Side, outputs: Side, transposed: bool = False) -> None:
+        self._program, self._inputs, self._outputs, self._transposed = program, inputs, outputs, transposed
+
+    def __call__(self, v: Any) -> Any:
+        """The map applied to a direction (or, transposed, to a weight of the results)."""
+        if self._transposed:
+            return self._inputs.filled(self._program.pull(self._outputs.leaves(v, "the weight w")))
+        return self._outputs.filled(self._program.push(self._inputs.leaves(v, "the direction v")))
+
+    @property
+    def T(self) -> Linear:  # noqa: N802 - NumPy's name
+        """The transposed map (not conjugated)."""
+        return Linear(self._program, self._inputs, self._outputs, not self._transposed)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of results and of inputs, as a matrix has them."""
+        m, n = self._outputs.size, self._inputs.size
+        return (n, m) if self._transposed else (m, n)
+
+    def __repr__(self) -> str:
+        return f"<linear map of shape {self.shape}, recorded in {len(self._program.nodes)} steps>"
+
+    def as_linear_operator(self) -> Any:
+        """The map as a ``scipy.sparse.linalg.LinearOperator`` on flat arrays.
+
+        Raises
+        ------
+        ImportError
+            If SciPy is not installed.
+        """
+        try:
+            from scipy.sparse.linalg import LinearOperator
+        except ImportError as error:
+            raise ImportError("as_linear_operator needs SciPy: pip install 'dualdiff[scipy]'") from error
+        forward = self if not self._transposed else self.T
+        push, pull = _flat(forward, self._inputs, self._outputs), _flat(forward.T, self._outputs, self._inputs)
+        dtype = np.result_type(*self._inputs.dtypes, *self._outputs.dtypes)
+
+        def adjoint(w: Any) -> Any:
+            return np.conjugate(pull(np.conjugate(w)))
+
+        if self._transposed:
+            return LinearOperator(
+                self.shape, matvec=pull, rmatvec=lambda v: np.conjugate(push(np.conjugate(v))), dtype=dtype
+            )
+        return LinearOperator(self.shape, matvec=push, rmatvec=adjoint, dtype=dtype)
+
+
+def _flat(linear: Linear, source: Side, target: Side) -> Callable[[Any], Any]:
+    """The map from a flat array to a flat array."""
+
+    def apply(flat: Any) -> Any:
+        flat = np.ravel(flat)
+        ends = np.cumsum([math.prod(shape) for shape in source.shapes])
+        leaves = [
+            flat[end - math.prod(shape) : end].reshape(shape) for end, shape in zip(ends, source.shapes, strict=True)
+        ]
+        result, _ = flatten(linear(source.rebuild(leaves)))
+        return np.concatenate([np.ravel(leaf) for leaf in result])
+
+    return apply
+
+
+def linearize(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False) -> Any:
+    r"""The value and the derivative as a linear map: ``linearize(f, x)`` is :math:`(f(x), L)`, :math:`L(v) = J v`.
+
+    Parameters
+    ----------
+    f : callable
+        A function of a number, an array, or nested tuples and dicts of them.
+    *args
+        The arguments of f.
+    argnum : int
+        Which positional argument is differentiated.
+    has_aux : bool
+        f returns a pair (result, aux); aux is the third item of the result.
+
+    Returns
+    -------
+    tuple
+        f(x) and a `Linear` map: ``L(v)`` is J v and ``L.T(w)`` is w J, with the nesting and shapes of x and f(x);
+        ``L.as_linear_operator()`` is for SciPy.  Without arguments: a function.
+
+    Raises
+    ------
+    NotHolomorphicError
+        If x is complex and f uses conj, abs, real or imag: J is not one matrix then; `jvp` and `vjp` serve.
+
+    Notes
+    -----
+    One call of f; each product then costs a small multiple of f's arithmetic, and none of its calls.  Memory: f's
+    intermediates, as long as L lives.  See Griewank and Walther, *Evaluating Derivatives* (2008), sections 3.1-3.3.
+
+    Examples
+    --------
+    >>> from dualdiff import linearize
+    >>> y, L = linearize(lambda x: np.array([x[0] * x[1], x[1]]), np.array([2.0, 3.0]))
+    >>> L(np.array([1.0, 0.0])), L.T(np.array([1.0, 0.0]))
+    (array([3., 0.]), array([3., 2.]))
+    """
+    if not args:
+        return derived(linearize, f, argnum=argnum, has_aux=has_aux)
+    inputs = Inputs("linearize", f, args, argnum, has_aux)
+    value, linear, aux = _recorded(inputs, "refused" if inputs.is_complex else "allowed")
+    return (value, linear, aux) if has_aux else (value, linear)
+
+
+def vjp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False) -> Any:
+    r"""The value and the transposed derivative: ``vjp(f, x)`` is :math:`(f(x), \mathrm{pull})`, ``pull(w)`` is :math:`w J`.
+
+    Parameters
+    ----------
+    f : callable
+        A function of a number, an array, or nested tuples and dicts of them.
+    *args
+        The arguments of f.
+    argnum : int
+        Which positional argument is differentiated.
+    has_aux : bool
+        f returns a pair (result, aux); aux is the third item of the result.
+
+    Returns
+    -------
+    tuple
+        f(x) and the function pull, which takes weights with the nesting and shapes of f(x) and gives an answer with
+        those of x.  For complex numbers :math:`\mathrm{Re} \sum \mathrm{pull}(w)\, v = \mathrm{Re} \sum w\, (J v)`.  Without
+        arguments: a function.
+
+    Raises
+    ------
+    ValueError
+        From pull, if w does not have the nesting and shapes of f(x).
+
+    Notes
+    -----
+    One call of f; each pull costs a small multiple of f's arithmetic.
+
+    Examples
+    --------
+    >>> from dualdiff import vjp
+    >>> y, pull = vjp(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
+    >>> pull(1.0)
+    array([2., 4.])
+    """
+    if not args:
+        return derived(vjp, f, argnum=argnum, has_aux=has_aux)
+    value, linear, aux = _recorded(Inputs("vjp", f, args, argnum, has_aux), "allowed")
+    return (value, linear.T, aux) if has_aux else (value, linear.T)
+
+
+def _recorded(inputs: Inputs, conjugates: str) -> tuple[Any, Linear, Any]:
+    outputs, program = recorded_pass(inputs, conjugates)
+    linear = Linear(program, Side(inputs.leaves, inputs.rebuild), Side(outputs.values, outputs.rebuild))
+    return outputs.value, linear, outputs.aux

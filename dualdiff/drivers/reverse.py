@@ -1,0 +1,112 @@
+"""Reverse mode: f is run once and recorded, and the linear program is transposed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, dtype_of, recorded_pass, refuse_conjugates
+from dualdiff.tangents.recorded import Program
+
+#: In mode="auto" a gradient is taken forwards up to so many inputs: one pass of so many directions costs about as much
+#: as a recorded run and its transpose, from vectorised code to loops over scalars.
+FORWARD_UP_TO = 32
+
+MODES = ("auto", "forward", "reverse")
+
+
+def check_mode(operator: str, mode: str) -> None:
+    """Refuse what is not a mode."""
+    if mode not in MODES:
+        raise ValueError(f"{operator}: mode must be one of {', '.join(map(repr, MODES))}, not {mode!r}")
+
+
+def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], Any]) -> tuple[Outputs, list[Any]]:
+    """The outputs, and the gradient of their one number (or of one for each point of a batch) as leaves of x."""
+    outputs, program = recorded_pass(inputs, conjugates)
+    check(inputs, outputs)
+    value, t = outputs.values[0], outputs.tangents[0]
+    if np.iscomplexobj(value) and outputs.space.conjugates == "used":
+        raise refuse_conjugates(inputs.operator)
+    if t is None:
+        return outputs, filled(inputs, [None] * len(inputs.leaves))
+    is_complex = np.iscomplexobj(value)
+    one = np.ones(outputs.shape(0), dtype_of(value))[()]
+    found = program.pull([one], consume=not is_complex)
+    if is_complex and not all(dtype_of(leaf).kind == "c" for leaf in inputs.leaves):
+        # A cotangent pairs as a real part, which for real x leaves the imaginary part of the slope to a second pull.
+        found = _combined(inputs, found, program.pull([-1j * one]))
+    return outputs, filled(inputs, found)
+
+
+def _combined(inputs: Inputs, real: list[Any], imaginary: list[Any]) -> list[Any]:
+    return [
+        a if dtype_of(leaf).kind == "c" or (a is None and b is None) else (0 if a is None else a) + 1j * b
+        for leaf, a, b in zip(inputs.leaves, real, imaginary, strict=True)
+    ]
+
+
+def filled(inputs: Inputs, leaves: list[Any]) -> list[Any]:
+    """Cotangents as arrays of their own, zeros where there is none."""
+    result = []
+    for found, leaf, shape in zip(leaves, inputs.leaves, inputs.shapes, strict=True):
+        dtype = dtype_of(leaf)
+        if found is None:
+            found = np.zeros(shape, dtype)[()]
+        if getattr(found, "shape", ()) != shape:
+            found = np.broadcast_to(found, shape)
+        if isinstance(found, np.ndarray):
+            is_number = not hasattr(leaf, "copy") and not shape
+            found = found[()] if is_number else np.array(found, np.result_type(found, dtype))
+        elif isinstance(found, float):
+            found = dtype.type(found)
+        result.append(found)
+    return result
+
+
+def pulled_rows(inputs: Inputs, outputs: Outputs, program: Program, chunk_size: int | None) -> list[list[Any]]:
+    """For each result of f, its Jacobian in each leaf of x: the pull is linear, and its Jacobian is taken forwards."""
+
+    def pull(*weights: Any, by: complex = 1) -> list[Any]:
+        cotangents = [
+            w * by if dtype_of(value).kind == "c" else w for w, value in zip(weights, outputs.values, strict=True)
+        ]
+        return filled(inputs, program.pull(cotangents))
+
+    real = _rows(inputs, outputs, pull, chunk_size)
+    if any(dtype_of(value).kind == "c" for value in outputs.values) and not all(
+        dtype_of(leaf).kind == "c" for leaf in inputs.leaves
+    ):
+        imaginary = _rows(inputs, outputs, lambda *w: pull(*w, by=-1j), chunk_size)
+        for blocks, others, value in zip(real, imaginary, outputs.values, strict=True):
+            for i, leaf in enumerate(inputs.leaves):
+                if dtype_of(value).kind == "c" and dtype_of(leaf).kind != "c":
+                    blocks[i] = blocks[i] + 1j * others[i]
+    return real
+
+
+def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None) -> list[list[Any]]:
+    """The Jacobian of the pull in real weights, with the axes of the results of f before those of x."""
+    zeros = tuple(np.zeros(outputs.shape(j), _real(dtype_of(v))) for j, v in enumerate(outputs.values))
+    weights = Inputs(inputs.operator, lambda w: tuple(pull(*w)), (zeros,), 0, batch_dims=inputs.batch_dims)
+    parts: list[list[Any]] = [[] for _ in inputs.leaves]
+    for _, _, cotangents in dense_passes(weights, chunk_size):
+        for part, t in zip(parts, cotangents.reads(), strict=True):
+            part.append(t)
+    batch = inputs.batch_dims
+    rows: list[list[Any]] = [[] for _ in outputs.values]
+    for part, core in zip(parts, inputs.core_shapes, strict=True):
+        full = part[0] if len(part) == 1 else np.concatenate(part)
+        full = np.moveaxis(full, 0, batch)
+        offset = 0
+        for row, size, shape in zip(rows, weights.sizes, weights.core_shapes, strict=True):
+            block = full[(slice(None),) * batch + (slice(offset, offset + size),)]
+            row.append(np.reshape(block, (*inputs.batch_shape, *shape, *core)))
+            offset += size
+    return rows
+
+
+def _real(dtype: Any) -> Any:
+    return np.empty(0, dtype).real.dtype

@@ -1,0 +1,424 @@
+"""Formulas read from text, as straight-line programs that the drivers can differentiate.
+
+`read` makes a `Program` of a text such as ``x**3 + 2*sin(x)``.  The text is never run as Python.  It passes
+two fences: `_Scanner` goes through its words from left to right and knows what may stand where, so that every
+mistake is named at its place; then Python's parser finds what binds to what, and `_Compiler` takes numbers,
+names, the operators and the functions of the table from its tree, and nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import math
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+import dualdiff
+from dualdiff.rules.elementwise import ROWS
+
+# Far more than anyone writes by hand, and far less than makes Python's parser run out of stack.
+MAX_CHARACTERS = 10_000
+MAX_OPERATIONS = 1_000
+MAX_BRACKETS = 100
+MAX_VARIABLES = 100
+
+CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}
+BINARY: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
+    ast.Add: ("+", operator.add),
+    ast.Sub: ("-", operator.sub),
+    ast.Mult: ("*", operator.mul),
+    ast.Div: ("/", operator.truediv),
+    ast.Pow: ("**", operator.pow),
+}
+
+#: What people write, and what they mean.
+MEANT = {
+    "^": "**", "×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "\u2013": "-", "²": "**2", "³": "**3",
+    "[": "(", "]": ")", "{": "(", "}": ")", "|": "abs(x)", "√": "sqrt(x)",
+    "%": "remainder(x, y)", "//": "floor_divide(x, y)",
+    "max": "maximum", "min": "minimum", "sgn": "sign", "sec": "1/cos", "csc": "1/sin", "cot": "1/tan",
+}  # fmt: skip
+
+
+class Refusal(Exception):
+    """What cannot be read or computed: one line, which points at the spot.
+
+    ``column`` counts the characters of ``text`` from 0; the line counts them from 1.
+    """
+
+    def __init__(self, problem: str, text: str = "", column: int | None = None, hint: str = "") -> None:
+        if column is not None:
+            problem = f"column {column + 1}: {problem} in {excerpt(text, column)}"
+        super().__init__(f"{problem}; {hint}" if hint else problem)
+
+
+def excerpt(text: str, column: int = 0, reach: int = 30) -> str:
+    """The text in quotes, if it is long only what is around the column; control characters are escaped."""
+    start, stop = max(0, column - reach), column + reach
+    if len(text) <= 2 * reach:
+        return repr(text)
+    return repr("..."[: 3 * (start > 0)] + text[start:stop] + "..."[: 3 * (stop < len(text))])
+
+
+def show(number: float) -> str:
+    """A number with all its digits, and no more: 33, 0.1, 1e-09."""
+    return repr(float(number) + 0.0).removesuffix(".0")  # adding 0.0 makes 0 of -0
+
+
+# -- programs ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number or a constant, as it was written."""
+
+    text: str
+    number: float
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A name that is given a value later."""
+
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One operation: ``text`` names its result, ``symbol`` is an operator or the name of a function."""
+
+    text: str
+    symbol: str
+    compute: Callable[..., Any]
+    operands: tuple[Operand, ...]
+    column: int
+
+    @property
+    def formula(self) -> str:
+        """The operation in the names of its operands: ``v1 + v2``, ``sin(x)``."""
+        return self.written([operand.text for operand in self.operands])
+
+    def written(self, operands: list[str]) -> str:
+        """The operation on these operands."""
+        if self.symbol.isidentifier():
+            return f"{self.symbol}({', '.join(operands)})"
+        bracketed = [f"({text})" if text.startswith("-") else text for text in operands]
+        if len(bracketed) == 1:
+            return self.symbol + bracketed[0]
+        return (f" {self.symbol} " if self.symbol in "+-" else self.symbol).join(bracketed)
+
+
+Operand = Number | Variable | Step
+
+
+@dataclass(frozen=True)
+class Program:
+    """A formula as steps, each on earlier results; ``variables`` has the column where each occurs first."""
+
+    text: str
+    variables: dict[str, int]
+    steps: list[Step]
+    result: Operand
+
+    def __call__(self, point: Mapping[str, Any]) -> Any:
+        """The value of the formula, for numbers or duals by the names of the variables."""
+        return self._find(self.result, self.run(point))
+
+    def run(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """The variables and the result of every step, by name and in order.
+
+        Raises
+        ------
+        Refusal
+            If Python's arithmetic raises, or leaves the real numbers.
+        """
+        found = dict(point)
+        for step in self.steps:
+            operands = [self._find(operand, found) for operand in step.operands]
+            try:
+                result = step.compute(*operands)
+            except ZeroDivisionError:
+                self._refuse(step, operands, "is a division by zero")
+            except OverflowError:
+                self._refuse(step, operands, "is too large for a float")
+            if isinstance(result, complex):
+                self._refuse(step, operands, "is not a real number")
+            found[step.text] = result
+        return found
+
+    @staticmethod
+    def _find(operand: Operand, found: Mapping[str, Any]) -> Any:
+        return operand.number if isinstance(operand, Number) else found[operand.text]
+
+    def _refuse(self, step: Step, operands: list[Any], problem: str) -> NoReturn:
+        computed = step.written([show(dualdiff.value(operand)) for operand in operands])
+        raise Refusal(f"{computed} {problem}", self.text, step.column) from None
+
+
+# -- reading -----------------------------------------------------------------------------------------------
+
+
+def function_row(name: str) -> str | None:
+    """The row of the table that a function name stands for, if it is one.
+
+    NumPy's second names are understood (``abs``, ``asin``, ``pow``), and ``ln``.
+    """
+    # Not getattr, which would load modules and warn of old names.
+    ufunc = vars(np).get("log" if name == "ln" else name)
+    row = ROWS.get(name) or (ROWS.get(ufunc.__name__) if isinstance(ufunc, np.ufunc) else None)
+    if row is None:
+        return None
+    # What counts in integers (ldexp) cannot be computed where every number is a float.
+    floats = "d" * row.arity + "->"
+    takes_floats = not isinstance(row.ufunc, np.ufunc) or any(t.startswith(floats) for t in row.ufunc.types)
+    return row.name if takes_floats else None
+
+
+def read(text: str, start: int = 0) -> Program:
+    """The program of a formula that begins at the character ``start`` of the text.
+
+    Raises
+    ------
+    Refusal
+        If the text is anything but a formula of numbers, variables, constants and functions of the table.
+
+    Examples
+    --------
+    >>> program = read("x**2 + sin(x)")
+    >>> [step.formula for step in program.steps]
+    ['x**2', 'sin(x)', 'v1 + v2']
+    >>> program({"x": 0.0})
+    0.0
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise Refusal(f"{len(text)} characters are too many ({MAX_CHARACTERS} at most)", text, MAX_CHARACTERS)
+    scanner = _Scanner(text, start)
+    scanner.scan()
+    first = scanner.first
+    # Python minds line breaks and leading blanks, which are blanks here.
+    source = re.sub(r"\s", " ", text[first:]).rstrip()
+    try:
+        tree = ast.parse(source, mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise Refusal("this cannot be read", text, first) from None
+    return _Compiler(text, source, first).program(tree)
+
+
+_DIGITS = r"[0-9](?:_?[0-9])*"
+_TOKEN = re.compile(
+    rf"(?P<number>(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?)"
+    r"|(?P<name>\w+)|//|==|(?P<operator>\*\*|[-+*/])|(?P<bracket>[(),])|\S"
+)
+
+
+class _Scanner:
+    """Goes through the words of a formula and refuses the first that is out of place."""
+
+    def __init__(self, text: str, start: int) -> None:
+        self.text = text
+        self.tokens = list(_TOKEN.finditer(text, start))
+        if not self.tokens:
+            raise Refusal("nothing to read", text, start, "a formula is needed, such as 'x**3 + 2*x'")
+        self.first = self.column = self.tokens[0].start()
+        self.before = ""
+        self.operand_due = True
+        self.opens_call = False  # whether the word before was the name of a function
+        self.brackets: list[tuple[int, bool]] = []  # each open one: where, and whether it holds arguments
+        self.operations = 0
+
+    def scan(self) -> None:
+        for token, following in zip(self.tokens, [*self.tokens[1:], None], strict=True):
+            self.column = token.start()
+            word = token[0]
+            match token.lastgroup:
+                case "number":
+                    self.number(word)
+                case "name":
+                    self.name(word, following[0] if following else "")
+                case "operator":
+                    self.operator(word)
+                case "bracket":
+                    self.bracket(word)
+                case _:
+                    self.unknown(word)
+            self.opens_call = self.opens_call and token.lastgroup == "name"
+            self.before = word
+        if self.operand_due and self.before != "(":
+            self.refuse(f"something is missing after '{self.before}'")
+        if self.brackets:
+            self.column = self.brackets[-1][0]
+            self.refuse("'(' is never closed")
+
+    def number(self, word: str) -> None:
+        if math.isinf(float(word)):
+            self.refuse(f"{excerpt(word)} is too large for a float")
+        if re.fullmatch(r"0[0-9_]*", word) and float(word):
+            self.refuse(f"{excerpt(word)} begins with 0", f"did you mean {excerpt(word.lstrip('0_'))}?")
+        self.operand(word)
+
+    def name(self, word: str, following: str) -> None:
+        # \w has letters and digits that Python's names do not have: superscripts, foreign digits.
+        for end in range(1, len(word) + 1):
+            if not word[:end].isidentifier():
+                self.column += end - 1
+                self.unknown(word[end - 1])
+        self.operand(word)
+        if keyword.iskeyword(word):
+            self.refuse(f"{word!r} is a word of Python, not a variable", f"did you mean '{word}_'?")
+        is_function = function_row(word) is not None
+        if following != "(":
+            if is_function:
+                call = f"{word}({following if following.isidentifier() else '...'})"
+                self.refuse(f"{word!r} is a function and needs brackets", f"did you mean {excerpt(call)}?")
+        elif is_function:
+            self.operand_due = self.opens_call = True
+            self.count()
+        elif word not in CONSTANTS and len(word) > 1:
+            self.refuse(f"unknown function {excerpt(word)}", _meant(word) or _similar(word))
+        # What is left is pi(...) or x(...), a product: the bracket will be refused.
+
+    def operator(self, word: str) -> None:
+        if self.operand_due and word not in "+-":
+            self.refuse(f"something is missing before '{word}'")
+        self.operand_due = True
+        self.count()
+
+    def bracket(self, word: str) -> None:
+        if word == "(":
+            if not self.opens_call:
+                self.operand(word)
+            self.brackets.append((self.column, self.opens_call))
+            self.operand_due = True
+            if len(self.brackets) > MAX_BRACKETS:
+                self.refuse(f"brackets are more than {MAX_BRACKETS} deep")
+            return
+        holds_arguments = bool(self.brackets) and self.brackets[-1][1]
+        if word == ")" and not self.brackets:
+            self.refuse("')' closes a bracket that was never opened")
+        if word == "," and not holds_arguments:
+            self.refuse("',' is out of place", "it separates arguments; decimals are written with a point")
+        # Whether a function may go without arguments is asked later, when they are counted.
+        if self.operand_due and not (word == ")" and self.before == "(" and holds_arguments):
+            self.refuse(f"something is missing before '{word}'")
+        if word == ")":
+            self.brackets.pop()
+        self.operand_due = word == ","
+
+    def unknown(self, word: str) -> NoReturn:
+        hint = "write only what is to be computed, without '='" if "=" in word else _meant(word)
+        self.refuse(f"{word!r} is not understood", hint)
+
+    def operand(self, word: str) -> None:
+        if not self.operand_due:
+            product = excerpt(f"{self.before}*{word}")
+            self.refuse(f"an operator is missing before {excerpt(word)}", f"did you mean {product}?")
+        self.operand_due = False
+
+    def count(self) -> None:
+        self.operations += 1
+        if self.operations > MAX_OPERATIONS:
+            self.refuse(f"more than {MAX_OPERATIONS} operations")
+
+    def refuse(self, problem: str, hint: str = "") -> NoReturn:
+        raise Refusal(problem, self.text, self.column, hint)
+
+
+def _meant(word: str) -> str:
+    return f"did you mean {MEANT[word]!r}?" if word in MEANT else ""
+
+
+def _similar(word: str) -> str:
+    import difflib  # only refusals need it, and it would slow down every start
+
+    close = difflib.get_close_matches(word, [name for name in (*ROWS, "abs") if function_row(name)], 1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+class _Compiler:
+    """Python's syntax tree as a straight-line program."""
+
+    def __init__(self, text: str, source: str, first: int) -> None:
+        self.text, self.bytes, self.first = text, source.encode(), first
+        self.variables: dict[str, int] = {}
+        self.steps: list[Step] = []
+        self.operands: dict[ast.expr, Operand] = {}
+        self.prefix = "v"  # of the names of the steps, lengthened where variables have such names
+
+    def program(self, tree: ast.expr) -> Program:
+        nodes = list(_operands_first(tree))
+        names = " ".join(node.id for node in nodes if isinstance(node, ast.Name))
+        while re.search(rf"\b{self.prefix}\d+\b", names):
+            self.prefix += "v"
+        for node in nodes:
+            self.operands[node] = self.operand(node)
+        return Program(self.text, self.variables, self.steps, self.operands[tree])
+
+    def operand(self, node: ast.expr) -> Operand:
+        """The number, variable or step that a node stands for, its parts being known."""
+        column = self.column(node.col_offset)
+        match node:
+            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                return Number(self.text[column : self.end(node)], float(number))
+            case ast.Name(id=name) if name in CONSTANTS:
+                return Number(name, CONSTANTS[name])
+            case ast.Name(id=name):
+                self.variables.setdefault(name, column)
+                if len(self.variables) > MAX_VARIABLES:
+                    self.refuse(f"more than {MAX_VARIABLES} variables", column)
+                return Variable(name)
+            case ast.UnaryOp(op=ast.UAdd(), operand=inner):
+                return self.operands[inner]
+            case ast.UnaryOp(op=ast.USub(), operand=inner):
+                operand = self.operands[inner]
+                if isinstance(operand, Number) and not operand.text.startswith("-"):
+                    return Number("-" + operand.text, -operand.number)
+                return self.step("-", operator.neg, [inner], column)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
+                symbol, compute = BINARY[type(op)]
+                # The tree knows where the operands end; between them are blanks, brackets and the operator.
+                return self.step(symbol, compute, [left, right], self.text.index(symbol, self.end(left)))
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if row := function_row(name):
+                arity = ROWS[row].arity
+                if len(arguments) != arity:
+                    plural = "s" if arity > 1 else ""
+                    self.refuse(f"{name!r} takes {arity} argument{plural}, not {len(arguments)}", column)
+                return self.step(name, getattr(dualdiff, row), arguments, column)
+        self.refuse("this cannot be read", column)
+
+    def step(self, symbol: str, compute: Callable[..., Any], operands: list[ast.expr], column: int) -> Step:
+        name = f"{self.prefix}{len(self.steps) + 1}"
+        step = Step(name, symbol, compute, tuple(self.operands[node] for node in operands), column)
+        self.steps.append(step)
+        return step
+
+    def column(self, offset: int) -> int:
+        """The place in the text of an offset in bytes, as the tree has them."""
+        return self.first + len(self.bytes[:offset].decode())
+
+    def end(self, node: ast.expr) -> int:
+        return self.column(node.end_col_offset or 0)
+
+    def refuse(self, problem: str, column: int) -> NoReturn:
+        raise Refusal(problem, self.text, column)
+
+
+def _operands_first(tree: ast.expr) -> Iterator[ast.expr]:
+    """The nodes in the order of computation; without recursion, as a sum of many terms is a deep tree."""
+    order, waiting = [], [tree]
+    while waiting:
+        node = waiting.pop()
+        order.append(node)
+        match node:
+            case ast.UnaryOp(operand=inner):
+                waiting.append(inner)
+            case ast.BinOp(left=left, right=right):
+                waiting += [left, right]
+            case ast.Call(args=arguments):
+                waiting += arguments
+    return reversed(order)

@@ -1,0 +1,214 @@
+"""Which entries the rows of a sparse matrix have (CSR form), and how patterns are joined, chosen from and merged.
+
+Tangents that depend on the same inputs share one `Pattern` object, so that adding them is adding their numbers:
+whether two patterns are the same is asked by identity, and what was worked out for two patterns (or a pattern and a
+choice of rows) is kept with them as long as they live.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.extras import load
+
+#: Below so many entries sorting keys is faster than the overhead of a SciPy matrix.
+FEW = 4000
+#: So many choices of rows are remembered with a pattern.
+REMEMBERED = 8
+
+
+def scipy_sparse() -> Any:
+    """SciPy's sparse arrays."""
+    return load("scipy.sparse", "scipy", "a sparse derivative")
+
+
+class Pattern:
+    """The columns of each row: ``indices[indptr[i]:indptr[i + 1]]``, sorted and each once.
+
+    Never changed once it is made.
+    """
+
+    __slots__ = ("__weakref__", "_chosen", "_unions", "_width", "columns", "indices", "indptr")
+
+    def __init__(self, indptr: Any, indices: Any, columns: int, width: int | None = None) -> None:
+        self.indptr, self.indices, self.columns = indptr, indices, columns
+        self._width = width
+        self._unions: Any = None
+        self._chosen: Any = None
+
+    @classmethod
+    def regular(cls, indices: Any, columns: int) -> Pattern:
+        """A pattern with as many entries in every row: ``indices`` has a row for each."""
+        rows, width = indices.shape
+        dtype = index_dtype(max(columns, rows * width))
+        indptr = np.arange(rows + 1, dtype=dtype) * dtype(width)
+        return cls(indptr, indices.reshape(-1).astype(dtype, copy=False), columns, width)
+
+    @classmethod
+    def empty(cls, rows: int, columns: int) -> Pattern:
+        """A pattern without entries."""
+        return cls.regular(np.empty((rows, 0), index_dtype(columns)), columns)
+
+    @classmethod
+    def of_entries(cls, rows: Any, columns: Any, shape: tuple[int, int]) -> tuple[Pattern, Any, Any]:
+        """The pattern of entries in any order, with repetitions; the order that sorts them; where each new one starts.
+
+        The starts are None where no entry is repeated.
+        """
+        keys = np.asarray(rows, np.int64) * shape[1] + columns
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        is_new = np.empty(len(keys), bool)
+        is_new[:1] = True
+        np.not_equal(keys[1:], keys[:-1], out=is_new[1:])
+        starts = None
+        if not is_new.all():
+            starts = np.flatnonzero(is_new)
+            keys = keys[starts]
+        return cls.of_keys(keys, shape), order, starts
+
+    @classmethod
+    def of_keys(cls, keys: Any, shape: tuple[int, int]) -> Pattern:
+        """The pattern of entries known by ``row * columns + column``, sorted and each once."""
+        rows, indices = np.divmod(keys, max(shape[1], 1))
+        dtype = index_dtype(max(shape[1], len(keys)))
+        indptr = np.zeros(shape[0] + 1, dtype)
+        np.cumsum(np.bincount(rows, minlength=shape[0]), out=indptr[1:])
+        return cls(indptr, indices.astype(dtype, copy=False), shape[1])
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self.indptr) - 1
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return len(self.indices)
+
+    @property
+    def counts(self) -> Any:
+        """How many entries each row has."""
+        return self.indptr[1:] - self.indptr[:-1]
+
+    @property
+    def width(self) -> int:
+        """How many entries every row has; -1 if they differ."""
+        if self._width is None:
+            counts = self.counts
+            width = int(counts[0]) if len(counts) else 0
+            self._width = width if self.size == width * len(counts) and (counts == width).all() else -1
+        return self._width
+
+    def row_of_entries(self) -> Any:
+        """The row that each entry is in."""
+        if self.width >= 0:
+            return np.repeat(np.arange(self.rows), self.width)
+        return np.repeat(np.arange(self.rows), self.counts)
+
+    def keys(self) -> Any:
+        """The entries as numbers ``row * columns + column``, in increasing order."""
+        return self.row_of_entries() * np.int64(self.columns) + self.indices
+
+    # -- choosing rows ---------------------------------------------------------------------------------------------
+
+    def chosen(self, index: Any) -> tuple[Pattern, Any]:
+        """The pattern of the rows with these numbers (-1: an empty row), and where their entries are in this one.
+
+        The places are None where every row has as many entries: `spread` then serves better.
+        """
+        width = self.width
+        missing = len(index) > 0 and index.min() < 0
+        if width >= 0 and not missing:
+            places = None
+        else:
+            starts = self.indptr[index]
+            counts = self.indptr[index + 1] - starts
+            if missing:
+                counts[index < 0] = 0
+            indptr = np.zeros(len(index) + 1, self.indptr.dtype)
+            np.cumsum(counts, out=indptr[1:])
+            places = np.repeat(starts - indptr[:-1], counts) + np.arange(indptr[-1])
+        found = self._remembered(index)
+        if found is None:
+            if places is None:
+                found = Pattern.regular(self.indices.reshape(-1, width)[index], self.columns)
+            else:
+                found = Pattern(indptr, self.indices[places], self.columns)
+            self._remember(index, found)
+        return found, places
+
+    def _remembered(self, index: Any) -> Pattern | None:
+        for known, reference in self._chosen or ():
+            pattern = reference()
+            if pattern is not None and len(known) == len(index) and np.array_equal(known, index):
+                return pattern  # type: ignore[no-any-return]
+        return None
+
+    def _remember(self, index: Any, pattern: Pattern) -> None:
+        alive = [pair for pair in self._chosen or () if pair[1]() is not None]
+        self._chosen = [*alive[1 - REMEMBERED :], (index, weakref.ref(pattern))]
+
+    # -- putting patterns together -----------------------------------------------------------------------------------
+
+    @staticmethod
+    def joined(patterns: Sequence[Pattern]) -> Pattern:
+        """The rows of several patterns, one after the other."""
+        if len(patterns) == 1:
+            return patterns[0]
+        columns = patterns[0].columns
+        size = sum(p.size for p in patterns)
+        dtype = index_dtype(max(columns, size))
+        starts = np.cumsum([0, *(p.size for p in patterns)])
+        indptr = np.concatenate(
+            [*(p.indptr[:-1] + s for p, s in zip(patterns, starts[:-1].tolist(), strict=True)), starts[-1:]]
+        )
+        indices = np.concatenate([p.indices for p in patterns])
+        width = patterns[0].width if len({p.width for p in patterns}) == 1 and patterns[0].width >= 0 else None
+        return Pattern(indptr.astype(dtype, copy=False), indices.astype(dtype, copy=False), columns, width)
+
+    def union(self, other: Pattern) -> tuple[Pattern, Any, Any]:
+        """The pattern with the entries of both, and where those of each are in it (None: in their own places)."""
+        if self._unions is None:
+            self._unions = weakref.WeakKeyDictionary()
+        known = self._unions.get(other)
+        if known is None:
+            found, here, there = self._merged(other)
+            # A pattern that has all entries of the other stays, so that the next addition meets it again.
+            if found.size == self.size:
+                found, here = None, None
+            if other.size == (self if found is None else found).size:
+                found, there = None, None
+            known = self._unions[other] = found, here, there
+        found, here, there = known
+        if found is None:
+            found = self if here is None else other
+        return found, here, there
+
+    def _merged(self, other: Pattern) -> tuple[Pattern, Any, Any]:
+        shape = self.rows, self.columns
+        if self.size + other.size < FEW:
+            keys = np.concatenate([self.keys(), other.keys()])
+            merged, places = np.unique(keys, return_inverse=True)
+            return Pattern.of_keys(merged, shape), places[: self.size], places[self.size :]
+        both = _marked(self, 1) + _marked(other, 2)
+        found = Pattern(both.indptr, both.indices, self.columns)
+        return found, np.flatnonzero(both.data & 1), np.flatnonzero(both.data & 2)
+
+
+def _marked(pattern: Pattern, mark: int) -> Any:
+    """The pattern as a SciPy array with the same small number in every entry."""
+    matrix = scipy_sparse().csr_array(
+        (np.full(pattern.size, mark, np.int8), pattern.indices, pattern.indptr), shape=(pattern.rows, pattern.columns)
+    )
+    matrix.has_canonical_format = True
+    return matrix
+
+
+def index_dtype(largest: int) -> Any:
+    """The dtype of indices: what SciPy would take."""
+    return np.int32 if largest < np.iinfo(np.int32).max else np.int64
