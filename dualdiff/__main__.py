@@ -157,7 +157,7 @@ def _derivatives(program: Program, point: dict[str, float], value: float, order:
 def _gradient(program: Program, point: dict[str, float], value: float, order: int) -> list[str]:
     names = list(point)
     if order > 2:
-        raise Refusal(f"--order {order} is for one variable", hint="with several, --order 2 gives the Hessian")
+        raise Refusal(f"--order {order} is for one variable", hint="with several, 2 is the Hessian")
     gradient = dualdiff.gradient(program, point)
     lines = _table([["f", show(value)], *([f"df/d{name}", show(gradient[name])] for name in names)])
     if order == 2:

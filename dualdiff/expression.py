@@ -172,9 +172,10 @@ def function_row(name: str) -> str | None:
     # Not getattr, which would load modules and warn of old names.
     ufunc = vars(np).get("log" if name == "ln" else name)
     row = ROWS.get(name) or (ROWS.get(ufunc.__name__) if isinstance(ufunc, np.ufunc) else None)
-    if row is None:
+    # Where every number is a float there is no use for what counts in integers: ldexp, and the rows that other
+    # rows have as their k-th derivatives.
+    if row is None or row.name.endswith("_derivative"):
         return None
-    # What counts in integers (ldexp) cannot be computed where every number is a float.
     floats = "d" * row.arity + "->"
     takes_floats = not isinstance(row.ufunc, np.ufunc) or any(t.startswith(floats) for t in row.ufunc.types)
     return row.name if takes_floats else None

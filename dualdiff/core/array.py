@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.dual import HANDMADE, AnyDual, Dual, FloatDual, leading_space, make, same_call
+from dualdiff.core.dual import HANDMADE, AnyDual, Dual, float64_dual, leading_space, make, same_call
 from dualdiff.core.errors import ObjectArrayWarning, plain_target
 from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
@@ -48,8 +48,9 @@ class DualArray(AnyDual):
 
     # parent and structure: of which array this is a view, and how; version: counts writes into the tangent (and
     # replacements of the value) of this array; seen: the parent's version that the cached tangent was gathered from; owned: the
-    # tangent's storage belongs to this array (and its views) alone, so that it may be written in place.
-    __slots__ = ("_parent", "_raw", "_seen", "_structure", "_value", "owned", "space", "version")
+    # tangent's storage belongs to this array (and its views) alone, so that it may be written in place; held: some tangent
+    # needs the values as they are now, so that they are to be copied before they are written.
+    __slots__ = ("_parent", "_raw", "_seen", "_structure", "_value", "held", "owned", "space", "version")
 
     def __init__(self, value: Any, tangent: Tangent = None, space: TangentSpace | None = None) -> None:
         if space is None:
@@ -63,6 +64,7 @@ class DualArray(AnyDual):
         self.version = 0
         self._seen = 0
         self.owned = False
+        self.held = False
 
     # -- views -----------------------------------------------------------------------------------------------------
 
@@ -128,10 +130,23 @@ class DualArray(AnyDual):
             if isinstance(item, AnyDual):
                 self.accept(item.space)
         shape = getattr(item, "shape", ())
+        self._let_go()
         self.value[key] = item
         if t is not None:
             t = self.space.cast(t, self.dtype, shape)
-        self.put(key, t, shape)
+        self._put(key, t, shape)
+
+    def hold(self) -> None:
+        """Note that a tangent needs these values as they are now."""
+        self.root().held = True
+
+    def _let_go(self) -> None:
+        """Leave the values to the tangents that need them, and go on with a copy."""
+        root = self.root()
+        if root.held and root.flags.writeable:
+            root._value = np.copy(root._value, order="K")
+            root.version += 1
+            root.held = False
 
     def accept(self, space: TangentSpace) -> None:
         """Make the values ready to hold duals of an outer call."""
@@ -141,7 +156,7 @@ class DualArray(AnyDual):
             root._value = lifted
             root.version += 1
 
-    def put(self, key: Any, t: Tangent | None, shape: Shape) -> None:
+    def _put(self, key: Any, t: Tangent | None, shape: Shape) -> None:
         """Write tangents, as ``self[key] = ...`` writes values."""
         root, space = self.root(), self.space
         if root._raw is None and t is None:
@@ -153,7 +168,12 @@ class DualArray(AnyDual):
         raw = self.raw
         if self is root:
             root._raw = space.put(raw, t, key, root.shape, shape, root._value)
-        elif not (raw is not None and space.aliases(raw, root._raw) and space.put(raw, t, key, self.shape, shape, self.value) is raw):
+        elif (
+            raw is None
+            or not space.aliases(raw, root._raw)
+            or space.put(raw, t, key, self.shape, shape, self.value) is not raw
+        ):
+            # The view's tangent is no memory of the base's, or had to be replaced: write into the base by number.
             places = np.unravel_index(self._places()[key], root.shape)
             root._raw = space.put(root._raw, t, places, root.shape, shape, root._value)
         # Other views may have tangents that are not memory of the base's.
@@ -183,7 +203,7 @@ class DualArray(AnyDual):
         if raw is None:
             return make(value, None, space)
         if kind is np.float64 and type(space) is Single and type(raw) is np.ndarray:
-            return FloatDual(value, float(raw[key]), space)
+            return float64_dual(value, float(raw[key]), space)
         return make(value, space.element(raw, key, self.shape), space)
 
     def __len__(self) -> int:
@@ -233,6 +253,10 @@ class DualArray(AnyDual):
         """Nested lists of dual numbers."""
         return [e.tolist() if isinstance(e, DualArray) else e for e in self] if self.shape else self[()]
 
+    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+        """Write at places counted in C order, as ``numpy.put``."""
+        np.put(self, indices, values, mode)  # type: ignore[call-overload]
+
     def sort(self, axis: int = -1, **options: Any) -> None:
         """Sort in place, by value."""
         self[...] = np.sort(self, axis, **options)
@@ -261,6 +285,8 @@ class DualArray(AnyDual):
         array = np.empty(self.shape, object)
         for i in np.ndindex(self.shape):
             array[i] = self[i]
+        # np.asarray of an array is the array itself: what is written into the stand-in would be missing in the array.
+        array.flags.writeable = bool(copy)
         return array
 
     def __reduce__(self) -> Any:

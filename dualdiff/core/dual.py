@@ -274,15 +274,15 @@ class Dual(AnyDual):
     def __ceil__(self) -> int:
         return math.ceil(self.value)
 
-    def __divmod__(self, other: Any) -> tuple[Any, Any]:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
-        return other // self, other % self
-
     def item(self) -> Dual:
         """The number itself: its tangent stays with it."""
         return self
+
+    tolist = item
+
+    def is_integer(self) -> bool:
+        """Whether the value is a whole number."""
+        return bool(self.value.is_integer())
 
     def lift(self, target: Any) -> Any:
         """The target array, made ready to hold duals of this call."""
@@ -291,41 +291,75 @@ class Dual(AnyDual):
         return lift(target, self.space)
 
 
+_float_ufunc = FLOAT_UFUNCS.get
+
+
 class FloatDual(Dual):
-    """A float64 value with a Python float as tangent, in a space of one direction."""
+    """A Python float as value and another as tangent, in a space of one direction."""
 
     __slots__ = ()
 
     value: float
     raw: float
 
-    def __init__(self, value: float, raw: float, space: TangentSpace) -> None:
-        self.value = value
-        self.raw = raw
-        self.space = space
+    # Made empty and filled by who makes it: a constructor in Python would be half the cost of an operation.
+    __init__ = object.__init__
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if len(inputs) == 1 and not kwargs and method == "__call__":
-            fast = FLOAT_UFUNCS.get(ufunc)
-            if fast is not None:
-                return fast(self)
-        return AnyDual.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)
+    def __array_ufunc__(self, ufunc: Any, method: str, x: Any, *more: Any, **options: Any) -> Any:
+        fast = _float_ufunc(ufunc)
+        if fast is not None and method == "__call__" and not more and not options:
+            return fast(x)
+        return AnyDual.__array_ufunc__(self, ufunc, method, x, *more, **options)
+
+
+class Float64Dual(Dual):
+    """A NumPy float64 as value, and a Python float as tangent.
+
+    No subclass of `FloatDual`: Python would try its reflected operators first.
+    """
+
+    __slots__ = ()
+
+    value: np.float64
+    raw: float
+
+    __init__ = object.__init__
+    __array_ufunc__ = FloatDual.__array_ufunc__  # type: ignore[assignment]
 
 
 # What asks whether x is a number (numpy.isscalar, and user code) is to take the branch that it takes for floats.
 numbers.Number.register(Dual)
 
 
+def float_dual(value: float, raw: float, space: TangentSpace) -> FloatDual:
+    """A Python float with a tangent."""
+    x = FloatDual()  # type: ignore[call-arg]
+    x.value = value
+    x.raw = raw
+    x.space = space
+    return x
+
+
+def float64_dual(value: np.float64, raw: float, space: TangentSpace) -> Float64Dual:
+    """A NumPy float64 with a tangent."""
+    x = Float64Dual()  # type: ignore[call-arg]
+    x.value = value
+    x.raw = raw
+    x.space = space
+    return x
+
+
 def make(value: Any, raw: Tangent, space: TangentSpace) -> Dual:
     """A dual number of the class that fits."""
     kind = type(value)
     if space.scalar_floats and (kind is np.float64 or kind is float):
+        of_floats: Any = float_dual if kind is float else float64_dual
         if type(raw) is float:
-            return FloatDual(value, raw, space)
+            return of_floats(value, raw, space)
         if raw is None or isinstance(raw, (float, int)):
-            return FloatDual(value, float(raw or 0.0), space)
+            return of_floats(value, float(raw or 0.0), space)
         if isinstance(raw, np.ndarray):
-            return FloatDual(value, float(raw), space)
+            return of_floats(value, float(raw), space)
     if isinstance(raw, np.ndarray) and raw.ndim == 0:
         raw = raw[()]
     return Dual(value, raw, space)

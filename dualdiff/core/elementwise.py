@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from dualdiff.core.array import DualArray, disown, lift, operand, wrap
-from dualdiff.core.dual import AnyDual, Dual, FloatDual, leading_space, same_call
+from dualdiff.core.dual import AnyDual, Dual, Float64Dual, FloatDual, leading_space, same_call
 from dualdiff.core.errors import lost, plain_target
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
 
-_DUALS = frozenset({Dual, FloatDual, DualArray})
+_DUALS = frozenset({Dual, FloatDual, Float64Dual, DualArray})
 _NUMBERS = frozenset({float, int, complex, np.float64, np.float32, np.complex128})
 
 
@@ -74,6 +74,12 @@ def apply_several(rules: Sequence[Rule], function: Callable[..., Any], *inputs: 
     )
 
 
+def complete(rule: Rule, inputs: tuple[Any, ...], result: Any) -> Any:
+    """The dual of a value that has been computed already."""
+    space, values, tangents = _taken_apart(inputs)
+    return _finished(rule, space, inputs, values, tangents, result, True)
+
+
 def _taken_apart(inputs: tuple[Any, ...]) -> tuple[TangentSpace, list[Any], list[Tangent | None]]:
     """The space of the innermost call, and values and tangents of the inputs in it."""
     space: Any = None
@@ -117,19 +123,28 @@ def _finished(
     if rule.is_zero:
         return result if _kind(result) not in "fc" else wrap(result, None, space)
     if rule.is_plain and space.lazy:
-        raw = _tangent(rule, space, values, tangents, result, where)
+        raw = _tangent(rule, space, inputs, values, tangents, result, where)
     else:
         with np.errstate(all="ignore"):
-            raw = _tangent(rule, space, values, tangents, result, where)
+            raw = _tangent(rule, space, inputs, values, tangents, result, where)
     if raw is not None:
         for x, t in zip(inputs, tangents, strict=True):
             if t is not None and type(x) is DualArray:
                 disown(x, t, raw)
-    return wrap(result, raw, space)
+    dual = wrap(result, raw, space)
+    if (space.lazy or raw is result) and type(dual) is DualArray:
+        dual.held = True
+    return dual
 
 
 def _tangent(
-    rule: Rule, space: TangentSpace, values: list[Any], tangents: list[Tangent | None], result: Any, where: Any
+    rule: Rule,
+    space: TangentSpace,
+    inputs: tuple[Any, ...],
+    values: list[Any],
+    tangents: list[Tangent | None],
+    result: Any,
+    where: Any,
 ) -> Tangent | None:
     """The sum of the terms of the arguments that carry a tangent."""
     out_shape = getattr(result, "shape", ())
@@ -148,6 +163,8 @@ def _tangent(
             continue
         if where is not True:
             c = _masked(c, where)
+        elif (type(c) is np.ndarray or type(c) is DualArray) and space.holds(t):
+            c = _lasting(c, space, inputs, values)
         if type(c) is int and c == 1:
             if shape != out_shape:
                 t = space.gather([t], broadcast(out_shape), [shape], out_shape)
@@ -158,6 +175,16 @@ def _tangent(
         return None
     raw = terms[0] if len(terms) == 1 else space.add(terms, out_shape)
     return space.cast(raw, _dtype(result), out_shape)
+
+
+def _lasting(c: Any, space: TangentSpace, inputs: tuple[Any, ...], values: list[Any]) -> Any:
+    """Coefficients that stay as they are when the argument is written into that they may be."""
+    for x, v in zip(inputs, values, strict=True):
+        if v is c:
+            if type(x) is not DualArray or not same_call(x.space, space):
+                return space.lasting(c)
+            x.hold()
+    return c
 
 
 def broadcast(shape: Shape) -> Structure:
@@ -174,10 +201,16 @@ def _apply_options(rule: Rule, function: Callable[..., Any], inputs: tuple[Any, 
     if "out" in options:
         return _apply_out(rule, function, inputs, options)
     space, values, tangents = _taken_apart(inputs)
+    result = _value(rule, function, values, options)
+    return _finished(rule, space, inputs, values, tangents, result, options.get("where", True))
+
+
+def _value(rule: Rule, function: Callable[..., Any], values: list[Any], options: dict[str, Any]) -> Any:
+    """The value of a call with options, which must not turn it into integers."""
     result = function(*values, **options)
     if not rule.is_zero and _kind(result) not in "fc":
-        raise lost(f"the option dtype={_dtype(result)} of {rule.name}", "a floating dtype")
-    return _finished(rule, space, inputs, values, tangents, result, options.get("where", True))
+        raise lost(f"dtype={_dtype(result)} in {rule.name}", "a floating dtype")
+    return result
 
 
 def _apply_out(rule: Rule, function: Callable[..., Any], inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -190,7 +223,7 @@ def _apply_out(rule: Rule, function: Callable[..., Any], inputs: tuple[Any, ...]
     space, values, tangents = _taken_apart(inputs)
     if where is not True:
         options["out"] = _aside(target, space, values)
-    result = function(*values, **options)
+    result = _value(rule, function, values, options)
     if space is not None:
         result = _finished(rule, space, inputs, values, tangents, result, where)
     return _stored(result, target, where)

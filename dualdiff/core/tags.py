@@ -7,25 +7,28 @@ processes by pickle never pass for duals of the receiver.
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 
 _STEP = 1 << 24
+# A call that another thread begins while `receive` moves the counter may still count from the old one.
+_MARGIN = 1 << 12
 _lock = threading.Lock()
+_tags = itertools.count()
 _live: set[int] = set()
 _salt = 0
-_last = 0
 
 #: The tag of duals that a user builds by hand: below every call, never ended.
 MANUAL = 0
 
 
 def _draw_salt() -> None:
-    global _salt, _last, _lock
+    global _salt, _lock, _tags
     # A forked child must not inherit a lock that another thread of its parent held.
     _lock = threading.Lock()
-    _salt = int.from_bytes(os.urandom(3), "little") | 1
-    _last = _last - _last % _STEP + _salt
+    last, _salt = next(_tags) // _STEP, int.from_bytes(os.urandom(3), "little") | 1
+    _tags = itertools.count((last + 1) * _STEP + _salt, _STEP)
 
 
 _draw_salt()
@@ -35,24 +38,21 @@ if hasattr(os, "register_at_fork"):
 
 def start() -> int:
     """Begin a call: a tag larger than every tag this process has given or received."""
-    global _last
-    with _lock:
-        _last = tag = _last + _STEP
+    tag = next(_tags)
     _live.add(tag)
     return tag
 
 
-def end(tag: int) -> None:
-    """End the call of this tag; its duals are expired from here on."""
-    _live.discard(tag)
+#: End the call of this tag; its duals are expired from here on.
+end = _live.discard
 
 
 def receive(tag: int) -> None:
     """Move beyond the tag of a dual that came from another process (or an earlier life of this one)."""
-    global _last
+    global _tags
     with _lock:
-        if tag > _last:
-            _last = tag - tag % _STEP + _STEP + _salt
+        if tag >= next(_tags):
+            _tags = itertools.count((tag // _STEP + _MARGIN) * _STEP + _salt, _STEP)
 
 
 def is_live(tag: int) -> bool:

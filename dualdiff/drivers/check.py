@@ -19,9 +19,11 @@ FEW = 10
 RANDOM_DIRECTIONS = 5
 SEED = 0
 
-#: Steps of the differences, relative to the size of x.  Their ratio is no power of two, so that a periodic function is
-#: not met at the same phase every time.
-STEPS = [0.05 * 0.6**k for k in range(20)]
+#: Steps of the differences, relative to the size of x: so many at least, and so many at most.  Their ratio is no power
+#: of two, so that a periodic function is not met at the same phase every time.
+RATIO = 0.6
+STEPS = [0.05 * RATIO**k for k in range(20)]
+LEVELS = 8
 #: An imaginary step this small leaves no error of truncation, and it has none of cancellation.
 IMAGINARY_STEP = 1e-30
 #: How well the finite difference has to confirm a complex step, as those of functions that are not analytic are wrong.
@@ -138,7 +140,7 @@ def check_derivative(
     Notes
     -----
     The finite differences are central, :math:`(f(x + hv) - f(x - hv)) / 2h`, with steps from 5 % of the size of x
-    downwards, extrapolated to h = 0 (Ridders, *Advances in Engineering Software* 4 (1982) 75): 10 to 40 calls of f for
+    downwards, extrapolated to h = 0 (Ridders, *Advances in Engineering Software* 4 (1982) 75): 16 to 40 calls of f for
     each direction.  The complex step :math:`\operatorname{Im} f(x + ihv) / h` (Squire and Trapp, *SIAM Review* 40
     (1998) 110) is exact to rounding, but for analytic functions alone, and so is believed only where the finite
     difference confirms four digits of it; where there is one, ``rtol=1e-12`` can be asked for.
@@ -298,18 +300,23 @@ def _finite_difference(inputs: Inputs, direction: _Direction, rtols: Any) -> tup
         with np.errstate(all="ignore"):
             noise = ROUNDING * eps * np.maximum(np.abs(ahead), np.abs(behind)) / h
             column = [(ahead - behind) / (2 * h)]
+            found, estimate = best, np.full(len(rtols), np.inf)
             for j, other in enumerate(coarser[:COLUMNS]):
-                column.append(column[j] + (column[j] - other) / ((STEPS[0] / STEPS[1]) ** (2 * j + 2) - 1))
-                estimate = np.maximum(np.abs(column[-1] - column[j]), np.abs(column[-1] - other)) + noise
-                better = estimate < uncertainty
-                best = np.where(better, column[-1], best)
-                uncertainty, rounding = (
-                    np.where(better, new, old) for new, old in ((estimate, uncertainty), (noise, rounding))
-                )
+                column.append(column[j] + (column[j] - other) / (RATIO ** (-2 * j - 2) - 1))
+                change = np.maximum(np.abs(column[-1] - column[j]), np.abs(column[-1] - other)) + noise
+                found, estimate = _chosen(change < estimate, (column[-1], change), (found, estimate))
             coarser = column
-            if k >= 4 and np.all(uncertainty - rounding <= 0.01 * rtols * np.abs(best) + rounding):
+            settled = estimate <= 0.01 * rtols * np.abs(found)
+            # Of two that have settled the finer counts: larger steps may have been beyond a kink.
+            better = settled | (estimate < uncertainty)
+            best, uncertainty, rounding = _chosen(better, (found, estimate, noise), (best, uncertainty, rounding))
+            if k + 1 >= LEVELS and np.all(settled | (uncertainty <= 2 * rounding)):
                 break
     return best, uncertainty, rounding
+
+
+def _chosen(condition: Any, new: tuple[Any, ...], old: tuple[Any, ...]) -> Iterator[Any]:
+    return (np.where(condition, a, b) for a, b in zip(new, old, strict=True))
 
 
 def _complex_step(inputs: Inputs, direction: _Direction, count: int) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.array import DualArray
 from dualdiff.drivers.forms import derived
-from dualdiff.drivers.passes import Inputs, Outputs, check_chunk_size, dense_passes, refuse_conjugates
+from dualdiff.drivers.passes import Inputs, Outputs, check_chunk_size, dense_passes, dtype_of, refuse_conjugates
 from dualdiff.drivers.reverse import FORWARD_UP_TO, check_mode, pulled
 
 
@@ -129,7 +130,7 @@ def evaluate(
     if mode == "reverse" or (mode == "auto" and inputs.size > FORWARD_UP_TO):
         check_chunk_size(operator, chunk_size)
         outputs, found = pulled(inputs, "noted" if inputs.is_complex else "allowed", _scalar)
-        return outputs.value, inputs.rebuild(found), outputs.aux
+        return _scalar(inputs, outputs), inputs.rebuild(found), outputs.aux
     parts: list[Any] = []
     value: Any = None
     aux: Any = None
@@ -146,11 +147,20 @@ def evaluate(
         parts.append(t.reshape((stop - start, *inputs.batch_shape)))
         if is_complex and stop >= inputs.size:
             break
-    flat = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    if inputs.is_complex:
-        n = inputs.size
-        flat = flat[:n] if np.iscomplexobj(value) else flat[:n] - 1j * flat[n:]
-    return value, inputs.rebuild(split(inputs, np.moveaxis(flat, 0, -1), ())), aux
+    flat = np.moveaxis(parts[0] if len(parts) == 1 else np.concatenate(parts), 0, -1)
+    found = split(inputs, flat[..., : inputs.size], ())
+    if inputs.is_complex and not np.iscomplexobj(value):
+        other = split(inputs, flat[..., inputs.size :], ())
+        found = [
+            a - 1j * b if np.iscomplexobj(leaf) else a for leaf, a, b in zip(inputs.leaves, found, other, strict=True)
+        ]
+    return value, inputs.rebuild(_in_dtype_of(leaf, g) for leaf, g in zip(inputs.leaves, found, strict=True)), aux
+
+
+def _in_dtype_of(leaf: Any, slope: Any) -> Any:
+    """A gradient in the precision of what it belongs to."""
+    dtype, found = dtype_of(leaf), dtype_of(slope)
+    return slope if found == dtype or (found.kind == "c") != (dtype.kind == "c") else slope.astype(dtype)
 
 
 def _scalar(inputs: Inputs, outputs: Outputs) -> Any:
@@ -182,13 +192,6 @@ def split(inputs: Inputs, flat: Any, lead: tuple[int, ...]) -> list[Any]:
     leaves, offset = [], 0
     for leaf, core, size in zip(inputs.leaves, inputs.core_shapes, inputs.sizes, strict=True):
         part = flat[..., offset : offset + size].reshape((*inputs.batch_shape, *lead, *core))
-        if inputs.is_complex and not np.iscomplexobj(leaf):
-            part = np.real(part)
         offset += size
-        part = (
-            part
-            if getattr(part, "shape", ()) or (getattr(leaf, "ndim", None) == 0 and hasattr(leaf, "copy"))
-            else part[()]
-        )
-        leaves.append(part)
+        leaves.append(part if getattr(part, "shape", ()) or isinstance(leaf, (np.ndarray, DualArray)) else part[()])
     return leaves

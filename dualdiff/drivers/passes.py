@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from dualdiff.tangents.dense import Dense
 from dualdiff.tangents.recorded import Program, Recorded
 from dualdiff.tangents.single import Single
 from dualdiff.tangents.space import TangentSpace
+from dualdiff.tangents.sparse import Sparse
 
 #: A dense tangent has at most about this many numbers, unless `chunk_size` says otherwise.
 CHUNK_ELEMENTS = 1 << 17
@@ -91,25 +93,39 @@ class Inputs:
         for start in range(0, max(directions, 1), chunk_size):
             yield start, min(start + chunk_size, directions)
 
-    def seeded(self, space: Dense, start: int, stop: int) -> list[Any]:
-        """The leaves as duals along the unit directions start to stop; those beyond `size` are imaginary."""
+    def units(self, imaginary: bool = False) -> Directions:
+        """The unit directions; with ``imaginary``, also i times each, at the end."""
+
+        def rows(start: int, stop: int) -> Any:
+            seeds = np.zeros((stop - start, self.size), complex if stop > self.size else float)
+            numbers = np.arange(start, stop)
+            values = np.where(numbers < self.size, 1.0, 1j) if stop > self.size else 1.0
+            seeds[numbers - start, numbers % max(self.size, 1)] = values
+            return seeds
+
+        return Directions(self.size * (2 if imaginary else 1), rows)
+
+    def seeded(self, space: Dense, seeds: Any) -> list[Any]:
+        """The leaves as duals along these directions, each a row of a matrix with a column for each number of x."""
         leaves, offset = [], 0
         for leaf, shape, core, size in zip(self.leaves, self.shapes, self.core_shapes, self.sizes, strict=True):
-            n = stop - start
-            seeds = np.zeros((n, size), np.result_type(dtype_of(leaf)))
-            for imaginary in (False, True) if self.is_complex else (False,):
-                first = offset + self.size * imaginary
-                lo, hi = max(start, first), min(stop, first + size)
-                if hi > lo and (not imaginary or np.iscomplexobj(leaf)):
-                    seeds[np.arange(lo - start, hi - start), np.arange(lo - first, hi - first)] = (
-                        1j if imaginary else 1.0
-                    )
+            part, dtype = seeds[:, offset : offset + size], dtype_of(leaf)
+            if part.dtype.kind == "c" and dtype.kind != "c":
+                part = part.real
             offset += size
-            raw = seeds.reshape((n, *(1,) * self.batch_dims, *core))
+            raw = part.astype(dtype, copy=False).reshape((len(seeds), *(1,) * self.batch_dims, *core))
             if self.batch_dims:
-                raw = np.broadcast_to(raw, (n, *shape))
+                raw = np.broadcast_to(raw, (len(seeds), *shape))
             leaves.append(_dual(leaf, raw, space))
         return leaves
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Directions to differentiate along: how many there are, and those from start to stop as the rows of a matrix."""
+
+    count: int
+    rows: Callable[[int, int], Any]
 
 
 def check_chunk_size(operator: str, chunk_size: Any) -> None:
@@ -212,18 +228,39 @@ def single_pass(inputs: Inputs, tangents: list[Any], conjugates: str = "allowed"
 
 
 def dense_passes(
-    inputs: Inputs, chunk_size: int | None, conjugates: str = "allowed", imaginary: bool = False
+    inputs: Inputs,
+    chunk_size: int | None,
+    conjugates: str = "allowed",
+    imaginary: bool = False,
+    directions: Directions | None = None,
 ) -> Iterator[tuple[int, int, Outputs]]:
-    """One call of f for each chunk of unit directions; with ``imaginary``, also along i times each, at the end."""
-    directions = inputs.size * (2 if imaginary else 1)
-    for start, stop in inputs.chunks(chunk_size, directions):
+    """One call of f for each chunk of directions: the unit directions unless others are given.
+
+    With ``imaginary`` also along i times each unit direction, at the end.
+    """
+    directions = directions or inputs.units(imaginary)
+    for start, stop in inputs.chunks(chunk_size, directions.count):
         tag = tags.start()
         try:
             space = Dense(tag, stop - start, conjugates)
-            outputs = Outputs(inputs, space, *inputs.call(inputs.seeded(space, start, stop)))
+            outputs = Outputs(inputs, space, *inputs.call(inputs.seeded(space, directions.rows(start, stop))))
         finally:
             tags.end(tag)
         yield start, stop, outputs
+
+
+def sparse_pass(inputs: Inputs, conjugates: str = "allowed", numbers: bool = True) -> Outputs:
+    """One call of f along all unit directions at once; without ``numbers`` only their patterns are followed."""
+    tag = tags.start()
+    try:
+        space = Sparse(tag, inputs.size, conjugates, numbers)
+        leaves, first = [], 0
+        for leaf, size in zip(inputs.leaves, inputs.sizes, strict=True):
+            leaves.append(_dual(leaf, space.seed(first, size, dtype_of(leaf)), space))
+            first += size
+        return Outputs(inputs, space, *inputs.call(leaves))
+    finally:
+        tags.end(tag)
 
 
 def recorded_pass(inputs: Inputs, conjugates: str = "allowed") -> tuple[Outputs, Program]:

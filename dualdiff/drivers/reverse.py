@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.array import DualArray
 from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, dtype_of, recorded_pass, refuse_conjugates
 from dualdiff.tangents.recorded import Program
 
@@ -58,8 +59,8 @@ def filled(inputs: Inputs, leaves: list[Any]) -> list[Any]:
         if getattr(found, "shape", ()) != shape:
             found = np.broadcast_to(found, shape)
         if isinstance(found, np.ndarray):
-            is_number = not hasattr(leaf, "copy") and not shape
-            found = found[()] if is_number else np.array(found, np.result_type(found, dtype))
+            is_array = isinstance(leaf, (np.ndarray, DualArray))
+            found = found[()] if not is_array else np.array(found, np.result_type(found, dtype))
         elif isinstance(found, float):
             found = dtype.type(found)
         result.append(found)

@@ -82,9 +82,9 @@ row(np.reciprocal, "-r * r", domain=POSITIVE)
 row(np.square, "2 * x")
 row(np.sqrt, "0.5 / r", domain=POSITIVE, math="sqrt")
 row(np.cbrt, "1 / (3 * r * r)", domain=POSITIVE, math="cbrt")
-# For small y the rounding of y - 1 would tell, and x**(y - 1) is taken as r / x.
+# Up to 0.5 the rounding of y - 1 would tell, and x**(y - 1) is taken as r / x.
 _POWER = (
-    "where((y < 0.5) & (y > -0.5),"
+    "where(y <= 0.5,"
     " where((x == 0) | (x == inf), where((y == 0) & (x == 0), 0.0, y * {power}), y * (r / x)), y * {power})"
 )
 _COMPLEX_POWER = "where((y == 0) & (x == 0), 0.0, y * {power})"
@@ -109,7 +109,7 @@ row(np.remainder, "1", "-floor_divide(x, y)", domain=(REALS, POSITIVE))
 row(np.fmod, "1", "-rint((x - r) / y)", domain=(REALS, POSITIVE), math="fmod")
 row(np.hypot, "where(r == 0, 0.0, x / r)", "where(r == 0, 0.0, y / r)", math="hypot", associative=True)
 
-# -- exponentials and logarithms ---------------------------------------------------------------------------------------
+# -- exponentials and logarithms -------------------------------------------------------------------------------------
 row(np.exp, "r", math="exp")
 row(np.exp2, "LN2 * r", math="exp2")
 row(np.expm1, "exp(x)", math="expm1")
@@ -117,21 +117,43 @@ row(np.log, "1 / x", domain=POSITIVE, math="log")
 row(np.log2, "LOG2E / x", domain=POSITIVE, math="log2")
 row(np.log10, "LOG10E / x", domain=POSITIVE, math="log10")
 row(np.log1p, "1 / (1 + x)", domain=ABOVE_MINUS_ONE, math="log1p")
-_LOGADDEXP = (
-    "where((x == y) & ((x == inf) | (x == -inf)), 0.5,"
-    " where(x >= y, 1 / (1 + {exp}(y - x)), {exp}(x - y) / (1 + {exp}(x - y))))",
-    "where((x == y) & ((x == inf) | (x == -inf)), 0.5,"
-    " where(y >= x, 1 / (1 + {exp}(x - y)), {exp}(y - x) / (1 + {exp}(y - x))))",
-)
-row(np.logaddexp, *(text.format(exp="exp") for text in _LOGADDEXP), associative=True)
-row(np.logaddexp2, *(text.format(exp="exp2") for text in _LOGADDEXP), associative=True)
 
-# -- trigonometric and hyperbolic --------------------------------------------------------------------------------------
+
+def _lost_in(d: Any, x: Any, y: Any) -> Any:
+    """What rounding took from the difference d of x and y (Knuth, TAOCP 2, 4.2.2, theorem B); 0 if d is infinite."""
+    back = d - x
+    lost = (x - (d - back)) - (y + back)
+    return np.where(np.isfinite(d), lost, np.zeros_like(lost))[()]
+
+
+def _exp_of_difference(x: Any, y: Any) -> Any:
+    d = x - y
+    return np.exp(d) * (1 + _lost_in(d, x, y))
+
+
+def _exp2_of_difference(x: Any, y: Any) -> Any:
+    d = x - y
+    return np.exp2(d) * (1 + CONSTANTS["LN2"] * _lost_in(d, x, y))
+
+
+own(_exp_of_difference, "r", "-r")
+own(_exp2_of_difference, "LN2 * r", "-LN2 * r")
+_LOGADDEXP = (
+    "where((x == y) & ((x == inf) | (x == -inf)), 1.0,"
+    " where(x >= y, 1 / (1 + {exp}(y, x)), {exp}(x, y) / (1 + {exp}(x, y))))",
+    "where((x == y) & ((x == inf) | (x == -inf)), 0.0,"
+    " where(y >= x, 1 / (1 + {exp}(x, y)), {exp}(y, x) / (1 + {exp}(y, x))))",
+)
+row(np.logaddexp, *(text.format(exp="exp_of_difference") for text in _LOGADDEXP), associative=True)
+row(np.logaddexp2, *(text.format(exp="exp2_of_difference") for text in _LOGADDEXP), associative=True)
+
+# -- trigonometric and hyperbolic ------------------------------------------------------------------------------------
 row(np.sin, "cos(x)", math="sin")
 row(np.cos, "-sin(x)", math="cos")
 row(np.tan, "1 + r * r", domain=(-1.5, 1.5), math="tan")
-row(np.arcsin, "1 / sqrt((1 - x) * (1 + x))", domain=UNIT, math="asin")
-row(np.arccos, "-1 / sqrt((1 - x) * (1 + x))", domain=UNIT, math="acos")
+# Of complex numbers the result tells on which side of the branch cut it was taken.
+row(np.arcsin, "1 / sqrt((1 - x) * (1 + x))", complex_partials=("1 / cos(r)",), domain=UNIT, math="asin")
+row(np.arccos, "-1 / sqrt((1 - x) * (1 + x))", complex_partials=("-1 / sin(r)",), domain=UNIT, math="acos")
 row(np.arctan, "1 / (1 + x * x)", math="atan")
 row(
     np.arctan2,
@@ -143,15 +165,21 @@ row(
 row(np.sinh, "cosh(x)", math="sinh")
 row(np.cosh, "sinh(x)", math="cosh")
 row(np.tanh, "(1 / cosh(x)) ** 2", math="tanh")
-row(np.arcsinh, "1 / hypot(1, x)", complex_partials=("1 / sqrt(1 + x * x)",), math="asinh")
-row(np.arccosh, "1 / (sqrt(x - 1) * sqrt(x + 1))", domain=ABOVE_ONE, math="acosh")
+row(np.arcsinh, "1 / hypot(1, x)", complex_partials=("1 / cosh(r)",), math="asinh")
+row(
+    np.arccosh,
+    "1 / (sqrt(x - 1) * sqrt(x + 1))",
+    complex_partials=("1 / sinh(r)",),
+    domain=ABOVE_ONE,
+    math="acosh",
+)
 row(np.arctanh, "1 / ((1 - x) * (1 + x))", domain=UNIT, math="atanh")
 row(np.deg2rad, "pi / 180", kind="linear")
 row(np.radians, "pi / 180", kind="linear", math="radians")
 row(np.rad2deg, "180 / pi", kind="linear")
 row(np.degrees, "180 / pi", kind="linear", math="degrees")
 
-# -- pieces, and parts of complex numbers ------------------------------------------------------------------------------
+# -- pieces, and parts of complex numbers ----------------------------------------------------------------------------
 row(
     np.absolute,
     "copysign(1, x)",
@@ -196,7 +224,7 @@ row(np.ldexp, "ldexp(1.0, y)", None, kind="linear", domain=(REALS, (-8.0, 8.0)))
 row(np.heaviside, None, "where(x == 0, 1.0, 0.0)")
 row(np.nextafter, "1", None, kind="linear", math="nextafter")
 
-# -- steps -------------------------------------------------------------------------------------------------------------
+# -- steps -----------------------------------------------------------------------------------------------------------
 zero(np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.spacing)
 row(
     np.sign,
@@ -205,7 +233,7 @@ row(
     conjugates=("where(x == 0, 0.0, -0.5 * r * r / absolute(x))",),
 )
 
-# -- functions whose k-th derivative is a row of its own -----------------------------------------------------------------
+# -- functions whose k-th derivative is a row of its own -------------------------------------------------------------
 own(integrals.sinc_derivative, "sinc_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
 own(integrals.exprel_derivative, "exprel_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
 own(integrals.i0_derivative, "i0_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
@@ -214,7 +242,7 @@ row(np.sinc, "sinc_derivative(x, 1)")
 row(np.i0, "i0_derivative(x, 1)")
 
 
-# -- functions of probability and information ----------------------------------------------------------------------------
+# -- functions of probability and information ------------------------------------------------------------------------
 def _expit(x: Any) -> Any:
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, small)[()] / (1 + small)

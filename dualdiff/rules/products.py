@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,48 +25,59 @@ class Product:
     Axes of length 1 broadcast against axes of the same letter.
     """
 
-    def __init__(self, inputs: Sequence[str], output: str, factors: Sequence[Any]) -> None:
-        lengths: dict[str, int] = {}
-        self.shapes = [shape_of(factor) for factor in factors]
-        for letters, shape in zip(inputs, self.shapes, strict=True):
-            for letter, length in zip(letters, shape, strict=True):
-                lengths[letter] = length if lengths.get(letter, 1) == 1 else lengths[letter]
-        self.subscripts: list[str] = []
-        self.constants: list[Any] = []
-        self.core_shapes: list[tuple[int, ...]] = []
-        for letters, shape, factor in zip(inputs, self.shapes, factors, strict=True):
-            kept = [i for i, c in enumerate(letters) if shape[i] == lengths[c]]
-            core = tuple(shape[i] for i in kept)
-            self.subscripts.append("".join(letters[i] for i in kept))
-            self.core_shapes.append(core)
-            self.constants.append(factor if len(kept) == len(shape) else factor.reshape(core))
-        self.output = "".join(c for c in output if any(c in s for s in self.subscripts))
-        self.core_shape = tuple(lengths[c] for c in self.output)
-        self.out_shape = tuple(lengths[c] for c in output)
+    def __init__(
+        self, inputs: Sequence[str], output: str, factors: Sequence[Any], varying: Sequence[bool] | None = None
+    ) -> None:
+        self.varying = varying
+        factors = [factor if hasattr(factor, "shape") else np.asarray(factor) for factor in factors]
+        self.shapes = tuple(factor.shape for factor in factors)
+        plan = _plan(tuple(inputs), output, self.shapes)
+        self.subscripts, self.core_shapes, self.output, self.core_shape, self.out_shape = plan
+        self.constants = [
+            factor if shape == core else factor.reshape(core)
+            for factor, shape, core in zip(factors, self.shapes, self.core_shapes, strict=True)
+        ]
 
     def term(self, space: TangentSpace, t: Tangent, i: int) -> Tangent:
         """The product with factor i replaced by its tangent."""
         shape, core = self.shapes[i], self.core_shapes[i]
         if shape != core:
-            t = space.gather([t], _reshape(core), [shape], core)
+            t = space.gather([t], reshaping(core), [shape], core)
         others: list[Any] = [*self.constants]
         others[i] = None
-        linear = Contraction(self.subscripts, self.output, others, i, core, self.core_shape)
+        linear = Contraction(self.subscripts, self.output, others, i, core, self.core_shape, self.varying)
         t = space.contract(t, linear, core, self.core_shape)
         if self.core_shape != self.out_shape:
-            t = space.gather([t], _reshape(self.out_shape), [self.core_shape], self.out_shape)
+            t = space.gather([t], reshaping(self.out_shape), [self.core_shape], self.out_shape)
         return t
+
+
+@lru_cache(maxsize=1024)
+def _plan(inputs: tuple[str, ...], output: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
+    """Subscripts and shapes without the axes of length 1 that broadcast, and what of the output is left."""
+    lengths: dict[str, int] = {}
+    for letters, shape in zip(inputs, shapes, strict=True):
+        for letter, length in zip(letters, shape, strict=True):
+            lengths[letter] = length if lengths.get(letter, 1) == 1 else lengths[letter]
+    subscripts, cores = [], []
+    for letters, shape in zip(inputs, shapes, strict=True):
+        kept = [i for i, c in enumerate(letters) if shape[i] == lengths[c]]
+        subscripts.append("".join(letters[i] for i in kept))
+        cores.append(tuple(shape[i] for i in kept))
+    found = "".join(c for c in output if any(c in s for s in subscripts))
+    return subscripts, cores, found, tuple(lengths[c] for c in found), tuple(lengths[c] for c in output)
 
 
 def multilinear(function: Callable[..., Any], operands: Sequence[Any], inputs: Sequence[str], output: str) -> Any:
     """``function(*operands)``, which is ``einsum("inputs->output", *operands)``; see `Product`."""
     factors = Operands(*operands)
     value = function(*factors.values)
-    product = Product(inputs, output, factors.values)
+    product = Product(inputs, output, factors.values, [t is not None for t in factors.tangents])
     return factors.result(value, [product.term(factors.space, factors.tangents[i], i) for i in factors.active()])
 
 
-def _reshape(shape: tuple[int, ...]) -> Structure:
+def reshaping(shape: tuple[int, ...]) -> Structure:
+    """The structure of ``a.reshape(shape)``."""
     return Structure(_reshaped, {"shape": shape}, {"shape": "shape"})
 
 
@@ -138,7 +150,9 @@ _gufunc("vecmat", "k", "kj", "j", True)
 def dot(a: Any, b: Any, out: Any = None) -> Any:
     a, b = operand(a), operand(b)
     if not shape_of(a) or not shape_of(b):
-        return into(out, np.multiply(a, b))
+        # Not the ufunc multiply, in which a Python number would not have the dtype that dot gives it.
+        la, lb = _letters(shape_of(a)), _letters(shape_of(b))
+        return into(out, multilinear(np.dot, (a, b), (la, lb), la + lb))
     if b.ndim == 1:
         letters = _letters(a.shape)
         return into(out, multilinear(np.dot, (a, b), (letters, letters[-1]), letters[:-1]))
@@ -151,7 +165,8 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
 def inner(a: Any, b: Any, /) -> Any:
     a, b = operand(a), operand(b)
     if not shape_of(a) or not shape_of(b):
-        return np.multiply(a, b)
+        la, lb = _letters(shape_of(a)), _letters(shape_of(b))
+        return multilinear(np.inner, (a, b), (la, lb), la + lb)
     la = _letters(a.shape)
     lb = _letters(b.shape[:-1], a.ndim) + la[-1]
     return multilinear(np.inner, (a, b), (la, lb), la[:-1] + lb[:-1])

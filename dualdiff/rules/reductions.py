@@ -43,13 +43,11 @@ def sum_(
 ) -> Any:
     """Linear: the tangents are added up along the same axes."""
     _floating("sum", dtype)
-    if isinstance(initial, AnyDual):
-        return into(out, np.sum(a, axis, dtype, None, keepdims, where=where) + initial)
-    operands = Operands(a)
-    value = np.sum(
-        operands.values[0], axis=axis, **_given(dtype=dtype, keepdims=keepdims, initial=initial, where=where)
-    )
-    return into(out, operands.result(value, _summed(operands, axis, shape_of(value), where)))
+    operands = Operands(a, initial)
+    x, first = operands.values
+    value = np.sum(x, axis=axis, **_given(dtype=dtype, keepdims=keepdims, initial=first, where=where))
+    terms = _summed(operands, axis, shape_of(value), where) + _started(operands, 1.0, shape_of(value))
+    return into(out, operands.result(value, terms))
 
 
 def _summed(operands: Operands, axis: Any, out_shape: Shape, where: Any = _NO, weights: Any = None) -> list[Any]:
@@ -63,6 +61,12 @@ def _summed(operands: Operands, axis: Any, out_shape: Shape, where: Any = _NO, w
         if where is not _NO and where is not None and where is not True:
             t = space.scale(t, np.broadcast_to(plain_values(where), shape) * 1.0, shape, shape)
         return [space.sum(t, axes_of(axis, len(shape)), shape, out_shape)]
+
+
+def _started(operands: Operands, weights: Any, out_shape: Shape) -> list[Any]:
+    """The tangent of operand 1, the start of a reduction, weighted."""
+    t = operands.tangents[1]
+    return [] if t is None else [operands.space.scale(t, weights, (), out_shape)]
 
 
 def _count(shape: Shape, axis: Any, where: Any) -> Any:
@@ -144,18 +148,18 @@ def prod(
 ) -> Any:
     """The partial in each factor is the product of the others, computed without division."""
     _floating("prod", dtype)
-    if isinstance(initial, AnyDual):
-        return into(out, np.prod(a, axis, dtype, None, keepdims, where=where) * initial)
-    operands = Operands(a)
-    x = operands.values[0]
-    value = np.prod(x, axis=axis, **_given(dtype=dtype, keepdims=keepdims, initial=initial, where=where))
+    operands = Operands(a, initial)
+    x, first = operands.values
+    value = np.prod(x, axis=axis, **_given(dtype=dtype, keepdims=keepdims, initial=first, where=where))
     with np.errstate(all="ignore"):
         if where is not _NO and where is not None and where is not True:
             x = np.where(plain_values(where), x, 1.0)
         weights = _others(x, axes_of(axis, len(operands.shape())))
-        if initial is not _NO and initial is not None:
-            weights = weights * initial
-    return into(out, operands.result(value, _summed(operands, axis, shape_of(value), where, weights)))
+        if first is not _NO and first is not None:
+            weights = weights * first
+        rest = None if operands.tangents[1] is None else np.prod(x, axis=axis, **_given(keepdims=keepdims))
+    terms = _summed(operands, axis, shape_of(value), where, weights) + _started(operands, rest, shape_of(value))
+    return into(out, operands.result(value, terms))
 
 
 def _others(x: Any, axes: tuple[int, ...]) -> Any:
@@ -188,6 +192,8 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
         lambda w: np.flip(np.cumsum(np.flip(w, last), axis=last), last),
         x.shape,
         x.shape,
+        axes=(last,),
+        pattern=lambda: np.tri(x.shape[last], dtype=bool),
     )
     terms = [] if t is None else [operands.space.contract(t, linear, x.shape, x.shape)]
     return into(out, operands.result(value, terms))
@@ -199,14 +205,14 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
     _floating("cumprod", dtype)
     if axis is None:
         a, axis = np.ravel(a), 0
-    a = operand(a) if dtype is None else a.astype(dtype)
-    moved = np.moveaxis(a, axis, 0)
-    if not len(moved):
-        return into(out, np.copy(a))
-    parts = [moved[0]]
+    operands = Operands(a)
+    value = np.cumprod(operands.values[0], axis=axis, **_given(dtype=dtype))
+    moved = np.moveaxis(operand(a), axis, 0)
+    parts = list(moved[:1])
     for factor in moved[1:]:
         parts.append(parts[-1] * factor)
-    return into(out, np.moveaxis(np.stack(parts), 0, axis))
+    tangent = np.moveaxis(np.stack(parts), 0, axis).raw if parts else None
+    return into(out, operands.result(value, [] if tangent is None else [tangent]))
 
 
 @implements(np.diff)

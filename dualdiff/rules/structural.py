@@ -280,7 +280,7 @@ def concatenate(
     if ndim == 0:
         raise ValueError("zero-dimensional arrays cannot be concatenated")
     result = rearranged(_concatenate, parts, {"axis": axis_of(axis, ndim)}, {"axis": "axis"})
-    return into(out, result if dtype is None else result.astype(dtype), casting)
+    return into(out, result if dtype is None else result.astype(dtype, casting=casting), casting)
 
 
 def _stack(*arrays: Any, axis: int) -> Any:
@@ -292,7 +292,7 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, cas
     parts = [operand(a) for a in arrays]
     axis = axis_of(axis, len(shape_of(parts[0])) + 1)
     result = rearranged(_stack, parts, {"axis": axis}, {"axis": "axis"})
-    return into(out, result if dtype is None else result.astype(dtype), casting)
+    return into(out, result if dtype is None else result.astype(dtype, casting=casting), casting)
 
 
 @implements(np.vstack)
@@ -421,10 +421,13 @@ def where(condition: Any, *branches: Any) -> Any:
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     if len(condlist) != len(choicelist):
         raise ValueError("list of cases must be same length as list of conditions")
-    result = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        result = np.where(plain_values(condition), choice, result)
-    return result
+    return rearranged(
+        _select, [*choicelist, default], {"condlist": [plain_values(c) for c in condlist]}, {}, broadcasts=True
+    )
+
+
+def _select(*choices: Any, condlist: Any) -> Any:
+    return np.select(condlist, choices[:-1], choices[-1])
 
 
 @implements(np.choose)

@@ -47,6 +47,8 @@ class Operands:
             for i, x in enumerate(self.operands):
                 if isinstance(x, AnyDual) and same_call(x.space, self.space):
                     self.values[i], self.tangents[i] = x.value, x.raw
+                    if self.space.lazy and isinstance(x, DualArray):
+                        x.hold()
 
     def shape(self, i: int = 0) -> Shape:
         """The shape of operand i."""
@@ -68,7 +70,10 @@ class Operands:
             )
             for x, t in zip(self.operands, self.tangents, strict=True):
                 disown(x, t, raw)
-        return wrap(value, raw, self.space)
+        dual = wrap(value, raw, self.space)
+        if self.space.lazy and isinstance(dual, DualArray):
+            dual.hold()
+        return dual
 
 
 def axis_of(axis: int, ndim: int) -> int:
@@ -109,12 +114,12 @@ def _structural(function: Any) -> Callable[..., Any]:
         out = kwargs.pop("out", None)
         no_duals(function.__name__, args, kwargs)
 
-        def move(a: Any) -> Any:
-            return function(a, *args, **kwargs)
+        return into(out, rearranged(move, [a], {"args": args, **kwargs}))
 
-        move.__name__ = function.__name__
-        return into(out, rearranged(move, [a]))
+    def move(a: Any, args: Any, **kwargs: Any) -> Any:
+        return function(a, *args, **kwargs)
 
+    move.__name__ = function.__name__
     return implementation
 
 

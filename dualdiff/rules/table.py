@@ -109,21 +109,21 @@ def _is_complex(x: Any) -> bool:
 def bind(text: str, arity: int, names: Mapping[str, Any]) -> Callable[..., Any]:
     """The partial as a function of the arguments and the result, in the functions of an engine."""
     arguments = ", ".join((*ARGUMENTS[:arity], "r"))
-    function: Callable[..., Any] = eval(f"lambda {arguments}: {text}", dict(names))  # noqa: S307 - our own table
+    function: Callable[..., Any] = eval(f"lambda {arguments}: {text}", dict(names))
     return function
 
 
 class _Lazily(ast.NodeTransformer):
     """``where(c, a, b)`` and ``c & d`` with what may not be needed as functions: most conditions are never met."""
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 - ast's name
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "where":
             condition, a, b = node.args
             node.args = [condition, _later(a), _later(b)]
         return node
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:  # noqa: N802 - ast's name
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.op, ast.BitAnd):
             return ast.Call(ast.Name("both", ast.Load()), [node.left, _later(node.right)], [])

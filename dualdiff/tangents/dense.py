@@ -64,7 +64,7 @@ class Dense(TangentSpace):
         n = self.directions
         index = structure.index(shapes)
         flat = [
-            np.broadcast_to(0.0, (n, math.prod(shape))) if t is None else t.reshape((n, -1))
+            np.broadcast_to(0.0, (n, math.prod(shape))) if t is None else t.reshape((n, int(np.prod(shape))))
             for t, shape in zip(sources, shapes, strict=True)
         ]
         everything = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import numpy as np
+
+from dualdiff.tangents.zeros import zero_mask
 
 Shape = tuple[int, ...]
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -33,9 +36,25 @@ class LinearMap(ABC):
     def transpose(self) -> LinearMap:
         """The transposed map (not conjugated)."""
 
+    @abstractmethod
+    def entries(self) -> tuple[Any, Any, Any]:
+        """The map as a matrix: rows, columns and numbers of its entries.
+
+        Rows and columns count the elements of results and arguments in C order.  What is left out is zero whatever the
+        values of what is differentiated are.
+        """
+
+    def lasting(self, copied: Callable[[Any], Any]) -> LinearMap:
+        """The same, whatever is written into its operands later; ``copied`` copies an array that needs it."""
+        return self
+
 
 class NamedMap(LinearMap):
-    """A linear map given by two functions, one for each direction."""
+    """A linear map given by two functions, one for each direction.
+
+    ``axes`` are the axes that it mixes (counted from the end), each place along the others being by itself; all axes
+    if it is left out.  ``pattern()`` tells which results along them (flattened) depend on which arguments; all on all.
+    """
 
     def __init__(
         self,
@@ -44,43 +63,79 @@ class NamedMap(LinearMap):
         apply_transposed: Callable[[Any], Any],
         in_shape: Shape,
         out_shape: Shape,
+        axes: tuple[int, ...] | None = None,
+        pattern: Callable[[], Any] | None = None,
     ) -> None:
         self.name, self.in_shape, self.out_shape = name, in_shape, out_shape
         self._apply, self._apply_transposed = apply, apply_transposed
+        self._axes, self._pattern = axes, pattern
 
     def __call__(self, t: Any) -> Any:
         return self._apply(t)
 
     @property
     def transpose(self) -> LinearMap:
-        return NamedMap(self.name + ".T", self._apply_transposed, self._apply, self.out_shape, self.in_shape)
+        return NamedMap(
+            self.name + ".T",
+            self._apply_transposed,
+            self._apply,
+            self.out_shape,
+            self.in_shape,
+            self._axes,
+            None if self._pattern is None else lambda: np.transpose(self._pattern()),  # type: ignore[misc]
+        )
+
+    def entries(self) -> tuple[Any, Any, Any]:
+        columns, rows = (self._mixed_last(_numbers(shape), shape) for shape in (self.in_shape, self.out_shape))
+        # One direction for each place along the mixed axes, at all places along the others at once.
+        places, count = columns.shape
+        directions = np.zeros((count, places * count))
+        directions[np.arange(count)[:, None], columns.T] = 1.0
+        found = self(directions.reshape((count, *self.in_shape))).reshape((count, -1))
+        numbers = found[np.arange(count), rows[:, :, None]]
+        chosen = ... if self._pattern is None else (slice(None), self._pattern())
+        rows, columns = np.broadcast_arrays(rows[:, :, None], columns[:, None, :])
+        return tuple(np.ravel(a[chosen]) for a in (rows, columns, numbers))  # type: ignore[return-value]
+
+    def _mixed_last(self, a: Any, shape: Shape) -> Any:
+        """The places along the mixed axes as the last axis, those along the others as the first."""
+        ndim = len(shape)
+        mixed = range(ndim) if self._axes is None else sorted(axis % ndim for axis in self._axes)
+        others = [i for i in range(ndim) if i not in mixed]
+        return a.transpose([*others, *mixed]).reshape((math.prod(shape[i] for i in others), -1))
 
 
 class Contraction(LinearMap):
     """Einstein summation over constant operands and the one at ``position`` that the map acts on.
 
-    Letters are plain (no ellipsis), and equal letters have equal lengths.
+    Letters are plain (no ellipsis), and equal letters have equal lengths.  ``varying`` says which of the operands
+    depend on what is differentiated, so that their zeros are chance; all of them if it is left out.
     """
 
     name = "einsum"
 
     def __init__(
-        self, inputs: list[str], output: str, operands: list[Any], position: int, in_shape: Shape, out_shape: Shape
+        self,
+        inputs: list[str],
+        output: str,
+        operands: list[Any],
+        position: int,
+        in_shape: Shape,
+        out_shape: Shape,
+        varying: Sequence[bool] | None = None,
     ) -> None:
         self.inputs, self.output, self.operands, self.position = inputs, output, operands, position
-        self.in_shape, self.out_shape = in_shape, out_shape
+        self.in_shape, self.out_shape, self.varying = in_shape, out_shape, varying
 
     def __call__(self, t: Any) -> Any:
-        inputs, position = self.inputs, self.position
-        used = set("".join(inputs))
-        lead = "".join(islice((c for c in _LETTERS if c not in used), t.ndim - len(self.in_shape)))
-        subscripts = [*inputs]
-        subscripts[position] = lead + inputs[position]
+        subscripts, output, is_pair = _with_lead(
+            tuple(self.inputs), self.output, self.position, t.ndim - len(self.in_shape)
+        )
         operands = [*self.operands]
-        operands[position] = t
-        if len(operands) == 2 and all(len(set(s)) == len(s) for s in subscripts):
-            return contract_pair(subscripts[0], operands[0], subscripts[1], operands[1], lead + self.output)
-        return np.einsum(",".join(subscripts) + "->" + lead + self.output, *operands, optimize=len(operands) > 2)
+        operands[self.position] = t
+        if is_pair:
+            return contract_pair(subscripts[0], operands[0], subscripts[1], operands[1], output)
+        return np.einsum(",".join(subscripts) + "->" + output, *operands, optimize=len(operands) > 2)
 
     @property
     def transpose(self) -> LinearMap:
@@ -92,8 +147,52 @@ class Contraction(LinearMap):
         inputs = [*self.inputs]
         inputs[self.position] = self.output
         return Contraction(
-            inputs, self.inputs[self.position], self.operands, self.position, self.out_shape, self.in_shape
+            inputs,
+            self.inputs[self.position],
+            self.operands,
+            self.position,
+            self.out_shape,
+            self.in_shape,
+            self.varying,
         )
+
+    def lasting(self, copied: Callable[[Any], Any]) -> LinearMap:
+        # What varies is the value of a dual of the same call, which is copied before it is written.
+        operands = [
+            o if i == self.position or (self.varying and self.varying[i]) else copied(o)
+            for i, o in enumerate(self.operands)
+        ]
+        return Contraction(
+            self.inputs, self.output, operands, self.position, self.in_shape, self.out_shape, self.varying
+        )
+
+    def entries(self) -> tuple[Any, Any, Any]:
+        inner = self.inputs[self.position]
+        loops = "".join(dict.fromkeys(inner + self.output))
+        lengths = dict(zip(inner + self.output, self.in_shape + self.out_shape, strict=True))
+        others = [i for i in range(len(self.inputs)) if i != self.position]
+        operands = [self.operands[i] for i in others]
+        known = "".join(c for c in loops if any(c in self.inputs[i] for i in others))
+        subscripts = ",".join(self.inputs[i] for i in others) + "->" + known
+        shape = tuple(lengths[c] for c in loops)
+        numbers: Any = 1.0
+        if others:
+            numbers = np.einsum(subscripts, *operands, optimize=len(others) > 1)
+            numbers = numbers.reshape(tuple(lengths[c] if c in known else 1 for c in loops))
+        numbers = np.ravel(np.broadcast_to(numbers, shape))
+        rows, columns = (
+            np.ravel(np.broadcast_to(_places(letters, loops, lengths), shape)) for letters in (self.output, inner)
+        )
+        if others and self.varying is not None and not all(self.varying[i] for i in others):
+            marks = [
+                np.ones(np.shape(a)) if self.varying[i] else 1.0 - zero_mask(a)
+                for i, a in zip(others, operands, strict=True)
+            ]
+            counts = np.einsum(subscripts, *marks, optimize=len(others) > 1)
+            counts = counts.reshape(tuple(lengths[c] if c in known else 1 for c in loops))
+            kept = np.flatnonzero(np.broadcast_to(counts, shape))
+            rows, columns, numbers = rows[kept], columns[kept], numbers[kept]
+        return rows, columns, numbers
 
     def _transposed_by_index(self, w: Any) -> Any:
         # Repeated letters read a diagonal and lone letters sum: transposed, they write a diagonal and broadcast.
@@ -117,36 +216,65 @@ class Contraction(LinearMap):
         return result.reshape(lead_shape + self.in_shape)
 
 
+def _numbers(shape: Shape) -> Any:
+    return np.arange(math.prod(shape)).reshape(shape)
+
+
+def _places(letters: str, loops: str, lengths: dict[str, int]) -> Any:
+    """Which element of an array with these axes each turn of the loops meets."""
+    places: Any = 0
+    stride = 1
+    for letter in reversed(letters):
+        shape = [lengths[letter] if c == letter else 1 for c in loops]
+        places = places + stride * np.arange(lengths[letter]).reshape(shape)
+        stride *= lengths[letter]
+    return places
+
+
 def contract_pair(sa: str, a: Any, sb: str, b: Any, out: str) -> Any:
     """``einsum(f"{sa},{sb}->{out}", a, b)`` through matmul, so that BLAS does the work."""
-    sa, a = _drop(sa, a, sb + out)
-    sb, b = _drop(sb, b, sa + out)
+    lone_a, lone_b, order_a, order_b, sizes, letters, swapped, order = _pair_plan(sa, sb, out)
+    a = np.sum(a, axis=lone_a) if lone_a else a
+    b = np.sum(b, axis=lone_b) if lone_b else b
+    a, b = a.transpose(order_a), b.transpose(order_b)
+    batch, left, inner = sizes
+    batch_shape, left_shape = a.shape[:batch], a.shape[batch : batch + left]
+    k = math.prod(a.shape[batch + left :])
+    right_shape = b.shape[batch + inner :]
+    a = a.reshape((*batch_shape, math.prod(left_shape), k))
+    b = b.reshape((*batch_shape, k, math.prod(right_shape)))
+    if swapped:
+        a, b = b.swapaxes(-1, -2), a.swapaxes(-1, -2)
+        left_shape, right_shape = right_shape, left_shape
+    product = np.matmul(a, b).reshape(batch_shape + left_shape + right_shape)
+    return product if letters == out else product.transpose(order)
+
+
+@lru_cache(maxsize=1024)
+def _with_lead(inputs: tuple[str, ...], output: str, position: int, n: int) -> tuple[list[str], str, bool]:
+    """The subscripts with n more axes before those of the operand at ``position`` and of the result."""
+    used = set("".join(inputs))
+    lead = "".join(islice((c for c in _LETTERS if c not in used), n))
+    subscripts = [lead + s if i == position else s for i, s in enumerate(inputs)]
+    is_pair = len(subscripts) == 2 and all(len(set(s)) == len(s) for s in subscripts)
+    return subscripts, lead + output, is_pair
+
+
+@lru_cache(maxsize=1024)
+def _pair_plan(sa: str, sb: str, out: str) -> tuple[Any, ...]:
+    """What `contract_pair` does with these subscripts: sums, orders of axes, and which factor stands on the left."""
+    lone_a = tuple(i for i, c in enumerate(sa) if c not in sb + out)
+    sa = "".join(c for c in sa if c in sb + out)
+    lone_b = tuple(i for i, c in enumerate(sb) if c not in sa + out)
+    sb = "".join(c for c in sb if c in sa + out)
     batch = [c for c in out if c in sa and c in sb]
     inner = [c for c in sa if c in sb and c not in out]
     left = [c for c in out if c in sa and c not in sb]
     right = [c for c in out if c in sb and c not in sa]
-    lengths = dict(zip(sa + sb, a.shape + b.shape, strict=True))
-    a = a.transpose([sa.index(c) for c in (*batch, *left, *inner)])
-    b = b.transpose([sb.index(c) for c in (*batch, *inner, *right)])
-    batch_shape = tuple(lengths[c] for c in batch)
-    k = _count(inner, lengths)
-    product = np.matmul(
-        a.reshape((*batch_shape, _count(left, lengths), k)), b.reshape((*batch_shape, k, _count(right, lengths)))
-    )
-    found = "".join(batch + left + right)
-    product = product.reshape(tuple(lengths[c] for c in found))
-    return product if found == out else product.transpose([found.index(c) for c in out])
-
-
-def _drop(subscript: str, a: Any, kept: str) -> tuple[str, Any]:
-    lone = tuple(i for i, c in enumerate(subscript) if c not in kept)
-    if not lone:
-        return subscript, a
-    return "".join(c for c in subscript if c in kept), np.sum(a, axis=lone)
-
-
-def _count(letters: list[str], lengths: dict[str, int]) -> int:
-    n = 1
-    for c in letters:
-        n *= lengths[c]
-    return n
+    # The side whose axes come first in the result stands on the left, so that the result needs no transposition.
+    swapped = "".join(batch + right + left) == out
+    letters = "".join(batch + right + left) if swapped else "".join(batch + left + right)
+    order_a = [sa.index(c) for c in (*batch, *left, *inner)]
+    order_b = [sb.index(c) for c in (*batch, *inner, *right)]
+    sizes = len(batch), len(left), len(inner)
+    return lone_a, lone_b, order_a, order_b, sizes, letters, swapped, [letters.index(c) for c in out]

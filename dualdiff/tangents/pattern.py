@@ -32,13 +32,15 @@ class Pattern:
     Never changed once it is made.
     """
 
-    __slots__ = ("__weakref__", "_chosen", "_unions", "_width", "columns", "indices", "indptr")
+    __slots__ = ("__weakref__", "_alike", "_chosen", "_single", "_unions", "_width", "columns", "indices", "indptr")
 
     def __init__(self, indptr: Any, indices: Any, columns: int, width: int | None = None) -> None:
         self.indptr, self.indices, self.columns = indptr, indices, columns
         self._width = width
-        self._unions: Any = None
+        self._alike: bool | None = None
+        self._single: Any = None
         self._chosen: Any = None
+        self._unions: Any = None
 
     @classmethod
     def regular(cls, indices: Any, columns: int) -> Pattern:
@@ -104,6 +106,17 @@ class Pattern:
             self._width = width if self.size == width * len(counts) and (counts == width).all() else -1
         return self._width
 
+    @property
+    def alike(self) -> bool:
+        """Whether all rows have the same columns, and some."""
+        if self._alike is None:
+            width = self.width
+            table = self.indices.reshape(-1, width) if width > 0 and self.rows else None
+            self._alike = (
+                table is not None and np.array_equal(table[0], table[-1]) and bool((table == table[0]).all())
+            )
+        return self._alike
+
     def row_of_entries(self) -> Any:
         """The row that each entry is in."""
         if self.width >= 0:
@@ -114,7 +127,23 @@ class Pattern:
         """The entries as numbers ``row * columns + column``, in increasing order."""
         return self.row_of_entries() * np.int64(self.columns) + self.indices
 
+    def as_array(self, data: Any) -> Any:
+        """A ``scipy.sparse.csr_array`` with this pattern and these numbers, on the same memory."""
+        matrix = scipy_sparse().csr_array((data, self.indices, self.indptr), shape=(self.rows, self.columns))
+        matrix.has_canonical_format = True
+        return matrix
+
     # -- choosing rows ---------------------------------------------------------------------------------------------
+
+    def row(self, i: int) -> Pattern:
+        """Row i alone: the same object for each who asks, as long as one has it."""
+        if self._single is None:
+            self._single = weakref.WeakValueDictionary()
+        found = self._single.get(i)
+        if found is None:
+            indices = self.indices[self.indptr[i] : self.indptr[i + 1]]
+            found = self._single[i] = Pattern.regular(indices[None], self.columns)
+        return found  # type: ignore[no-any-return]
 
     def chosen(self, index: Any) -> tuple[Pattern, Any]:
         """The pattern of the rows with these numbers (-1: an empty row), and where their entries are in this one.
@@ -195,18 +224,9 @@ class Pattern:
             keys = np.concatenate([self.keys(), other.keys()])
             merged, places = np.unique(keys, return_inverse=True)
             return Pattern.of_keys(merged, shape), places[: self.size], places[self.size :]
-        both = _marked(self, 1) + _marked(other, 2)
+        both = self.as_array(np.full(self.size, 1, np.int8)) + other.as_array(np.full(other.size, 2, np.int8))
         found = Pattern(both.indptr, both.indices, self.columns)
         return found, np.flatnonzero(both.data & 1), np.flatnonzero(both.data & 2)
-
-
-def _marked(pattern: Pattern, mark: int) -> Any:
-    """The pattern as a SciPy array with the same small number in every entry."""
-    matrix = scipy_sparse().csr_array(
-        (np.full(pattern.size, mark, np.int8), pattern.indices, pattern.indptr), shape=(pattern.rows, pattern.columns)
-    )
-    matrix.has_canonical_format = True
-    return matrix
 
 
 def index_dtype(largest: int) -> Any:

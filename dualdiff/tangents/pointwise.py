@@ -152,6 +152,9 @@ class Pointwise(TangentSpace):
     def may_have_nan(self, t: Belonging) -> bool:
         return self.single.may_have_nan(t.tangent)
 
+    def holds(self, t: Belonging) -> bool:
+        return self.single.holds(t.tangent)
+
     def own(self, t: Belonging | None, like: Any) -> Belonging:
         # Laid out in memory as the tangent is, so that a structure gives views of both or of neither.
         points = np.zeros_like(plain(like), dtype=np.intp)

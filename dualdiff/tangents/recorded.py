@@ -9,6 +9,7 @@ imag) have a transpose too.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
@@ -39,6 +40,12 @@ class Node:
     def pull(self, w: Any) -> list[Any]:
         """The cotangents of the parents from that of this node (None: zero)."""
         return []
+
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+        """Add to the cotangents of the parents; ``spare`` says that w may be written over."""
+        for parent, p in zip(self.parents, self.pull(w), strict=True):
+            if parent is not None and p is not None:
+                found.add(parent, p)
 
 
 class Scale(Node):
@@ -103,6 +110,12 @@ class Gather(Node):
     def pull(self, w: Any) -> list[Any]:
         return self.structure.pull(w, self.shapes, [parent is not None for parent in self.parents])
 
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+        if self.structure.slices:
+            found.add_at(self.parents[0], self.structure.params["key"], w)
+        else:
+            super().hand_on(w, found, spare)
+
 
 class Scatter(Node):
     """Elements added into places of a larger tangent."""
@@ -124,14 +137,19 @@ class Scatter(Node):
 class Put(Node):
     """A tangent after some of its places were overwritten."""
 
-    __slots__ = ("key",)
+    __slots__ = ("structure",)
     verb = "put"
 
     def __init__(
-        self, serial: int, target: Node | None, source: Node | None, key: Any, shape: Shape, dtype: Any
+        self, serial: int, target: Node | None, source: Node | None, structure: Structure, shape: Shape, dtype: Any
     ) -> None:
         super().__init__(serial, (target, source), shape, dtype)
-        self.key = key
+        self.structure = structure
+
+    @property
+    def key(self) -> Any:
+        """Which places."""
+        return self.structure.params["key"]
 
     def push(self, tangents: list[Any]) -> Any:
         target, source = tangents
@@ -139,15 +157,24 @@ class Put(Node):
         owned = _numbers.own(target, like)
         return _numbers.put(owned, source, self.key, self.shape, getattr(source, "shape", ()), like)
 
-    def pull(self, w: Any) -> list[Any]:
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
         target, source = self.parents
-        of_target = of_source = None
         if source is not None:
-            of_source = reduced(w[self.key], source.shape)
+            found.add(source, reduced(self._surviving(np.copy(w[self.key])), source.shape))
         if target is not None:
-            of_target = np.copy(w)
-            of_target[self.key] = 0.0
-        return [of_target, of_source]
+            if not spare:
+                w = np.copy(w)
+            w[self.key] = 0.0
+            found.add(target, w, spare=True)
+
+    def _surviving(self, w: Any) -> Any:
+        """The cotangents of what was written, zero where the key names a place again and so it was written over."""
+        if self.structure.slices:
+            return w
+        number = np.arange(w.size).reshape(w.shape)
+        last = np.zeros(self.shape, np.intp)
+        last[self.key] = number
+        return np.where(last[self.key] == number, w, 0.0)
 
 
 class Sum(Node):
@@ -230,12 +257,13 @@ _numbers = Single(0)
 class Recorded(TangentSpace):
     """Tangents as nodes of a linear program."""
 
-    __slots__ = ("_serials",)
+    __slots__ = ("_copies", "_serials")
     lazy = True
 
     def __init__(self, tag: int, conjugates: str = "allowed") -> None:
         super().__init__(tag, conjugates)
         self._serials = count()
+        self._copies: dict[int, Any] = {}
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -256,23 +284,24 @@ class Recorded(TangentSpace):
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Node:
+        structure = structure.lasting()
         return Gather(next(self._serials), tuple(sources), structure, shapes, out_shape, _dtype_of(sources))
 
     def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Node:
-        return Scatter(next(self._serials), t, structure, out_shape)
+        return Scatter(next(self._serials), t, structure.lasting(), out_shape)
 
     def put(
         self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
     ) -> Node | None:
         if target is None and source is None:
             return None
-        return Put(next(self._serials), target, source, key, shape, like.dtype)
+        return Put(next(self._serials), target, source, Structure.getitem(key).lasting(), shape, like.dtype)
 
     def sum(self, t: Tangent, axes: Shape, shape: Shape, out_shape: Shape) -> Node:
         return Sum(next(self._serials), t, axes, out_shape)
 
     def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Node:
-        return Contract(next(self._serials), t, linear, out_shape)
+        return Contract(next(self._serials), t, linear.lasting(self.lasting), out_shape)
 
     def conj(self, t: Tangent, part: str, shape: Shape) -> Node:
         return Conj(next(self._serials), t, part)
@@ -282,6 +311,16 @@ class Recorded(TangentSpace):
 
     def read(self, t: Tangent | None, value: Any) -> Any:
         return t
+
+    def lasting(self, c: Any) -> Any:
+        if type(c) is not np.ndarray:
+            return super().lasting(c)
+        # A loop uses the same array in each turn, mostly unchanged.
+        owner, copy = (ref() for ref in self._copies.get(id(c), (_none, _none)))
+        if owner is not c or copy is None or not np.array_equal(c, copy):
+            copy = super().lasting(c)
+            self._copies[id(c)] = weakref.ref(c), weakref.ref(copy)
+        return copy
 
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         # A node is a function of a direction that is not known yet.
@@ -335,16 +374,13 @@ class Program:
                 node = nodes.pop()
                 if not node.parents:
                     continue
-                w = found.take(node)
-                if w is None:
-                    continue
-                if type(node) is Gather and node.structure.slices:
-                    found.add_at(node.parents[0], node.structure.params["key"], w)
-                    continue
-                for parent, p in zip(node.parents, node.pull(w), strict=True):
-                    if parent is not None and p is not None:
-                        found.add(parent, p)
-        return [found.take(node) for node in self.inputs]
+                w, spare = found.take(node)
+                if w is not None:
+                    node.hand_on(w, found, spare)
+                if consume:
+                    # What else knows this node (a result, a dual that f stored away) does not keep the others alive.
+                    node.parents = ()
+        return [found.take(node)[0] for node in self.inputs]
 
 
 class Cotangents:
@@ -356,14 +392,16 @@ class Cotangents:
         self._ours: set[int] = set()
         self._is_complex = is_complex
 
-    def add(self, node: Node, w: Any) -> None:
-        """One more contribution."""
+    def add(self, node: Node, w: Any, spare: bool = False) -> None:
+        """One more contribution; ``spare`` says that its array is ours from now on."""
         if self._is_complex:
             w = _fitting(w, node)
         serial = node.serial
         known = self._found.get(serial)
         if known is None:
             self._found[serial] = w
+            if spare:
+                self._ours.add(serial)
         elif serial in self._ours and not hasattr(w, "lift"):
             known += w
         else:
@@ -389,15 +427,22 @@ class Cotangents:
         else:
             ours[key] = part + w
 
-    def take(self, node: Node) -> Any:
-        """What has been added up, given away."""
-        self._ours.discard(node.serial)
-        return self._found.pop(node.serial, None)
+    def take(self, node: Node) -> tuple[Any, bool]:
+        """What has been added up, given away, and whether it may be written over."""
+        w = self._found.pop(node.serial, None)
+        if node.serial in self._ours:
+            self._ours.remove(node.serial)
+            return w, True
+        return w, False
 
 
 def structure_of_tangents(structure: Structure, tangents: Sequence[Any], shapes: Sequence[Shape]) -> Any:
     """A structural function of plain tangents, zero where there is none."""
     return _numbers.gather(tangents, structure, shapes, ())
+
+
+def _none() -> None:
+    """A reference to nothing."""
 
 
 def _serial(node: Node) -> int:
@@ -412,8 +457,11 @@ def _dtype_of(nodes: Sequence[Node | None]) -> Any:
 
 
 def _fitting(w: Any, node: Node) -> Any:
-    """The cotangent of a node: real if the node is."""
-    return np.real(w) if node.dtype.kind != "c" and np.iscomplexobj(w) else w
+    """The cotangent of a node: real if the node is, and complex if the node is."""
+    is_complex = np.iscomplexobj(w)
+    if node.dtype.kind == "c":
+        return w if is_complex else w + 0j
+    return np.real(w) if is_complex else w
 
 
 def _expanded(t: Any, shape: Shape) -> Any:

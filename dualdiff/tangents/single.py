@@ -73,7 +73,7 @@ class Single(TangentSpace):
         return np.sum(t, axis=axes).reshape(out_shape) if shape else t
 
     def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Tangent:
-        return linear(t)
+        return linear(_as_array(t, shape))
 
     def conj(self, t: Tangent, part: str, shape: Shape) -> Tangent:
         return getattr(np, part)(t)
@@ -87,18 +87,23 @@ class Single(TangentSpace):
         return t.astype(dtype) if isinstance(getattr(t, "shape", None), tuple) else np.dtype(dtype).type(t)
 
     def read(self, t: Tangent | None, value: Any) -> Any:
-        shape = shape_of(value)
         if t is None:
-            return np.zeros(shape, plain(value).dtype) if shape else type(plain(value))(0)
-        if not shape:
-            return np.float64(t) if type(value) is np.float64 and type(t) is float else t
-        return np.array(t) if isinstance(t, np.ndarray) else np.copy(t)
+            value = plain(value)
+            return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0)
+        if hasattr(t, "value"):
+            return np.copy(t)
+        if isinstance(value, np.ndarray) or isinstance(t, np.ndarray):
+            return np.array(t)
+        return np.float64(t) if type(value) is np.float64 and type(t) is float else t
 
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         return zero_mask(t)
 
     def may_have_nan(self, t: Tangent) -> bool:
         return may_have_nan(t)
+
+    def holds(self, t: Tangent) -> bool:
+        return uniform(t) is not None
 
     def own(self, t: Tangent | None, like: Any) -> Tangent:
         if t is not None and not isinstance(t, np.ndarray):

@@ -14,6 +14,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from dualdiff.core import tags
 from dualdiff.core.errors import NotHolomorphicError
 from dualdiff.tangents.linear import LinearMap
@@ -27,7 +29,7 @@ Tangent = Any
 class TangentSpace(ABC):
     """One call of an operator: its tag, and what its tangents are."""
 
-    __slots__ = ("conjugates", "tag")
+    __slots__ = ("_kept", "conjugates", "tag")
 
     #: Whether a scalar's tangent may be a plain Python float (what the scalar fast path needs to know).
     scalar_floats: ClassVar[bool] = False
@@ -101,6 +103,14 @@ class TangentSpace(ABC):
     def may_have_nan(self, t: Tangent) -> bool:
         """Whether some part of the tangent may be NaN."""
 
+    def holds(self, t: Tangent) -> bool:
+        """Whether this tangent, scaled, may need the very array of coefficients later on."""
+        return self.lazy
+
+    def lasting(self, c: Any) -> Any:
+        """Coefficients (an array, perhaps of duals) as they are now, whatever their owner writes into them."""
+        return np.copy(c, order="K")
+
     def own(self, t: Tangent | None, like: Any) -> Tangent | None:
         """A tangent equal to ``t`` that `put` may change without touching any other dual."""
         return t
@@ -124,6 +134,15 @@ class TangentSpace(ABC):
             )
         if self.conjugates == "noted":
             self.conjugates = "used"
+
+    @property
+    def kept(self) -> dict[int, Any]:
+        """What rules keep while the call lasts, such as matrices that they have factored, by the id of their array."""
+        try:
+            return self._kept
+        except AttributeError:
+            self._kept: dict[int, Any] = {}
+            return self._kept
 
     def _arguments(self) -> tuple[Any, ...]:
         """What the constructor takes, to make the space again in another process."""

@@ -62,6 +62,13 @@ class Structure:
             params[name] = shifted
         return Structure(self.function, params, self.roles, self.broadcasts)
 
+    def lasting(self) -> Structure:
+        """The same, whatever is written into the arrays among its parameters later."""
+        params = {name: _lasting(p) for name, p in self.params.items()}
+        if all(params[name] is p for name, p in self.params.items()):
+            return self
+        return Structure(self.function, params, self.roles, self.broadcasts)
+
     def index(self, shapes: Sequence[tuple[int, ...]]) -> Any:
         """Which element of the sources (numbered from 1, one source after the other) went where; 0 where none did."""
         start, sources = 1, []
@@ -140,6 +147,14 @@ def reduced(w: Any, shape: tuple[int, ...]) -> Any:
     w = np.sum(w, axis=tuple(range(extra))) if extra else w
     axes = tuple(i for i, n in enumerate(shape) if n == 1 and w.shape[i] != 1)
     return np.sum(w, axis=axes, keepdims=True) if axes else w
+
+
+def _lasting(param: Any) -> Any:
+    if isinstance(param, (np.ndarray, list)):
+        return param.copy()
+    if isinstance(param, tuple) and any(isinstance(p, (np.ndarray, list)) for p in param):
+        return tuple(map(_lasting, param))
+    return param
 
 
 def _getitem(a: Any, key: Any) -> Any:
