@@ -25,6 +25,7 @@ from dualdiff.drivers.jacobian import jacobian, value_and_jacobian
 from dualdiff.drivers.linearize import linearize, vjp
 from dualdiff.drivers.products import hvp, jvp
 from dualdiff.drivers.reading import tangent, value
+from dualdiff.drivers.sparsity import hessian_sparsity, jacobian_sparsity
 from dualdiff.rules.creation import empty as empty
 from dualdiff.rules.creation import full as full
 from dualdiff.rules.creation import ones as ones
@@ -52,8 +53,10 @@ __all__ = [
     "divergence",
     "gradient",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "jacobian",
+    "jacobian_sparsity",
     "jvp",
     "laplacian",
     "linearize",

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from against import assert_near, assert_same, check, check_complex, check_float32, difference_jacobian
 
-import dualdiff as dd
 from dualdiff import jacobian, jvp, value_and_jacobian
 from dualdiff.core.registry import FUNCTIONS
 
@@ -110,7 +109,13 @@ case(np.flipud, CUBE, lambda x: np.flipud(x) ** 2)
 case(
     np.array_split, VECTOR, lambda x: np.array_split(x, 3)[0] ** 2, lambda x: np.array_split(x[None], [1, 3], axis=1)[1]
 )
-case(np.split, CUBE, lambda x: np.split(x, 3, axis=1)[2] ** 2, lambda x: np.split(x, [1], -1)[1], lambda x: np.split(x, 2)[0])
+case(
+    np.split,
+    CUBE,
+    lambda x: np.split(x, 3, axis=1)[2] ** 2,
+    lambda x: np.split(x, [1], -1)[1],
+    lambda x: np.split(x, 2)[0],
+)
 case(np.hsplit, CUBE, lambda x: np.hsplit(x, 3)[0] ** 2, lambda x: np.hsplit(x[0, :, 0], [2])[0])
 case(np.vsplit, CUBE, lambda x: np.vsplit(x, 2)[0] ** 2)
 case(np.dsplit, CUBE, lambda x: np.dsplit(x, 2)[1] ** 2)
@@ -131,7 +136,9 @@ case(np.rot90, X, lambda x: np.rot90(x) ** 2, lambda x: np.rot90(x, 3), lambda x
 case(np.tile, X, lambda x: np.tile(x, 2) ** 2, lambda x: np.tile(x, (2, 1, 2)))
 case(np.tril, SQUARE, lambda x: np.tril(x) ** 2, lambda x: np.tril(x, k=1))
 case(np.triu, SQUARE, lambda x: np.triu(x) ** 2, lambda x: np.triu(x, -1), lambda x: np.triu(x[None]))
-case(np.delete, X, lambda x: np.delete(x, 1) ** 2, lambda x: np.delete(x, [0, 2], axis=1), lambda x: np.delete(x, -1, 0))
+case(
+    np.delete, X, lambda x: np.delete(x, 1) ** 2, lambda x: np.delete(x, [0, 2], axis=1), lambda x: np.delete(x, -1, 0)
+)
 case(
     np.roll,
     X,
@@ -333,8 +340,21 @@ case(
     lambda x: np.dot(x[0, 0], x[1, 0]),
     lambda x: x.dot(A),
 )
-case(np.dot, CUBE, lambda x: np.dot(x, x[0].T), lambda x: np.dot(x, np.swapaxes(x, 1, 2)), lambda x: np.dot(x[0, 0], x[1].T))
-case(np.inner, X, lambda x: np.inner(x, x), lambda x: np.inner(x[0], x), lambda x: np.inner(x, 2.0), lambda x: np.inner(x, X[0]))
+case(
+    np.dot,
+    CUBE,
+    lambda x: np.dot(x, x[0].T),
+    lambda x: np.dot(x, np.swapaxes(x, 1, 2)),
+    lambda x: np.dot(x[0, 0], x[1].T),
+)
+case(
+    np.inner,
+    X,
+    lambda x: np.inner(x, x),
+    lambda x: np.inner(x[0], x),
+    lambda x: np.inner(x, 2.0),
+    lambda x: np.inner(x, X[0]),
+)
 case(np.outer, X, lambda x: np.outer(x, x[0]), lambda x: np.outer([1.0, 2.0], x), lambda x: np.outer(x[0, 0], x))
 case(np.linalg.outer, X, lambda x: np.linalg.outer(x[0], x[1]))
 case(np.vdot, X, lambda x: np.vdot(x, x), lambda x: np.vdot(x, X), lambda x: np.vdot(x[0, 0], x[1, 1]))
@@ -350,7 +370,9 @@ case(
 )
 case(np.linalg.tensordot, CUBE, lambda x: np.linalg.tensordot(x, A, axes=((1,), (0,))))
 case(np.linalg.vecdot, X, lambda x: np.linalg.vecdot(x, x), lambda x: np.linalg.vecdot(x, X, axis=0))
-case(np.kron, X, lambda x: np.kron(x, x), lambda x: np.kron(A, x), lambda x: np.kron(x[0], A), lambda x: np.kron(x, 2.0))
+case(
+    np.kron, X, lambda x: np.kron(x, x), lambda x: np.kron(A, x), lambda x: np.kron(x[0], A), lambda x: np.kron(x, 2.0)
+)
 case(np.trace, SQUARE, lambda x: np.trace(x @ x), lambda x: np.trace(x, offset=1), lambda x: x.trace())
 case(np.trace, CUBE, lambda x: np.trace(x, axis1=1, axis2=2) ** 2, lambda x: np.trace(x, -1, 0, -1))
 case(np.linalg.trace, CUBE, lambda x: np.linalg.trace(x, offset=-1) ** 2)
@@ -453,7 +475,9 @@ case(
 )
 
 
-case(np.fill_diagonal, X.reshape(6, 1)[:, [0, 0]] * [1, 2], written(lambda y, x: np.fill_diagonal(y, x[0, 0], wrap=True)))
+case(
+    np.fill_diagonal, X.reshape(6, 1)[:, [0, 0]] * [1, 2], written(lambda y, x: np.fill_diagonal(y, x[0, 0], wrap=True))
+)
 case(
     np.put_along_axis,
     X,
@@ -485,10 +509,24 @@ def test_float32_stays_float32(x, f):
 
 
 #: Functions that put complex numbers in an order, which differences do not see through.
-ORDERED = {np.sort, np.max, np.min, np.amax, np.amin, np.ptp, np.round, np.around, np.fix, np.real_if_close, np.piecewise}
+ORDERED = {
+    np.sort,
+    np.max,
+    np.min,
+    np.amax,
+    np.amin,
+    np.ptp,
+    np.round,
+    np.around,
+    np.fix,
+    np.real_if_close,
+    np.piecewise,
+}
 
 
-@pytest.mark.parametrize(("x", "f"), [p for p in ALL if not any(p.values[1] in [u for _, u in CASES[o]] for o in ORDERED)])
+@pytest.mark.parametrize(
+    ("x", "f"), [p for p in ALL if not any(p.values[1] in [u for _, u in CASES[o]] for o in ORDERED)]
+)
 def test_complex_along_a_direction(x, f):
     try:
         f(x + 1j)
@@ -622,7 +660,7 @@ USES = {
     "copy": lambda x: np.copy(x),
     "zeros like": lambda x: np.zeros_like(x) + x,
     "full like": lambda x: np.full_like(x, 2.0) * x,
-    "round": lambda x: np.round(x, 1) * x,
+    "round": lambda x: np.round(x + 0.1) * x,
     "matmul": lambda x: np.matmul(x, x),
     "dot": lambda x: np.dot(x, x),
     "inner": lambda x: np.inner(x, x),
@@ -639,8 +677,14 @@ USES = {
     "einsum wrong": lambda x: np.einsum("i->j", x),
     "einsum count": lambda x: np.einsum("i,j->ij", x),
     "einsum twice": lambda x: np.einsum("ij->ii", x),
+    "add.reduce": lambda x: np.add.reduce(x),
+    "multiply.reduce": lambda x: np.multiply.reduce(x, axis=None),
+    "maximum.reduce": lambda x: np.maximum.reduce(x),
+    "add.accumulate": lambda x: np.add.accumulate(x),
     "unstack": lambda x: np.stack(list(x)),
     "len": lambda x: len(x) * x,
+}
+INDEXED = {
     "first": lambda x: x[0],
     "last": lambda x: x[-1],
     "all": lambda x: x[...],
@@ -655,6 +699,8 @@ USES = {
     "flat": lambda x: x.flat[0],
     "reversed": lambda x: x[::-1],
     "fancy": lambda x: x[[0, 0]],
+}
+METHODS = {
     "item": lambda x: x.item() * 1.0,
     "method sum": lambda x: x.sum(axis=0),
     "method T": lambda x: x.T,
@@ -662,10 +708,6 @@ USES = {
     "method reshape": lambda x: x.reshape(-1, 1),
     "method flatten": lambda x: x.flatten(),
     "method swapaxes": lambda x: x.swapaxes(0, 1),
-    "add.reduce": lambda x: np.add.reduce(x),
-    "multiply.reduce": lambda x: np.multiply.reduce(x, axis=None),
-    "maximum.reduce": lambda x: np.maximum.reduce(x),
-    "add.accumulate": lambda x: np.add.accumulate(x),
 }
 POINTS = {
     "float": 2.5,
@@ -684,14 +726,22 @@ POINTS = {
 }
 
 
-@pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("name", POINTS)
+@pytest.mark.parametrize("use", [*USES, *INDEXED, *METHODS])
 def test_every_shape_as_numpy(use, name):
-    f, x = USES[use], POINTS[name]
+    f, x = {**USES, **INDEXED, **METHODS}[use], POINTS[name]
+    if use in INDEXED and isinstance(x, np.generic):
+        # A scalar dual cannot be indexed, as a float cannot: NumPy would take it for a sequence.
+        with pytest.raises((TypeError, AttributeError)):
+            jacobian(f, x)
+        return
     try:
         expected = f(np.copy(x) if isinstance(x, np.ndarray) else x)
     except Exception as error:
-        with pytest.raises(Exception) as found:
+        if type(error) is AttributeError or (type(error) is TypeError and type(x) is float):
+            # A dual number has methods that a float lacks.
+            return
+        with pytest.raises(Exception) as found:  # noqa: PT011 - whatever NumPy says
             jacobian(f, x)
         kinds = type(error), found.type
         assert any(issubclass(a, b) for a, b in (kinds, kinds[::-1])), found.value
@@ -707,3 +757,157 @@ def test_every_shape_as_numpy(use, name):
     assert_same(found, expected)
     assert np.shape(slope) == np.shape(expected)
     assert_near(slope, J.sum(axis=tuple(range(np.ndim(slope), J.ndim))), 1e-6)
+
+
+# -- out= --------------------------------------------------------------------------------------------------------------
+OUT = {
+    "sum": lambda x, out: np.sum(x, axis=0, out=out),
+    "prod": lambda x, out: np.prod(x, axis=0, out=out),
+    "mean": lambda x, out: np.mean(x, axis=0, out=out),
+    "var": lambda x, out: np.var(x, axis=0, out=out),
+    "std": lambda x, out: np.std(x, axis=0, out=out),
+    "max": lambda x, out: np.max(x, axis=0, out=out),
+    "min": lambda x, out: np.min(x, 0, out),
+    "ptp": lambda x, out: np.ptp(x, axis=0, out=out),
+    "cumsum": lambda x, out: np.cumsum(x[0], out=out),
+    "cumprod": lambda x, out: np.cumprod(x[0], out=out),
+    "dot": lambda x, out: np.dot(x[0], x.T @ x, out=out),
+    "matmul": lambda x, out: np.matmul(x[0], x.T @ x, out=out),
+    "einsum": lambda x, out: np.einsum("ij->j", x, out=out),
+    "take": lambda x, out: np.take(x, [0, 2, 2], out=out),
+    "compress": lambda x, out: np.compress([1, 0, 1, 1], x, out=out),
+    "choose": lambda x, out: np.choose([0, 1, 0], [x[0], x[1]], out=out),
+    "concatenate": lambda x, out: np.concatenate([x[0, :1], x[1, 1:]], out=out),
+    "stack": lambda x, out: np.stack([x[0, 0], x[1, 0], 1.0], out=out),
+    "round": lambda x, out: np.round(x[0], out=out),
+    "outer": lambda x, out: np.outer(x[0], 1.0, out=out[:, None])[:, 0],
+    "trace": lambda x, out: np.trace(np.stack([x, x]), out=out),
+    "add.reduce": lambda x, out: np.add.reduce(x, out=out),
+    "add.accumulate": lambda x, out: np.add.accumulate(x[1], out=out),
+    "multiply": lambda x, out: np.multiply(x[0], x[1], out=out),
+    "sin": lambda x, out: np.sin(x[0], out),
+    "sin in a tuple": lambda x, out: np.sin(x[0], out=(out,)),
+    "where": lambda x, out: np.exp(x[0], out=out, where=[True, False, True]),
+    "method": lambda x, out: x.sum(axis=0, out=out),
+}
+
+
+@pytest.mark.parametrize("name", OUT)
+def test_out_is_an_array_of_duals(name):
+    use = OUT[name]
+
+    def f(x):
+        out = np.zeros_like(x[0]) + x[1] * 0.5
+        result = use(x, out)
+        if name != "outer":
+            assert result is out
+        return out
+
+    check(f, X)
+
+
+@pytest.mark.parametrize("name", sorted(set(OUT) - {"round"}))
+def test_out_is_a_plain_array_and_stays_as_it_was(name):
+    out = np.full(3, 0.25)
+    with pytest.raises(TypeError, match="holds plain numbers and cannot take the derivative of a dual"):
+        jacobian(lambda x: OUT[name](x, out), X)
+    np.testing.assert_array_equal(out, 0.25)
+
+
+@pytest.mark.parametrize("name", sorted(set(OUT) - {"outer", "where"}))
+def test_out_of_the_wrong_shape(name):
+    # A ufunc may fill an array that is larger than its result.
+    larger = [] if name in ("multiply", "sin", "sin in a tuple") else [(2, 3)]
+    for shape in [(4,), (), *larger]:
+        with pytest.raises(ValueError):  # noqa: PT011 - NumPy's words differ from function to function
+            jacobian(lambda x, shape=shape: OUT[name](x, np.zeros_like(x, shape=shape)), X)
+
+
+# -- what stands where -------------------------------------------------------------------------------------------------
+BY_VALUE = {
+    np.all: (lambda x: np.all(x > 0), lambda x: np.all(x, axis=1, keepdims=True), lambda x: x.all()),
+    np.allclose: (lambda x: np.allclose(x, X), lambda x: np.allclose(X, x, atol=0.1, equal_nan=True)),
+    np.any: (lambda x: np.any(x > 9), lambda x: np.any(x, 0), lambda x: x.any()),
+    np.argmax: (lambda x: np.argmax(x), lambda x: np.argmax(x, axis=1, keepdims=True), lambda x: x.argmax(0)),
+    np.argmin: (lambda x: np.argmin(x), lambda x: x.argmin(axis=-1)),
+    np.argpartition: (lambda x: np.argpartition(x, 1),),
+    np.argsort: (lambda x: np.argsort(x, kind="stable"), lambda x: x.argsort(axis=0)),
+    np.argwhere: (lambda x: np.argwhere(x > 0), lambda x: np.argwhere(x)),
+    np.array2string: (lambda x: np.array2string(x), lambda x: np.array2string(x, precision=1)),
+    np.array_equal: (lambda x: np.array_equal(x, X), lambda x: np.array_equal(X, x + 1, equal_nan=True)),
+    np.array_equiv: (lambda x: np.array_equiv(x, X),),
+    np.array_repr: (lambda x: np.array_repr(x),),
+    np.array_str: (lambda x: np.array_str(x),),
+    np.can_cast: (lambda x: np.can_cast(x.dtype, np.float32),),
+    np.common_type: (lambda x: np.common_type(x, X),),
+    np.count_nonzero: (lambda x: np.count_nonzero(x), lambda x: np.count_nonzero(x, axis=0)),
+    np.digitize: (lambda x: np.digitize(x, [0.0, 1.0]),),
+    np.flatnonzero: (lambda x: np.flatnonzero(x > 0),),
+    np.isclose: (lambda x: np.isclose(x, 0.3),),
+    np.iscomplex: (lambda x: np.iscomplex(x),),
+    np.iscomplexobj: (lambda x: np.iscomplexobj(x), lambda x: np.iscomplexobj(x + 1j)),
+    np.isin: (lambda x: np.isin(x, [0.3, 0.9]),),
+    np.isneginf: (lambda x: np.isneginf(x),),
+    np.isposinf: (lambda x: np.isposinf(x),),
+    np.isreal: (lambda x: np.isreal(x),),
+    np.isrealobj: (lambda x: np.isrealobj(x),),
+    np.lexsort: (lambda x: np.lexsort((x[0], x[1])),),
+    np.may_share_memory: (lambda x: np.may_share_memory(x, x[0]), lambda x: np.may_share_memory(x, x + 1)),
+    np.min_scalar_type: (lambda x: np.min_scalar_type(x),),
+    np.nanargmax: (lambda x: np.nanargmax(x),),
+    np.nanargmin: (lambda x: np.nanargmin(x, axis=1),),
+    np.ndim: (lambda x: np.ndim(x), lambda x: np.ndim(x[0, 0])),
+    np.nonzero: (lambda x: np.nonzero(x > 0)[1], lambda x: x.nonzero()[0]),
+    np.result_type: (lambda x: np.result_type(x, np.float32),),
+    np.searchsorted: (lambda x: np.searchsorted(np.sort(x[0]), 0.5), lambda x: np.sort(x[0]).searchsorted(x[1])),
+    np.shape: (lambda x: np.shape(x), lambda x: np.shape([x[0, 0], 1.0])),
+    np.shares_memory: (lambda x: np.shares_memory(x, x.T),),
+    np.size: (lambda x: np.size(x), lambda x: np.size(x, 1)),
+}
+
+
+@pytest.mark.parametrize("function", BY_VALUE, ids=lambda f: f.__name__)
+def test_answers_by_value(function):
+    for use in BY_VALUE[function]:
+        expected, found = use(X.copy()), []
+        jacobian(lambda x, use=use, found=found: found.append(use(x)) or x, X)
+        jacobian(jacobian(lambda x, use=use, found=found: found.append(use(x)) or x), X)
+        for answer in found:
+            assert type(answer) is type(expected)
+            np.testing.assert_array_equal(answer, expected)
+
+
+def test_every_function_with_a_rule_of_these_files_stands_here():
+    files = {"structural", "reductions", "products", "creation", "values", "support"}
+    rules = {f: rule.__module__.removeprefix("dualdiff.rules.") for f, rule in FUNCTIONS.items()}
+    here = {f for f in rules if rules[f] in files and (rules[f], f.__module__) != ("support", "numpy.linalg")}
+    assert {f.__name__ for f in here - set(CASES) - set(BY_VALUE)} == set()
+
+
+def accepted(rule, function):
+    """Parameters of NumPy's function that the rule does not take by that name, or in that place."""
+    theirs = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    ours = inspect.signature(rule).parameters
+    catches = {p.kind for p in ours.values()}
+    missing = (
+        []
+        if inspect.Parameter.VAR_KEYWORD in catches
+        else [p.name for p in theirs if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in ours]
+    )
+    positional = [
+        [p for p in ps if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)] for ps in (ours.values(), theirs)
+    ]
+    swapped = [
+        (a, b) for a, b in zip(*positional, strict=False) if b.kind is not b.POSITIONAL_ONLY and a.name != b.name
+    ]
+    return missing + [f"{a.name} for {b.name}" for a, b in swapped]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_takes_the_keywords_of_numpy(function):
+    try:
+        inspect.signature(function)
+    except ValueError:
+        pytest.skip("this NumPy does not tell its signature")
+    renamed = ["shape for newshape"] if np.lib.NumpyVersion(np.__version__) < "2.1.0" else []
+    assert accepted(FUNCTIONS[function], function) in ([], renamed)

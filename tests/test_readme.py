@@ -7,8 +7,10 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dualdiff import derivative, gradient, hvp, jacobian
 from dualdiff.__main__ import main
 
 ROOT = Path(__file__).parent.parent
@@ -42,6 +44,30 @@ def test_python_blocks():
             exec(compile("\n" * line + text, "README.md", "exec"), namespace)
     assert not runner.failures, output.getvalue()
     assert runner.tries > 50
+
+
+def test_comparison():
+    """dualdiff's column of the table of special cases."""
+    assert derivative(lambda x: np.where(x > 0, np.sqrt(x), 0 * x), 0.0) == 0
+    assert derivative(lambda x: np.sqrt(x * x), 0.0) == 0
+    np.testing.assert_array_equal(gradient(np.prod, np.array([0.0, 0.0, 3.0])), 0.0)
+    assert gradient(lambda x: np.sqrt(x @ x), np.zeros(2)).tolist() == [0.0, 0.0]
+
+
+def test_scipy_callers():
+    """What is said to work with SciPy, beside what is shown."""
+    integrate, optimize = pytest.importorskip("scipy.integrate"), pytest.importorskip("scipy.optimize")
+    rosen, start = optimize.rosen, np.array([1.3, 0.7])
+    found = optimize.minimize(rosen, start, method="Newton-CG", jac=gradient(rosen), hessp=hvp(rosen))
+    np.testing.assert_allclose(found.x, 1.0, atol=1e-4)
+    f = lambda x: np.stack([x[0] ** 2 - 2, x[0] * x[1] - 1])
+    np.testing.assert_allclose(optimize.root(f, start, jac=jacobian(f)).x, [2**0.5, 0.5**0.5])
+    np.testing.assert_allclose(optimize.least_squares(f, start, jac=jacobian(f)).x, [2**0.5, 0.5**0.5])
+    decay = lambda t, y: -(y**2)
+    solution = integrate.solve_ivp(
+        decay, (0.0, 1.0), [1.0], method="Radau", jac=jacobian(decay, argnum=1), rtol=1e-8, atol=1e-10
+    )
+    np.testing.assert_allclose(solution.y[0, -1], 0.5, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("command", "shown"), commands())

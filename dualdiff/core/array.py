@@ -82,6 +82,24 @@ class DualArray(AnyDual):
             self._refresh()
         return self._raw
 
+    # A view keeps its shape and dtype whatever happens to its base: no need to look at it.
+
+    @property
+    def shape(self) -> Shape:
+        return self._value.shape  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        return self._value.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        return self._value.size  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        return self._value.dtype
+
     @property
     def base(self) -> DualArray | None:
         """The array that this one is a view of."""
@@ -108,14 +126,14 @@ class DualArray(AnyDual):
             self._seen = parent.version
             self.version += 1
             self._value = structure(parent.value)
-            self._raw = None if raw is None else self.space.gather([raw], structure, [parent.shape], self.shape)
+            self._raw = None if raw is None else structure.carry(self.space, raw, parent.shape, self.shape)
 
     def _places(self) -> Any:
         """For each element, its number in the root."""
         if self._parent is None:
             return np.arange(self.size).reshape(self.shape)
         assert self._structure is not None
-        return self._structure(self._parent._places())
+        return self._structure.places(self._parent._places())
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -247,11 +265,11 @@ class DualArray(AnyDual):
                 raise ValueError("can only convert an array of size 1 to a scalar")
             index = (0,)
         number = index[0] if len(index) == 1 else index
-        return self[number] if isinstance(number, tuple) else self.flat[number]
+        return (self[number] if isinstance(number, tuple) else self.flat[number]).item()
 
     def tolist(self) -> Any:
         """Nested lists of dual numbers."""
-        return [e.tolist() if isinstance(e, DualArray) else e for e in self] if self.shape else self[()]
+        return [e.tolist() for e in self] if self.shape else self.item()
 
     def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
         """Write at places counted in C order, as ``numpy.put``."""

@@ -17,7 +17,7 @@ import numpy as np
 from dualdiff.core import tags
 from dualdiff.core.errors import expired, lost, lost_number, no_rule, plain_target
 from dualdiff.core.registry import CREATORS, FLOAT_UFUNCS, FUNCTIONS, REFUSED, UFUNCS
-from dualdiff.tangents.single import Single
+from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.zeros import may_have_nan, zero_mask
 
 if TYPE_CHECKING:
@@ -199,9 +199,17 @@ class AnyDual:
     def real(self) -> Any:
         return np.real(self)
 
+    @real.setter
+    def real(self, item: Any) -> None:
+        self.real[...] = item
+
     @property
     def imag(self) -> Any:
         return np.imag(self)
+
+    @imag.setter
+    def imag(self, item: Any) -> None:
+        self.imag[...] = item
 
 
 class Dual(AnyDual):
@@ -275,8 +283,10 @@ class Dual(AnyDual):
         return math.ceil(self.value)
 
     def item(self) -> Dual:
-        """The number itself: its tangent stays with it."""
-        return self
+        """The number in Python's type: its tangent stays with it."""
+        value = self.value.item() if hasattr(self.value, "item") else self.value
+        raw = None if self.raw is None else self.space.cast(self.raw, np.result_type(plain(value)), ())
+        return make(value, raw, self.space)
 
     tolist = item
 

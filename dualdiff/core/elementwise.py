@@ -12,7 +12,11 @@ from dualdiff.core.dual import AnyDual, Dual, Float64Dual, FloatDual, leading_sp
 from dualdiff.core.errors import lost, plain_target
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import product
 
+# From this size on arrays do not fit into the cache, and pieces of this size do.
+_LARGE = 1 << 16
+_BLOCK = 1 << 14
 _DUALS = frozenset({Dual, FloatDual, Float64Dual, DualArray})
 _NUMBERS = frozenset({float, int, complex, np.float64, np.float32, np.complex128})
 
@@ -148,7 +152,20 @@ def _tangent(
 ) -> Tangent | None:
     """The sum of the terms of the arguments that carry a tangent."""
     out_shape = getattr(result, "shape", ())
-    terms = []
+    if _is_square(rule, values, tangents) and where is True:
+        # One tangent, twice: the coefficients are added, not the terms.
+        c, d = rule.coefficient(0, values, result), rule.coefficient(1, values, result)
+        if c is not None and d is not None:
+            with np.errstate(all="ignore"):
+                c = c + d
+            raw = space.scale(tangents[0], c, getattr(values[0], "shape", ()), out_shape)
+            return space.cast(raw, _dtype(result), out_shape)
+    if where is True and type(result) is np.ndarray and result.size >= _LARGE and result.dtype == np.float64:
+        raw = _in_blocks(rule, space, values, tangents, result)
+        if raw is not None:
+            return raw
+    terms: list[Tangent] = []
+    spare = None
     for i, t in enumerate(tangents):
         if t is None:
             continue
@@ -169,12 +186,67 @@ def _tangent(
             if shape != out_shape:
                 t = space.gather([t], broadcast(out_shape), [shape], out_shape)
             terms.append(t)
-        else:
-            terms.append(space.scale(t, c, shape, out_shape))
+            continue
+        made_here = type(c) is np.ndarray and c.base is None and c is not result and not any(c is v for v in values)
+        terms.append(space.scale(t, c, shape, out_shape, made_here))
+        if space.is_new(terms[-1], None if made_here else c):
+            spare = len(terms) - 1
     if not terms:
         return None
-    raw = terms[0] if len(terms) == 1 else space.add(terms, out_shape)
+    raw = terms[0] if len(terms) == 1 else space.add(terms, out_shape, spare)
     return space.cast(raw, _dtype(result), out_shape)
+
+
+def _in_blocks(
+    rule: Rule, space: TangentSpace, values: list[Any], tangents: list[Tangent | None], result: Any
+) -> Tangent | None:
+    """The tangent of a large array, computed piece by piece, so that coefficients and terms stay in the cache.
+
+    None where it does not apply: the pieces have to be the same of every array.
+    """
+    like = next(t for t in tangents if t is not None)
+    arrays = [_flat(v, result) for v in (*values, result)]
+    slopes = [None if t is None else _flat(space.numbers(t, like), result) for t in tangents]
+    active = [i for i, t in enumerate(tangents) if t is not None]
+    if any(a is None for a in arrays) or any(slopes[i] is None for i in active):
+        return None
+    if len(active) == 1 and not isinstance(slopes[active[0]], np.ndarray):
+        # Coefficients times a number: there is nothing to keep small.
+        return None
+    total = np.empty(result.size)
+    for start in range(0, result.size, _BLOCK):
+        piece = slice(start, start + _BLOCK)
+        *local, r = (a[piece] if isinstance(a, np.ndarray) else a for a in arrays)
+        out, is_first = total[piece], True
+        for i in active:
+            c, t = rule.coefficient(i, local, r), slopes[i]
+            if c is None:
+                continue
+            t = t[piece] if isinstance(t, np.ndarray) else t
+            if is_first:
+                out[...] = product(c, t)
+                is_first = False
+            else:
+                out += product(c, t)
+        if is_first:
+            return None
+    return space.with_numbers(like, total.reshape(result.shape))
+
+
+def _flat(a: Any, result: Any) -> Any:
+    """An array in one dimension if it lies in memory as the result does, a number as it is, else None."""
+    if isinstance(a, (float, int)):
+        return a
+    if type(a) is not np.ndarray or a.dtype != np.float64 or a.shape != result.shape:
+        return None
+    if not any(a.strides):
+        return float(a.flat[0])
+    return a.reshape(-1) if a.flags.c_contiguous and result.flags.c_contiguous else None
+
+
+def _is_square(rule: Rule, values: list[Any], tangents: list[Tangent | None]) -> bool:
+    """Whether both arguments are one number or array, as in ``x * x``."""
+    return len(tangents) == 2 and values[0] is values[1] and tangents[0] is tangents[1] and rule.conjugates is None
 
 
 def _lasting(c: Any, space: TangentSpace, inputs: tuple[Any, ...], values: list[Any]) -> Any:

@@ -1,84 +1,79 @@
 """Colouring: which columns of a sparse matrix can share one direction.
 
-Columns without a common row share a direction in a Jacobian (columns of one colour are structurally orthogonal), and
-two columns of a symmetric matrix may also share one if each of their entries is found alone in its own place or, by
-symmetry, in the mirrored one (star colouring).  See Gebremedhin, Manne and Pothen, "What color is your Jacobian? Graph
-coloring for computing derivatives", SIAM Review 47 (2005).
+Columns without a common row share a direction in a Jacobian.  Two columns of a symmetric matrix may share one also if
+each of their entries is found alone in its own place or, by symmetry, in the mirrored one (star colouring).  See
+Gebremedhin, Manne and Pothen, "What color is your Jacobian? Graph coloring for computing derivatives", SIAM Review 47
+(2005).
+
+All colourings here are greedy: one vertex after the other gets the first colour that is free, so that only the order
+matters.  Sets of colours are the bits of integers, whose first gap is found at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from dualdiff.tangents.pattern import Pattern, scipy_sparse
+from dualdiff.tangents.pattern import Pattern
 
-#: Rounds in which the classes of a colouring are coloured again, to save some.
-ROUNDS = 6
-#: Pairs of entries in a row that the smallest-last order may look at.
+#: Orders that look at every pair of entries of a row are left out beyond so many pairs.
 PAIRS = 2 * 10**7
 
-Greedy = Callable[[Iterable[int]], list[int]]
+Neighbours = Callable[[int], Iterable[int]]
 
 
-def column_colours(pattern: Pattern) -> Any:
+def column_colours(pattern: Pattern, thorough: bool = True) -> Any:
     """A colour for each column, so that no row has two columns of one colour.
 
-    Greedily in natural, largest-first and smallest-last order; the fewest colours are taken, and are then made fewer
-    where that is easily done (iterated greedy: Culberson 1992).
+    The fewest colours of those found in natural, largest-first, smallest-last and saturation order (Brelaz 1979); in
+    natural order alone if it is not to be ``thorough``.
     """
     fewest = int(pattern.counts.max()) if pattern.rows else 0
-    rows, starts = _columns(pattern)
-    return _fewest_colours(lambda order: _greedy_columns(order, rows, starts, pattern.rows), _orders(pattern), fewest)
+    return _fewest(_column_colourings(pattern), fewest if thorough else pattern.columns)
 
 
-def star_colours(pattern: Pattern) -> Any:
+def star_colours(pattern: Pattern, thorough: bool = True) -> Any:
     """A colour for each row and column of a symmetric pattern, so that each entry can be read off alone.
 
-    Neighbours have different colours, and every path of four vertices at least three.
+    Neighbours have different colours, and every path of four vertices at least three.  The orders are natural,
+    largest-first and smallest-last; and vertices with a common neighbour may be kept apart altogether, in saturation
+    order, if that takes fewer.
     """
-    neighbours = _neighbours(pattern)
-    return _fewest_colours(lambda order: _greedy_stars(order, neighbours), _graph_orders(neighbours), 1)
+    return _fewest(_star_colourings(pattern), 1 if thorough else pattern.columns)
 
 
-def _fewest_colours(greedy: Greedy, orders: Iterable[Callable[[], Any]], fewest: int) -> Any:
+def _fewest(colourings: Iterator[list[int]], enough: int) -> Any:
     best: Any = None
-    for order in orders:
-        colours = np.array(greedy(order()), np.intp)
-        if best is None or _count(colours) < _count(best):
+    for found in colourings:
+        colours = np.array(found, np.intp)
+        if best is None or colours.max() < best.max():
             best = colours
-        if _count(best) <= fewest:
-            return best
-    # Coloured again class by class a colouring never needs more colours, and often fewer.
-    random = np.random.default_rng(0)
-    for _ in range(ROUNDS):
-        rank = random.permutation(_count(best))
-        colours = np.array(greedy(np.argsort(rank[best], kind="stable").tolist()), np.intp)
-        if _count(colours) <= _count(best):
-            best = colours
-        if _count(best) <= fewest:
+        if not best.size or best.max() < enough:
             break
     return best
 
 
-def _count(colours: Any) -> int:
-    return int(colours.max()) + 1 if len(colours) else 0
-
-
 # -- columns -----------------------------------------------------------------------------------------------------------
-def _columns(pattern: Pattern) -> tuple[list[int], list[int]]:
-    """The rows of each column, one after the other, and where each begins."""
-    marks = np.ones(pattern.size, np.int8)
-    matrix = scipy_sparse().csr_array(
-        (marks, pattern.indices, pattern.indptr), shape=(pattern.rows, pattern.columns)
-    ).tocsc()
-    return matrix.indices.tolist(), matrix.indptr.tolist()
+def _column_colourings(pattern: Pattern) -> Iterator[list[int]]:
+    rows, starts = pattern.by_columns()
+    yield _greedy_columns(range(pattern.columns), rows, starts, pattern.rows)
+    # The degree of a column: how many entries of others stand in its rows.
+    counts = pattern.counts.astype(np.int64)
+    degrees = np.bincount(pattern.indices, np.repeat(counts - 1, counts), pattern.columns).astype(np.int64)
+    yield _greedy_columns(_largest_first(degrees), rows, starts, pattern.rows)
+    if int(np.sum(counts**2)) <= PAIRS:
+        members = [part.tolist() for part in np.split(pattern.indices, pattern.indptr[1:-1])]
+
+        def neighbours(j: int) -> Iterable[int]:
+            return (k for i in rows[starts[j] : starts[j + 1]] for k in members[i])
+
+        yield _greedy_columns(_smallest_last(degrees.tolist(), neighbours), rows, starts, pattern.rows)
+        yield _greedy_by_saturation(pattern.columns, neighbours)
 
 
 def _greedy_columns(order: Iterable[int], rows: list[int], starts: list[int], count: int) -> list[int]:
-    # The colours that each row has so far are the bits of an integer, so that the first free one is found at once.
     taken = [0] * count
     colours = [0] * (len(starts) - 1)
     for j in order:
@@ -93,34 +88,49 @@ def _greedy_columns(order: Iterable[int], rows: list[int], starts: list[int], co
     return colours
 
 
-def _orders(pattern: Pattern) -> Iterable[Callable[[], Any]]:
-    """Natural, largest-first and smallest-last, by how many entries share a row with those of a column."""
-    yield lambda: range(pattern.columns)
-    counts = pattern.counts.astype(np.int64)
-    degrees = np.bincount(pattern.indices, np.repeat(counts - 1, counts), pattern.columns).astype(np.int64)
-    yield lambda: np.argsort(-degrees, kind="stable").tolist()
-    if int(np.sum(counts**2)) <= PAIRS:
-        yield lambda: _smallest_last(degrees.tolist(), *_neighbours_by_row(pattern))
+def _greedy_by_saturation(count: int, neighbours: Neighbours) -> list[int]:
+    """Always the vertex whose neighbours have the most colours."""
+    colours = [-1] * count
+    taken = [0] * count
+    saturation = [0] * count
+    buckets: list[list[int]] = [list(range(count - 1, -1, -1))]
+    highest, left = 0, count
+    while left:
+        if not buckets[highest]:
+            highest -= 1
+            continue
+        j = buckets[highest].pop()
+        if colours[j] >= 0 or saturation[j] != highest:
+            continue
+        mask = taken[j]
+        bit = ~mask & (mask + 1)
+        colours[j] = bit.bit_length() - 1
+        left -= 1
+        for k in neighbours(j):
+            if colours[k] < 0 and not taken[k] & bit:
+                taken[k] |= bit
+                saturation[k] = n = saturation[k] + 1
+                if n == len(buckets):
+                    buckets.append([])
+                buckets[n].append(k)
+                if n > highest:
+                    highest = n
+    return colours
 
 
-def _neighbours_by_row(pattern: Pattern) -> tuple[int, Callable[[int], Iterable[int]]]:
-    rows, starts = _columns(pattern)
-    columns = np.split(pattern.indices, pattern.indptr[1:-1])
-    members = [part.tolist() for part in columns]
-
-    def of_column(j: int) -> Iterable[int]:
-        return (k for i in rows[starts[j] : starts[j + 1]] for k in members[i])
-
-    return pattern.columns, of_column
+# -- orders ------------------------------------------------------------------------------------------------------------
+def _largest_first(degrees: Any) -> list[int]:
+    return np.argsort(-degrees, kind="stable").tolist()  # type: ignore[no-any-return]
 
 
-def _smallest_last(degrees: list[int], count: int, neighbours: Callable[[int], Iterable[int]]) -> list[int]:
-    """The order in which, from the end, each vertex has the smallest degree among those before it."""
+def _smallest_last(degrees: list[int], neighbours: Neighbours) -> list[int]:
+    """The order in which each vertex has the smallest degree among itself and those before it."""
+    count = len(degrees)
     buckets: list[list[int]] = [[] for _ in range(max(degrees, default=0) + 1)]
     for j in range(count - 1, -1, -1):
         buckets[degrees[j]].append(j)
     waiting = [True] * count
-    order = []
+    order: list[int] = []
     lowest = 0
     while len(order) < count:
         if not buckets[lowest]:
@@ -133,62 +143,56 @@ def _smallest_last(degrees: list[int], count: int, neighbours: Callable[[int], I
         order.append(j)
         for k in neighbours(j):
             if waiting[k]:
-                degree = degrees[k] = degrees[k] - 1
-                buckets[degree].append(k)
-                lowest = min(lowest, degree)
+                degrees[k] = n = degrees[k] - 1
+                buckets[n].append(k)
+                if n < lowest:
+                    lowest = n
     order.reverse()
     return order
 
 
 # -- symmetric matrices ------------------------------------------------------------------------------------------------
-def _neighbours(pattern: Pattern) -> list[list[int]]:
-    """The other vertices that each is joined with."""
+def _star_colourings(pattern: Pattern) -> Iterator[list[int]]:
     rows = pattern.row_of_entries()
     others = rows != pattern.indices
     starts = np.searchsorted(rows[others], np.arange(1, pattern.rows))
-    return [part.tolist() for part in np.split(pattern.indices[others], starts)]
-
-
-def _graph_orders(neighbours: list[list[int]]) -> Iterable[Callable[[], Any]]:
-    """Natural, largest-first and smallest-last, by the number of neighbours."""
+    neighbours = [part.tolist() for part in np.split(pattern.indices[others], starts)][: pattern.rows]
+    yield _greedy_stars(range(pattern.rows), neighbours)
     degrees = [len(n) for n in neighbours]
-    yield lambda: range(len(neighbours))
-    yield lambda: np.argsort(-np.array(degrees, np.intp), kind="stable").tolist()
-    yield lambda: _smallest_last(degrees.copy(), len(neighbours), neighbours.__getitem__)
+    yield _greedy_stars(_largest_first(np.array(degrees)), neighbours)
+    yield _greedy_stars(_smallest_last(degrees.copy(), neighbours.__getitem__), neighbours)
+    if sum(n * n for n in degrees) <= PAIRS:
+        yield _greedy_by_saturation(pattern.rows, lambda v: (x for w in (v, *neighbours[v]) for x in neighbours[w]))
 
 
 def _greedy_stars(order: Iterable[int], neighbours: list[list[int]]) -> list[int]:
-    # Sets of colours are the bits of integers.  For each vertex: the colours of its neighbours; those that several of
-    # them have; and those of the hubs of the stars that it is a spoke of.
     count = len(neighbours)
     colours = [-1] * count
     bits = [0] * count
-    once = [0] * count
-    twice = [0] * count
-    hubs = [0] * count
+    # The colours of the neighbours of each vertex; those that several of them have (it is the hub of a star then, and
+    # they are its spokes); and the colours of the hubs of the stars in which it is itself a spoke.
+    once, twice, hubs = [0] * count, [0] * count, [0] * count
     first: dict[tuple[int, int], int] = {}
     for v in order:
         mine = [w for w in neighbours[v] if colours[w] >= 0]
-        mask, several = once[v], twice[v]
+        several = twice[v]
+        mask = once[v]
         for w in mine:
-            # A neighbour whose colour another one shares must not see its other neighbours' colours end here; and a
-            # spoke of a star must not be joined with a second vertex of the colour of its hub.
+            # No path x-w-v-q or v-w-x-y may have two colours.
             mask |= once[w] if several & bits[w] else hubs[w]
         bit = ~mask & (mask + 1)
         bits[v] = bit
         colours[v] = bit.bit_length() - 1
-        for w in neighbours[v]:
-            if once[w] & bit:
-                if colours[w] >= 0:
-                    hub = bits[w]
-                    if not twice[w] & bit:
-                        hubs[first[w, bit]] |= hub
-                    hubs[v] |= hub
-                twice[w] |= bit
-            else:
-                once[w] |= bit
-                first[w, bit] = v
         for w in mine:
             if several & bits[w]:
                 hubs[w] |= bit
+        for w in neighbours[v]:
+            if not once[w] & bit:
+                once[w] |= bit
+                first[w, bit] = v
+                continue
+            twice[w] |= bit
+            if colours[w] >= 0:
+                hubs[v] |= bits[w]
+                hubs[first[w, bit]] |= bits[w]
     return colours

@@ -5,13 +5,16 @@ A list is an array, as NumPy and SciPy read it.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from dualdiff.core import tags
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
+from dualdiff.core.errors import expired
 
 Rebuild = Callable[[Iterable[Any]], Any]
 
@@ -49,17 +52,41 @@ def _rebuilt(parts: list[tuple[list[Any], Rebuild]], leaves: Iterable[Any]) -> l
     return [rebuild([next(leaves) for _ in found]) for found, rebuild in parts]
 
 
+def aligned(tree: Any, like: Any, name: str) -> list[Any]:
+    """The leaves of a tree that has to be nested as another, in the order of the other's leaves."""
+    if isinstance(like, dict):
+        if not isinstance(tree, dict) or tree.keys() != like.keys():
+            raise ValueError(f"{name} has to be a dict with the keys {list(like)}, not {_nesting(tree)}")
+        return [leaf for key, item in like.items() for leaf in aligned(tree[key], item, name)]
+    if isinstance(like, tuple):
+        if not isinstance(tree, tuple) or len(tree) != len(like):
+            raise ValueError(f"{name} has to be a tuple of {len(like)}, not {_nesting(tree)}")
+        return [leaf for part, item in zip(tree, like, strict=True) for leaf in aligned(part, item, name)]
+    if isinstance(tree, (dict, tuple)):
+        raise ValueError(f"{name} has to be a number or an array, not {_nesting(tree)}")
+    return [tree]
+
+
+def _nesting(tree: Any) -> str:
+    if isinstance(tree, dict):
+        return f"a dict with the keys {list(tree)}"
+    if isinstance(tree, tuple):
+        return f"a tuple of {len(tree)}"
+    return f"an object of type {type(tree).__name__}"
+
+
 def input_leaf(x: Any, operator: str, alone: bool) -> Any:
-    """A leaf of what is differentiated, as float64 if it was an integer; a copy if it is an array."""
+    """A leaf of what is differentiated, as float64 if it was an integer."""
     if isinstance(x, (list, range)):
         x = _from_list(x, operator)
     if isinstance(x, AnyDual):
-        return np.copy(x) if x.shape else x  # type: ignore[call-overload]
+        check_running(x)
+        return x
     if isinstance(x, (bool, np.bool_)) or getattr(x, "dtype", None) == np.bool_:
         raise TypeError(f"{operator}: x is boolean; pass numbers, or float(x) if 0 and 1 are meant")
     if isinstance(x, (float, complex)):
         return x
-    if isinstance(x, (int, np.integer)):
+    if isinstance(x, (int, np.integer)) and not isinstance(x, np.timedelta64):
         if not alone:
             raise TypeError(
                 f"{operator}: the integer {x!r} in a container cannot be differentiated; write {float(x)!r}, or keep "
@@ -67,15 +94,21 @@ def input_leaf(x: Any, operator: str, alone: bool) -> Any:
             )
         return float(x)
     if isinstance(x, np.generic) and not isinstance(x, (np.str_, np.bytes_, np.void, np.object_)):
-        if isinstance(x, np.number):
+        if isinstance(x, np.inexact):
             return x
         raise TypeError(f"{operator}: x has the type {type(x).__name__}, which is not a number")
     if x is None or isinstance(x, (str, bytes, set, frozenset)) or callable(x):
         raise TypeError(f"{operator}: x has the type {type(x).__name__}; numbers, arrays, tuples and dicts are needed")
+    if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap):
+        raise TypeError(
+            f"{operator}: x is a {type(x).__name__}, whose own rules of arithmetic dual numbers do not know; pass a plain "
+            "array, such as np.asarray(x) if they do not matter"
+        )
     array = np.asarray(x)
     if array.dtype == object:
         array = operand(array)
         if isinstance(array, AnyDual):
+            check_running(array)
             return array
     if array.dtype.kind in "iu":
         if not alone:
@@ -86,8 +119,15 @@ def input_leaf(x: Any, operator: str, alone: bool) -> Any:
         return array.astype(float)
     if array.dtype.kind not in "fc":
         raise TypeError(f"{operator}: x has the dtype {array.dtype}, which is not numeric")
-    # The order of the axes in memory decides in which order NumPy adds up: keep it.
-    return np.array(array, order="K")
+    return array
+
+
+def check_running(x: AnyDual) -> None:
+    """A dual that is handed to an operator as a number belongs to calls that still run outside, or to none."""
+    while isinstance(x, AnyDual):
+        if x.space.tag != tags.MANUAL and not tags.is_live(x.space.tag):
+            raise expired()
+        x = x.value
 
 
 def _from_list(x: Any, operator: str) -> Any:
@@ -111,6 +151,8 @@ def output_leaf(y: Any, operator: str) -> Any:
         y = operand(y)
         if isinstance(y, AnyDual):
             return y
+    if isinstance(y, np.ndarray) and y.dtype == object and all(isinstance(e, numbers.Number) for e in y.flat):
+        y = np.array(y.tolist()).reshape(y.shape)
     if isinstance(y, (np.ndarray, np.generic)):
         if y.dtype.kind in "iub":
             return y.astype(float)
@@ -124,4 +166,6 @@ def output_leaf(y: Any, operator: str) -> Any:
 def _described(y: Any) -> str:
     if y is None:
         return "None (is a return statement missing?)"
+    if isinstance(y, np.ndarray):
+        return f"an array of dtype {y.dtype}"
     return f"an object of type {type(y).__name__}"

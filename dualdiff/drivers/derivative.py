@@ -132,7 +132,7 @@ def nth_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
         g = derived(derivative, g, argnum=argnum)
     if n == 0:
         inputs = Inputs("nth_derivative", f, tuple(rest), argnum)
-        return inputs.call(inputs.leaves)[0]
+        return inputs.call([np.copy(leaf) if np.ndim(leaf) else leaf for leaf in inputs.leaves])[0]
     return g(*rest)
 
 
@@ -168,6 +168,7 @@ def _pointwise(inputs: Inputs, x: Any, conjugates: str) -> Outputs:
     try:
         space = Pointwise(tag, x.shape, conjugates)
         seeded = DualArray(x, space.seed(one_like(x)), space)
+        seeded.held = True
         outputs = Outputs(inputs, space, *inputs.call([seeded]))
     finally:
         tags.end(tag)
@@ -184,7 +185,7 @@ def _check_points(space: Pointwise, t: Belonging, shape: tuple[int, ...]) -> Non
     points, ndim = t.points, len(space.shape)
     for k in range(len(shape) - ndim, -1, -1):
         if shape[k : k + ndim] == space.shape:
-            own = space.numbers.reshape(space.shape + (1,) * (len(shape) - ndim - k))
+            own = space.point_numbers.reshape(space.shape + (1,) * (len(shape) - ndim - k))
             if np.all((points == own) | (points == 0)):
                 return
     raise MixedPointsError(

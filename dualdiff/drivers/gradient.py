@@ -10,7 +10,7 @@ import numpy as np
 
 from dualdiff.core.array import DualArray
 from dualdiff.drivers.forms import derived
-from dualdiff.drivers.passes import Inputs, Outputs, check_chunk_size, dense_passes, dtype_of, refuse_conjugates
+from dualdiff.drivers.passes import Inputs, Outputs, check_chunk_size, dense_passes, directions_last, dtype_of, refuse_conjugates
 from dualdiff.drivers.reverse import FORWARD_UP_TO, check_mode, pulled
 
 
@@ -147,7 +147,7 @@ def evaluate(
         parts.append(t.reshape((stop - start, *inputs.batch_shape)))
         if is_complex and stop >= inputs.size:
             break
-    flat = np.moveaxis(parts[0] if len(parts) == 1 else np.concatenate(parts), 0, -1)
+    flat = directions_last(parts[0] if len(parts) == 1 else np.concatenate(parts))
     found = split(inputs, flat[..., : inputs.size], ())
     if inputs.is_complex and not np.iscomplexobj(value):
         other = split(inputs, flat[..., inputs.size :], ())

@@ -7,6 +7,7 @@ from typing import Any
 
 from dualdiff.drivers import gradient, jacobian
 from dualdiff.drivers.forms import derived
+from dualdiff.drivers.sparse import prepared, reverse_alone
 
 
 def hessian(
@@ -15,6 +16,8 @@ def hessian(
     argnum: int = 0,
     chunk_size: int | None = None,
     mode: str = "auto",
+    sparse: Any = False,
+    check: bool = False,
     has_aux: bool = False,
     batch_dims: int = 0,
 ) -> Any:
@@ -32,6 +35,13 @@ def hessian(
         Directions in one call of f, at each level that runs forwards.
     mode : {"auto", "forward", "reverse"}
         How the gradient is taken that is differentiated forwards; see `gradient`.
+    sparse : False, True, or a pattern
+        True: the Hessian as a sparse matrix, in one pass that follows which numbers of x each part of the gradient
+        depends on.  A pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a matrix of booleans; the mirror
+        image of each entry is added): the same by Hessian-vector products, along few directions from a star colouring.
+        ``hessian(f, sparse=pattern)`` finds those once, for any number of x, and may be shared by threads.
+    check : bool
+        Compare the pattern with the entries that the Hessian has, at the cost of ``sparse=True`` more.
     has_aux : bool
         f returns a pair (result, aux); the Hessian is returned with aux.
     batch_dims : int
@@ -41,12 +51,15 @@ def hessian(
     -------
     array
         Of shape ``x.shape + x.shape``; with containers the nesting of x, and in each place the nesting of x again.
-        Without arguments: the Hessian as a function.
+        Without arguments: the Hessian as a function.  With ``sparse``, a ``scipy.sparse.csr_array`` of shape
+        (x.size, x.size).
 
     Raises
     ------
     ValueError
-        If f returns an array.
+        If f returns an array, or the pattern does not fit x; with ``check``, if the pattern lacks an entry.
+    ImportError
+        With ``sparse``, if SciPy is not installed.
 
     Notes
     -----
@@ -64,6 +77,8 @@ def hessian(
         "argnum": argnum,
         "chunk_size": chunk_size,
         "mode": mode,
+        "sparse": prepared("hessian", sparse, not args, symmetric=True),
+        "check": check,
         "has_aux": has_aux,
         "batch_dims": batch_dims,
     }
@@ -79,6 +94,8 @@ def value_gradient_and_hessian(
     argnum: int = 0,
     chunk_size: int | None = None,
     mode: str = "auto",
+    sparse: Any = False,
+    check: bool = False,
     has_aux: bool = False,
     batch_dims: int = 0,
 ) -> Any:
@@ -97,6 +114,8 @@ def value_gradient_and_hessian(
         "argnum": argnum,
         "chunk_size": chunk_size,
         "mode": mode,
+        "sparse": prepared("value_gradient_and_hessian", sparse, not args, symmetric=True),
+        "check": check,
         "has_aux": has_aux,
         "batch_dims": batch_dims,
     }
@@ -112,16 +131,21 @@ def evaluate(
     argnum: int,
     chunk_size: int | None,
     mode: str,
+    sparse: Any,
+    check: bool,
     has_aux: bool,
     batch_dims: int,
 ) -> tuple[tuple[Any, Any], Any, Any]:
     """Value and aux, gradient, Hessian."""
+    if sparse is not False:
+        # Forwards every part of the gradient would seem to depend on every number that f depends on.
+        mode = reverse_alone("hessian", mode)
 
     def slope(*args: Any) -> Any:
         value, slope, aux = gradient.evaluate("hessian", f, args, argnum, chunk_size, mode, has_aux, batch_dims)
         return slope, (value, slope, aux)
 
     _, result, (value, found, aux) = jacobian.evaluate(
-        "hessian", slope, args, argnum, chunk_size, "forward", True, batch_dims
+        "hessian", slope, args, argnum, chunk_size, "forward", sparse, check, True, batch_dims
     )
     return (value, aux), found, result

@@ -10,8 +10,9 @@ import numpy as np
 
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.gradient import split
-from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, recorded_pass
+from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, directions_last, recorded_pass
 from dualdiff.drivers.reverse import check_mode, pulled_rows
+from dualdiff.drivers.sparse import prepared, sparsely
 
 
 def jacobian(
@@ -20,6 +21,8 @@ def jacobian(
     argnum: int = 0,
     chunk_size: int | None = None,
     mode: str = "auto",
+    sparse: Any = False,
+    check: bool = False,
     has_aux: bool = False,
     batch_dims: int = 0,
 ) -> Any:
@@ -38,6 +41,13 @@ def jacobian(
     mode : {"auto", "forward", "reverse"}
         "forward" takes the columns, along chunks of directions; "reverse" records one run of f and takes the rows.
         "auto" takes "forward", unless that needs several passes and f has fewer results than x has numbers.
+    sparse : False, True, or a pattern
+        True: the Jacobian as a sparse matrix, in one pass that follows which numbers of x each result depends on.  A
+        pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a matrix of booleans): the same by passes along
+        sums of columns that have no row in common.  ``jacobian(f, sparse=pattern)`` finds those sums once, for any number
+        of x, and may be shared by threads.
+    check : bool
+        Compare the pattern with the entries that f has, at the cost of ``sparse=True`` more.
     has_aux : bool
         f returns a pair (result, aux); the Jacobian is returned with aux.
     batch_dims : int
@@ -48,11 +58,15 @@ def jacobian(
     array
         Of shape ``f(x).shape + x.shape``; with containers, the nesting of f(x) and in each place the nesting of x;
         with ``batch_dims``, the batch axes once, before both.  Without arguments: the Jacobian as a function.
+        With ``sparse``, a ``scipy.sparse.csr_array`` of shape (f(x).size, x.size), the numbers of arrays in C order and
+        those of containers leaf by leaf.
 
     Raises
     ------
     ValueError
-        If ``batch_dims`` does not fit the shapes.
+        If ``batch_dims`` or the pattern does not fit the shapes; with ``check``, if the pattern lacks an entry.
+    ImportError
+        With ``sparse``, if SciPy is not installed.
     NotHolomorphicError
         If x is complex and f uses conj, abs, real or imag.
 
@@ -72,6 +86,8 @@ def jacobian(
         "argnum": argnum,
         "chunk_size": chunk_size,
         "mode": mode,
+        "sparse": prepared("jacobian", sparse, not args),
+        "check": check,
         "has_aux": has_aux,
         "batch_dims": batch_dims,
     }
@@ -87,6 +103,8 @@ def value_and_jacobian(
     argnum: int = 0,
     chunk_size: int | None = None,
     mode: str = "auto",
+    sparse: Any = False,
+    check: bool = False,
     has_aux: bool = False,
     batch_dims: int = 0,
 ) -> Any:
@@ -105,6 +123,8 @@ def value_and_jacobian(
         "argnum": argnum,
         "chunk_size": chunk_size,
         "mode": mode,
+        "sparse": prepared("value_and_jacobian", sparse, not args),
+        "check": check,
         "has_aux": has_aux,
         "batch_dims": batch_dims,
     }
@@ -121,12 +141,16 @@ def evaluate(
     argnum: int,
     chunk_size: int | None,
     mode: str,
+    sparse: Any,
+    check: bool,
     has_aux: bool,
     batch_dims: int,
 ) -> tuple[Any, Any, Any]:
     """Value, Jacobian and aux."""
     check_mode(operator, mode)
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
+    if sparse is not False or check:
+        return sparsely(inputs, sparse, check, chunk_size, mode)
     conjugates = "refused" if inputs.is_complex else "allowed"
     if mode == "reverse":
         return _reverse(inputs, chunk_size, conjugates)
@@ -140,17 +164,17 @@ def evaluate(
                 return _reverse(inputs, chunk_size, conjugates)
         reads = outputs.reads()
         if start == 0 and stop == inputs.size:
-            columns = [np.moveaxis(t, 0, -1) for t in reads]
+            columns = [directions_last(t) for t in reads]
             break
         if not columns and not any(hasattr(t, "space") for t in reads):
             columns = [np.empty((*t.shape[1:], inputs.size), t.dtype) for t in reads]
         if columns and isinstance(columns[0], np.ndarray):
             for column, t in zip(columns, reads, strict=True):
-                column[..., start:stop] = np.moveaxis(t, 0, -1)
+                column[..., start:stop] = directions_last(t)
         else:
             columns = columns or [[] for _ in reads]
             for column, t in zip(columns, reads, strict=True):
-                column.append(np.moveaxis(t, 0, -1))
+                column.append(directions_last(t))
     columns = [np.concatenate(c, axis=-1) if isinstance(c, list) else c for c in columns]
     result = []
     for full, value in zip(columns, first.values, strict=True):

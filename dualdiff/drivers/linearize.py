@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.dual import AnyDual
-from dualdiff.drivers.containers import Rebuild, flatten
+from dualdiff.core.extras import load
+from dualdiff.drivers.containers import Rebuild, aligned, flatten
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.passes import Inputs, recorded_pass
 from dualdiff.tangents.recorded import Program
@@ -30,9 +31,7 @@ class Side:
 
     def leaves(self, tree: Any, name: str) -> list[Any]:
         """The leaves of what the map is applied to, checked."""
-        leaves, _ = flatten(tree)
-        if len(leaves) != len(self.shapes):
-            raise ValueError(f"{name} has {len(leaves)} entries, and {len(self.shapes)} are needed")
+        leaves = aligned(tree, self.rebuild(range(len(self.shapes))), name)
         checked = []
         for leaf, shape, dtype in zip(leaves, self.shapes, self.dtypes, strict=True):
             if not isinstance(leaf, AnyDual):
@@ -93,45 +92,77 @@ class Linear:
     def __repr__(self) -> str:
         return f"<linear map of shape {self.shape}, recorded in {len(self._program.nodes)} steps>"
 
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a linearized function holds the steps of its run and cannot be pickled: linearize inside the process"
+        )
+
     def as_linear_operator(self) -> Any:
-        """The map as a ``scipy.sparse.linalg.LinearOperator`` on flat arrays.
+        """The map as a ``scipy.sparse.linalg.LinearOperator`` on flat arrays, for its solvers.
+
+        Containers are flattened, one entry after the other.  If anything is complex, so is the operator, in all places.
 
         Raises
         ------
         ImportError
             If SciPy is not installed.
+
+        Examples
+        --------
+        >>> from scipy.sparse.linalg import lsqr
+        >>> from dualdiff import linearize
+        >>> y, L = linearize(lambda x: np.array([x[0] + x[1], x[0] * x[1]]), np.array([1.0, 3.0]))
+        >>> lsqr(L.as_linear_operator(), np.array([2.0, 4.0]))[0].round(9)
+        array([1., 1.])
         """
-        try:
-            from scipy.sparse.linalg import LinearOperator
-        except ImportError as error:
-            raise ImportError("as_linear_operator needs SciPy: pip install 'dualdiff[scipy]'") from error
-        forward = self if not self._transposed else self.T
+        scipy = load("scipy.sparse.linalg", "scipy", "Linear.as_linear_operator")
+        forward = self.T if self._transposed else self
         push, pull = _flat(forward, self._inputs, self._outputs), _flat(forward.T, self._outputs, self._inputs)
         dtype = np.result_type(*self._inputs.dtypes, *self._outputs.dtypes)
-
-        def adjoint(w: Any) -> Any:
-            return np.conjugate(pull(np.conjugate(w)))
-
-        if self._transposed:
-            return LinearOperator(
-                self.shape, matvec=pull, rmatvec=lambda v: np.conjugate(push(np.conjugate(v))), dtype=dtype
-            )
-        return LinearOperator(self.shape, matvec=push, rmatvec=adjoint, dtype=dtype)
+        if dtype.kind == "c":
+            push, pull = _complexified(push, pull, self._inputs, self._outputs)
+        operator = scipy.LinearOperator(
+            forward.shape, matvec=push, rmatvec=lambda w: np.conjugate(pull(np.conjugate(w))), dtype=dtype
+        )
+        return operator.T if self._transposed else operator
 
 
 def _flat(linear: Linear, source: Side, target: Side) -> Callable[[Any], Any]:
-    """The map from a flat array to a flat array."""
+    """The map from a flat array to a flat array; of a complex one, a real place takes the real part."""
+    dtype = np.result_type(*target.dtypes)
 
     def apply(flat: Any) -> Any:
-        flat = np.ravel(flat)
-        ends = np.cumsum([math.prod(shape) for shape in source.shapes])
-        leaves = [
-            flat[end - math.prod(shape) : end].reshape(shape) for end, shape in zip(ends, source.shapes, strict=True)
-        ]
+        flat, leaves, start = np.ravel(flat), [], 0
+        for shape, found in zip(source.shapes, source.dtypes, strict=True):
+            leaf = flat[start : start + math.prod(shape)].reshape(shape)
+            leaves.append(leaf if found.kind == "c" else np.real(leaf))
+            start += math.prod(shape)
         result, _ = flatten(linear(source.rebuild(leaves)))
-        return np.concatenate([np.ravel(leaf) for leaf in result])
+        return np.concatenate([np.empty(0, dtype), *(np.ravel(leaf) for leaf in result)])
 
     return apply
+
+
+def _complexified(push: Any, pull: Any, inputs: Side, outputs: Side) -> tuple[Any, Any]:
+    """The maps from flat arrays to flat arrays for complex numbers in all places, the real ones too."""
+
+    def is_real(side: Side) -> Any:
+        return np.concatenate(
+            [np.full(math.prod(shape), dtype.kind != "c") for shape, dtype in zip(side.shapes, side.dtypes, strict=True)]
+        )
+
+    real_in, real_out = is_real(inputs), is_real(outputs)
+
+    def by_parts(linear: Any, v: Any, real: Any) -> Any:
+        return linear(v) + 1j * linear(np.where(real, np.imag(v), 0.0))
+
+    def transposed(w: Any) -> Any:
+        w = np.ravel(w)
+        found = by_parts(pull, w, real_out)
+        # The pull pairs with real inputs as a real part; the imaginary part of w J is the real part of -i w J.
+        return np.where(real_in, found + 1j * np.real(pull(np.where(real_out, 0.0, -1j * w))), found)
+
+    return lambda v: by_parts(push, np.ravel(v), real_in), transposed
 
 
 def linearize(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False) -> Any:

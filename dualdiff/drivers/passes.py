@@ -22,6 +22,8 @@ from dualdiff.tangents.sparse import Sparse
 
 #: A dense tangent has at most about this many numbers, unless `chunk_size` says otherwise.
 CHUNK_ELEMENTS = 1 << 17
+#: But a pass takes at least so many directions, because it computes the values once again.
+CHUNK_AT_LEAST = 4
 
 
 class Inputs:
@@ -85,7 +87,7 @@ class Inputs:
         """The ranges of directions of each pass; one empty pass if there are none."""
         if chunk_size is None:
             weight = sum(map(_weight, self.leaves))
-            chunk_size = max(1, CHUNK_ELEMENTS // max(weight, 1))
+            chunk_size = max(CHUNK_AT_LEAST, CHUNK_ELEMENTS // max(weight, 1))
             # Passes of even size cost the same number of calls and less memory.
             passes = -(-directions // chunk_size)
             chunk_size = max(1, -(-directions // max(passes, 1)))
@@ -128,6 +130,11 @@ class Directions:
     rows: Callable[[int, int], Any]
 
 
+def directions_last(t: Any) -> Any:
+    """The tangents with the axis of directions behind all others."""
+    return t.transpose((*range(1, t.ndim), 0))
+
+
 def check_chunk_size(operator: str, chunk_size: Any) -> None:
     """Refuse what is not a number of directions."""
     if chunk_size is None:
@@ -150,9 +157,11 @@ def _weight(x: Any) -> int:
 
 
 def _dual(value: Any, raw: Any, space: TangentSpace) -> Any:
-    # Every pass works on a copy: f may write into its argument.
-    if getattr(value, "shape", ()) or isinstance(value, (np.ndarray, DualArray)):
-        return DualArray(value.copy("K") if isinstance(value, np.ndarray) else np.copy(value), raw, space)
+    if isinstance(value, (np.ndarray, DualArray)):
+        array = DualArray(value, raw, space)
+        # The values are the caller's: what f writes into its argument goes into a copy.
+        array.held = True
+        return array
     return Dual(value, raw, space)
 
 
@@ -186,8 +195,12 @@ class Outputs:
         return getattr(self.values[i], "shape", ())
 
     def reads(self) -> list[Any]:
-        """The tangents as numbers."""
-        return [self.space.read(t, value) for t, value in zip(self.tangents, self.values, strict=True)]
+        """The tangents as numbers.  They are the caller's from now on, and share no memory with anything else."""
+        reads: list[Any] = []
+        for t, value in zip(self.tangents, self.values, strict=True):
+            others = [*reads, *self.values] if self.aux is None else None
+            reads.append(self.space.read(t, value) if others is None else self.space.give(t, value, others))
+        return reads
 
 
 def check_outer(x: AnyDual, space: TangentSpace) -> None:

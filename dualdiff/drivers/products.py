@@ -9,7 +9,7 @@ import numpy as np
 
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers import gradient
-from dualdiff.drivers.containers import flatten
+from dualdiff.drivers.containers import aligned, check_running
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.passes import Inputs, single_pass
 
@@ -128,9 +128,7 @@ def _with_direction(
         raise ValueError(f"{operator}: argnum={argnum}, but f takes {len(rest) + 1} positional arguments")
     rest.insert(argnum % (len(rest) + 1), x)
     inputs = Inputs(operator, f, tuple(rest), argnum, has_aux)
-    leaves, _ = flatten(v)
-    if len(leaves) != len(inputs.leaves):
-        raise ValueError(f"{operator}: v has {len(leaves)} entries and x has {len(inputs.leaves)}")
+    leaves = aligned(v, inputs.rebuild(range(len(inputs.leaves))), f"{operator}: the direction v")
     tangents = []
     for t, leaf, shape in zip(leaves, inputs.leaves, inputs.shapes, strict=True):
         if not isinstance(t, AnyDual):
@@ -143,6 +141,7 @@ def _with_direction(
         if t.dtype.kind == "c" and dtype.kind != "c":
             raise TypeError(f"{operator}: the direction v is complex, and x is real")
         if isinstance(t, AnyDual):
+            check_running(t)
             tangents.append(t if t.dtype == dtype else t.astype(dtype))
         else:
             t = t.astype(dtype)

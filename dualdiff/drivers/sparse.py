@@ -9,7 +9,7 @@ import numpy as np
 
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.colouring import column_colours, star_colours
-from dualdiff.drivers.passes import Directions, Inputs, Outputs, dense_passes, sparse_pass
+from dualdiff.drivers.passes import Directions, Inputs, Outputs, check_chunk_size, dense_passes, sparse_pass
 from dualdiff.tangents.pattern import Pattern, index_dtype, scipy_sparse
 from dualdiff.tangents.sparse import Rows
 
@@ -20,9 +20,9 @@ class Compression:
     Made once, used for many x; never changed, so that threads may share it.
     """
 
-    def __init__(self, pattern: Pattern, symmetric: bool) -> None:
+    def __init__(self, pattern: Pattern, symmetric: bool, thorough: bool = True) -> None:
         self.pattern, self.symmetric = pattern, symmetric
-        colours = star_colours(pattern) if symmetric else column_colours(pattern)
+        colours = (star_colours if symmetric else column_colours)(pattern, thorough)
         self.count = int(colours.max()) + 1 if len(colours) else 0
         self.colours = colours.astype(np.min_scalar_type(self.count))
         rows, columns = pattern.row_of_entries(), pattern.indices
@@ -64,7 +64,7 @@ class Compression:
         return f"<pattern {self.shape[0]} x {self.shape[1]}, {self.pattern.size} entries, {self.count} colours>"
 
 
-def prepared(operator: str, sparse: Any, symmetric: bool = False) -> Any:
+def prepared(operator: str, sparse: Any, thorough: bool, symmetric: bool = False) -> Any:
     """What ``sparse=`` was given, with a pattern coloured."""
     if sparse is True or sparse is False:
         return sparse
@@ -78,7 +78,7 @@ def prepared(operator: str, sparse: Any, symmetric: bool = False) -> Any:
                 "Hessian is square"
             )
         pattern = symmetrised(pattern)
-    return Compression(pattern, symmetric)
+    return Compression(pattern, symmetric, thorough)
 
 
 def pattern_of(operator: str, sparse: Any) -> Pattern:
@@ -114,10 +114,18 @@ def symmetrised(pattern: Pattern) -> Pattern:
     return Pattern.of_keys(np.unique(keys), (pattern.rows, pattern.columns))
 
 
-def evaluate(inputs: Inputs, sparse: Any, chunk_size: int | None, check: bool) -> tuple[Any, Any, Any]:
+def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, mode: str) -> tuple[Any, Any, Any]:
     """Value, derivative as a ``csr_array`` of shape (f(x).size, x.size), and aux."""
-    conjugates = "refused" if inputs.is_complex else "allowed"
+    operator = inputs.operator
+    if check and not isinstance(sparse, Compression):
+        raise ValueError(f"{operator}: check=True compares a pattern with f, and sparse={sparse} is no pattern")
+    if mode == "reverse":
+        raise ValueError(f"{operator}: a sparse Jacobian is taken forwards; leave out mode, or sparse")
+    if inputs.batch_dims:
+        raise ValueError(f"{operator}: sparse and batch_dims exclude each other; sparse finds by itself what is apart")
+    check_chunk_size(operator, chunk_size)
     _refuse_outer(inputs, inputs.leaves)
+    conjugates = "refused" if inputs.is_complex else "allowed"
     if sparse is True:
         outputs = sparse_pass(inputs, conjugates)
         _refuse_outer(inputs, outputs.values)
@@ -126,6 +134,13 @@ def evaluate(inputs: Inputs, sparse: Any, chunk_size: int | None, check: bool) -
     if check:
         _check(inputs, sparse.pattern, rows_of(sparse_pass(inputs, conjugates)))
     return outputs.value, sparse.decompressed(compressed), outputs.aux
+
+
+def reverse_alone(operator: str, mode: str) -> str:
+    """The mode of the gradient whose sparse Jacobian is a Hessian."""
+    if mode == "forward":
+        raise ValueError(f"{operator}: a sparse Hessian is the derivative of a reverse gradient; leave out mode")
+    return "reverse"
 
 
 def rows_of(outputs: Outputs) -> Rows:
@@ -149,8 +164,11 @@ def _compressed(
     first: Any = None
     compressed: Any = None
     for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates, directions=compression.directions()):
-        reads = outputs.reads()
-        _refuse_outer(inputs, reads)
+        reads = [
+            np.zeros((stop - start, *outputs.shape(i)), np.result_type(value)) if t is None else t
+            for i, (t, value) in enumerate(zip(outputs.tangents, outputs.values, strict=True))
+        ]
+        _refuse_outer(inputs, [*outputs.values, *reads])
         if first is None:
             first = outputs
             found = sum(t[0].size for t in reads) if compression.count else rows
@@ -184,12 +202,6 @@ def _wrong_shape(inputs: Inputs, compression: Compression, found: str) -> ValueE
         f"{inputs.operator}: the pattern given as sparse has the shape {compression.shape}, but {found}; it needs a row "
         "for each result of f and a column for each number of x"
     )
-
-
-def refuse_complex(inputs: Inputs) -> None:
-    """Refuse complex x where second derivatives are taken as one real matrix."""
-    if inputs.is_complex:
-        raise TypeError(f"{inputs.operator}: x is complex, and sparse Hessians are those of functions of real numbers")
 
 
 def _refuse_outer(inputs: Inputs, arrays: list[Any]) -> None:

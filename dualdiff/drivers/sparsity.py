@@ -60,7 +60,7 @@ def hessian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
     Parameters
     ----------
     f : callable
-        A function of a real array (or nested tuples and dicts) that returns one number.
+        A function of an array (or nested tuples and dicts) that returns one number.
     *args
         The arguments of f.
     argnum : int
@@ -75,8 +75,6 @@ def hessian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
     ------
     ValueError
         If f returns an array.
-    TypeError
-        If x is complex.
     ImportError
         If SciPy is not installed.
 
@@ -99,9 +97,7 @@ def hessian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
     def slope(*args: Any) -> Any:
         return gradient.evaluate("hessian_sparsity", f, args, argnum, None, "reverse", False, 0)[1]
 
-    inputs = Inputs("hessian_sparsity", slope, args, argnum)
-    sparse.refuse_complex(inputs)
-    pattern = sparse.symmetrised(_pattern(inputs).pattern)
+    pattern = sparse.symmetrised(_pattern(Inputs("hessian_sparsity", slope, args, argnum)).pattern)
     return Rows(pattern, None).as_array()
 
 

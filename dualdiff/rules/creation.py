@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -201,58 +200,56 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
     dst[...] = src if where is True else np.where(where, src, dst)
 
 
-def _put_into(function: Any) -> Any:
-    name = function.__name__
-
-    def implementation(target: Any, *args: Any, **kwargs: Any) -> None:
-        if not isinstance(target, DualArray):
-            raise plain_target(f"the target of numpy.{name}")
-        numbers = np.arange(target.size).reshape(target.shape)
-        WRITERS[name](target, numbers, *args, **kwargs)
-
-    return implementation
+def _numbers(target: Any, name: str) -> Any:
+    """The elements of an array that is written into, numbered."""
+    if not isinstance(target, DualArray):
+        raise plain_target(f"the target of numpy.{name}")
+    return np.arange(target.size).reshape(target.shape)
 
 
-def _put(target: Any, numbers: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
-    places = np.ravel(np.take(numbers, ind, mode=mode))
-    v = np.ravel(operand(v))
-    target.flat[places] = v[np.arange(len(places)) % len(v)]
-
-
-def _place(target: Any, numbers: Any, mask: Any, vals: Any) -> None:
-    places = np.extract(plain_values(mask), numbers)
-    vals = np.ravel(operand(vals))
-    target.flat[places] = vals[np.arange(len(places)) % len(vals)]
-
-
-def _putmask(target: Any, numbers: Any, mask: Any, values: Any) -> None:
-    places = np.extract(plain_values(mask), numbers)
+def _write_in_turn(target: DualArray, places: Any, values: Any, turns: Any) -> None:
+    """Write at numbered places; the values are repeated as often as needed."""
     values = np.ravel(operand(values))
-    target.flat[places] = values[places % len(values)]
+    if len(values):
+        target.flat[places] = values[turns % len(values)]
 
 
-def _fill_diagonal(target: Any, numbers: Any, val: Any, wrap: bool = False) -> None:
-    marks = np.zeros(target.shape, bool)
+@implements(np.put)
+def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
+    places = np.ravel(np.take(_numbers(a, "put"), ind, mode=mode))
+    _write_in_turn(a, places, v, np.arange(len(places)))
+
+
+@implements(np.place)
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    places = np.extract(plain_values(mask), _numbers(arr, "place"))
+    if len(places) and not np.size(plain_values(operand(vals))):
+        raise ValueError("Cannot insert from an empty array!")
+    _write_in_turn(arr, places, vals, np.arange(len(places)))
+
+
+@implements(np.putmask)
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    mask = np.asarray(plain_values(operand(mask)), bool)
+    numbers = _numbers(a, "putmask")
+    if mask.size != numbers.size:
+        raise ValueError(f"putmask: the mask has shape {mask.shape}, and the array {numbers.shape}")
+    places = numbers.ravel()[mask.ravel()]
+    _write_in_turn(a, places, values, places)
+
+
+@implements(np.fill_diagonal)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    marks = np.zeros(_numbers(a, "fill_diagonal").shape, bool)
     np.fill_diagonal(marks, True, wrap)
     places = np.flatnonzero(marks)
-    val = np.ravel(operand(val))
-    target.flat[places] = val[np.arange(len(places)) % len(val)]
+    _write_in_turn(a, places, val, np.arange(len(places)))
 
 
-def _put_along_axis(target: Any, numbers: Any, indices: Any, values: Any, axis: Any) -> None:
-    places = np.take_along_axis(numbers, indices, axis)
-    target.flat[np.ravel(places)] = np.ravel(np.broadcast_to(operand(values), shape_of(places)))
-
-
-WRITERS: dict[str, Callable[..., None]] = {
-    "put": _put,
-    "place": _place,
-    "putmask": _putmask,
-    "fill_diagonal": _fill_diagonal,
-    "put_along_axis": _put_along_axis,
-}
-for _name in WRITERS:
-    implements(getattr(np, _name))(_put_into(getattr(np, _name)))
+@implements(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
+    places = np.take_along_axis(_numbers(arr, "put_along_axis"), indices, axis)
+    arr.flat[np.ravel(places)] = np.ravel(np.broadcast_to(operand(values), shape_of(places)))
 
 
 def add_at(a: Any, indices: Any, b: Any = 0.0) -> None:

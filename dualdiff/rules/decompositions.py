@@ -21,8 +21,6 @@ from dualdiff.rules.terms import (
     Term,
     adjoint,
     hadamard,
-    hermitian_part,
-    is_complex_valued,
     result,
     revalued,
     rounding,
@@ -52,12 +50,12 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
 def _read_triangle(t: Term, upper: bool = False) -> Term:
     """The change of the Hermitian matrix of which LAPACK reads one triangle."""
     n = t.shape[-1]
-    half = t * triangle(np.empty((n, n)), upper)
+    half: Term = t * triangle(np.empty((n, n)), upper)
     return half + half.H
 
 
 @implements(np.linalg.qr)
-def qr(a: Any, mode: str = "reduced") -> Any:
+def qr(a: Any, mode: Any = "reduced") -> Any:
     r""":math:`Q^* dA R^{-1} = Q^* dQ + dR R^{-1}`, an anti-Hermitian matrix and an upper triangle."""
     if mode in ("raw", "e", "economic"):
         raise no_rule(f"numpy.linalg.qr with mode={mode!r}", " (its Householder vectors are internals of LAPACK)")
@@ -85,7 +83,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
             # The diagonal of R is real.
             turn += (within * (unit * unit.T)).imag * 1j
         upper = np.tri(*r.shape[-2:][::-1], dtype=unit.dtype).T
-        of_r = result(operands, r, (t.left(adjoint(q)) - turn.right(r)) * upper)
+        of_r = result(operands, found if only_r else r, (t.left(adjoint(q)) - turn.right(r)) * upper)
         if only_r:
             return of_r
         of_q = turn.left(q)
@@ -121,7 +119,7 @@ def _complete_qr(a: Any) -> Any:
 
 # -- eigenvalues of Hermitian matrices ---------------------------------------------------------------------------------
 @implements(np.linalg.eigh)
-def eigh(a: Any, UPLO: str = "L") -> Any:
+def eigh(a: Any, UPLO: Any = "L") -> Any:
     r""":math:`V^* dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega` with :math:`dV = V \Omega`."""
     operands = Operands(a)
     found = np.linalg.eigh(operands.values[0], UPLO)
@@ -138,7 +136,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
 
 
 @implements(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Any:
+def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
     operands = Operands(a)
     w = np.linalg.eigvalsh(operands.values[0], UPLO)
     (t,) = terms(operands, "eigvalsh")
@@ -151,7 +149,8 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
 
 def _along(t: Term, rows: Any, columns: Any) -> Term:
     """The diagonal of ``rows @ t @ columns``."""
-    return (t.right(columns) * np.swapaxes(rows, -1, -2)).sum(-2)
+    both: Term = t.right(columns) * np.swapaxes(rows, -1, -2)
+    return both.sum(-2)
 
 
 def _over_gaps(w: Any, noise: Any = None) -> Any:
@@ -179,7 +178,8 @@ def _turned(change: Term, vectors: Any) -> Term:
     # Of several real components the first: a decomposition of a stack has it in one place.
     place = np.where(np.any(is_real, axis=-2), np.argmax(is_real, axis=-2), np.argmax(size, axis=-2))
     key = (*np.indices(place.shape, sparse=True)[:-1], place, np.arange(place.shape[-1]))
-    row = (change[key] * (1 / vectors[key])).imag * 1j
+    relative: Term = change[key] * (1 / vectors[key])
+    row = relative.imag * 1j
     return row.reshape((*row.shape[:-1], 1, row.shape[-1]))
 
 
@@ -241,7 +241,7 @@ def _left_vectors(operands: Operands, w: Any, v: Any) -> tuple[Any, Any]:
 
 # -- singular values ---------------------------------------------------------------------------------------------------
 @implements(np.linalg.svd)
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, hermitian: Any = False) -> Any:
     r""":math:`U^* dA V = \Omega S + dS - S \Psi` with :math:`U^* dU = \Omega`, :math:`V^* dV = \Psi`.
 
     What lies outside of the first columns of U and V is decided on up to a rotation only: there is no derivative where
@@ -252,7 +252,9 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
         found = np.linalg.svd(operands.values[0], full_matrices, compute_uv, True)
         if not compute_uv:
             return revalued(lambda v: found, lambda x: _hermitian_svd(x)[1], a)
-        return type(found)(*(revalued(lambda v, i=i: found[i], lambda x, i=i: _hermitian_svd(x)[i], a) for i in range(3)))
+        return type(found)(
+            *(revalued(lambda v, i=i: found[i], lambda x, i=i: _hermitian_svd(x)[i], a) for i in range(3))
+        )
     if not compute_uv:
         return _singular_values(a, np.linalg.svd(operands.values[0], full_matrices, False))
     found = np.linalg.svd(operands.values[0], full_matrices)
@@ -305,12 +307,11 @@ def _completed(t: Term, change: Term, columns: Any) -> Term:
     size, k = columns.shape[-1], change.shape[-1]
     if size == k:
         return change
-    unit = np.eye(size, dtype=plain_values(columns).dtype)
     known, rest = columns[..., :k], columns[..., k:]
     others = -change.left(adjoint(rest)).H.left(known)
     if size - k > 1 or t.is_complex:
         others += t.map(undefined(t.shape, others.shape))
-    return change.right(unit[:k]) + others.right(unit[k:])
+    return change.beside(others)
 
 
 @implements(np.linalg.svdvals)

@@ -15,7 +15,7 @@ from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import TangentSpace
 
 #: From so many rows on, triangular factors pay: below, the inverse costs less than a call of SciPy.
-LARGE = 48
+LARGE = 32
 
 
 class Factored:
@@ -42,8 +42,9 @@ class Factored:
         inner = self if operands.values[0] is self.matrix else self._inner
         assert inner is not None
         x = inner.solve(operands.values[1], transposed)
+        of_a, of_b = terms(operands, "solve")
         with np.errstate(all="ignore"):
-            return result(operands, x, solution(inner, x, *terms(operands, "solve"), transposed=transposed))
+            return result(operands, x, solution(inner, x, of_a, of_b, transposed))
 
     def _solve_plain(self, b: Any, transposed: bool) -> Any:
         if self._large and b.size:
@@ -222,7 +223,8 @@ def _pivots(a: Any, threshold: float) -> tuple[Any, Any, int]:
     """Rows and columns in the order of complete pivoting, and how many pivots are not small beside the first."""
     a = np.array(a, np.result_type(a, np.float64))
     n = len(a)
-    rows, columns = np.arange(n), np.arange(n)
+    rows: Any = np.arange(n)
+    columns: Any = np.arange(n)
     first = 0.0
     for k in range(n):
         rest = np.abs(a[k:, k:])
@@ -240,7 +242,8 @@ def _pivots(a: Any, threshold: float) -> tuple[Any, Any, int]:
 
 def _parity(order: Any) -> float:
     """The sign of a permutation."""
-    sign, seen = 1.0, set()
+    sign = 1.0
+    seen: set[int] = set()
     for start in range(len(order)):
         place, length = start, 0
         while place not in seen:

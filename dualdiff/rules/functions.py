@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -86,8 +87,8 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
 def _extended(function: Callable[..., Any], ufunc: np.ufunc) -> Callable[..., Any]:
     """The ufunc, of the numbers as complex ones where NumPy takes them so to leave its real domain."""
 
-    def implementation(*args: Any) -> Any:
-        operands = [operand(a) for a in args]
+    def implementation(*args: Any, **kwargs: Any) -> Any:
+        operands = [operand(a) for a in inspect.signature(function).bind(*args, **kwargs).args]
         if np.iscomplexobj(function(*map(plain_values, operands))):
             operands = [a + 0j for a in operands]
         return ufunc(*operands)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import operand
-from dualdiff.rules.factorization import Factored, adjugate, factored, solution
+from dualdiff.rules.factorization import Factored, adjugate, factored, solution, solving
 from dualdiff.rules.products import multilinear
 from dualdiff.rules.support import Operands, axes_of, by_value, implements, into, plain_values, shape_of
 from dualdiff.rules.terms import Term, adjoint, hermitian_part, is_complex_valued, result, revalued, rounding, terms
@@ -134,7 +134,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     x, residuals, rank, s = np.linalg.lstsq(va, vb, plain_values(rcond))
     of_a, of_b = terms(operands, "lstsq")
     m, n = shape_of(va)
-    if of_a is None and of_b is None or not m * n:
+    if (of_a is None and of_b is None) or not m * n:
         return result(operands, x), result(operands, residuals), rank, result(operands, s)
     plain, large = plain_values(va), np.arange(min(m, n)) < rank
     singular = plain_values(s)
@@ -201,7 +201,7 @@ def slogdet(a: Any) -> Any:
             ratio = t.einsum("ij,ji->", inverse)
         else:
             # Singular: the way that keeps a zero tangent zero.
-            ratio = solution(matrix, np.zeros(t.shape, plain_values(inverse).dtype), None, t).diagonal().sum(-1)
+            ratio = t.map(solving(matrix, t.shape)).diagonal().sum(-1)
         turn = ratio.imag * (1j * found[0]) if ratio.is_complex else None
         return type(found)(result(operands, found[0], turn), result(operands, found[1], ratio.real))
 
@@ -211,9 +211,10 @@ def slogdet(a: Any) -> Any:
 def matrix_power(a: Any, n: Any) -> Any:
     """The products that NumPy forms, in its order."""
     a, n = operand(a), operator.index(n)
-    if n == 0:
+    if n == 0 or shape_of(a)[-2:-1] != shape_of(a)[-1:]:
+        # Of matrices that are not square NumPy says so.
         operands = Operands(a)
-        return result(operands, np.linalg.matrix_power(operands.values[0], 0))
+        return result(operands, np.linalg.matrix_power(operands.values[0], n))
     if n < 0:
         a, n = np.linalg.inv(a), -n
     if n == 1:
@@ -325,15 +326,18 @@ def _norm(function: Any, x: Any, ord: Any, axes: tuple[int, ...], is_vector: boo
 
 def _norm_weights(x: Any, length: Any, ord: Any) -> Any:
     """The partial derivatives of a vector norm; zero at the zero vector for the orders that have a cusp there."""
-    positive = np.where(length == 0, 1.0, length)
     if ord in (None, 2, "fro", "f"):
-        return np.conjugate(x) / positive
-    size = np.abs(x)
-    if is_complex_valued(x):
-        sign = np.conjugate(x) / np.where(size == 0, 1.0, size)
+        weights = np.conjugate(x) / length
     else:
-        sign = np.copysign(1.0, plain_values(x))
-    return sign if ord == 1 else np.where(length == 0, 0.0, sign * (size / positive) ** (ord - 1))
+        size = np.abs(x)
+        if is_complex_valued(x):
+            sign = np.where(size == 0, 0.0, np.conjugate(x) / size)
+        else:
+            sign = np.copysign(1.0, plain_values(x))
+        if ord == 1:
+            return sign
+        weights = sign * (size / length) ** (ord - 1)
+    return np.where(length == 0, 0.0, weights)
 
 
 def _matrix_norm(x: Any, ord: Any) -> Any:

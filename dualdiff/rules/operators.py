@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import DualArray
-from dualdiff.core.dual import AnyDual, Float64Dual, FloatDual
+from dualdiff.core.dual import AnyDual, Dual, Float64Dual, FloatDual
 from dualdiff.core.elementwise import apply
 from dualdiff.core.registry import FLOAT_UFUNCS, UFUNCS
 from dualdiff.rules import floats
@@ -85,6 +85,8 @@ def install() -> None:
             UFUNCS[row.ufunc, "__call__"] = _ufunc_call(row)
             if row.arity == 1 and name != "sign":
                 FLOAT_UFUNCS[row.ufunc] = _Lazy(row)
+            if {"O->O", "OO->O"} & set(row.ufunc.types) and not hasattr(Dual, name):
+                setattr(Dual, name, _object_loop(row.ufunc))
     for name, (row_name, op) in BINARY.items():
         row = ROWS[row_name]
         setattr(AnyDual, f"__{name}__", _general_binary(row, op, False))
@@ -105,6 +107,11 @@ def install() -> None:
         setattr(AnyDual, f"__{name}__", _comparison(name))
         for own in FLOATS:
             setattr(own, f"__{name}__", floats.comparison(name, symbol))
+
+
+def _object_loop(ufunc: np.ufunc) -> Callable[..., Any]:
+    """The method of scalars that a ufunc calls for each element of an object array."""
+    return lambda *args: ufunc(*args)
 
 
 def partial_method(row: Row, op: Callable[..., Any]) -> Callable[..., Any]:

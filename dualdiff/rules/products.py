@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -89,26 +89,29 @@ def _letters(shape: Sequence[Any], skip: int = 0) -> str:
     return _LETTERS[skip : skip + len(shape)]
 
 
-def _batched(a: Any, b: Any, core_a: str, core_b: str) -> tuple[str, str, str]:
-    """Letters for leading axes that broadcast: those of a, of b, and of the result."""
-    na, nb = len(shape_of(a)) - len(core_a), len(shape_of(b)) - len(core_b)
+@lru_cache(maxsize=256)
+def _batched(na: int, nb: int, core_a: str, core_b: str, core_out: str) -> tuple[tuple[str, str], str]:
+    """The subscripts of factors of so many axes, with letters for leading axes that broadcast."""
+    na, nb = na - len(core_a), nb - len(core_b)
     batch = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: max(na, nb)]
-    return batch[len(batch) - na :], batch[len(batch) - nb :], batch
+    return (batch[len(batch) - na :] + core_a, batch[len(batch) - nb :] + core_b), batch + core_out
+
+
+#: How ``a @= b`` of plain arrays calls matmul.
+_LAST_AXES = [(-2, -1), (-2, -1), (-2, -1)], [(-1,), (-2, -1), (-1,)]
 
 
 def matmul(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
-    if options.pop("axes", None) is not None or options.pop("axis", None) is not None:
+    if options.pop("axes", None) not in (None, *_LAST_AXES) or options.pop("axis", None) is not None:
         raise no_rule("numpy.matmul with axes=")
     a, b = operand(x1), operand(x2)
-    if not shape_of(a) or not shape_of(b):
+    na, nb = len(shape_of(a)), len(shape_of(b))
+    if not na or not nb:
         raise ValueError("matmul: an operand is a number; use * instead")
-    core_a = "k" if a.ndim == 1 else "ik"
-    core_b = "k" if b.ndim == 1 else "kj"
-    batch_a, batch_b, batch = _batched(a, b, core_a, core_b)
-    output = batch + core_a[:-1] + core_b[1:]
-    return into(
-        out, multilinear(lambda x, y: np.matmul(x, y, **options), (a, b), (batch_a + core_a, batch_b + core_b), output)
-    )
+    core_a, core_b = "k" if na == 1 else "ik", "k" if nb == 1 else "kj"
+    inputs, output = _batched(na, nb, core_a, core_b, core_a[:-1] + core_b[1:])
+    function = partial(np.matmul, **options) if options else np.matmul
+    return into(out, multilinear(function, (a, b), inputs, output))
 
 
 UFUNCS[np.matmul, "__call__"] = matmul
@@ -125,7 +128,7 @@ def _gufunc(name: str, core_a: str, core_b: str, core_out: str, conjugated: bool
                 raise no_rule(f"numpy.{name} with axes=")
             x1, x2 = np.moveaxis(operand(x1), axis, -1), np.moveaxis(operand(x2), axis, -1)
         a, b = operand(x1), operand(x2)
-        batch_a, batch_b, batch = _batched(a, b, core_a, core_b)
+        inputs, output = _batched(len(shape_of(a)), len(shape_of(b)), core_a, core_b, core_out)
         if conjugated:
             a = np.conjugate(a)
         return into(
@@ -133,8 +136,8 @@ def _gufunc(name: str, core_a: str, core_b: str, core_out: str, conjugated: bool
             multilinear(
                 lambda x, y: ufunc(np.conjugate(x) if conjugated else x, y, **options),
                 (a, b),
-                (batch_a + core_a, batch_b + core_b),
-                batch + core_out,
+                inputs,
+                output,
             ),
         )
 
@@ -180,6 +183,10 @@ def outer(a: Any, b: Any, out: Any = None) -> Any:
 
 @implements(np.linalg.outer)
 def linalg_outer(x1: Any, x2: Any, /) -> Any:
+    if any(len(shape_of(operand(x))) != 1 for x in (x1, x2)):
+        raise ValueError(
+            f"linalg.outer takes vectors, and was given the shapes {shape_of(operand(x1))} and {shape_of(operand(x2))}"
+        )
     return outer(x1, x2)
 
 

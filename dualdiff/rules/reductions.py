@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import operand
+from dualdiff.core.array import gathered, operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import lost, no_rule
 from dualdiff.core.registry import UFUNCS
 from dualdiff.rules.support import Operands, axes_of, axis_of, implements, into, plain_values, shape_of
 from dualdiff.tangents.linear import NamedMap
 from dualdiff.tangents.space import Shape
+from dualdiff.tangents.structure import Structure
 
 _NO = np._NoValue if hasattr(np, "_NoValue") else None
 
@@ -29,6 +31,11 @@ def _floating(name: str, dtype: Any) -> None:
 
 def _kept(shape: Shape, axes: tuple[int, ...]) -> Shape:
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def _reduced(axis: Any, ndim: int) -> Shape:
+    """The axes that a reduction takes; of a number none, though NumPy puts up with its axis 0."""
+    return axes_of(axis, ndim) if ndim else ()
 
 
 @implements(np.sum)
@@ -60,7 +67,7 @@ def _summed(operands: Operands, axis: Any, out_shape: Shape, where: Any = _NO, w
             t = space.scale(t, weights, shape, shape)
         if where is not _NO and where is not None and where is not True:
             t = space.scale(t, np.broadcast_to(plain_values(where), shape) * 1.0, shape, shape)
-        return [space.sum(t, axes_of(axis, len(shape)), shape, out_shape)]
+        return [space.sum(t, _reduced(axis, len(shape)), shape, out_shape)]
 
 
 def _started(operands: Operands, weights: Any, out_shape: Shape) -> list[Any]:
@@ -71,7 +78,7 @@ def _started(operands: Operands, weights: Any, out_shape: Shape) -> list[Any]:
 
 def _count(shape: Shape, axis: Any, where: Any) -> Any:
     """How many elements are reduced into each element of the result (with the axes kept)."""
-    axes = axes_of(axis, len(shape))
+    axes = _reduced(axis, len(shape))
     if where is _NO or where is None or where is True:
         return np.prod([shape[i] for i in axes], dtype=float)
     return np.sum(np.broadcast_to(plain_values(where), shape), axis=axes, keepdims=True).astype(float)
@@ -154,7 +161,7 @@ def prod(
     with np.errstate(all="ignore"):
         if where is not _NO and where is not None and where is not True:
             x = np.where(plain_values(where), x, 1.0)
-        weights = _others(x, axes_of(axis, len(operands.shape())))
+        weights = _others(x, _reduced(axis, len(operands.shape())))
         if first is not _NO and first is not None:
             weights = weights * first
         rest = None if operands.tangents[1] is None else np.prod(x, axis=axis, **_given(keepdims=keepdims))
@@ -180,8 +187,8 @@ def _others(x: Any, axes: tuple[int, ...]) -> Any:
 @implements(np.cumsum)
 def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     _floating("cumsum", dtype)
-    if axis is None:
-        a, axis = np.ravel(a), 0
+    if axis is None or not shape_of(operand(a)):
+        a, axis = np.ravel(a), 0 if axis is None else axis
     operands = Operands(a)
     x, t = operands.values[0], operands.tangents[0]
     value = np.cumsum(x, axis=axis, **_given(dtype=dtype))
@@ -203,8 +210,8 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
 def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     """One factor after the other, as NumPy multiplies them: exact with zeros, at every order."""
     _floating("cumprod", dtype)
-    if axis is None:
-        a, axis = np.ravel(a), 0
+    if axis is None or not shape_of(operand(a)):
+        a, axis = np.ravel(a), 0 if axis is None else axis
     operands = Operands(a)
     value = np.cumprod(operands.values[0], axis=axis, **_given(dtype=dtype))
     moved = np.moveaxis(operand(a), axis, 0)
@@ -239,7 +246,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NO, append: Any = _
 # -- extremes ----------------------------------------------------------------------------------------------------------
 def _extreme(name: str) -> Any:
     function, place = getattr(np, name), getattr(np, "arg" + name)
-    pair = np.maximum if name == "max" else np.minimum
+    lowest = -np.inf if name == "max" else np.inf
 
     def implementation(
         a: Any,
@@ -249,33 +256,39 @@ def _extreme(name: str) -> Any:
         initial: Any = _NO,
         where: Any = _NO,
     ) -> Any:
-        a = operand(a)
-        if where is not _NO and where is not None and where is not True:
-            if initial is _NO or initial is None:
-                raise ValueError(f"reduction operation '{name}' does not have an identity: where= needs initial=")
-            a = np.where(plain_values(where), a, initial)
-        if isinstance(axis, tuple) or axis is None:
-            axes = axes_of(axis, a.ndim)
-            rest = tuple(i for i in range(a.ndim) if i not in axes)
-            flat = np.transpose(a, rest + axes).reshape((*(a.shape[i] for i in rest), -1)) if a.ndim else a.reshape(1)
-            kept = _kept(a.shape, axes)
-        else:
-            flat = np.moveaxis(a, axis, -1)
-            kept = _kept(a.shape, axes_of(axis, a.ndim))
-        if flat.shape[-1] == 0:
-            if initial is _NO or initial is None:
-                function(plain_values(a), axis=axis)
-            result = np.broadcast_to(initial, flat.shape[:-1])
-        else:
-            places = place(plain_values(flat), axis=-1)
-            result = flat[(*np.indices(places.shape, sparse=True), places)]
-            if initial is not _NO and initial is not None:
-                result = pair(result, initial)
-        if keepdims is True or (keepdims is not _NO and keepdims):
-            result = np.reshape(result, kept)
-        return into(out, result)
+        """The element that NumPy's argmax (or argmin) finds; ``initial`` where it is better still."""
+        operands = Operands(a, initial)
+        x, first = operands.values
+        value = function(x, axis=axis, **_given(keepdims=keepdims, initial=first, where=where))
+        shape, x = shape_of(x), np.asarray(plain_values(x))
+        numbers = np.arange(x.size).reshape(shape)
+        if where is not _NO and where is not None:
+            x, numbers = np.where(plain_values(where), x, lowest), np.where(plain_values(where), numbers, -1)
+        x, numbers = (_at_end(b, _reduced(axis, x.ndim)) for b in (x, numbers))
+        sources = operands.operands[:1]
+        if first is not _NO and first is not None:
+            # One more element, which wins only where it is better; its number is counted from the end.
+            sources, more = operands.operands, ((0, 0),) * (x.ndim - 1) + ((0, 1),)
+            x = np.pad(x, more, constant_values=plain_values(first))
+            numbers = np.pad(numbers, more, constant_values=-1)
+        places = np.expand_dims(place(x, axis=-1), -1)
+        numbers = np.take_along_axis(numbers, places, -1).reshape(shape_of(value))
+        structure = Structure(_pick, {"numbers": numbers})
+        return into(out, gathered(value, operands.space, sources, structure))
 
     return implementation
+
+
+def _at_end(a: Any, axes: Shape) -> Any:
+    """The axes as one, the last."""
+    rest = tuple(i for i in range(a.ndim) if i not in axes)
+    return a.transpose(rest + axes).reshape((*(a.shape[i] for i in rest), math.prod(a.shape[i] for i in axes)))
+
+
+def _pick(*arrays: Any, numbers: Any) -> Any:
+    """Elements by number, of all arrays one after the other."""
+    flat = [np.ravel(a) for a in arrays]
+    return (flat[0] if len(flat) == 1 else np.concatenate(flat))[numbers]
 
 
 maximum_reduce = implements(np.max, np.amax)(_extreme("max"))
@@ -306,6 +319,8 @@ def _reduce(function: Any, takes_dtype: bool) -> Any:
 
 def _accumulate(function: Any) -> Any:
     def implementation(array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+        if not shape_of(operand(array)):
+            raise TypeError("cannot accumulate on a scalar")
         return function(array, axis=axis, dtype=dtype, out=out[0] if isinstance(out, tuple) else out)
 
     return implementation

@@ -21,7 +21,7 @@ from dualdiff.rules.support import (
     shape_of,
     structural,
 )
-from dualdiff.tangents.structure import pulled_by, reduced
+from dualdiff.tangents.structure import Part, pulled_by, reduced
 
 # Run once on an array of indices: functions of one array, whatever their options.
 structural(
@@ -112,20 +112,12 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 
 @implements(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
-    a = operand(a)
-    axis = axis if isinstance(axis, (tuple, list)) else (axis,)
-    axes = axes_of(tuple(axis), a.ndim + len(axis))
-    shape = iter(a.shape)
-    return reshape(a, tuple(1 if i in axes else next(shape) for i in range(a.ndim + len(axes))))
+    return reshape(a, np.expand_dims(plain_values(a), axis).shape)
 
 
 @implements(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
-    a = operand(a)
-    axes = tuple(i for i, n in enumerate(a.shape) if n == 1) if axis is None else axes_of(axis, a.ndim)
-    if any(a.shape[i] != 1 for i in axes):
-        raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
-    return reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in axes))
+    return reshape(a, np.squeeze(plain_values(a), axis).shape)
 
 
 @implements(np.broadcast_to)
@@ -214,9 +206,26 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     return array_split(ary, indices_or_sections, axis)
 
 
-implements(np.hsplit)(lambda ary, parts: split(ary, parts, 1 if operand(ary).ndim > 1 else 0))
-implements(np.vsplit)(lambda ary, parts: split(ary, parts, 0))
-implements(np.dsplit)(lambda ary, parts: split(ary, parts, 2))
+@implements(np.hsplit)
+def hsplit(ary: Any, indices_or_sections: Any) -> Any:
+    return split(ary, indices_or_sections, 1 if operand(ary).ndim > 1 else 0)
+
+
+
+
+@implements(np.vsplit)
+def vsplit(ary: Any, indices_or_sections: Any) -> Any:
+    if operand(ary).ndim < 2:
+        raise ValueError("vsplit only works on arrays of 2 or more dimensions")
+    return split(ary, indices_or_sections, 0)
+
+
+@implements(np.dsplit)
+def dsplit(ary: Any, indices_or_sections: Any) -> Any:
+    if operand(ary).ndim < 3:
+        raise ValueError("dsplit only works on arrays of 3 or more dimensions")
+    return split(ary, indices_or_sections, 2)
+
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> Any:
@@ -383,6 +392,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 @implements(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     if mode not in ("constant", "edge", "reflect", "symmetric", "wrap", "empty"):
+        np.pad(plain_values(array), pad_width, mode, **kwargs)
         raise no_rule(f"numpy.pad(mode={mode!r})")
     no_duals("pad", (pad_width,), kwargs)
     mode = "constant" if mode == "empty" else mode
@@ -399,6 +409,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     if axis is None:
         a, axis = np.ravel(a), -1
+    axis = axis_of(axis, operand(a).ndim)
     places = np.argsort(plain_values(a), axis=axis, kind="stable")
     return np.take_along_axis(a, places, axis)
 
@@ -442,10 +453,10 @@ def choose(a: Any, choices: Any, out: Any = None, mode: Any = "raise") -> Any:
 @implements(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     x = operand(x)
-    conditions = plain_values(condlist)
-    conditions = np.array(conditions, dtype=bool)
-    if conditions.ndim <= x.ndim and (conditions.ndim == 0 or conditions.shape == x.shape):
-        conditions = conditions[None]
+    x = x if shape_of(x) else np.atleast_1d(x).reshape(())
+    if np.isscalar(condlist) or (x.ndim and not isinstance(condlist[0], (list, np.ndarray))):
+        condlist = [condlist]
+    conditions = np.array(condlist, dtype=bool)
     if len(funclist) == len(conditions) + 1:
         conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
     elif len(funclist) != len(conditions):
@@ -456,7 +467,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     for condition, function in zip(conditions, funclist, strict=True):
         if not callable(function):
             y[condition] = function
-        elif condition.any():
+        elif np.any(condition):
             y[condition] = function(x[condition], *args, **kw)
     return y
 
@@ -466,12 +477,13 @@ def _part(name: str) -> Any:
     function = getattr(np, name)
 
     def implementation(val: Any) -> Any:
-        operands = Operands(val)
-        value, t = function(operands.values[0]), operands.tangents[0]
-        if operands.values[0].dtype.kind != "c" if shape_of(val) else not np.iscomplexobj(operands.values[0]):
-            return val if name == "real" else np.zeros_like(val)
-        operands.space.note_conjugate(name)
-        return operands.result(value, [] if t is None else [operands.space.conj(t, name, operands.shape())])
+        value, space, structure = function(val.value), val.space, Part(function)
+        if val.dtype.kind != "c":
+            return val if name == "real" else wrap(value, None, space)
+        space.note_conjugate(name)
+        raw = None if val.raw is None else structure.carry(space, val.raw, val.shape, val.shape)
+        result = wrap(value, raw, space)
+        return result.view_of(val, structure) if isinstance(val, DualArray) else result
 
     return implementation
 

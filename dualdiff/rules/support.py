@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -39,16 +40,18 @@ class Operands:
     """The array arguments of a call: their values and tangents in the innermost call among them."""
 
     def __init__(self, *operands: Any) -> None:
-        self.operands = [operand(x) for x in operands]
+        self.operands = list(map(operand, operands))
         self.space: TangentSpace = leading_space(self.operands)
         self.values = list(self.operands)
         self.tangents: list[Tangent | None] = [None] * len(self.operands)
-        if self.space is not None:
-            for i, x in enumerate(self.operands):
-                if isinstance(x, AnyDual) and same_call(x.space, self.space):
-                    self.values[i], self.tangents[i] = x.value, x.raw
-                    if self.space.lazy and isinstance(x, DualArray):
-                        x.hold()
+        space = self.space
+        if space is None:
+            return
+        for i, x in enumerate(self.operands):
+            if isinstance(x, AnyDual) and same_call(x.space, space):
+                self.values[i], self.tangents[i] = x.value, x.raw
+                if space.lazy and isinstance(x, DualArray):
+                    x.hold()
 
     def shape(self, i: int = 0) -> Shape:
         """The shape of operand i."""
@@ -64,12 +67,12 @@ class Operands:
             return value
         raw = None
         if terms:
-            raw = terms[0] if len(terms) == 1 else self.space.add(terms, shape_of(value))
-            raw = self.space.cast(
-                raw, np.result_type(value) if not hasattr(value, "dtype") else value.dtype, shape_of(value)
-            )
+            shape = shape_of(value)
+            raw = terms[0] if len(terms) == 1 else self.space.add(terms, shape)
+            raw = self.space.cast(raw, value.dtype if hasattr(value, "dtype") else np.result_type(value), shape)
             for x, t in zip(self.operands, self.tangents, strict=True):
-                disown(x, t, raw)
+                if t is not None:
+                    disown(x, t, raw)
         dual = wrap(value, raw, self.space)
         if self.space.lazy and isinstance(dual, DualArray):
             dual.hold()
@@ -109,8 +112,14 @@ def structural(*functions: Any) -> None:
         implements(function)(_structural(function))
 
 
+def leading(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+    """The first argument of a call, taken out of the positional arguments or of the keywords, and the rest."""
+    return (args[0], args[1:]) if args else (kwargs.pop(next(iter(inspect.signature(function).parameters))), ())
+
+
 def _structural(function: Any) -> Callable[..., Any]:
-    def implementation(a: Any, *args: Any, **kwargs: Any) -> Any:
+    def implementation(*args: Any, **kwargs: Any) -> Any:
+        a, args = leading(function, args, kwargs)
         out = kwargs.pop("out", None)
         no_duals(function.__name__, args, kwargs)
 

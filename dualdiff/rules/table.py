@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dualdiff.core.dual import Dual, make
+
 ARGUMENTS = ("x", "y", "z")
 Kind = Literal["zero", "linear", "nonlinear"]
 Interval = tuple[float, float]
@@ -66,7 +68,7 @@ class Row:
 
     def coefficient(self, i: int, values: list[Any], result: Any) -> Any:
         """The partial derivative in argument i, for numbers, arrays and duals of outer calls."""
-        if self.complex_partials is not None and _is_complex(values[i]):
+        if self.complex_partials is not None and any(map(_is_complex, values)):
             return self._evaluate(self.complex_partials[i], values, result)
         return self._evaluate(self.partials[i], values, result)
 
@@ -88,8 +90,14 @@ class Row:
             return function(*values, result)
         except (ZeroDivisionError, OverflowError):
             # Python's numbers raise where NumPy's give inf or nan, which is what a partial is to give.
-            strong = [np.float64(v) if isinstance(v, (int, float)) else v for v in values]
-            return function(*strong, np.float64(result) if isinstance(result, float) else result)
+            return function(*map(_strong, values), _strong(result))
+
+
+def _strong(x: Any) -> Any:
+    """A number of Python's as one of NumPy's; also inside a dual."""
+    if isinstance(x, (int, float)):
+        return np.float64(x)
+    return make(_strong(x.value), x.raw, x.space) if isinstance(x, Dual) else x
 
 
 def _constant(text: str) -> Any:

@@ -14,7 +14,7 @@ from dualdiff.rules.support import Operands, plain_values, shape_of
 from dualdiff.tangents.linear import LinearMap, NamedMap
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
-from dualdiff.tangents.zeros import may_have_nan, zero_mask
+from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
 
 _BATCH = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -44,8 +44,8 @@ class Term:
         counts = [len(shape) - len(letters) for shape, letters in zip(shapes, (mine, theirs), strict=True)]
         batch = _BATCH[: max(counts)]
         mine, theirs = (batch[len(batch) - n :] + s for n, s in zip(counts, (mine, theirs), strict=True))
-        product = Product((mine, theirs), batch + output, (np.broadcast_to(0.0, self.shape), constant))
-        return self._with(product.term(self.space, self.raw, 0), product.out_shape, constant)
+        found = Product((mine, theirs), batch + output, (np.broadcast_to(0.0, self.shape), constant))
+        return self._with(found.term(self.space, self.raw, 0), found.out_shape, constant)
 
     def left(self, a: Any) -> Term:
         """The matrix product ``a @ t``."""
@@ -116,6 +116,15 @@ class Term:
         structure = Structure(np.diagonal, params, {"axis1": "axis", "axis2": "axis"})
         return self._gather(structure, (*self.shape[:-2], min(self.shape[-2:])))
 
+    def beside(self, other: Term) -> Term:
+        """Two matrices of the same height, one beside the other."""
+        shapes = self.shape, other.shape
+        shape = (*self.shape[:-1], self.shape[-1] + other.shape[-1])
+        structure = Structure(_beside, {"axis": len(shape) - 1}, {"axis": "axis"})
+        result = self._with(self.space.gather([self.raw, other.raw], structure, shapes, shape), shape)
+        result.is_complex = self.is_complex or other.is_complex
+        return result
+
     # -- parts of complex numbers --------------------------------------------------------------------------------------
 
     def _part(self, part: str) -> Term:
@@ -143,6 +152,10 @@ class Term:
     def imag(self) -> Term:
         """The imaginary part, of complex terms."""
         return self._part("imag")
+
+
+def _beside(a: Any, b: Any, axis: int) -> Any:
+    return np.concatenate([a, b], axis=axis)
 
 
 def terms(operands: Operands, name: str) -> list[Term | None]:
@@ -206,7 +219,7 @@ def rounding(x: Any) -> float:
 
 # -- linear maps of matrices -----------------------------------------------------------------------------------------
 class MatrixMap(NamedMap):
-    """A linear map of matrices, or of their columns, whose coefficients are infinite or NaN where there is no derivative.
+    """A linear map of matrices, or of their columns, with NaN for coefficients where there is no derivative.
 
     Where all along the axes that it mixes is zero, the result is zero nevertheless (a zero tangent contributes zero).
     ``operands`` are the coefficients, as far as they decide on the dtype of the result.
@@ -247,13 +260,20 @@ class MatrixMap(NamedMap):
 
 
 def hadamard(coefficients: Any) -> LinearMap:
-    """The elementwise product with a matrix of coefficients, in which NaN says that there is no derivative."""
+    """The elementwise product with a matrix of coefficients, in which NaN says that there is no derivative.
 
-    def apply(t: Any) -> Any:
-        return t * coefficients
-
+    The argument is an intermediate result, of which an element may be zero by chance: that does not help against NaN.
+    Backwards it does: where nothing depends on an element, it need not have a derivative.
+    """
     shape = shape_of(coefficients)
-    return MatrixMap("an elementwise product", apply, apply, shape, shape, [coefficients])
+    return MatrixMap(
+        "an elementwise product",
+        lambda t: t * coefficients,
+        lambda w: product(coefficients, w),
+        shape,
+        shape,
+        [coefficients],
+    )
 
 
 def undefined(in_shape: Shape, out_shape: Shape) -> LinearMap:

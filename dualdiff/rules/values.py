@@ -9,7 +9,7 @@ import numpy as np
 from dualdiff.core.array import wrap
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.registry import REFUSED, UFUNCS
-from dualdiff.rules.support import by_value, implements, into, plain_values
+from dualdiff.rules.support import by_value, implements, into, leading, plain_values
 
 by_value(
     np.all,
@@ -54,7 +54,8 @@ by_value(
 
 
 def _zero(function: Any) -> Any:
-    def implementation(a: Any, *args: Any, **kwargs: Any) -> Any:
+    def implementation(*args: Any, **kwargs: Any) -> Any:
+        a, args = leading(function, args, kwargs)
         out = kwargs.pop("out", None)
         return into(out, wrap(function(a.value, *args, **kwargs), None, a.space))
 

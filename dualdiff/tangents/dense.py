@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.tangents.linear import LinearMap
-from dualdiff.tangents.single import accepting, may_share_memory, plain, shape_of
+from dualdiff.tangents.single import accepting, added, is_alone, may_share_memory, plain, shape_of
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
@@ -32,16 +32,13 @@ class Dense(TangentSpace):
         missing = ndim - len(shape)
         return t.reshape((self.directions, *(1,) * missing, *shape)) if missing > 0 else t
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Tangent:
         r = product(c, self._aligned(t, shape, len(out_shape)))
         full = (self.directions, *out_shape)
         return r if r.shape == full else np.broadcast_to(r, full)
 
-    def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
-        return total
+    def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Tangent:
+        return added(terms, spare)
 
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
@@ -129,6 +126,9 @@ class Dense(TangentSpace):
             return np.zeros((self.directions, *shape_of(value)), np.result_type(plain(value)))
         return np.array(t) if isinstance(t, np.ndarray) else np.copy(t)
 
+    def give(self, t: Tangent | None, value: Any, others: Sequence[Any]) -> Any:
+        return t if is_alone(t, others) else self.read(t, value)
+
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         return np.all(zero_mask(t), axis=0)
 
@@ -143,6 +143,9 @@ class Dense(TangentSpace):
 
     def element(self, t: Tangent, index: Any, shape: Shape) -> Tangent:
         return super().element(t, index, shape).copy()
+
+    def is_new(self, t: Tangent, c: Any) -> bool:
+        return type(t) is np.ndarray and t.base is None and t is not c
 
     def aliases(self, t: Tangent, source: Tangent) -> bool:
         return may_share_memory(t, source)

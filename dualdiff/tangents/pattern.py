@@ -123,6 +123,12 @@ class Pattern:
             return np.repeat(np.arange(self.rows), self.width)
         return np.repeat(np.arange(self.rows), self.counts)
 
+    def by_columns(self) -> tuple[list[int], list[int]]:
+        """The rows of each column, one column after the other, and where each begins."""
+        order = np.argsort(self.indices, kind="stable")
+        starts = np.searchsorted(self.indices[order], np.arange(self.columns + 1))
+        return self.row_of_entries()[order].tolist(), starts.tolist()
+
     def keys(self) -> Any:
         """The entries as numbers ``row * columns + column``, in increasing order."""
         return self.row_of_entries() * np.int64(self.columns) + self.indices
@@ -165,7 +171,7 @@ class Pattern:
         found = self._remembered(index)
         if found is None:
             if places is None:
-                found = Pattern.regular(self.indices.reshape(-1, width)[index], self.columns)
+                found = Pattern.regular(self.indices.reshape((self.rows, width))[index], self.columns)
             else:
                 found = Pattern(indptr, self.indices[places], self.columns)
             self._remember(index, found)
@@ -200,33 +206,51 @@ class Pattern:
         width = patterns[0].width if len({p.width for p in patterns}) == 1 and patterns[0].width >= 0 else None
         return Pattern(indptr.astype(dtype, copy=False), indices.astype(dtype, copy=False), columns, width)
 
-    def union(self, other: Pattern) -> tuple[Pattern, Any, Any]:
-        """The pattern with the entries of both, and where those of each are in it (None: in their own places)."""
+    def union(self, other: Pattern) -> Union:
+        """The entries of both."""
         if self._unions is None:
             self._unions = weakref.WeakKeyDictionary()
         known = self._unions.get(other)
         if known is None:
-            found, here, there = self._merged(other)
-            # A pattern that has all entries of the other stays, so that the next addition meets it again.
-            if found.size == self.size:
-                found, here = None, None
-            if other.size == (self if found is None else found).size:
-                found, there = None, None
-            known = self._unions[other] = found, here, there
-        found, here, there = known
-        if found is None:
-            found = self if here is None else other
-        return found, here, there
+            known = self._unions[other] = self._merged(other)
+        return known  # type: ignore[no-any-return]
 
-    def _merged(self, other: Pattern) -> tuple[Pattern, Any, Any]:
+    def _merged(self, other: Pattern) -> Union:
         shape = self.rows, self.columns
         if self.size + other.size < FEW:
             keys = np.concatenate([self.keys(), other.keys()])
             merged, places = np.unique(keys, return_inverse=True)
-            return Pattern.of_keys(merged, shape), places[: self.size], places[self.size :]
+            marks = np.zeros(len(merged), np.int8)
+            marks[places[: self.size]] = 1
+            marks[places[self.size :]] += 2
+            return Union(self, other, Pattern.of_keys(merged, shape), marks)
         both = self.as_array(np.full(self.size, 1, np.int8)) + other.as_array(np.full(other.size, 2, np.int8))
-        found = Pattern(both.indptr, both.indices, self.columns)
-        return found, np.flatnonzero(both.data & 1), np.flatnonzero(both.data & 2)
+        return Union(self, other, Pattern(both.indptr, both.indices, self.columns), both.data)
+
+
+class Union:
+    """The union of two patterns, and where the entries of each are in it.
+
+    If one of the two has all entries of the other it is the union itself, so that the next addition meets it again.
+    """
+
+    __slots__ = ("_found", "_marks")
+
+    def __init__(self, a: Pattern, b: Pattern, found: Pattern, marks: Any) -> None:
+        # The marks say whose each entry is: 1 of the first alone, 2 of the second alone, 3 of both.  The two patterns
+        # themselves are not kept: the cache lives in one of them.
+        self._marks = marks
+        self._found = None if found.size in (a.size, b.size) else found
+
+    def pattern(self, a: Pattern, b: Pattern) -> Pattern:
+        """The union, given the two patterns again."""
+        if self._found is not None:
+            return self._found
+        return a if len(self._marks) == a.size else b
+
+    def places(self, which: int) -> Any:
+        """The places of the entries of pattern 1 or 2."""
+        return np.flatnonzero(self._marks != 3 - which)
 
 
 def index_dtype(largest: int) -> Any:

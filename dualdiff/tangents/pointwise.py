@@ -54,10 +54,10 @@ class Pointwise(TangentSpace):
         """The point of each element."""
         if t.points is not None:
             return t.points
-        return self.numbers
+        return self.point_numbers
 
     @property
-    def numbers(self) -> Any:
+    def point_numbers(self) -> Any:
         """The numbers of the points, in their own order and shape."""
         return np.arange(1, 1 + math.prod(self.shape)).reshape(self.shape)
 
@@ -67,16 +67,16 @@ class Pointwise(TangentSpace):
             f"but f {what}: use dualdiff.gradient(f, x) or dualdiff.jacobian(f, x)"
         )
 
-    def scale(self, t: Belonging, c: Any, shape: Shape, out_shape: Shape) -> Belonging:
-        tangent = self.single.scale(t.tangent, c, shape, out_shape)
+    def scale(self, t: Belonging, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Belonging:
+        tangent = self.single.scale(t.tangent, c, shape, out_shape, spare)
         return Belonging(tangent, t.points if shape == out_shape else np.broadcast_to(self.points(t), out_shape))
 
-    def add(self, terms: Sequence[Belonging], shape: Shape) -> Belonging:
+    def add(self, terms: Sequence[Belonging], shape: Shape, spare: int | None = None) -> Belonging:
         points = terms[0].points
         for term in terms[1:]:
             if term.points is not points:
                 points = self._common(points, term)
-        return Belonging(self.single.add([term.tangent for term in terms], shape), points)
+        return Belonging(self.single.add([term.tangent for term in terms], shape, spare), points)
 
     def _common(self, points: Any, term: Belonging) -> Any:
         a, b = self.points(Belonging(None, points)), self.points(term)
@@ -146,6 +146,9 @@ class Pointwise(TangentSpace):
     def read(self, t: Belonging | None, value: Any) -> Any:
         return self.single.read(None if t is None else t.tangent, value)
 
+    def give(self, t: Belonging | None, value: Any, others: Sequence[Any]) -> Any:
+        return self.single.give(None if t is None else t.tangent, value, others)
+
     def zero_mask(self, t: Belonging, shape: Shape) -> Any:
         return self.single.zero_mask(t.tangent, shape)
 
@@ -161,6 +164,15 @@ class Pointwise(TangentSpace):
         if t is not None:
             points[...] = self.points(t)
         return Belonging(self.single.own(None if t is None else t.tangent, like), points)
+
+    def numbers(self, t: Belonging, like: Belonging) -> Any:
+        return t.tangent if t.points is like.points else None
+
+    def with_numbers(self, t: Belonging, numbers: Any) -> Belonging:
+        return Belonging(numbers, t.points)
+
+    def is_new(self, t: Belonging, c: Any) -> bool:
+        return self.single.is_new(t.tangent, c)
 
     def aliases(self, t: Belonging, source: Belonging) -> bool:
         return self.single.aliases(t.tangent, source.tangent) or may_share_memory(t.points, source.points)

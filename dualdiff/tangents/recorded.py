@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -32,6 +33,9 @@ class Node:
 
     def __init__(self, serial: int, parents: tuple[Node | None, ...], shape: Shape, dtype: Any) -> None:
         self.serial, self.parents, self.shape, self.dtype = serial, parents, shape, dtype
+
+    def __repr__(self) -> str:
+        return f"<step {self.serial} of a record: {self.verb}>"
 
     def push(self, tangents: list[Any]) -> Any:
         """The tangent of this node from those of its parents (None: zero)."""
@@ -159,8 +163,12 @@ class Put(Node):
 
     def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
         target, source = self.parents
+        if not self.shape:
+            if source is not None:
+                found.add(source, w)
+            return
         if source is not None:
-            found.add(source, reduced(self._surviving(np.copy(w[self.key])), source.shape))
+            found.add(source, reduced(self._surviving(w[self.key].copy()), source.shape))
         if target is not None:
             if not spare:
                 w = np.copy(w)
@@ -212,7 +220,7 @@ class Contract(Node):
         return self.linear(tangents[0])
 
     def pull(self, w: Any) -> list[Any]:
-        return [self.linear.transpose(np.asarray(w) if np.isscalar(w) else w)]
+        return [self.linear.transpose(np.asarray(w) if isinstance(w, (float, complex)) else w)]
 
 
 class Conj(Node):
@@ -275,10 +283,10 @@ class Recorded(TangentSpace):
         """The tangent of an input."""
         return Node(next(self._serials), (), shape, np.dtype(dtype))
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Node:
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Node:
         return Scale(next(self._serials), t, c, out_shape)
 
-    def add(self, terms: Sequence[Tangent], shape: Shape) -> Node:
+    def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Node:
         return Add(next(self._serials), tuple(terms), shape, _dtype_of(terms))
 
     def gather(
@@ -344,15 +352,28 @@ class Program:
                     waiting.append(parent)
         self.nodes = sorted(reached.values(), key=_serial)
 
+    @cached_property
+    def _spent(self) -> list[list[int]]:
+        """For each node the tangents that nobody needs after it."""
+        needed = {node.serial for node in self.outputs if node is not None}
+        spent: list[list[int]] = []
+        for node in reversed(self.nodes):
+            last = {p.serial for p in node.parents if p is not None} - needed
+            needed |= last
+            spent.append(list(last))
+        return spent[::-1]
+
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """The tangents of the outputs along a direction: J v (None: zero)."""
         found: dict[int, Any] = {node.serial: t for node, t in zip(self.inputs, tangents, strict=True)}
         with np.errstate(all="ignore"):
-            for node in self.nodes:
+            for node, spent in zip(self.nodes, self._spent, strict=True):
                 if node.parents:
                     arguments = [None if p is None else found.get(p.serial) for p in node.parents]
                     if any(t is not None for t in arguments):
                         found[node.serial] = node.push(arguments)
+                    for serial in spent:
+                        found.pop(serial, None)
         return [None if node is None else found.get(node.serial) for node in self.outputs]
 
     def pull(self, cotangents: Sequence[Any], consume: bool = False) -> list[Any]:

@@ -35,20 +35,17 @@ class Single(TangentSpace):
     __slots__ = ()
     scalar_floats = True
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Tangent:
         repeated = uniform(t)
         if repeated is not None:
             # The coefficients of a unit seed are the tangent: no pass over memory.
             r = c if repeated == 1 and isinstance(c, (np.ndarray, np.generic)) else product(c, repeated)
         else:
-            r = product(c, t)
+            r = product(c, t, spare)
         return r if shape_of(r) == out_shape else np.broadcast_to(r, out_shape)
 
-    def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
-        return total
+    def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Tangent:
+        return added(terms, spare)
 
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
@@ -80,9 +77,10 @@ class Single(TangentSpace):
 
     def cast(self, t: Tangent, dtype: Any, shape: Shape) -> Tangent:
         found = getattr(t, "dtype", None)
+        found = np.dtype(type(t)) if found is None else found
         if found == dtype:
             return t
-        if (np.iscomplexobj(t) if found is None else found.kind == "c") and np.dtype(dtype).kind != "c":
+        if found.kind == "c" and np.dtype(dtype).kind != "c":
             t = np.real(t)
         return t.astype(dtype) if isinstance(getattr(t, "shape", None), tuple) else np.dtype(dtype).type(t)
 
@@ -95,6 +93,9 @@ class Single(TangentSpace):
         if isinstance(value, np.ndarray) or isinstance(t, np.ndarray):
             return np.array(t)
         return np.float64(t) if type(value) is np.float64 and type(t) is float else t
+
+    def give(self, t: Tangent | None, value: Any, others: Sequence[Any]) -> Any:
+        return t if is_alone(t, others) else self.read(t, value)
 
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         return zero_mask(t)
@@ -113,6 +114,12 @@ class Single(TangentSpace):
             copy[...] = t
         return copy
 
+    def numbers(self, t: Tangent, like: Tangent) -> Any:
+        return t
+
+    def is_new(self, t: Tangent, c: Any) -> bool:
+        return type(t) is np.ndarray and t.base is None and t is not c
+
     def aliases(self, t: Tangent, source: Tangent) -> bool:
         return may_share_memory(t, source)
 
@@ -122,6 +129,29 @@ def _as_array(t: Tangent | None, shape: Shape) -> Any:
     if t is None:
         return np.broadcast_to(0.0, shape)
     return np.asarray(t) if type(t) is float or type(t) is complex else t
+
+
+def is_alone(t: Any, others: Sequence[Any]) -> bool:
+    """Whether an array owns its memory and shares it with none of the others."""
+    return (
+        type(t) is np.ndarray
+        and t.ndim > 0
+        and t.base is None
+        and t.flags.writeable
+        and not any(may_share_memory(t, other) for other in others)
+    )
+
+
+def added(terms: Sequence[Any], spare: int | None) -> Any:
+    """The sum of arrays, in the storage of the one that may be overwritten."""
+    total, *rest = terms
+    if spare is not None and len(rest) == 1:
+        kept, other = terms[spare], terms[1 - spare]
+        if type(other) is np.ndarray and kept.dtype == other.dtype:
+            return np.add(total, rest[0], out=kept)
+    for term in rest:
+        total = total + term
+    return total
 
 
 def plain(a: Any) -> Any:

@@ -46,12 +46,15 @@ class TangentSpace(ABC):
     # -- the verbs ---------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
-        """Multiply by coefficients; both broadcast to the result.  Zero times anything is zero."""
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Tangent:
+        """Multiply by coefficients; both broadcast to the result.  Zero times anything is zero.
+
+        With ``spare`` the array of coefficients is nobody else's and may be overwritten.
+        """
 
     @abstractmethod
-    def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
-        """Sum of tangents of one shape."""
+    def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Tangent:
+        """Sum of tangents of one shape; the term with the number ``spare`` is nobody else's and may be overwritten."""
 
     @abstractmethod
     def gather(
@@ -95,6 +98,10 @@ class TangentSpace(ABC):
     def read(self, t: Tangent | None, value: Any) -> Any:
         """The tangent as numbers, for those who ask: full size, not shared with any dual."""
 
+    def give(self, t: Tangent | None, value: Any, others: Sequence[Any]) -> Any:
+        """As `read`, of a tangent that nobody needs any more; the result shares no memory with the others."""
+        return self.read(t, value)
+
     @abstractmethod
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         """Where the tangent is certainly zero, as a boolean array of ``shape``."""
@@ -106,6 +113,18 @@ class TangentSpace(ABC):
     def holds(self, t: Tangent) -> bool:
         """Whether this tangent, scaled, may need the very array of coefficients later on."""
         return self.lazy
+
+    def numbers(self, t: Tangent, like: Tangent) -> Any:
+        """The tangent as one number for each element of the value; None if it is something else, or unlike ``like``."""
+        return None
+
+    def with_numbers(self, t: Tangent, numbers: Any) -> Tangent:
+        """A tangent as ``t`` with other numbers."""
+        return numbers
+
+    def is_new(self, t: Tangent, c: Any) -> bool:
+        """Whether a tangent just scaled by c is in storage of its own, which may be written over."""
+        return False
 
     def lasting(self, c: Any) -> Any:
         """Coefficients (an array, perhaps of duals) as they are now, whatever their owner writes into them."""

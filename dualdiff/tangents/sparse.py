@@ -76,14 +76,18 @@ class Rows:
 
     def plus(self, other: Rows) -> Rows:
         """The sum."""
-        pattern, here, there = self.pattern, None, None
-        if other.pattern is not pattern:
-            pattern, here, there = pattern.union(other.pattern)
+        a, b = self.pattern, other.pattern
+        if a is b:
+            return Rows(a, None if self.data is None else self.data + other.data)
+        union = a.union(b)
+        pattern = union.pattern(a, b)
         if self.data is None:
             return Rows(pattern, None)
-        if here is None and there is None:
-            return Rows(pattern, self.data + other.data)
-        return Rows(pattern, _placed(self.data, here, pattern.size) + _placed(other.data, there, pattern.size))
+        return Rows(
+            pattern,
+            (self.data if pattern.size == a.size else _placed(self.data, union.places(1), pattern.size))
+            + (other.data if pattern.size == b.size else _placed(other.data, union.places(2), pattern.size)),
+        )
 
     def collected(self, target: Any, rows: int) -> Rows:
         """Row i added into row ``target[i]`` of so many rows."""
@@ -171,7 +175,7 @@ class Sparse(TangentSpace):
         """The tangent of what depends on nothing."""
         return Rows(Pattern.empty(rows, self.columns), np.zeros(0, dtype) if self.numbers else None)
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Rows:
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Rows:
         rows: Rows = t.settled()
         if shape != out_shape:
             rows = rows.chosen(np.broadcast_to(_numbers(shape), out_shape).reshape(-1))
@@ -188,7 +192,7 @@ class Sparse(TangentSpace):
         table = rows.data.reshape((pattern.rows, pattern.width))
         return rows.with_data(product(c.reshape((-1, 1)), table).reshape(-1))
 
-    def add(self, terms: Sequence[Tangent], shape: Shape) -> Rows:
+    def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Rows:
         total: Rows = terms[0].settled()
         for term in terms[1:]:
             total = total.plus(term.settled())
@@ -300,9 +304,7 @@ def _numbers(shape: Shape) -> Any:
 
 
 def _placed(data: Any, places: Any, size: int) -> Any:
-    """An array of this size with the data in their places (None: they fill it), zero elsewhere."""
-    if places is None:
-        return data
+    """An array of this size with the data in their places, zero elsewhere."""
     array = np.zeros_like(data, shape=(size,))
     array[places] = data
     return array
@@ -354,5 +356,5 @@ def _multiplied_by_scipy(entries: tuple[Any, Any, Any], t: Rows, rows: int) -> R
     numbers.sort_indices()
     if numbers.nnz == found.size:
         return Rows(found, numbers.data)
-    _, _, there = found.union(Pattern(numbers.indptr, numbers.indices, pattern.columns))
-    return Rows(found, _placed(numbers.data, there, found.size))
+    union = found.union(Pattern(numbers.indptr, numbers.indices, pattern.columns))
+    return Rows(found, _placed(numbers.data, union.places(2), found.size))

@@ -45,10 +45,18 @@ class Structure:
     def __call__(self, *arrays: Any) -> Any:
         return self.function(*arrays, **self.params)
 
+    def carry(self, space: Any, t: Any, shape: tuple[int, ...], out_shape: tuple[int, ...]) -> Any:
+        """The tangent of the function's result, for a tangent of its only source."""
+        return space.gather([t], self, [shape], out_shape)
+
+    def places(self, numbers: Any) -> Any:
+        """Which of the numbered elements of its only source the result sees."""
+        return self(numbers)
+
     @classmethod
     def getitem(cls, key: Any) -> Structure:
         """The structure of ``a[key]``."""
-        return cls(_getitem, {"key": key}, {"key": "index"})
+        return Structure(_getitem, {"key": key}, {"key": "index"})
 
     def shifted(self, n: int) -> Structure | None:
         """The same function for arrays with one more axis, of length n, before all others; None if there is none."""
@@ -155,6 +163,21 @@ def _lasting(param: Any) -> Any:
     if isinstance(param, tuple) and any(isinstance(p, (np.ndarray, list)) for p in param):
         return tuple(map(_lasting, param))
     return param
+
+
+class Part(Structure):
+    """The real or the imaginary part of an array, which is a view of it as a slice is."""
+
+    __slots__ = ()
+
+    def carry(self, space: Any, t: Any, shape: tuple[int, ...], out_shape: tuple[int, ...]) -> Any:
+        return space.conj(t, self.name, shape)
+
+    def places(self, numbers: Any) -> Any:
+        raise TypeError(
+            f"this mode of differentiation cannot write into the {self.name} part of a complex array: write "
+            "z[...] = a + 1j * b"
+        )
 
 
 def _getitem(a: Any, key: Any) -> Any:

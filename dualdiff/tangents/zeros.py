@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
+_LARGE = 1 << 14
+_REALS = frozenset({int, float, np.float64})
 _PLAIN = (np.ndarray, np.generic, float, int, complex)
 
 
@@ -27,16 +30,25 @@ def may_have_nan(x: Any) -> bool:
     return bool(x.may_have_nan())
 
 
-def product(c: Any, t: Any) -> Any:
-    """``c * t``, where a zero factor makes the product zero even if the other is infinite or NaN."""
-    r = c * t
-    kind = type(c)
-    if (kind is int or kind is float) and c and c - c == 0:
+def product(c: Any, t: Any, spare: bool = False) -> Any:
+    """``c * t``, where a zero factor makes the product zero even if the other is infinite or NaN.
+
+    ``spare`` says that c is nobody else's and may be overwritten.
+    """
+    if type(c) in _REALS and c and isfinite(c):
         # Finite and not zero: nothing to mend.
-        return r
+        return c * t
+    if spare and c.size >= _LARGE and _same_kind(c, t) and isfinite(np.add.reduce(c, axis=None)) and isfinite(np.add.reduce(t, axis=None)):
+        # New memory is what costs most in large arrays.
+        return np.multiply(c, t, out=c)
+    r = c * t
     if may_have_nan(r):
         r = select_zero(zero_mask(c) | zero_mask(t), r)
     return r
+
+
+def _same_kind(c: Any, t: Any) -> bool:
+    return type(t) is np.ndarray and c.shape == t.shape and c.dtype == t.dtype == np.float64
 
 
 def select_zero(mask: Any, r: Any) -> Any:

@@ -8,7 +8,7 @@ import platform
 import sys
 from importlib import metadata
 
-from . import gradient, jacobian, points, scalar, startup
+from . import gradient, jacobian, points, scalar, sparse, startup
 from .harness import HEADER, measure, rows
 
 THEMES = {
@@ -16,6 +16,7 @@ THEMES = {
     "points": points.WORKS,
     "jacobian": jacobian.WORKS,
     "gradient": gradient.WORKS,
+    "sparse": sparse.WORKS,
     "startup": startup.WORKS,
 }
 
@@ -38,7 +39,7 @@ def main() -> None:
 def machine() -> str:
     """One line on what the figures were measured with."""
     versions = [f"Python {platform.python_version()}", f"{os.cpu_count()} cores"]
-    for package in "numpy", "autograd", "dualpy", "jax", "num-dual":
+    for package in "numpy", "scipy", "autograd", "dualpy", "jax", "num-dual":
         try:
             versions.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:

@@ -1,0 +1,206 @@
+"""The rows of the table as Numba's functions: every name under which compiled code calls them."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numba.core import types
+from numba.core.typing import signature
+from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.extending import lower_builtin, overload
+
+from dualdiff.compiled.lowering import Code, apply, public
+from dualdiff.compiled.scalars import KERNELS
+from dualdiff.compiled.types import DualType, level_of
+from dualdiff.rules.elementwise import ROWS
+from dualdiff.rules.operators import BINARY, UNARY
+from dualdiff.rules.table import Row
+
+#: Functions that see values alone.
+BY_VALUE: tuple[Any, ...] = (
+    *(getattr(operator, name) for name in ("lt", "le", "eq", "ne", "gt", "ge")),
+    *(getattr(np, name) for name in ("less", "less_equal", "equal", "not_equal", "greater", "greater_equal")),
+    *(getattr(np, name) for name in ("isnan", "isinf", "isfinite", "signbit", "logical_not", "logical_and", "logical_or")),
+    *(getattr(math, name) for name in ("isnan", "isinf", "isfinite", "floor", "ceil", "trunc")),
+    operator.not_,
+    operator.truth,
+    round,
+    bool,
+)
+
+
+_BUILTINS: dict[str, tuple[Any, ...]] = {"power": (pow,), "absolute": (abs,), "fabs": (math.fabs,)}
+
+
+def names(row: Row) -> Iterator[Any]:
+    """The functions that call a row: NumPy's, those of ``math``, the operators, and dualdiff's own."""
+    if getattr(np, row.name, None) is row.ufunc:
+        yield row.ufunc
+    if row.math:
+        yield getattr(math, row.math)
+    yield public(row.name)
+    for name, (row_name, function) in {**BINARY, **UNARY}.items():
+        if row_name == row.name:
+            yield function
+            if name in BINARY:
+                yield getattr(operator, f"i{name}")
+    yield from _BUILTINS.get(row.name, ())
+
+
+def top(kinds: tuple[Any, ...]) -> DualType | None:
+    """The dual of the innermost differentiation among the types; None if there is none, or they do not fit."""
+    level = max(map(level_of, kinds), default=0)
+    duals = {(t.count, t.masked): t for t in kinds if level and level_of(t) == level}
+    return next(iter(duals.values())) if len(duals) == 1 else None
+
+
+def _number(t: Any) -> bool:
+    return isinstance(t, (types.Number, types.Boolean, types.Literal, DualType))
+
+
+def _scalar_result(context: Any, row: Row, key: Any, kinds: tuple[Any, ...]) -> Any:
+    """The type of the result, or None where the row does not take these types."""
+    t = top(kinds)
+    if t is None or not all(map(_number, kinds)):
+        return None
+    values = tuple(k.element if level_of(k) == t.level else k for k in kinds)
+    if row.conjugates is not None and isinstance(t.base, types.Complex):
+        return None
+    found = context.resolve_function_type(key, values, {})
+    if found is None:
+        return None
+    result = found.return_type
+    if row.is_zero or not isinstance(result, (types.Float, types.Complex, DualType)):
+        return result
+    return t.of(result)
+
+
+def _elementwise(row: Row, key: Any) -> None:
+    class Elementwise(AbstractTemplate):  # type: ignore[misc]
+        # Numba multiplies out a power with a literal exponent, and so must its value here.
+        prefer_literal = row.name == "power"
+
+        def generic(self, args: Any, kws: Any) -> Any:
+            if kws or len(args) != row.arity:
+                return None
+            kinds = tuple(a.dtype if isinstance(a, types.Array) else a for a in args)
+            result = _scalar_result(self.context, row, key, kinds)
+            if result is None:
+                return None
+            arrays = [a for a in args if isinstance(a, types.Array)]
+            if arrays:
+                layouts = {a.layout for a in arrays}
+                layout = "F" if "F" in layouts and "C" not in layouts else "C"
+                result = types.Array(result, max(a.ndim for a in arrays), layout)
+            return signature(result, *args)
+
+    Elementwise.key = key
+    _known(key, Elementwise)
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        arguments = list(zip(sig.args, args, strict=True))
+        t = top(sig.args)
+        if isinstance(sig.return_type, DualType) and sig.return_type.level == level_of(t):
+            return apply(context, builder, row, key, sig.return_type, arguments)
+        return _of_values(context, builder, key, sig, arguments)
+
+    for pattern in _patterns(row.arity):
+        lower_builtin(key, *pattern)(lower)
+        if row.name == "power" and pattern[0] is DualType:
+            lower_builtin(key, DualType, types.IntegerLiteral)(lower)
+
+
+def _known(key: Any, template: Any) -> None:
+    infer_global(key, typing_key=key)(template)
+
+
+def _patterns(arity: int) -> Iterator[tuple[Any, ...]]:
+    """All ways to have a dual among the arguments."""
+    for bits in range(1, 2**arity):
+        yield tuple(DualType if bits >> i & 1 else types.Any for i in range(arity))
+
+
+def _of_values(context: Any, builder: Any, key: Any, sig: Any, arguments: Any) -> Any:
+    """The function of the plain numbers inside."""
+    code = Code(context, builder)
+    result = code.call(key, *map(code.base_value, arguments))
+    return code.cast(result, sig.return_type)
+
+
+def _by_value(key: Any) -> None:
+    class ByValue(AbstractTemplate):  # type: ignore[misc]
+        def generic(self, args: Any, kws: Any) -> Any:
+            kinds = tuple(a.dtype if isinstance(a, types.Array) else a for a in args)
+            if kws or not any(map(level_of, kinds)) or not all(map(_number, kinds)):
+                return None
+            base = tuple(k.base if isinstance(k, DualType) else k for k in kinds)
+            found = self.context.resolve_function_type(key, base, {})
+            if found is None:
+                return None
+            ndim = max((a.ndim for a in args if isinstance(a, types.Array)), default=0)
+            return signature(types.Array(found.return_type, ndim, "C") if ndim else found.return_type, *args)
+
+    ByValue.key = key
+    _known(key, ByValue)
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _of_values(context, builder, key, sig, list(zip(sig.args, args, strict=True)))
+
+    for arity in 1, 2:
+        for pattern in _patterns(arity):
+            lower_builtin(key, *pattern)(lower)
+
+
+def _largest(key: Any, better: Any) -> None:
+    class Largest(AbstractTemplate):  # type: ignore[misc]
+        def generic(self, args: Any, kws: Any) -> Any:
+            if kws or len(args) < 2 or not any(map(level_of, args)) or not all(map(_number, args)):
+                return None
+            unified = self.context.unify_types(*args)
+            return None if unified is None else signature(unified, *args)
+
+    Largest.key = key
+    _known(key, Largest)
+
+    @lower_builtin(key, types.VarArg(types.Any))  # type: ignore[untyped-decorator]
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        code, t = Code(context, builder), sig.return_type
+        best, *others = [code.cast(number, t) for number in zip(sig.args, args, strict=True)]
+        for other in others:
+            _, is_better = code.call(better, (t, other), (t, best))
+            best = builder.select(is_better, other, best)
+        return best
+
+
+def _plain(name: str, row: Row) -> None:
+    """dualdiff's own function of plain numbers, in compiled code."""
+    kernel: Callable[..., Any] = KERNELS.get(name) or _forward(row)
+
+    def numbers(*kinds: Any) -> Any:
+        return kernel if all(isinstance(k, (types.Number, types.Boolean)) for k in kinds) else None
+
+    arguments = ", ".join(kernel.__code__.co_varnames[: row.arity])
+    choose = eval(f"lambda {arguments}: numbers({arguments})", {"numbers": numbers})
+    overload(public(name), inline="never")(choose)
+
+
+def _forward(row: Row) -> Callable[..., Any]:
+    arguments = ", ".join("xyz"[: row.arity])
+    found: Callable[..., Any] = eval(f"lambda {arguments}: ufunc({arguments})", {"ufunc": row.ufunc})
+    return found
+
+
+def register() -> None:
+    """Teach Numba every row of the table."""
+    for name, row in ROWS.items():
+        _plain(name, row)
+        for key in dict.fromkeys(names(row)):
+            _elementwise(row, key)
+    for key in BY_VALUE:
+        _by_value(key)
+    _largest(max, operator.gt)
+    _largest(min, operator.lt)

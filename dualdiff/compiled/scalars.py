@@ -1,0 +1,130 @@
+"""Functions that the table brings along for NumPy's arrays, written for single numbers so that Numba can compile them.
+
+What they compute, and why in this way, is said in `dualdiff.rules.integrals` and `dualdiff.rules.elementwise`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.extending import register_jitable
+
+LN2 = math.log(2.0)
+
+#: By the names of their rows.
+KERNELS: dict[str, Callable[..., Any]] = {}
+
+
+def _kernel(function: Any) -> Any:
+    KERNELS[function.__name__] = function
+    return register_jitable(function)
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def _lost_in(d, x, y):  # type: ignore[no-untyped-def]
+    """What rounding took from the difference d of x and y."""
+    back = d - x
+    return (x - (d - back)) - (y + back) if np.isfinite(d) else 0.0
+
+
+@_kernel
+def exp_of_difference(x, y):  # type: ignore[no-untyped-def]
+    d = x - y
+    return np.exp(d) * (1 + _lost_in(d, x, y))
+
+
+@_kernel
+def exp2_of_difference(x, y):  # type: ignore[no-untyped-def]
+    d = x - y
+    return np.exp2(d) * (1 + LN2 * _lost_in(d, x, y))
+
+
+@_kernel
+def expit(x):  # type: ignore[no-untyped-def]
+    small = np.exp(-np.abs(x))
+    return (1.0 if x >= 0 else small) / (1 + small)
+
+
+@_kernel
+def xlogy(x, y):  # type: ignore[no-untyped-def]
+    return 0.0 if x == 0 and y == y else x * np.log(y)
+
+
+@_kernel
+def xlog1py(x, y):  # type: ignore[no-untyped-def]
+    return 0.0 if x == 0 and y == y else x * np.log1p(y)
+
+
+@_kernel
+def sinc_derivative(x, k):  # type: ignore[no-untyped-def]
+    if np.isinf(x):
+        return 0.0
+    k = int(k)
+    turn = x - 2.0 * np.rint(x / 2.0)
+    half = math.copysign(1.0, turn) - turn if abs(turn) > 0.5 else turn
+    quarter = 0.5 - abs(turn)
+    sine = math.sin(math.pi * half)
+    cosine = math.sin(math.pi * quarter) if abs(quarter) < 0.25 else math.cos(math.pi * turn)
+    u = math.pi * x
+    cycle = (sine, cosine, -sine, -cosine)
+    if abs(u) > k + 1:
+        s = sine / u
+        for j in range(1, k + 1):
+            s = (cycle[j % 4] - j * s) / u
+    else:
+        s = 0.0
+        for j in range(3 * k + 24, k, -1):
+            s = (cycle[j % 4] - u * s) / j
+    return math.pi**k * s
+
+
+@_kernel
+def exprel_derivative(x, k):  # type: ignore[no-untyped-def]
+    k = int(k)
+    if np.isinf(x):
+        return np.inf if x > 0 else 0.0
+    scale = np.exp(x / 2.0) if x > 0 else 1.0
+    base = 1.0 if x > 0 else np.exp(x)
+    if abs(x) > k + 1:
+        s = (-np.expm1(-x) if x > 0 else np.expm1(x)) / x
+        for j in range(1, k + 1):
+            s = (base - j * s) / x
+    else:
+        s = 0.0
+        for j in range(3 * k + 24, k, -1):
+            s = (base - x * s) / j
+    return scale * s * scale
+
+
+@_kernel
+def exprel(x):  # type: ignore[no-untyped-def]
+    return exprel_derivative(x, 0)
+
+
+@_kernel
+def i0_derivative(x, k):  # type: ignore[no-untyped-def]
+    k = int(k)
+    odd = k % 2 == 1
+    size = abs(x)
+    if not size < 720.0:
+        result = size * np.inf
+    else:
+        nodes = 12 + k + int(3 * math.sqrt(size))
+        total = 0.0
+        for i in range(nodes, -1, -1):
+            angle = math.pi * i / (2 * nodes)
+            c = math.cos(angle)
+            both = -np.expm1(-2 * c * size) if odd else 1 + np.exp(-2 * c * size)
+            weight = c**k * (0.5 if i in (0, nodes) else 1.0)
+            total += weight * np.exp(-2 * math.sin(angle / 2) ** 2 * size) * both
+        half = np.exp(size / 2)
+        result = half * (total / (2 * nodes)) * half
+    return math.copysign(result, x) if odd else result
+
+
+@_kernel
+def i0(x):  # type: ignore[no-untyped-def]
+    return i0_derivative(x, 0)

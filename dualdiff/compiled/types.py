@@ -1,0 +1,222 @@
+"""The types: a dual number is a value of type ``element`` and N partials of the same type.
+
+The element is a number, or a dual of an outer differentiation: the depth of nesting is what a tag is elsewhere.  The
+partials of a float are one vector of the processor's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from zlib import crc32
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.datamodel import models
+from numba.extending import lower_cast, register_model
+
+from dualdiff.rules.elementwise import ROWS
+
+#: Part of the types' keys: with other rules, functions that Numba cached on disk are to be compiled again.
+RULES = f"{crc32(repr([(r.name, r.partials, r.complex_partials) for r in ROWS.values()]).encode()):08x}"
+
+
+class PartialsType(types.Type):
+    """N partial derivatives of one number."""
+
+    def __init__(self, element: Any, count: int) -> None:
+        self.element, self.count = element, count
+        super().__init__(f"Partials({element}, {count})")
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether they are one vector of floats."""
+        return isinstance(self.element, types.Float)
+
+
+class DualType(types.Type):
+    """A dual number with ``count`` partials.
+
+    ``masked`` says that a partial which is zero contributes zero, also where the coefficient is infinite or NaN; this
+    costs time, and is needed only where a tangent came out NaN without it.
+    """
+
+    mutable = False
+
+    def __init__(self, element: Any, count: int, masked: bool = False) -> None:
+        self.element, self.count, self.masked = element, count, masked
+        self.partials = element if count == 1 else PartialsType(element, count)
+        self.level: int = 1 + level_of(element)
+        self.base = element.base if isinstance(element, DualType) else element
+        super().__init__(f"Dual({element}, {count}{', masked' if masked else ''})")
+
+    @property
+    def key(self) -> Any:
+        """What tells types apart."""
+        return self.name, RULES
+
+    def of(self, element: Any) -> DualType:
+        """The same with another type of value."""
+        return self if element == self.element else DualType(element, self.count, self.masked)
+
+    def can_convert_from(self, typingctx: Any, other: Any) -> Any:
+        """Numbers, and duals of outer differentiations, are constants to it."""
+        if isinstance(other, DualType) and other.level == self.level:
+            if (other.count, other.masked) != (self.count, self.masked):
+                return None
+            return typingctx.can_convert(other.element, self.element)
+        if isinstance(other, types.Literal):
+            other = other.literal_type
+        if isinstance(other, (types.Number, types.Boolean, DualType)):
+            return typingctx.can_convert(other, self.element)
+        return None
+
+    def unify(self, typingctx: Any, other: Any) -> Any:
+        """The dual that both can become."""
+        if isinstance(other, DualType):
+            if other.level > self.level:
+                return None
+            if other.level == self.level:
+                if (other.count, other.masked) != (self.count, self.masked):
+                    return None
+                other = other.element
+        elif not isinstance(other, (types.Number, types.Boolean)):
+            return None
+        element = typingctx.unify_types(self.element, other if level_of(other) < self.level else other.element)
+        return None if element is None else self.of(element)
+
+
+# Numba fuses an expression of arrays into one loop only if all of its types count as its own.
+DualType._is_internal = True
+
+
+def level_of(t: Any) -> int:
+    """How many differentiations deep a number of this type is."""
+    return t.level if isinstance(t, DualType) else 0
+
+
+@register_model(PartialsType)
+class PartialsModel(models.DataModel):  # type: ignore[misc]
+    """In registers a vector of floats (an array of other elements), in memory an array."""
+
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type)
+        self.element, self.count, self.is_vector = dmm.lookup(fe_type.element), fe_type.count, fe_type.is_vector
+
+    def get_value_type(self) -> Any:
+        kind = ir.VectorType if self.is_vector else ir.ArrayType
+        return kind(self.element.get_value_type(), self.count)
+
+    def get_data_type(self) -> Any:
+        return ir.ArrayType(self.element.get_data_type(), self.count)
+
+    def as_data(self, builder: Any, value: Any) -> Any:
+        data = ir.Constant(self.get_data_type(), ir.Undefined)
+        for i in range(self.count):
+            data = builder.insert_value(data, self.element.as_data(builder, self.lane(builder, value, i)), i)
+        return data
+
+    def from_data(self, builder: Any, data: Any) -> Any:
+        value = ir.Constant(self.get_value_type(), ir.Undefined)
+        for i in range(self.count):
+            value = self.put(builder, value, self.element.from_data(builder, builder.extract_value(data, i)), i)
+        return value
+
+    def load_from_data_pointer(self, builder: Any, ptr: Any, align: Any = None) -> Any:
+        if self.is_vector:
+            size = self.get_value_type().element.intrinsic_name
+            pointer = builder.bitcast(ptr, self.get_value_type().as_pointer())
+            return builder.load(pointer, align=align or int(size[1:]) // 8)
+        value = ir.Constant(self.get_value_type(), ir.Undefined)
+        for i in range(self.count):
+            lane = self.element.load_from_data_pointer(builder, cgutils.gep_inbounds(builder, ptr, 0, i), align)
+            value = builder.insert_value(value, lane, i)
+        return value
+
+    def lane(self, builder: Any, value: Any, i: int) -> Any:
+        """Partial i."""
+        if self.is_vector:
+            return builder.extract_element(value, ir.Constant(ir.IntType(32), i))
+        return builder.extract_value(value, i)
+
+    def put(self, builder: Any, value: Any, lane: Any, i: int) -> Any:
+        """The partials with number i replaced."""
+        if self.is_vector:
+            return builder.insert_element(value, lane, ir.Constant(ir.IntType(32), i))
+        return builder.insert_value(value, lane, i)
+
+    def get_argument_type(self) -> Any:
+        return self.get_value_type()
+
+    def as_argument(self, builder: Any, value: Any) -> Any:
+        return value
+
+    def from_argument(self, builder: Any, value: Any) -> Any:
+        return value
+
+    def get_return_type(self) -> Any:
+        return self.get_data_type()
+
+    def as_return(self, builder: Any, value: Any) -> Any:
+        return self.as_data(builder, value)
+
+    def from_return(self, builder: Any, value: Any) -> Any:
+        return self.from_data(builder, value)
+
+
+@register_model(DualType)
+class DualModel(models.StructModel):  # type: ignore[misc]
+    """The value and the partials, side by side."""
+
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, [("value", fe_type.element), ("partials", fe_type.partials)])
+
+
+def parts(builder: Any, dual: Any) -> tuple[Any, Any]:
+    """Value and partials."""
+    return builder.extract_value(dual, 0), builder.extract_value(dual, 1)
+
+
+def zero_partials(context: Any, t: DualType) -> Any:
+    """The partials of a constant."""
+    return ir.Constant(context.get_value_type(t.partials), None)
+
+
+def make(context: Any, builder: Any, t: DualType, value: Any, partials: Any = None) -> Any:
+    """The dual of this value; without partials a constant."""
+    dual = ir.Constant(context.get_value_type(t), ir.Undefined)
+    dual = builder.insert_value(dual, value, 0)
+    return builder.insert_value(dual, zero_partials(context, t) if partials is None else partials, 1)
+
+
+@lower_cast(types.Number, DualType)
+@lower_cast(types.Boolean, DualType)
+@lower_cast(types.Literal, DualType)
+def _constant(context: Any, builder: Any, fromty: Any, toty: Any, val: Any) -> Any:
+    if isinstance(fromty, types.Literal):
+        fromty, plain = fromty.literal_type, val
+        val = val if isinstance(val, ir.Value) else context.get_constant(fromty, plain)
+    return make(context, builder, toty, context.cast(builder, val, fromty, toty.element))
+
+
+@lower_cast(DualType, DualType)
+def _convert(context: Any, builder: Any, fromty: Any, toty: Any, val: Any) -> Any:
+    if fromty.level < toty.level:
+        return make(context, builder, toty, context.cast(builder, val, fromty, toty.element))
+    value, partials = parts(builder, val)
+    value = context.cast(builder, value, fromty.element, toty.element)
+    return make(context, builder, toty, value, cast_partials(context, builder, partials, fromty, toty))
+
+
+def cast_partials(context: Any, builder: Any, partials: Any, fromty: DualType, toty: DualType) -> Any:
+    """The partials in the precision of another type."""
+    if fromty.element == toty.element:
+        return partials
+    if toty.count == 1:
+        return context.cast(builder, partials, fromty.element, toty.element)
+    source = context.data_model_manager[fromty.partials]
+    target = context.data_model_manager[toty.partials]
+    result = ir.Constant(target.get_value_type(), ir.Undefined)
+    for i in range(toty.count):
+        lane = context.cast(builder, source.lane(builder, partials, i), fromty.element, toty.element)
+        result = target.put(builder, result, lane, i)
+    return result

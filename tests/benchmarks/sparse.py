@@ -1,0 +1,117 @@
+"""The sparse Jacobian of a reaction-diffusion equation, the Brusselator on a periodic grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .harness import Call, Peer, Work, optional
+
+ALPHA = 0.1
+
+
+def brusselator(n: int) -> Callable[[Any], Any]:
+    """The time derivative of two species on an n by n grid, one after the other in a flat array."""
+
+    def diffused(w: Any) -> Any:
+        return np.roll(w, 1, 0) + np.roll(w, -1, 0) + np.roll(w, 1, 1) + np.roll(w, -1, 1) - 4 * w
+
+    def f(y: Any) -> Any:
+        u, v = y.reshape(2, n, n)
+        reacted = u * u * v
+        du = 1 + reacted - 4.4 * u + ALPHA * diffused(u)
+        dv = 3.4 * u - reacted + ALPHA * diffused(v)
+        return np.stack([du, dv]).reshape(-1)
+
+    return f
+
+
+def start(n: int) -> Any:
+    """Concentrations that vary over the grid."""
+    x = np.linspace(0, 1, n, endpoint=False)
+    u = 22 * (x * (1 - x))[:, None] ** 1.5 + np.zeros(n)
+    v = 27 * (x * (1 - x))[None, :] ** 1.5 + np.zeros((n, 1))
+    return np.concatenate([u.ravel(), v.ravel()])
+
+
+def jacobian_by_hand(n: int) -> Any:
+    """The entries row by row, those of a row by columns."""
+    u, v = start(n).reshape(2, -1)
+    here = np.arange(n * n).reshape(n, n)
+    neighbours = np.stack([np.roll(here, shift, axis).ravel() for axis in (0, 1) for shift in (1, -1)])
+    one = np.full((4, n * n), ALPHA)
+    columns = [here.reshape(1, -1), here.reshape(1, -1) + n * n]
+    of_u = np.concatenate([neighbours, *columns]), np.stack([*one, 2 * u * v - 4.4 - 4 * ALPHA, u * u])
+    of_v = np.concatenate([neighbours + n * n, *columns]), np.stack([*one, 3.4 - 2 * u * v, -u * u - 4 * ALPHA])
+    return np.concatenate([np.take_along_axis(a, np.argsort(c, axis=0), axis=0).T.ravel() for c, a in (of_u, of_v)])
+
+
+def pattern(n: int) -> Any:
+    return optional("dualdiff").jacobian_sparsity(brusselator(n), start(n))
+
+
+def dualdiff_prepared(n: int) -> Call:
+    jacobian, y = optional("dualdiff").jacobian(brusselator(n), sparse=pattern(n)), start(n)
+    return lambda: jacobian(y).data
+
+
+def dualdiff_in_one_pass(n: int) -> Call:
+    jacobian, y = optional("dualdiff").jacobian(brusselator(n), sparse=True), start(n)
+    return lambda: jacobian(y).data
+
+
+def dualdiff_pattern(n: int) -> Call:
+    return lambda: pattern(n).nnz
+
+
+def plain_numpy(n: int, times: int = 1) -> Call:
+    f, y = brusselator(n), start(n)
+
+    def values() -> None:
+        for _ in range(times):
+            f(y)
+
+    return values
+
+
+def as_many_values_as_colours(n: int) -> Call:
+    """One value of f for each colour of the Jacobian, and one more."""
+    coloured = optional("dualdiff").jacobian(brusselator(n), sparse=pattern(n)).options["sparse"]
+    return plain_numpy(n, coloured.count + 1)
+
+
+def finite_differences(n: int) -> Call:
+    numdiff = optional("scipy.optimize._numdiff")
+    f, y, found = brusselator(n), start(n), optional("scipy.sparse").csr_matrix(pattern(n))
+    sparsity = found, numdiff.group_columns(found)
+    return partial(numdiff.approx_derivative, f, y, method="2-point", sparsity=sparsity)
+
+
+def prepared(n: int) -> Work:
+    return Work(
+        f"sparse jacobian, Brusselator {n} × {n}, pattern given",
+        partial(dualdiff_prepared, n),
+        [
+            Peer("a value for each colour, and one", partial(as_many_values_as_colours, n), 3.0, read=None),
+            Peer("SciPy's 2-point differences, grouped", partial(finite_differences, n), 0.3, read=None),
+            Peer("dualdiff in one sparse pass", partial(dualdiff_in_one_pass, n)),
+        ],
+        expected=jacobian_by_hand(n),
+        rounds=15,
+    )
+
+
+def detected(n: int) -> Work:
+    return Work(
+        f"pattern of a jacobian, Brusselator {n} × {n}",
+        partial(dualdiff_pattern, n),
+        [Peer("the value alone, `np`", partial(plain_numpy, n), 60.0, read=None)],
+        expected=12 * n * n,
+        rounds=15,
+    )
+
+
+WORKS = [*map(prepared, (32, 100, 316)), *map(detected, (32, 100, 316))]

@@ -1,0 +1,637 @@
+"""Nothing is dropped silently: where a derivative would be lost, an error says so and what to write instead."""
+
+from __future__ import annotations
+
+import fractions
+import functools
+import math
+import operator
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing.overrides import get_overridable_numpy_array_functions, get_overridable_numpy_ufuncs
+
+import dualdiff as dd
+from dualdiff import derivative, gradient, hessian, jacobian, jvp
+from dualdiff.core import tags
+from dualdiff.core.registry import CREATORS, FUNCTIONS, UFUNCS
+
+X = np.array([0.7, 1.9, -1.1])
+
+
+def refused(error, match, call, *args, **options):
+    """The call raises, in our words, and leaves no trace: no call still counts as running, arrays are as they were."""
+    kept = [np.copy(a) if isinstance(a, np.ndarray) else a for a in args]
+    running = set(tags._live)
+    with pytest.raises(error, match=match) as found:
+        call(*args, **options)
+    assert tags._live == running
+    for a, b in zip(args, kept, strict=True):
+        if isinstance(a, np.ndarray):
+            np.testing.assert_array_equal(a, b)
+    assert derivative(lambda t: t**3, 2.0) == 12.0
+    np.testing.assert_array_equal(gradient(lambda t: np.sum(t * t), X), 2 * X)
+    return found.value
+
+
+# -- float(d), int(d), complex(d), math.sin(d), table[d], range(d) -----------------------------------------------------
+CONVERSIONS = {
+    "float": (float, r"float\(x\).*np\.sin\(x\) or dualdiff\.sin\(x\).*dualdiff\.value\(x\)"),
+    "int": (int, r"int\(x\).*np\.floor.*dualdiff\.value\(x\)"),
+    "complex": (complex, r"complex\(x\).*x \+ 0j.*dualdiff\.value\(x\)"),
+    "math.sin": (math.sin, r"math module.*would lose the derivative.*np\.sin\(x\) or dualdiff\.sin\(x\)"),
+    "math.hypot": (lambda d: math.hypot(d, 1.0), "would lose the derivative"),
+    "math.fsum": (lambda d: math.fsum([d, d]), "would lose the derivative"),
+    "table[d]": (lambda d: [1.0, 2.0][d], r"as an index or a count would lose.*dualdiff\.value\(x\)"),
+    "range": (range, "as an index or a count would lose"),
+    "operator.index": (operator.index, "as an index or a count would lose"),
+    "%d": (lambda d: "%d" % d, r"would lose the derivative|%d format"),  # noqa: UP031 - the case
+    "%g": (lambda d: "%g" % d, "would lose the derivative|must be real number"),  # noqa: UP031 - the case
+    "np.float64": (np.float64, "an array of dtype float64 holds plain numbers"),
+    "np.int64": (np.int64, "an array of dtype int64 holds plain numbers"),
+    "np.zeros(d)": (np.zeros, "as an index or a count would lose|expected a sequence of integers or a single integer"),
+    "np.eye(d)": (
+        np.eye,
+        "as an index or a count would lose|expected a sequence of integers|as an index or a count would lose",
+    ),
+    "np.arange(d)": (lambda d: np.arange(0.0, d), "would lose the derivative|has no derivative rule"),
+}
+
+
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_conversion_of_a_number(name):
+    convert, match = CONVERSIONS[name]
+    refused(TypeError, match, derivative, convert, 1.0)
+    refused(TypeError, match, gradient, lambda x: convert(x[1]), X)
+    refused(TypeError, match, derivative, derivative(convert), 1.0)
+    refused(TypeError, match, hessian, lambda x: convert(x[1]), X)
+
+
+@pytest.mark.parametrize("convert", [float, int, complex, math.sin, operator.index, range])
+def test_conversion_of_an_array_of_one(convert):
+    refused(TypeError, "would lose the derivative", jacobian, lambda x: convert(x[:1]), X)
+    refused(TypeError, "would lose the derivative", jacobian, lambda x: convert(x[:1].reshape(())), X)
+
+
+def test_rounding_to_a_whole_number_loses_nothing():
+    for step in (round, math.floor, math.ceil, math.trunc, lambda d: round(d, 1), lambda d: d // 1):
+        for x in (1.3, -2.6, np.float64(0.75)):
+            assert step(dd.Dual(x, 1.0)) == step(x)
+            assert derivative(step, x) == 0.0
+    assert type(round(dd.Dual(2.6, 1.0))) is int
+    quotient, rest = derivative(lambda d: divmod(7.5, d), 2.0)
+    assert (quotient, rest) == (0.0, -3.0)
+    assert derivative(lambda d: divmod(d, 2.0), 7.5) == (0.0, 1.0)
+
+
+def test_index_of_an_array_by_a_dual():
+    for use in (lambda x: X[x], lambda x: x[x], lambda x: X[x[0]], lambda x: x[x[0]], lambda x: np.take(X, x)):
+        with pytest.raises((TypeError, IndexError)):
+            jacobian(use, X)
+    assert derivative(lambda t: t * 2, 1.0) == 2.0
+
+
+# -- np.asarray(x) on line one -----------------------------------------------------------------------------------------
+def test_asarray_gives_an_object_array_that_keeps_the_derivative():
+    def f(x):
+        x = np.asarray(x)
+        assert x.dtype == object
+        return np.sum(100.0 * (x[1:] - x[:-1] ** 2.0) ** 2.0 + (1 - x[:-1]) ** 2.0)
+
+    def plain(x):
+        return np.sum(100.0 * (x[1:] - x[:-1] ** 2.0) ** 2.0 + (1 - x[:-1]) ** 2.0)
+
+    np.testing.assert_allclose(gradient(f, X), gradient(plain, X), rtol=1e-14)
+    np.testing.assert_allclose(hessian(f, X), hessian(plain, X), rtol=1e-14)
+    np.testing.assert_allclose(jvp(f, X, X), jvp(plain, X, X), rtol=1e-14)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, np.array, np.asanyarray, np.ascontiguousarray, np.asarray_chkfinite])
+def test_other_conversions_to_an_array(convert):
+    if convert is np.asarray_chkfinite:
+        convert = lambda x: np.asarray_chkfinite(x, dtype=object)
+    np.testing.assert_array_equal(jacobian(lambda x: convert(x) ** 2, X), np.diag(2 * X))
+    assert derivative(lambda x: convert(x) ** 2, 3.0) == 6.0
+
+
+def test_asarray_of_many_elements_warns_once_per_place():
+    def f(x):
+        return np.sum(np.asarray(x) ** 2) + np.sum(np.asarray(x[:3]))
+
+    with warnings.catch_warnings(record=True) as found:
+        warnings.resetwarnings()
+        warnings.simplefilter("default")
+        for _ in range(3):
+            gradient(f, np.arange(17.0))
+            gradient(f, np.arange(16.0))
+    (warning,) = found
+    assert issubclass(warning.category, dd.ObjectArrayWarning)
+    assert warning.filename == __file__
+    assert "17 duals" in str(warning.message)
+    assert "slowly" in str(warning.message)
+
+
+@pytest.mark.parametrize("dtype", [float, "d", np.float32, complex, int, bool])
+def test_asarray_with_a_dtype(dtype):
+    match = r"an array of dtype \w+ holds plain numbers.*np\.stack.*dualdiff\.zeros\(shape, like=x\)"
+    refused(TypeError, match, jacobian, lambda x: np.asarray(x, dtype), X)
+    refused(TypeError, match, jacobian, lambda x: np.array(x, dtype=dtype), X)
+    refused(TypeError, match, jacobian, lambda x: np.asarray(x[0], dtype), X)
+    refused(TypeError, match, jacobian, lambda x: np.array([x[0], 1.0], dtype), X)
+    refused(TypeError, match, derivative, lambda x: np.asarray(x, dtype), 1.0)
+
+
+def test_writing_into_asarray_of_x_is_refused_as_x_would_not_see_it():
+    def f(x):
+        y = np.asarray(x)
+        y[0] = 5.0
+        return np.sum(x)
+
+    refused(ValueError, "read-only", gradient, f, X)
+
+    def g(x):
+        y = np.array(x)
+        y[0] = 5.0
+        return np.sum(y) * x[0]
+
+    np.testing.assert_allclose(gradient(g, X), [5 + X[1] + X[2], X[0], X[0]])
+
+
+def test_astype_to_whole_numbers():
+    refused(TypeError, "dtype int64 holds plain numbers", jacobian, lambda x: x.astype(np.int64), X)
+    np.testing.assert_array_equal(jacobian(lambda x: x.astype(bool) * x, X), np.eye(3))
+    np.testing.assert_array_equal(jacobian(lambda x: x.astype(object) ** 2, X), np.diag(2 * X))
+    refused(TypeError, "takes no dtype", jacobian, lambda x: x.view(np.int64), X)
+    for name in ("tobytes", "tofile", "ctypes", "data"):
+        refused(AttributeError, name, jacobian, lambda x, name=name: getattr(x, name), X)
+
+
+# -- object arrays of scalar duals -------------------------------------------------------------------------------------
+def objects(x):
+    """An object array of scalar duals and numbers."""
+    return np.array([x[0] ** 2, np.sin(x[1]), 3.0, x[2]])
+
+
+def stacked(x):
+    """The same as an array of duals."""
+    return np.stack([x[0] ** 2, np.sin(x[1]), 3.0, x[2]])
+
+
+M = np.arange(16.0).reshape(4, 4)
+OBJECT_USES = {
+    "arithmetic": lambda y: 2.0 * y + y / 3.0 - y * y + y**2 - (-y),
+    "with an array": lambda y: y * np.arange(4.0) + M,
+    "sum": lambda y: np.sum(y),
+    "method sum": lambda y: y.sum(),
+    "dot": lambda y: y @ y,
+    "matmul": lambda y: M @ y,
+    "plain.dot": lambda y: M.dot(y),
+    "comparison": lambda y: y[y > 0.6],
+    "where": lambda y: np.where(y > 0.6, y, 0.0),
+    "hypot": lambda y: np.hypot(y[[0, 1]], y[[3, 2]]) + np.arctan2(y[[0, 1]], 2.0),
+    "step": lambda y: np.rint(y[[0, 1, 3]]) + np.floor(y)[[0, 1, 3]] + y[[0, 1, 3]],
+    "max": lambda y: np.max(y) + np.min(y),
+    "cumsum": lambda y: np.cumsum(y),
+    "prod": lambda y: np.prod(y),
+    "sort": lambda y: np.sort(y),
+    "concatenate": lambda y: np.concatenate([y, y[:1]]),
+    "stack": lambda y: np.stack([y, y]),
+    "reshape": lambda y: y.reshape(2, 2).T,
+    "abs": lambda y: abs(y),
+    "maximum": lambda y: np.maximum(y, 0.5),
+}
+
+
+@pytest.mark.parametrize("name", OBJECT_USES)
+def test_object_arrays_of_scalar_duals(name):
+    use = OBJECT_USES[name]
+    found, expected = jacobian(lambda x: use(objects(x)), X), jacobian(lambda x: use(stacked(x)), X)
+    np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
+    found, expected = (jacobian(jacobian(lambda x, g=g: use(g(x))), X) for g in (objects, stacked))
+    np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(
+        derivative(lambda t: use(objects([t, 2 * t, t])), 0.7), derivative(lambda t: use(stacked([t, 2 * t, t])), 0.7)
+    )
+
+
+OBJECT_LOOPS = [
+    ufunc
+    for ufunc in get_overridable_numpy_ufuncs()
+    if ufunc.nin == 1 and "O->O" in ufunc.types and (ufunc, "__call__") in UFUNCS
+]
+
+
+@pytest.mark.parametrize("ufunc", sorted(OBJECT_LOOPS, key=str), ids=lambda u: u.__name__)
+def test_unary_ufunc_with_an_object_loop(ufunc):
+    points = np.array([1.2, 1.7]) if ufunc is np.arccosh else np.array([0.3, 0.6])
+    found = jacobian(lambda x: ufunc(np.array([x[0], x[1]])), points)
+    np.testing.assert_allclose(found, jacobian(ufunc, points), rtol=1e-15)
+    found = jacobian(jacobian(lambda x: ufunc(np.array([x[0], x[1]]))), points)
+    np.testing.assert_allclose(found, jacobian(jacobian(ufunc), points), rtol=1e-15)
+
+
+def test_an_object_array_beside_an_array_of_duals():
+    def f(x):
+        y = np.array([x[0], x[1], 2.0])
+        return np.stack([x * y, y * x, x + y, np.hypot(x, y), np.maximum(y, x)])
+
+    def g(x):
+        y = np.stack([x[0], x[1], 2.0])
+        return np.stack([x * y, y * x, x + y, np.hypot(x, y), np.maximum(y, x)])
+
+    np.testing.assert_allclose(jacobian(f, X), jacobian(g, X))
+
+
+def test_what_numpy_refuses_on_objects_raises():
+    for use in (lambda y: np.linalg.solve(M, y), lambda y: np.fft.fft(y), lambda y: np.linalg.inv(y[:, None] * M)):
+        with pytest.raises(TypeError):
+            jacobian(lambda x, use=use: use(objects(x)), X)
+    for ufunc in (np.sin, np.exp, np.sqrt):
+        # NumPy asks each element for a method of that name, which floats lack.
+        refused(TypeError, "no callable", jacobian, lambda x, ufunc=ufunc: ufunc(objects(x)), X)
+    for use in (np.mean, np.var):
+        refused(TypeError, "np.stack", jacobian, lambda x, use=use: use([x[0], x[1]]), X)
+
+
+def test_results_that_are_lists_or_object_arrays():
+    expected = jacobian(stacked, X)
+    np.testing.assert_array_equal(jacobian(objects, X), expected)
+    np.testing.assert_array_equal(jacobian(lambda x: [x[0] ** 2, np.sin(x[1]), 3, x[2]], X), expected)
+    np.testing.assert_array_equal(jacobian(lambda x: [x**2, x], X), np.stack([np.diag(2 * X), np.eye(3)]))
+    np.testing.assert_array_equal(jacobian(lambda x: [[x[0], 1.0], [x[1], x[2]]], X).shape, (2, 2, 3))
+    np.testing.assert_array_equal(derivative(lambda t: [t, t**2, 4.0], 3.0), [1.0, 6.0, 0.0])
+    np.testing.assert_array_equal(gradient(lambda x: [x[0] * x[1]], X), [X[1], X[0], 0.0])
+    refused(ValueError, r"different shapes.*tuple or a dict", jacobian, lambda x: [x, x[:2]], X)
+
+
+# -- buf = np.zeros(n); buf[0] = d -------------------------------------------------------------------------------------
+REMEDY = r"collect the elements in a list and np\.stack it, or make the buffer with dualdiff\.zeros\(shape, like=x\)"
+BUFFER_WRITES = {
+    "buf[0] = d": lambda b, x: operator.setitem(b, 0, x[0]),
+    "buf[0, 1] = d": lambda b, x: operator.setitem(b.reshape(1, 3), (0, 1), x[0]),
+    "buf[:] = d": lambda b, x: operator.setitem(b, slice(None), x[0]),
+    "buf[:] = x": lambda b, x: operator.setitem(b, slice(None), x),
+    "buf[1:] = x[1:]": lambda b, x: operator.setitem(b, slice(1, None), x[1:]),
+    "buf[...] = x": lambda b, x: operator.setitem(b, ..., x),
+    "buf[mask] = x[mask]": lambda b, x: operator.setitem(b, X > 0, x[X > 0]),
+    "buf[indices] = x": lambda b, x: operator.setitem(b, [0, 2], x[:2]),
+    "buf[:] = list": lambda b, x: operator.setitem(b, slice(None), [x[0], 1.0, x[1]]),
+    "buf.fill": lambda b, x: b.fill(x[0]),
+    "buf.flat = x": lambda b, x: setattr(b, "flat", x),
+    "buf.flat[:] = x": lambda b, x: operator.setitem(b.flat, slice(None), x),
+    "buf.put": lambda b, x: b.put([0], x[:1]),
+}
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32, complex, int])
+@pytest.mark.parametrize("name", BUFFER_WRITES)
+def test_plain_buffer(name, dtype):
+    b = np.full(3, 7, dtype)
+    refused(TypeError, REMEDY, jacobian, lambda x: BUFFER_WRITES[name](b, x) or b, X)
+    refused(TypeError, REMEDY, jvp, lambda x: BUFFER_WRITES[name](b, x) or b, X, X)
+    refused(TypeError, REMEDY, jacobian, jacobian(lambda x: BUFFER_WRITES[name](b, x) or b), X)
+    np.testing.assert_array_equal(b, 7)
+
+
+def test_plain_buffer_and_a_number():
+    b = np.zeros(2)
+    refused(TypeError, REMEDY, derivative, lambda t: operator.setitem(b, 0, t) or b, 2.0)
+    np.testing.assert_array_equal(b, 0.0)
+
+
+def test_plain_buffer_and_an_array_where_an_element_belongs():
+    # NumPy takes the array for a sequence and answers first; our words are the cause that the traceback shows.
+    b = np.zeros(2)
+    error = refused(ValueError, "sequence", jacobian, lambda x: operator.setitem(b, 0, x[:1]) or b, X)
+    assert "would lose the derivative" in str(error.__cause__)
+    refused(ValueError, "setting", jacobian, lambda x: operator.setitem(b.flat, 0, x[0]) or b, X)
+    np.testing.assert_array_equal(b, 0.0)
+
+
+def test_buffer_made_like_x():
+    def f(x, make):
+        b = make(x)
+        b[0] = x[0] ** 2
+        b[1:] = x[:2] * x[2]
+        return b
+
+    expected = jacobian(lambda x: np.stack([x[0] ** 2, x[0] * x[2], x[1] * x[2]]), X)
+    for make in (
+        lambda x: dd.zeros(3, like=x),
+        lambda x: dd.ones(3, like=x[0]),
+        lambda x: dd.empty((3,), like=(1.0, x[0])),
+        lambda x: dd.full(3, 7.0, like={"a": [x[0]]}),
+        lambda x: dd.full(3, x[0]),
+        lambda x: np.zeros(3, like=x),
+        lambda x: np.ones(3, like=x),
+        lambda x: np.empty(3, like=x),
+        lambda x: np.full(3, 1.5, like=x),
+        lambda x: np.arange(3.0, like=x),
+        lambda x: np.array([1.0, 2.0, 3.0], like=x),
+        lambda x: np.zeros_like(x),
+        lambda x: np.empty_like(X, shape=3) + np.zeros_like(x),
+        lambda x: np.full_like(x, 2.0),
+    ):
+        np.testing.assert_array_equal(jacobian(f, X, make), expected)
+        np.testing.assert_allclose(jvp(lambda x, make=make: f(x, make), X, X)[1], expected @ X)
+        second = jacobian(jacobian(lambda x, make=make: f(x, make)), X)
+        assert second[0, 0, 0] == 2.0
+    for make in (dd.zeros, dd.ones, dd.empty):
+        assert type(make(3, like=0.5)) is np.ndarray
+        assert make(3, like=X.astype(np.float32)).dtype == np.float32
+        assert make(3, like=2).dtype == np.float64
+
+
+# -- a += d, out=a, np.copyto(a, d), np.full_like(a, d), np.put, np.place with plain a ---------------------------------
+PLAIN_TARGETS = {
+    "+=": lambda a, x: operator.iadd(a, x),
+    "-=": lambda a, x: operator.isub(a, x[0]),
+    "*=": lambda a, x: operator.imul(a, x),
+    "/=": lambda a, x: operator.itruediv(a, x),
+    "**=": lambda a, x: operator.ipow(a, x),
+    "%=": lambda a, x: operator.imod(a, x),
+    "@=": lambda a, x: operator.imatmul(a.reshape(1, 3), x * np.eye(3)),
+    "slice +=": lambda a, x: operator.iadd(a[1:], x[1:]),
+    "np.add(out=)": lambda a, x: np.add(x, 1.0, out=a),
+    "np.sin(x, a)": lambda a, x: np.sin(x, a),
+    "np.sum(out=)": lambda a, x: np.sum(x[:, None] * np.ones(3), axis=0, out=a),
+    "np.dot(out=)": lambda a, x: np.dot(np.eye(3), x, out=a),
+    "np.copyto": lambda a, x: np.copyto(a, x),
+    "np.copyto of a number": lambda a, x: np.copyto(a, x[0], where=[True, False, True]),
+    "np.full_like": lambda a, x: np.full_like(a, x),
+    "np.full_like of a number": lambda a, x: np.full_like(a, x[0]),
+    "np.put": lambda a, x: np.put(a, [0], x[:1]),
+    "np.put of a number": lambda a, x: np.put(a, 0, x[0]),
+    "np.place": lambda a, x: np.place(a, a > 0, x),
+    "np.putmask": lambda a, x: np.putmask(a, a > 0, x),
+    "np.put_along_axis": lambda a, x: np.put_along_axis(a, np.array([0]), x[:1], axis=0),
+    "np.fill_diagonal": lambda a, x: np.fill_diagonal(a.reshape(1, 3), x),
+    "np.add.at": lambda a, x: np.add.at(a, [0, 0], x[:2]),
+    "clip(out=)": lambda a, x: np.clip(x, 0.0, 1.0, out=a),
+    "np.concatenate(out=)": lambda a, x: np.concatenate([x[:1], x[1:]], out=a),
+    "np.einsum(out=)": lambda a, x: np.einsum("i->i", x, out=a),
+    "np.take(out=)": lambda a, x: np.take(x, [0, 1, 2], out=a),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN_TARGETS)
+def test_plain_target(name):
+    a = np.full(3, 7.0)
+    alias = a[:]
+    use = PLAIN_TARGETS[name]
+    refused(TypeError, "holds plain numbers and cannot take the derivative.*np.stack", jacobian, lambda x: use(a, x), X)
+    refused(TypeError, "cannot take the derivative", jacobian, jacobian(lambda x: use(a, x)), X)
+    np.testing.assert_array_equal(alias, 7.0)
+
+
+def test_list_extend_and_sum_keep_the_derivative():
+    def f(x):
+        found = [1.0]
+        found += list(x)
+        return sum(found) * math.prod(x)
+
+    np.testing.assert_allclose(gradient(f, X), gradient(lambda x: (1.0 + np.sum(x)) * np.prod(x), X))
+
+
+def test_a_plain_number_in_place_becomes_a_dual():
+    def f(t):
+        total = 1.0
+        total += t
+        total *= t
+        return total
+
+    assert derivative(f, 3.0) == 7.0
+
+
+def test_writing_duals_of_an_inner_call_into_an_outer_array():
+    def f(x):
+        y = np.zeros_like(x)
+        return gradient(lambda z: operator.setitem(y, 0, z[0]) or np.sum(y * z), x)
+
+    refused(TypeError, "an array of an outer differentiation holds plain numbers", jacobian, f, X)
+
+
+# -- a function with no rule -------------------------------------------------------------------------------------------
+NAMED = r"has no derivative rule.*dualdiff\.custom_derivative.*dualdiff\.value\(x\)"
+
+
+def test_numpy_function_with_no_rule_names_itself():
+    x = dd.DualArray(X, X)
+    for function in get_overridable_numpy_array_functions():
+        if function not in FUNCTIONS and function not in CREATORS:
+            name = f"{function.__module__}.{function.__name__}"
+            with pytest.raises(TypeError, match=NAMED) as found:
+                x.__array_function__(function, (dd.DualArray,), (x,), {})
+            assert str(found.value).startswith(name)
+
+
+def test_ufunc_with_no_rule_names_itself():
+    x = dd.DualArray(X, X)
+    for ufunc in get_overridable_numpy_ufuncs():
+        for method in ("__call__", "reduce", "accumulate", "reduceat", "outer", "at"):
+            if (ufunc, method) not in UFUNCS:
+                name = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+                with pytest.raises(TypeError, match=NAMED) as found:
+                    x.__array_ufunc__(ufunc, method, x)
+                assert str(found.value).startswith(name)
+
+
+def test_functions_of_others_with_no_rule():
+    refused(TypeError, "numpy.histogram " + NAMED, jacobian, lambda x: np.histogram(x)[0], X)
+    refused(TypeError, NAMED, jacobian, lambda x: np.frompyfunc(lambda t: t, 1, 1)(x), X)
+    refused(TypeError, "holds plain numbers", jacobian, lambda x: np.random.default_rng(0).normal(x), X)
+    refused(TypeError, "holds plain numbers|would lose", jacobian, lambda x: np.fromiter(x, float), X)
+    refused(TypeError, "numpy.save " + NAMED, jacobian, lambda x: np.save("nowhere", x), X)
+    for convert in (fractions.Fraction, "{:.3}".format and (lambda d: float(str(d)))):
+        with pytest.raises((TypeError, ValueError)):
+            derivative(convert, 2.0)
+
+
+# -- the operator does not fit -----------------------------------------------------------------------------------------
+def softmax(x):
+    e = np.exp(x)
+    return e / e.sum()
+
+
+def test_gradient_of_an_array():
+    refused(ValueError, r"gradient needs.*shape \(3,\): use dualdiff.jacobian", gradient, lambda x: x, X)
+    refused(ValueError, r"hessian needs.*shape \(3,\)", hessian, lambda x: x, X)
+    refused(ValueError, r"hvp needs.*shape \(3,\)", dd.hvp, lambda x: x, X, X)
+    refused(ValueError, "container of 2 results", gradient, lambda x: (x[0], x[1]), X)
+    for one in (lambda x: x[:1] ** 2, lambda x: [x[0] ** 2], lambda x: x[:1, None] ** 2, lambda x: np.array(x[0] ** 2)):
+        np.testing.assert_array_equal(gradient(one, X), [2 * X[0], 0.0, 0.0])
+
+
+MIXING = {
+    "softmax": softmax,
+    "x / x.sum()": lambda x: x / x.sum(),
+    "x.sum()": lambda x: x.sum(),
+    "x - x.mean()": lambda x: x - np.mean(x),
+    "x[0]": lambda x: x[0],
+    "x * x[0]": lambda x: x * x[0],
+    "x[::-1]": lambda x: x[::-1],
+    "roll": lambda x: x * np.roll(x, 1),
+    "cumsum": np.cumsum,
+    "A @ x": lambda x: np.ones((3, 3)) @ x,
+    "max": lambda x: x - np.max(x),
+    "outer": lambda x: x[:, None] * x,
+    "diff": np.diff,
+    "prod": np.prod,
+    "var": np.var,
+    "norm": lambda x: x / np.linalg.norm(x),
+    "in place": lambda x: operator.setitem(x, slice(1, None), x[:-1]) or x,
+    "loop": lambda x: [t * x[0] for t in x],
+    "tuple": lambda x: (x**2, x.sum()),
+    "flat buffer": lambda x: np.concatenate([x[1:], x[:1]]),
+    "einsum": lambda x: np.einsum("i,j->i", x, x),
+    "matmul": lambda x: x @ x,
+}
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_derivative_over_points_that_f_mixes(name):
+    match = (
+        r"over an array of points \(3,\) needs an f that works on each point.*dualdiff\.gradient.*dualdiff\.jacobian"
+    )
+    refused(dd.MixedPointsError, match, derivative, MIXING[name], X)
+    refused(ValueError, match, derivative, derivative(MIXING[name]), X)
+
+
+def test_derivative_of_a_container():
+    refused(TypeError, "x is a tuple: use gradient or jacobian", derivative, lambda p: p[0], (1.0, 2.0))
+    refused(TypeError, "x is a dict: use gradient or jacobian", derivative, lambda p: p["a"], {"a": 1.0})
+
+
+def test_wrong_argnum():
+    f = lambda x, y: x * y
+    for op in (derivative, gradient, jacobian, hessian):
+        refused(ValueError, "argnum=2, but f was given 2 positional arguments", op, f, 1.0, 2.0, argnum=2)
+        refused(ValueError, "argnum=-3, but f was given 2", op, f, 1.0, 2.0, argnum=-3)
+        refused(TypeError, "argnum must be an integer, not 'x'", op, f, 1.0, 2.0, argnum="x")
+        refused(TypeError, "argnum must be an integer, not True", op, f, 1.0, 2.0, argnum=True)
+    refused(ValueError, "argnum=2, but f takes 2 positional arguments", jvp, f, 1.0, 1.0, 2.0, argnum=2)
+
+
+NOT_NUMBERS = {
+    "None": None,
+    "text": "1.0",
+    "set": {1.0},
+    "function": math.sin,
+    "object": object(),
+    "texts": ["a", "b"],
+    "an array of objects": np.array([1.0, None]),
+    "dates": np.array(["2020-01-01"], dtype="M8[D]"),
+    "a time span": np.timedelta64(3, "s"),
+    "a fraction": fractions.Fraction(1, 3),
+    "records": np.zeros(2, dtype=[("a", float)]),
+    "a generator": (t for t in (1.0, 2.0)),
+    "a masked array": np.ma.array([1.0, 2.0], mask=[False, True]),
+    "True": True,
+    "an array of booleans": np.array([True, False]),
+    "a list of booleans": [True, False],
+}
+
+
+@pytest.mark.parametrize("name", NOT_NUMBERS)
+def test_x_is_not_numeric(name):
+    x = NOT_NUMBERS[name]
+    for op in (derivative, gradient, jacobian, hessian):
+        refused(TypeError, f"{op.__name__}: x (has|is)", op, lambda x: x, x)
+    refused(TypeError, r": x (has|is)", gradient, lambda p: p["a"], {"a": 1.0, "b": x})
+
+
+def test_whole_numbers_in_a_container():
+    refused(TypeError, r"the integer 3 in a container.*write 3\.0", gradient, lambda p: p[0], (1.0, 3))
+    refused(TypeError, r"an integer array of shape \(2,\) in a container", gradient, lambda p: p["a"], {"a": [1, 2]})
+    assert gradient(lambda x: x**2, 3) == 6.0
+    np.testing.assert_array_equal(gradient(lambda x: np.sum(x**2), [1, 2]), [2.0, 4.0])
+
+
+def test_result_that_is_not_numeric():
+    refused(TypeError, "f returned None.*return statement missing", gradient, lambda x: None, X)
+    refused(TypeError, "f returned an object of type str", jacobian, lambda x: "a", X)
+    refused(TypeError, "f returned an object of type set", jacobian, lambda x: {1.0}, X)
+
+
+# -- a ragged list -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "x", [[np.ones((2, 2)), np.ones(2)], [[1.0, 2.0], [3.0]], [np.ones((2, 2)), np.ones((2, 1))], [1.0, np.ones(2)]]
+)
+def test_ragged_list(x):
+    for op in (gradient, jacobian, hessian):
+        refused(ValueError, r"list whose entries have different shapes.*tuple or a dict", op, lambda x: 1.0, x)
+
+
+# -- a dual used after its call has ended ------------------------------------------------------------------------------
+def kept_dual(x):
+    """A dual of a call that has ended."""
+    kept = []
+    gradient(lambda t: kept.append(t) or 0.0, x)
+    return kept[0]
+
+
+LATE_USES = {
+    "product": lambda t, old: t * old,
+    "reflected": lambda t, old: old - t,
+    "power": lambda t, old: t**old,
+    "ufunc": lambda t, old: np.arctan2(t, old),
+    "returned": lambda t, old: old,
+    "in a list": lambda t, old: [t, old],
+    "stack": lambda t, old: np.stack([t, old]),
+    "where": lambda t, old: np.where(True, t, old),
+    "a buffer": lambda t, old: operator.setitem(dd.zeros(2, like=t), 0, old),
+    "nested": lambda t, old: derivative(lambda s: s * old, t),
+    "differentiated": lambda t, old: derivative(lambda s: s * t, old),
+    "direction": lambda t, old: jvp(lambda s: s * t, t, old)[1],
+}
+
+
+@pytest.mark.parametrize("name", LATE_USES)
+def test_dual_used_after_its_call_has_ended(name):
+    old = kept_dual(2.0)
+    refused(dd.ExpiredDualError, "do not store duals outside.*has_aux", derivative, LATE_USES[name], 3.0, old)
+    refused(dd.ExpiredDualError, "do not store duals outside", gradient, LATE_USES[name], 3.0, old)
+
+
+def test_array_of_duals_used_after_its_call_has_ended():
+    old = kept_dual(X)
+    for use in (
+        lambda x: np.sum(x * old),
+        lambda x: x @ old,
+        lambda x: operator.setitem(x, slice(None), old) or np.sum(x),
+        lambda x: operator.iadd(x, old) @ x,
+        lambda x: np.concatenate([x, old]),
+        lambda x: np.array([x[0], old[0]]),
+        lambda x: (x, old),
+    ):
+        refused(dd.ExpiredDualError, "do not store duals outside", jacobian, use, X)
+    refused(dd.ExpiredDualError, "do not store duals outside", gradient, lambda x: (np.sum(x), old), X, has_aux=True)
+
+
+def test_dual_of_an_outer_call_still_running_is_a_constant_of_the_inner_one():
+    assert derivative(lambda x: derivative(lambda y: x * y, 2.0), 3.0) == 1.0
+    assert derivative(lambda x: derivative(lambda y: x, 2.0), 3.0) == 0.0
+
+
+# -- hash(d) -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "use",
+    [hash, lambda d: {d}, lambda d: d in {1.0}, lambda d: {d: 1}, functools.lru_cache(lambda d: d), frozenset],
+    ids=["hash", "set", "in a set", "key", "lru_cache", "frozenset"],
+)
+def test_duals_are_unhashable(use):
+    if use is frozenset:
+        use = lambda d: frozenset([d])
+    match = r"dual numbers are unhashable.*stale derivatives.*dualdiff\.value\(x\)"
+    refused(TypeError, match, derivative, use, 1.0)
+    refused(TypeError, match, gradient, lambda x: use(x[0]), X)
+    refused(TypeError, match, gradient, use, X)
+
+
+def test_in_a_list_and_index_compare_values():
+    assert derivative(lambda d: d * (d in [1.0, 3.0]), 3.0) == 1.0
+    assert derivative(lambda d: d * [1.0, 3.0].index(d), 3.0) == 1.0
+    assert derivative(lambda d: d * [1.0, 3.0, 3.0].count(d), 3.0) == 2.0
+    assert derivative(lambda d: d if d in (1.0, 2.0) else d * d, 3.0) == 6.0
+    np.testing.assert_array_equal(gradient(lambda x: x[0] if 1.9 in x else x[1], X), [1.0, 0.0, 0.0])
