@@ -457,7 +457,7 @@ def test_operators_are_those_of_the_values(name):
             versions = [(seeded(p, 0), q)] * (type(p) in kinds) + [(p, seeded(q, 1))] * (type(q) in kinds)
             versions += [(seeded(p, 0), seeded(q, 1))] * (type(p) in kinds and type(q) in kinds)
             for d, e in versions:
-                # A number of NumPy's on the left of a dual calls the ufunc, which may differ from its operator in a bit.
+                # NumPy's number on the left of a dual calls the ufunc, which may differ from its operator in a bit.
                 meant = outcome(ufunc, p, q) if isinstance(p, np.generic) and d is p else alone
                 found = outcome(op, d, e)
                 assert same(found[0], meant[0]), (p, q, found, meant)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 
 def init() -> None:
-    """Teach Numba the types, the rules and the operators."""
+    """Teach Numba the types, the rules and the operators: importing them does it."""
     from dualdiff.compiled import arrays, elementwise, operators, python
 
-    for module in elementwise, arrays, operators, python:
-        module.register()
+    _ = arrays, elementwise, operators, python

@@ -62,7 +62,7 @@ def _number(t: Any) -> bool:
     return isinstance(t, (types.Number, types.Boolean, types.Literal, DualType))
 
 
-def _scalar_result(context: Any, row: Row, key: Any, kinds: tuple[Any, ...]) -> Any:
+def _scalar_result(context: Any, row: Row, function: Any, kinds: tuple[Any, ...]) -> Any:
     """The type of the result, or None where the row does not take these types."""
     t = top(kinds)
     if t is None or not all(map(_number, kinds)):
@@ -70,7 +70,7 @@ def _scalar_result(context: Any, row: Row, key: Any, kinds: tuple[Any, ...]) -> 
     values = tuple(k.element if level_of(k) == t.level else k for k in kinds)
     if row.conjugates is not None and isinstance(t.base, types.Complex):
         return None
-    found = context.resolve_function_type(key, values, {})
+    found = context.resolve_function_type(function, values, {})
     if found is None:
         return None
     result = found.return_type
@@ -80,6 +80,9 @@ def _scalar_result(context: Any, row: Row, key: Any, kinds: tuple[Any, ...]) -> 
 
 
 def _elementwise(row: Row, key: Any) -> None:
+    # The value is what Numba makes of the same call, unless it knows none.
+    function = public(row.name) if row.name in KERNELS else key
+
     class Elementwise(AbstractTemplate):  # type: ignore[misc]
         # Numba multiplies out a power with a literal exponent, and so must its value here.
         prefer_literal = row.name == "power"
@@ -88,7 +91,7 @@ def _elementwise(row: Row, key: Any) -> None:
             if kws or len(args) != row.arity:
                 return None
             kinds = tuple(a.dtype if isinstance(a, types.Array) else a for a in args)
-            result = _scalar_result(self.context, row, key, kinds)
+            result = _scalar_result(self.context, row, function, kinds)
             if result is None:
                 return None
             arrays = [a for a in args if isinstance(a, types.Array)]
@@ -105,8 +108,8 @@ def _elementwise(row: Row, key: Any) -> None:
         arguments = list(zip(sig.args, args, strict=True))
         t = top(sig.args)
         if isinstance(sig.return_type, DualType) and sig.return_type.level == level_of(t):
-            return apply(context, builder, row, key, sig.return_type, arguments)
-        return _of_values(context, builder, key, sig, arguments)
+            return apply(context, builder, row, function, sig.return_type, arguments)
+        return _of_values(context, builder, function, sig, arguments)
 
     for pattern in _patterns(row.arity):
         lower_builtin(key, *pattern)(lower)
@@ -194,7 +197,7 @@ def _forward(row: Row) -> Callable[..., Any]:
     return found
 
 
-def register() -> None:
+def _register() -> None:
     """Teach Numba every row of the table."""
     for name, row in ROWS.items():
         _plain(name, row)
@@ -204,3 +207,6 @@ def register() -> None:
         _by_value(key)
     _largest(max, operator.gt)
     _largest(min, operator.lt)
+
+
+_register()

@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 import dualdiff
-from dualdiff.compiled.types import DualType, cast_partials, make, parts, zero_partials
+from dualdiff.compiled.types import DualType, cast_partials, level_of, make, parts, zero_partials
 from dualdiff.rules.elementwise import CONSTANTS, ROWS
 from dualdiff.rules.table import ARGUMENTS, Row, expression
 
@@ -227,8 +227,7 @@ class Partial:
             case ast.Name(id=name):
                 if name in CONSTANTS:
                     return code.constant(self.element, CONSTANTS[name])
-                t, value = self.names[name]
-                return self.element, code.cast((t, value), self.element)
+                return self._number(*self.names[name])
             case ast.BinOp(left=left, op=op, right=right):
                 return self._binary(_OPERATORS[type(op)], self.evaluate(left), self.evaluate(right))
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=number)):
@@ -242,6 +241,16 @@ class Partial:
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 return code.function(name, *map(self.evaluate, arguments))
         raise NotImplementedError(f"{ast.unparse(node)} in the text of a partial derivative")
+
+    def _number(self, t: Any, value: Any) -> Typed:
+        """An argument; a constant stays one, so that nothing is multiplied by its zero tangent."""
+        if level_of(t) == level_of(self.element):
+            target = self.element
+        elif isinstance(t, DualType):
+            target = t
+        else:
+            target = self.code.constant(self.element, 0.0)[0]
+        return target, self.code.cast((t, value), target)
 
     def _binary(self, name: str, a: Typed, b: Typed) -> Typed:
         if name == "power" and isinstance(b[1], ir.Constant) and b[1].constant == 2.0:

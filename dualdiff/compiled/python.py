@@ -1,2 +1,1 @@
-"""."""
-def register(): pass
+"""Python objects."""

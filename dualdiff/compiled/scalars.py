@@ -128,3 +128,15 @@ def i0_derivative(x, k):  # type: ignore[no-untyped-def]
 @_kernel
 def i0(x):  # type: ignore[no-untyped-def]
     return i0_derivative(x, 0)
+
+
+@_kernel
+def clip(x, y, z):  # type: ignore[no-untyped-def]
+    return np.minimum(np.maximum(x, y), z)
+
+
+@_kernel
+def heaviside(x, y):  # type: ignore[no-untyped-def]
+    if x == 0:
+        return y * 1.0
+    return x if x != x else (1.0 if x > 0 else 0.0)

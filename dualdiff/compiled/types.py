@@ -190,7 +190,8 @@ def make(context: Any, builder: Any, t: DualType, value: Any, partials: Any = No
 
 @lower_cast(types.Number, DualType)
 @lower_cast(types.Boolean, DualType)
-@lower_cast(types.Literal, DualType)
+@lower_cast(types.IntegerLiteral, DualType)
+@lower_cast(types.BooleanLiteral, DualType)
 def _constant(context: Any, builder: Any, fromty: Any, toty: Any, val: Any) -> Any:
     if isinstance(fromty, types.Literal):
         fromty, plain = fromty.literal_type, val

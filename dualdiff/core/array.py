@@ -183,15 +183,17 @@ class DualArray(AnyDual):
             root._raw = space.own(root._raw, root._value)
             root.version += 1
             root.owned = True
+        if t is not None and root._raw is not None:
+            ready = space.accepting(root._raw, t)
+            if ready is not root._raw:
+                root._raw = ready
+                root.version += 1
         raw = self.raw
         if self is root:
             root._raw = space.put(raw, t, key, root.shape, shape, root._value)
-        elif (
-            raw is None
-            or not space.aliases(raw, root._raw)
-            or space.put(raw, t, key, self.shape, shape, self.value) is not raw
-        ):
-            # The view's tangent is no memory of the base's, or had to be replaced: write into the base by number.
+        elif raw is not None and space.aliases(raw, root._raw):
+            space.put(raw, t, key, self.shape, shape, self.value)
+        else:
             places = np.unravel_index(self._places()[key], root.shape)
             root._raw = space.put(root._raw, t, places, root.shape, shape, root._value)
         # Other views may have tangents that are not memory of the base's.

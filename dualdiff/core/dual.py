@@ -16,7 +16,7 @@ import numpy as np
 
 from dualdiff.core import tags
 from dualdiff.core.errors import expired, lost, lost_number, no_rule, plain_target
-from dualdiff.core.registry import CREATORS, FLOAT_UFUNCS, FUNCTIONS, REFUSED, UFUNCS
+from dualdiff.core.registry import CREATORS, FLOAT64_UFUNCS, FLOAT_UFUNCS, FUNCTIONS, REFUSED, UFUNCS
 from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.zeros import may_have_nan, zero_mask
 
@@ -301,7 +301,19 @@ class Dual(AnyDual):
         return lift(target, self.space)
 
 
-_float_ufunc = FLOAT_UFUNCS.get
+def _with_fast_unary(table: dict[Any, Callable[[Any], Any]]) -> Callable[..., Any]:
+    """``__array_ufunc__`` that looks into a table first for calls of one argument."""
+
+    def method(self: Dual, ufunc: Any, method: str, x: Any, *more: Any, **options: Any) -> Any:
+        if more or options or method != "__call__":
+            return AnyDual.__array_ufunc__(self, ufunc, method, x, *more, **options)
+        try:
+            fast = table[ufunc]
+        except KeyError:
+            return AnyDual.__array_ufunc__(self, ufunc, method, x)
+        return fast(x)
+
+    return method
 
 
 class FloatDual(Dual):
@@ -315,11 +327,7 @@ class FloatDual(Dual):
     # Made empty and filled by who makes it: a constructor in Python would be half the cost of an operation.
     __init__ = object.__init__
 
-    def __array_ufunc__(self, ufunc: Any, method: str, x: Any, *more: Any, **options: Any) -> Any:
-        fast = _float_ufunc(ufunc)
-        if fast is not None and method == "__call__" and not more and not options:
-            return fast(x)
-        return AnyDual.__array_ufunc__(self, ufunc, method, x, *more, **options)
+    __array_ufunc__ = _with_fast_unary(FLOAT_UFUNCS)  # type: ignore[assignment]
 
 
 class Float64Dual(Dual):
@@ -334,7 +342,7 @@ class Float64Dual(Dual):
     raw: float
 
     __init__ = object.__init__
-    __array_ufunc__ = FloatDual.__array_ufunc__  # type: ignore[assignment]
+    __array_ufunc__ = _with_fast_unary(FLOAT64_UFUNCS)  # type: ignore[assignment]
 
 
 # What asks whether x is a number (numpy.isscalar, and user code) is to take the branch that it takes for floats.

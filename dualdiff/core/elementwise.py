@@ -210,43 +210,53 @@ def _in_blocks(
     active = [i for i, t in enumerate(tangents) if t is not None]
     if any(a is None for a in arrays) or any(slopes[i] is None for i in active):
         return None
-    if len(active) == 1 and not isinstance(slopes[active[0]], np.ndarray):
-        # Coefficients times a number: there is nothing to keep small.
-        return None
-    total = np.empty(result.size)
-    for start in range(0, result.size, _BLOCK):
-        piece = slice(start, start + _BLOCK)
+    full = next((t for t in slopes if isinstance(t, np.ndarray)), None)
+    if full is None:
+        if len(active) == 1:
+            # Coefficients times a number: there is nothing to keep small.
+            return None
+        full = result.reshape(-1)
+    total = np.empty(full.shape)
+    block = _BLOCK * result.size // full.size
+    for start in range(0, result.size, block):
+        piece = slice(start, start + block)
         *local, r = (a[piece] if isinstance(a, np.ndarray) else a for a in arrays)
-        out, is_first = total[piece], True
+        out, is_first = total[..., piece], True
         for i in active:
             c, t = rule.coefficient(i, local, r), slopes[i]
             if c is None:
                 continue
-            t = t[piece] if isinstance(t, np.ndarray) else t
+            t = t[..., piece] if isinstance(t, np.ndarray) else t
+            is_one = type(c) is int and c == 1
             if is_first:
-                out[...] = product(c, t)
+                out[...] = t if is_one else product(c, t)
                 is_first = False
+            elif type(c) is int and c == -1:
+                out -= t
             else:
-                out += product(c, t)
+                out += t if is_one else product(c, t)
         if is_first:
             return None
-    return space.with_numbers(like, total.reshape(result.shape))
+    return space.with_numbers(like, total.reshape((*full.shape[:-1], *result.shape)))
 
 
 def _flat(a: Any, result: Any) -> Any:
-    """An array in one dimension if it lies in memory as the result does, a number as it is, else None."""
+    """An array with the axes of the result as one if it lies in memory as the result does, a number as it is, or None."""
     if isinstance(a, (float, int)):
         return a
-    if type(a) is not np.ndarray or a.dtype != np.float64 or a.shape != result.shape:
+    if type(a) is not np.ndarray or a.dtype != np.float64 or a.shape[a.ndim - result.ndim :] != result.shape:
         return None
     if not any(a.strides):
         return float(a.flat[0])
-    return a.reshape(-1) if a.flags.c_contiguous and result.flags.c_contiguous else None
+    lead = a.shape[: a.ndim - result.ndim]
+    is_contiguous = a[(0,) * len(lead)].flags.c_contiguous and result.flags.c_contiguous
+    return a.reshape((*lead, -1)) if is_contiguous else None
 
 
 def _is_square(rule: Rule, values: list[Any], tangents: list[Tangent | None]) -> bool:
     """Whether both arguments are one number or array, as in ``x * x``."""
-    return len(tangents) == 2 and values[0] is values[1] and tangents[0] is tangents[1] and rule.conjugates is None
+    same = len(tangents) == 2 and values[0] is values[1] and tangents[0] is tangents[1]
+    return same and tangents[0] is not None and rule.conjugates is None
 
 
 def _lasting(c: Any, space: TangentSpace, inputs: tuple[Any, ...], values: list[Any]) -> Any:

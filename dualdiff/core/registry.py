@@ -8,8 +8,9 @@ from typing import Any
 #: A NumPy ufunc and a method of it ("__call__", "reduce", ...): what duals do with them.
 UFUNCS: dict[tuple[Any, str], Callable[..., Any]] = {}
 
-#: The unary ufuncs on float duals: the fast path of scalars.
+#: The unary ufuncs on duals of Python floats, and of NumPy's: the fast path of scalars.
 FLOAT_UFUNCS: dict[Any, Callable[[Any], Any]] = {}
+FLOAT64_UFUNCS: dict[Any, Callable[[Any], Any]] = {}
 
 #: NumPy's array functions: what duals do with them.
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}

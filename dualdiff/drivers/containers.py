@@ -81,7 +81,7 @@ def input_leaf(x: Any, operator: str, alone: bool) -> Any:
         x = _from_list(x, operator)
     if isinstance(x, AnyDual):
         check_running(x)
-        return x
+        return _compact(x)
     if isinstance(x, (bool, np.bool_)) or getattr(x, "dtype", None) == np.bool_:
         raise TypeError(f"{operator}: x is boolean; pass numbers, or float(x) if 0 and 1 are meant")
     if isinstance(x, (float, complex)):
@@ -119,7 +119,12 @@ def input_leaf(x: Any, operator: str, alone: bool) -> Any:
         return array.astype(float)
     if array.dtype.kind not in "fc":
         raise TypeError(f"{operator}: x has the dtype {array.dtype}, which is not numeric")
-    return array
+    return _compact(array)
+
+
+def _compact(x: Any) -> Any:
+    """The array without gaps, in its own order: what f sees as views and as copies is not to change when f writes."""
+    return x if not x.shape or x.flags.forc else np.copy(x)
 
 
 def check_running(x: AnyDual) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dualdiff.core import tags
 from dualdiff.core.array import DualArray
-from dualdiff.core.dual import Float64Dual, FloatDual, float_dual
+from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.core.errors import MixedPointsError
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.passes import Inputs, Outputs, single_pass
@@ -65,8 +65,12 @@ def derivative(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool
         space = object.__new__(Single)
         space.conjugates = "allowed"
         space.tag = tag = tags.start()
+        x = FloatDual()  # type: ignore[call-arg]
+        x.value = args[0]
+        x.raw = 1.0
+        x.space = space
         try:
-            y = f(float_dual(args[0], 1.0, space))
+            y = f(x)
         finally:
             tags.end(tag)
         kind = type(y)

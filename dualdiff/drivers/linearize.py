@@ -79,7 +79,7 @@ class Linear:
         return self._outputs.filled(self._program.push(self._inputs.leaves(v, "the direction v")))
 
     @property
-    def T(self) -> Linear:  # noqa: N802 - NumPy's name
+    def T(self) -> Linear:
         """The transposed map (not conjugated)."""
         return Linear(self._program, self._inputs, self._outputs, not self._transposed)
 
@@ -147,9 +147,8 @@ def _complexified(push: Any, pull: Any, inputs: Side, outputs: Side) -> tuple[An
     """The maps from flat arrays to flat arrays for complex numbers in all places, the real ones too."""
 
     def is_real(side: Side) -> Any:
-        return np.concatenate(
-            [np.full(math.prod(shape), dtype.kind != "c") for shape, dtype in zip(side.shapes, side.dtypes, strict=True)]
-        )
+        sizes = [math.prod(shape) for shape in side.shapes]
+        return np.repeat([dtype.kind != "c" for dtype in side.dtypes], sizes)
 
     real_in, real_out = is_real(inputs), is_real(outputs)
 
@@ -210,7 +209,7 @@ def linearize(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool 
 
 
 def vjp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False) -> Any:
-    r"""The value and the transposed derivative: ``vjp(f, x)`` is :math:`(f(x), \mathrm{pull})`, ``pull(w)`` is :math:`w J`.
+    r"""The value and the transposed derivative: ``vjp(f, x)`` is f(x) and a function pull, ``pull(w)`` is :math:`w J`.
 
     Parameters
     ----------
@@ -227,8 +226,8 @@ def vjp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = Fals
     -------
     tuple
         f(x) and the function pull, which takes weights with the nesting and shapes of f(x) and gives an answer with
-        those of x.  For complex numbers :math:`\mathrm{Re} \sum \mathrm{pull}(w)\, v = \mathrm{Re} \sum w\, (J v)`.  Without
-        arguments: a function.
+        those of x.  For complex numbers :math:`\mathrm{Re} \sum \mathrm{pull}(w)\, v = \mathrm{Re} \sum w\, (J v)`.
+        Without arguments: a function.
 
     Raises
     ------

@@ -262,11 +262,11 @@ def dense_passes(
         yield start, stop, outputs
 
 
-def sparse_pass(inputs: Inputs, conjugates: str = "allowed", numbers: bool = True) -> Outputs:
-    """One call of f along all unit directions at once; without ``numbers`` only their patterns are followed."""
+def sparse_pass(inputs: Inputs, conjugates: str = "allowed", pattern_only: bool = False) -> Outputs:
+    """One call of f along all unit directions at once; with ``pattern_only`` without the numbers."""
     tag = tags.start()
     try:
-        space = Sparse(tag, inputs.size, conjugates, numbers)
+        space = Sparse(tag, inputs.size, conjugates, pattern_only)
         leaves, first = [], 0
         for leaf, size in zip(inputs.leaves, inputs.sizes, strict=True):
             leaves.append(_dual(leaf, space.seed(first, size, dtype_of(leaf)), space))

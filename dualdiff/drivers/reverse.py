@@ -98,13 +98,14 @@ def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None) -
             part.append(t)
     batch = inputs.batch_dims
     rows: list[list[Any]] = [[] for _ in outputs.values]
-    for part, core in zip(parts, inputs.core_shapes, strict=True):
+    for part, leaf, core in zip(parts, inputs.leaves, inputs.core_shapes, strict=True):
         full = part[0] if len(part) == 1 else np.concatenate(part)
         full = np.moveaxis(full, 0, batch)
         offset = 0
         for row, size, shape in zip(rows, weights.sizes, weights.core_shapes, strict=True):
             block = full[(slice(None),) * batch + (slice(offset, offset + size),)]
-            row.append(np.reshape(block, (*inputs.batch_shape, *shape, *core)))
+            block = np.reshape(block, (*inputs.batch_shape, *shape, *core))
+            row.append(block if block.shape or isinstance(leaf, (np.ndarray, DualArray)) else block[()])
             offset += size
     return rows
 

@@ -164,22 +164,19 @@ def _compressed(
     first: Any = None
     compressed: Any = None
     for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates, directions=compression.directions()):
-        reads = [
-            np.zeros((stop - start, *outputs.shape(i)), np.result_type(value)) if t is None else t
-            for i, (t, value) in enumerate(zip(outputs.tangents, outputs.values, strict=True))
-        ]
-        _refuse_outer(inputs, [*outputs.values, *reads])
+        sizes = [math.prod(outputs.shape(i)) for i in range(len(outputs.values))]
+        dtype = np.result_type(*outputs.values) if outputs.values else float
+        _refuse_outer(inputs, [*outputs.values, *outputs.tangents])
         if first is None:
             first = outputs
-            found = sum(t[0].size for t in reads) if compression.count else rows
-            if found != rows:
-                raise _wrong_shape(inputs, compression, f"f returned {found} numbers")
-            compressed = np.empty((compression.count, rows), np.result_type(*reads) if reads else float)
+            if sum(sizes) != rows:
+                raise _wrong_shape(inputs, compression, f"f returned {sum(sizes)} numbers")
+            compressed = np.zeros((compression.count, rows), dtype)
         place = 0
-        for t in reads:
-            part = t.reshape((stop - start, -1))
-            compressed[start:stop, place : place + part.shape[1]] = part
-            place += part.shape[1]
+        for t, size in zip(outputs.tangents, sizes, strict=True):
+            if t is not None:
+                compressed[start:stop, place : place + size] = t.reshape((stop - start, size))
+            place += size
     return first, compressed
 
 

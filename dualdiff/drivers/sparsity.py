@@ -102,4 +102,4 @@ def hessian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
 
 
 def _pattern(inputs: Inputs) -> Rows:
-    return sparse.rows_of(sparse_pass(inputs, numbers=False))
+    return sparse.rows_of(sparse_pass(inputs, pattern_only=True))

@@ -25,7 +25,8 @@ Function = Callable[..., Any]
 def composed(*functions: Any) -> Callable[[Function], Function]:
     """Register the decorated composition, which has NumPy's signature, for the tangents of NumPy functions.
 
-    Its parameter ``out`` is only there for the signature: the result is stored when it is complete.
+    Some of its parameters are only there for the signature: the result is stored in ``out`` when it is complete, and
+    no input is overwritten.
     """
 
     def register(composition: Function) -> Function:
@@ -38,13 +39,16 @@ def composed(*functions: Any) -> Callable[[Function], Function]:
 
 def _implementation(function: Any, composition: Function) -> Function:
     names = list(inspect.signature(composition).parameters)
-    place = names.index("out") if "out" in names else None
+    ignored = {name: names.index(name) for name in ("out", "overwrite_input") if name in names}
 
     @wraps(composition)
     def implementation(*args: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", None)
-        if place is not None and len(args) > place:
-            args, out = (*args[:place], None, *args[place + 1 :]), args[place]
+        for name, place in ignored.items():
+            kwargs.pop(name, None)
+            if len(args) > place:
+                out = args[place] if name == "out" else out
+                args = (*args[:place], None, *args[place + 1 :])
         return into(out, evaluated(function, composition, *args, **kwargs))
 
     return implementation
@@ -59,7 +63,7 @@ def evaluated(function: Function, composition: Function, *args: Any, **kwargs: A
     own = [d for d in duals if same_call(d.space, space)]
     value = function(*(_value(x, space) for x in args), **{name: _value(x, space) for name, x in kwargs.items()})
     found = None
-    if any(d.raw is not None for d in own):
+    if any(d.raw is not None and d.size for d in own):
         with np.errstate(all="ignore"):
             found = composition(*args, **kwargs)
     return _joined(function.__name__, value, found, space, own)

@@ -6,6 +6,7 @@ cancel where the function itself does not.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -50,8 +51,11 @@ def row(
     ROWS[name] = Row(name, ufunc, partials, kind, intervals, **more)
 
 
-def own(implementation: Callable[..., Any], *partials: str | None, **more: Any) -> None:
-    """Add a row for a function that NumPy has not: ``implementation`` is it for plain numbers and arrays, quietly."""
+def own(name: str, implementation: Callable[..., Any], *partials: str | None, **more: Any) -> None:
+    """Add a row for a function that NumPy has not: ``implementation`` is it for plain numbers and arrays, quietly.
+
+    A name with an underscore is for other partials alone.
+    """
 
     def function(*args: Any) -> Any:
         args = tuple(map(operand, args))
@@ -61,8 +65,7 @@ def own(implementation: Callable[..., Any], *partials: str | None, **more: Any) 
             result = implementation(*args)
         return result.item() if all(type(a) in (float, int, complex) for a in args) else result
 
-    name = function.__name__ = implementation.__name__.strip("_")
-    row(function, *partials, **more)
+    row(function, *partials, name=name, definition=inspect.cleandoc(implementation.__doc__ or ""), **more)
 
 
 def zero(*ufuncs: Any, math: str | None = None) -> None:
@@ -130,25 +133,27 @@ def _lost_in(d: Any, x: Any, y: Any) -> Any:
 
 
 def _exp_of_difference(x: Any, y: Any) -> Any:
+    """``exp(x - y)`` without the rounding of the difference."""
     d = x - y
     return np.exp(d) * (1 + _lost_in(d, x, y))
 
 
 def _exp2_of_difference(x: Any, y: Any) -> Any:
+    """``2**(x - y)`` without the rounding of the difference."""
     d = x - y
     return np.exp2(d) * (1 + CONSTANTS["LN2"] * _lost_in(d, x, y))
 
 
-own(_exp_of_difference, "r", "-r")
-own(_exp2_of_difference, "LN2 * r", "-LN2 * r")
+own("_exp_of_difference", _exp_of_difference, "r", "-r", domain=((-5.0, 5.0), (-5.0, 5.0)))
+own("_exp2_of_difference", _exp2_of_difference, "LN2 * r", "-LN2 * r", domain=((-5.0, 5.0), (-5.0, 5.0)))
 _LOGADDEXP = (
     "where((x == y) & ((x == inf) | (x == -inf)), 1.0,"
     " where(x >= y, 1 / (1 + {exp}(y, x)), {exp}(x, y) / (1 + {exp}(x, y))))",
     "where((x == y) & ((x == inf) | (x == -inf)), 0.0,"
     " where(y >= x, 1 / (1 + {exp}(x, y)), {exp}(y, x) / (1 + {exp}(y, x))))",
 )
-row(np.logaddexp, *(text.format(exp="exp_of_difference") for text in _LOGADDEXP), associative=True)
-row(np.logaddexp2, *(text.format(exp="exp2_of_difference") for text in _LOGADDEXP), associative=True)
+row(np.logaddexp, *(text.format(exp="_exp_of_difference") for text in _LOGADDEXP), associative=True)
+row(np.logaddexp2, *(text.format(exp="_exp2_of_difference") for text in _LOGADDEXP), associative=True)
 
 # -- trigonometric and hyperbolic ------------------------------------------------------------------------------------
 row(np.sin, "cos(x)", math="sin")
@@ -237,31 +242,34 @@ row(
 )
 
 # -- functions whose k-th derivative is a row of its own -------------------------------------------------------------
-own(integrals.sinc_derivative, "sinc_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
-own(integrals.exprel_derivative, "exprel_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
-own(integrals.i0_derivative, "i0_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
-own(integrals.exprel, "exprel_derivative(x, 1)")
+own("sinc_derivative", integrals.sinc_derivative, "sinc_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
+own("exprel_derivative", integrals.exprel_derivative, "exprel_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
+own("i0_derivative", integrals.i0_derivative, "i0_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
+own("exprel", integrals.exprel, "exprel_derivative(x, 1)")
 row(np.sinc, "sinc_derivative(x, 1)")
 row(np.i0, "i0_derivative(x, 1)")
 
 
 # -- functions of probability and information ------------------------------------------------------------------------
 def _expit(x: Any) -> Any:
+    """The logistic function ``1 / (1 + exp(-x))``."""
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, small)[()] / (1 + small)
 
 
 def _xlogy(x: Any, y: Any) -> Any:
+    """``x * log(y)``, and 0 where x is 0."""
     return np.where((x == 0) & (y == y), 0.0, x * np.log(y))[()]
 
 
 def _xlog1py(x: Any, y: Any) -> Any:
+    """``x * log(1 + y)``, accurate for small y, and 0 where x is 0."""
     return np.where((x == 0) & (y == y), 0.0, x * np.log1p(y))[()]
 
 
-own(_expit, "r * expit(-x)")
-own(_xlogy, "log(y)", "where((x == 0) & (y == 0), 0.0, x / y)", domain=(REALS, POSITIVE))
-own(_xlog1py, "log1p(y)", "where((x == 0) & (y == -1), 0.0, x / (1 + y))", domain=(REALS, ABOVE_MINUS_ONE))
+own("expit", _expit, "r * expit(-x)")
+own("xlogy", _xlogy, "log(y)", "where((x == 0) & (y == 0), 0.0, x / y)", domain=(REALS, POSITIVE))
+own("xlog1py", _xlog1py, "log1p(y)", "where((x == 0) & (y == -1), 0.0, x / (1 + y))", domain=(REALS, ABOVE_MINUS_ONE))
 
 #: Ufuncs of several results, with a row for each result.
 SEVERAL: dict[Any, tuple[Row, ...]] = {

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.dual import AnyDual, Dual, Float64Dual, FloatDual
+from dualdiff.core.dual import AnyDual, Float64Dual, FloatDual
 from dualdiff.core.elementwise import apply, complete
 from dualdiff.rules.elementwise import CONSTANTS, ROWS
 from dualdiff.rules.table import Row, expression, names_in
@@ -134,11 +134,12 @@ def unary(row: Row, op: Callable[..., Any], own: type) -> Callable[..., Any]:
     return compiled(row.name, source, row=row, op=op)
 
 
-def of_ufunc(row: Row) -> Callable[..., Any]:
-    """A unary ufunc of float duals: NumPy gives the value."""
+def of_ufunc(row: Row, own: type) -> Callable[..., Any]:
+    """A unary ufunc of float duals of the class ``own``: NumPy gives the value."""
+    numpy = {"x", "r"} if own is Float64Dual else {"r"}
     source = (
         "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n"
-        + _finish(row, {"x": "d.raw"}, {"x", "r"}, "Float64Dual", "d,", "    ")
+        + _finish(row, {"x": "d.raw"}, numpy, "Float64Dual", "d,", "    ")
     )
     return compiled(row.name, source, row=row, op=row.ufunc)
 
@@ -162,7 +163,8 @@ def public(name: str) -> Callable[..., Any]:
     partials = "\n".join(f"    d/d{a} = {text or 0}" for a, text in zip(arguments, row.partials, strict=True))
     function.__doc__ = (
         f"``{name}({', '.join(arguments)})`` elementwise, for numbers, arrays and duals.\n\n"
-        f"With r the result,\n\n{partials}\n\n"
+        + (f"{row.definition}\n\n" if row.definition else "")
+        + f"With r the result,\n\n{partials}\n\n"
         "Python floats go through ``math`` and give inf or nan, without a warning, where ``math`` would raise;\n"
         "everything else goes through NumPy."
     )
@@ -176,7 +178,8 @@ def _either(row: Row) -> Callable[..., Any]:
 
     def either(*args: Any) -> Any:
         if not all(type(a) is float or type(a) is int for a in args):
-            return row.ufunc(*args)
+            # Duals of outer calls take their values from ``math`` too.
+            return apply(row, either, *args) if any(isinstance(a, AnyDual) for a in args) else row.ufunc(*args)
         try:
             return value(*args)
         except (ArithmeticError, ValueError):
@@ -205,8 +208,6 @@ def _public(row: Row) -> Callable[..., Any]:
     def function(*args: Any) -> Any:
         if len(args) != row.arity:
             raise TypeError(f"{row.name}() takes {row.arity} arguments, {len(args)} given")
-        if any(isinstance(a, Dual) for a in args):
-            return apply(row, either, *args)
         return either(*args)
 
     return function

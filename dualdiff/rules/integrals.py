@@ -48,8 +48,9 @@ def _moment(u: Any, k: int, zeroth: Any, boundary: Callable[[int], Any]) -> Any:
 
 
 def sinc_derivative(x: Any, k: int) -> Any:
-    r"""The k-th derivative of :math:`\sin(\pi x) / (\pi x)`, which is
-    :math:`\pi^k \int_0^1 t^k \cos(\pi x t + k \pi / 2)\,dt`.
+    r"""The k-th derivative of :math:`\sin(\pi x) / (\pi x)`, where k is the second argument, a whole number:
+
+    .. math:: \pi^k \int_0^1 t^k \cos(\pi x t + k \pi / 2)\,dt
     """
     z = _floating(x)
     with np.errstate(all="ignore"):
@@ -75,7 +76,10 @@ def _sine_pi(turn: Any) -> tuple[Any, Any]:
 
 
 def exprel_derivative(x: Any, k: int) -> Any:
-    r"""The k-th derivative of :math:`(e^x - 1) / x`, which is :math:`\int_0^1 t^k e^{x t}\,dt`."""
+    r"""The k-th derivative of :math:`(e^x - 1) / x`, where k is the second argument, a whole number:
+
+    .. math:: \int_0^1 t^k e^{x t}\,dt
+    """
     z = _floating(x)
     with np.errstate(all="ignore"):
         positive = z.real > 0
@@ -99,8 +103,11 @@ _I0_OVERFLOWS = 720.0
 
 
 def i0_derivative(x: Any, k: int) -> Any:
-    r"""The k-th derivative of the modified Bessel function :math:`I_0`, which is
-    :math:`\frac{2}{\pi} \int_0^{\pi/2} \cos^k\theta \cosh(x \cos\theta)\,d\theta` for even k; for odd k with sinh.
+    r"""The k-th derivative of the modified Bessel function :math:`I_0`, where k is the second argument, a whole number:
+
+    .. math:: \frac{2}{\pi} \int_0^{\pi/2} \cos^k\theta \cosh(x \cos\theta)\,d\theta
+
+    for even k, and with sinh for odd k.
     """
     z = _floating(x)
     with np.errstate(all="ignore"):

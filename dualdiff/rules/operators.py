@@ -12,7 +12,7 @@ import numpy as np
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual, Dual, Float64Dual, FloatDual
 from dualdiff.core.elementwise import apply
-from dualdiff.core.registry import FLOAT_UFUNCS, UFUNCS
+from dualdiff.core.registry import FLOAT64_UFUNCS, FLOAT_UFUNCS, UFUNCS
 from dualdiff.rules import floats
 from dualdiff.rules.elementwise import ROWS
 from dualdiff.rules.table import Row
@@ -84,7 +84,8 @@ def install() -> None:
         if isinstance(row.ufunc, np.ufunc):
             UFUNCS[row.ufunc, "__call__"] = _ufunc_call(row)
             if row.arity == 1 and name != "sign":
-                FLOAT_UFUNCS[row.ufunc] = _Lazy(row)
+                for own, table in zip(FLOATS, (FLOAT_UFUNCS, FLOAT64_UFUNCS), strict=True):
+                    table[row.ufunc] = _Lazy(row, own, table)
             if {"O->O", "OO->O"} & set(row.ufunc.types) and not hasattr(Dual, name):
                 setattr(Dual, name, _object_loop(row.ufunc))
     for name, (row_name, op) in BINARY.items():
@@ -93,8 +94,9 @@ def install() -> None:
         setattr(AnyDual, f"__r{name}__", _general_binary(row, op, True))
         setattr(DualArray, f"__i{name}__", _in_place(row, op))
         for own in FLOATS:
-            setattr(own, f"__{name}__", floats.binary(name, row, op, SYMBOLS[name], own, False))
-            setattr(own, f"__r{name}__", floats.binary(name, row, op, SYMBOLS[name], own, True))
+            for reflected in False, True:
+                build = partial(floats.binary, name, row, op, SYMBOLS[name], own, reflected)
+                _built_on_first_use(own, f"__{'r' if reflected else ''}{name}__", build)
     for prefix in "", "r":
         setattr(AnyDual, f"__{prefix}matmul__", _matmul(bool(prefix)))
     DualArray.__imatmul__ = lambda self, other: np.matmul(self, other, out=self)  # type: ignore[attr-defined]
@@ -102,11 +104,22 @@ def install() -> None:
         row = ROWS[row_name]
         setattr(AnyDual, f"__{name}__", partial_method(row, op))
         for own in FLOATS:
-            setattr(own, f"__{name}__", floats.unary(row, op, own))
+            _built_on_first_use(own, f"__{name}__", partial(floats.unary, row, op, own))
     for name, symbol in COMPARISONS.items():
         setattr(AnyDual, f"__{name}__", _comparison(name))
         for own in FLOATS:
-            setattr(own, f"__{name}__", floats.comparison(name, symbol))
+            _built_on_first_use(own, f"__{name}__", partial(floats.comparison, name, symbol))
+
+
+def _built_on_first_use(cls: type, name: str, build: Callable[[], Callable[..., Any]]) -> None:
+    """A method that writes itself out when it is first called: most programs need few of them."""
+
+    def method(*args: Any) -> Any:
+        built = build()
+        setattr(cls, name, built)
+        return built(*args)
+
+    setattr(cls, name, method)
 
 
 def _object_loop(ufunc: np.ufunc) -> Callable[..., Any]:
@@ -122,9 +135,9 @@ def partial_method(row: Row, op: Callable[..., Any]) -> Callable[..., Any]:
 class _Lazy:
     """The fast function of a unary ufunc, built when it is first called."""
 
-    def __init__(self, row: Row) -> None:
-        self.row = row
+    def __init__(self, row: Row, own: type, table: dict[Any, Callable[..., Any]]) -> None:
+        self.row, self.own, self.table = row, own, table
 
-    def __call__(self, d: FloatDual) -> Any:
-        fast = FLOAT_UFUNCS[self.row.ufunc] = floats.of_ufunc(self.row)
+    def __call__(self, d: Any) -> Any:
+        fast = self.table[self.row.ufunc] = floats.of_ufunc(self.row, self.own)
         return fast(d)

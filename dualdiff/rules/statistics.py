@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import operand
-from dualdiff.rules.composed import composed, evaluated
+from dualdiff.rules.composed import composed
 from dualdiff.rules.reductions import cumprod, cumsum
-from dualdiff.rules.support import axes_of, implements, plain_values, shape_of
+from dualdiff.rules.support import axes_of, plain_values, shape_of
 
 _NO = np._NoValue
 
@@ -48,7 +48,12 @@ def _variables(m: Any, rowvar: bool, dtype: Any) -> Any:
     m = operand(m).astype(dtype)
     if m.ndim < 2:
         return np.reshape(m, (1, -1))
-    return m if rowvar else m.T
+    return m if rowvar or (len(m) == 1 and _keeps_single_rows()) else m.T
+
+
+def _keeps_single_rows() -> bool:
+    """Whether this NumPy takes a matrix of one row for one variable even where columns are variables."""
+    return np.ndim(np.cov(np.zeros((1, 2)), rowvar=False, ddof=0)) == 0
 
 
 @composed(np.cov)
@@ -209,21 +214,18 @@ def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> 
 
 # -- cumulative sums and products, as the array standard names them ----------------------------------------------------
 def _cumulative(name: str, function: Any, first: float) -> None:
-    if not hasattr(np, name):
-        return
-
-    @implements(getattr(np, name))
-    def implementation(
+    def composition(
         x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
     ) -> Any:
-        return evaluated(getattr(np, name), composition, x, axis=axis, dtype=dtype, include_initial=include_initial)
-
-    def composition(x: Any, axis: Any, dtype: Any, include_initial: bool) -> Any:
-        found = function(x, 0 if axis is None else axis)
+        axis = 0 if axis is None else axis
+        found = function(x, axis)
         if include_initial:
-            shape = tuple(1 if i == (axis or 0) % found.ndim else n for i, n in enumerate(found.shape))
-            found = np.concatenate([np.full(shape, first), found], axis=axis or 0)
+            shape = tuple(1 if i == axis % found.ndim else n for i, n in enumerate(found.shape))
+            found = np.concatenate([np.full(shape, first), found], axis=axis)
         return found
+
+    if hasattr(np, name):
+        composed(getattr(np, name))(composition)
 
 
 _cumulative("cumulative_sum", cumsum, 0.0)

@@ -32,7 +32,7 @@ class Row:
     in the complex conjugates of the arguments, for functions that are not complex-differentiable; ``complex_partials``
     replaces the partials at complex arguments.  ``domain`` is an interval for each argument to test the row on.
     ``math`` is the function's name in ``math``, if it has one.  ``associative`` says that the order in which it folds
-    many arguments does not matter.
+    many arguments does not matter.  ``definition`` is what documents a function that NumPy does not.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Row:
     complex_partials: tuple[str | None, ...] | None = None
     conjugates: tuple[str | None, ...] | None = None
     associative: bool = False
+    definition: str = ""
     bound: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -86,11 +87,16 @@ class Row:
             function = self.bound[text] = _constant(text) or bind(lazily(text), self.arity, _general())
         if not callable(function):
             return function
+        # Python's numbers raise where NumPy's give inf or nan, and powers of negative ones turn complex where NumPy's
+        # give nan: which is what a partial is to give.
         try:
-            return function(*values, result)
+            c = function(*values, result)
         except (ZeroDivisionError, OverflowError):
-            # Python's numbers raise where NumPy's give inf or nan, which is what a partial is to give.
             return function(*map(_strong, values), _strong(result))
+        kind = type(c)
+        if (kind is complex or kind is Dual) and _is_complex(c) and not any(map(_is_complex, (*values, result))):
+            return function(*map(_strong, values), _strong(result))
+        return c
 
 
 def _strong(x: Any) -> Any:

@@ -135,6 +135,13 @@ class Dense(TangentSpace):
     def may_have_nan(self, t: Tangent) -> bool:
         return may_have_nan(t)
 
+    def numbers(self, t: Tangent, like: Tangent) -> Any:
+        return t
+
+    def is_new(self, t: Tangent, c: Any) -> bool:
+        # Expanded tangents are views.
+        return type(t) is np.ndarray and t.base is None
+
     def own(self, t: Tangent | None, like: Any) -> Tangent:
         if t is None:
             like = plain(like)
@@ -146,6 +153,9 @@ class Dense(TangentSpace):
 
     def is_new(self, t: Tangent, c: Any) -> bool:
         return type(t) is np.ndarray and t.base is None and t is not c
+
+    def accepting(self, target: Tangent, source: Tangent) -> Tangent:
+        return accepting(target, source)
 
     def aliases(self, t: Tangent, source: Tangent) -> bool:
         return may_share_memory(t, source)

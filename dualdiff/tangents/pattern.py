@@ -76,8 +76,10 @@ class Pattern:
     @classmethod
     def of_keys(cls, keys: Any, shape: tuple[int, int]) -> Pattern:
         """The pattern of entries known by ``row * columns + column``, sorted and each once."""
-        rows, indices = np.divmod(keys, max(shape[1], 1))
         dtype = index_dtype(max(shape[1], len(keys)))
+        if shape[0] == 1:
+            return cls(np.array([0, len(keys)], dtype), keys.astype(dtype, copy=False), shape[1], len(keys))
+        rows, indices = np.divmod(keys, max(shape[1], 1))
         indptr = np.zeros(shape[0] + 1, dtype)
         np.cumsum(np.bincount(rows, minlength=shape[0]), out=indptr[1:])
         return cls(indptr, indices.astype(dtype, copy=False), shape[1])
@@ -131,6 +133,8 @@ class Pattern:
 
     def keys(self) -> Any:
         """The entries as numbers ``row * columns + column``, in increasing order."""
+        if self.rows == 1:
+            return self.indices
         return self.row_of_entries() * np.int64(self.columns) + self.indices
 
     def as_array(self, data: Any) -> Any:
@@ -219,11 +223,15 @@ class Pattern:
         shape = self.rows, self.columns
         if self.size + other.size < FEW:
             keys = np.concatenate([self.keys(), other.keys()])
-            merged, places = np.unique(keys, return_inverse=True)
-            marks = np.zeros(len(merged), np.int8)
-            marks[places[: self.size]] = 1
-            marks[places[self.size :]] += 2
-            return Union(self, other, Pattern.of_keys(merged, shape), marks)
+            marks = np.empty(len(keys), np.int8)
+            marks[: self.size], marks[self.size :] = 1, 2
+            order = keys.argsort(kind="stable")
+            keys, marks = keys[order], marks[order]
+            again = keys[1:] == keys[:-1]
+            marks[:-1][again] = 3
+            is_new = np.ones(len(keys), bool)
+            np.logical_not(again, out=is_new[1:])
+            return Union(self, other, Pattern.of_keys(keys[is_new], shape), marks[is_new])
         both = self.as_array(np.full(self.size, 1, np.int8)) + other.as_array(np.full(other.size, 2, np.int8))
         return Union(self, other, Pattern(both.indptr, both.indices, self.columns), both.data)
 
@@ -255,4 +263,4 @@ class Union:
 
 def index_dtype(largest: int) -> Any:
     """The dtype of indices: what SciPy would take."""
-    return np.int32 if largest < np.iinfo(np.int32).max else np.int64
+    return np.int32 if largest < 2**31 - 1 else np.int64

@@ -174,5 +174,9 @@ class Pointwise(TangentSpace):
     def is_new(self, t: Belonging, c: Any) -> bool:
         return self.single.is_new(t.tangent, c)
 
+    def accepting(self, target: Belonging, source: Belonging) -> Belonging:
+        tangent = self.single.accepting(target.tangent, source.tangent)
+        return target if tangent is target.tangent else Belonging(tangent, target.points)
+
     def aliases(self, t: Belonging, source: Belonging) -> bool:
         return self.single.aliases(t.tangent, source.tangent) or may_share_memory(t.points, source.points)

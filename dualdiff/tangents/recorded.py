@@ -3,8 +3,8 @@
 Run forwards the program is :math:`v \\mapsto J v`, run backwards, each verb transposed, :math:`w \\mapsto w J`: reverse
 mode is the recorded forward pass, transposed.
 
-Cotangents pair with tangents as :math:`\\mathrm{Re} \\sum w t`, so that functions that are only real-linear (conj, real,
-imag) have a transpose too.
+Cotangents pair with tangents as :math:`\\mathrm{Re} \\sum w t`, so that functions that are only real-linear (conj,
+real, imag) have a transpose too.
 """
 
 from __future__ import annotations
@@ -68,10 +68,14 @@ class Scale(Node):
     def push(self, tangents: list[Any]) -> Any:
         return _expanded(product(self.c, tangents[0]), self.shape)
 
-    def pull(self, w: Any) -> list[Any]:
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
         (parent,) = self.parents
         assert parent is not None
-        return [reduced(product(self.c, w), parent.shape)]
+        c = self.c
+        w = product(w, c, True) if spare and type(c) is np.ndarray else product(c, w)
+        if getattr(w, "shape", ()) != parent.shape:
+            w = reduced(w, parent.shape)
+        found.add(parent, w, type(w) is np.ndarray)
 
 
 class Add(Node):
@@ -86,8 +90,10 @@ class Add(Node):
             total = t if total is None else total if t is None else total + t
         return total
 
-    def pull(self, w: Any) -> list[Any]:
-        return [w] * len(self.parents)
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+        for parent in self.parents:
+            assert parent is not None
+            found.add(parent, w)
 
 
 class Gather(Node):
@@ -201,8 +207,10 @@ class Sum(Node):
     def pull(self, w: Any) -> list[Any]:
         (parent,) = self.parents
         assert parent is not None
+        if not parent.shape:
+            return [w]
         kept = tuple(1 if i in self.axes else n for i, n in enumerate(parent.shape))
-        return [np.broadcast_to(np.reshape(w, kept), parent.shape) if parent.shape else w]
+        return [expanded(np.reshape(w, kept), parent.shape)]
 
 
 class Contract(Node):
@@ -483,6 +491,16 @@ def _fitting(w: Any, node: Node) -> Any:
     if node.dtype.kind == "c":
         return w if is_complex else w + 0j
     return np.real(w) if is_complex else w
+
+
+def expanded(a: Any, shape: Shape) -> Any:
+    """``np.broadcast_to`` for an array with axes of length 1 in the places of longer ones, in less time."""
+    if type(a) is not np.ndarray:
+        return np.broadcast_to(a, shape)
+    strides = tuple(0 if n == 1 else step for n, step in zip(a.shape, a.strides, strict=True))
+    view = np.ndarray(shape, a.dtype, a, 0, strides)
+    view.flags.writeable = False
+    return view
 
 
 def _expanded(t: Any, shape: Shape) -> Any:

@@ -120,6 +120,9 @@ class Single(TangentSpace):
     def is_new(self, t: Tangent, c: Any) -> bool:
         return type(t) is np.ndarray and t.base is None and t is not c
 
+    def accepting(self, target: Tangent, source: Tangent) -> Tangent:
+        return accepting(target, source)
+
     def aliases(self, t: Tangent, source: Tangent) -> bool:
         return may_share_memory(t, source)
 

@@ -134,6 +134,10 @@ class TangentSpace(ABC):
         """A tangent equal to ``t`` that `put` may change without touching any other dual."""
         return t
 
+    def accepting(self, target: Tangent, source: Tangent) -> Tangent:
+        """The target of `put`, made ready for what the source holds, which may be duals of outer calls."""
+        return target
+
     def aliases(self, t: Tangent, source: Tangent) -> bool:
         """Whether writing into one of two tangents changes the other."""
         return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.tangents.linear import LinearMap
-from dualdiff.tangents.pattern import Pattern, index_dtype, scipy_sparse
+from dualdiff.tangents.pattern import REMEMBERED, Pattern, index_dtype, scipy_sparse
 from dualdiff.tangents.single import plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure, accumulated
@@ -153,27 +154,29 @@ class Buffer:
 class Sparse(TangentSpace):
     """Tangents along all inputs at once, as sparse rows.
 
-    With ``numbers`` false only patterns are worked out.
+    With ``pattern_only`` no numbers are worked out.
     """
 
-    __slots__ = ("columns", "numbers")
+    __slots__ = ("_recent", "columns", "pattern_only")
 
-    def __init__(self, tag: int, columns: int, conjugates: str = "allowed", numbers: bool = True) -> None:
+    def __init__(self, tag: int, columns: int, conjugates: str = "allowed", pattern_only: bool = False) -> None:
         super().__init__(tag, conjugates)
-        self.columns, self.numbers = columns, numbers
+        self.columns, self.pattern_only = columns, pattern_only
+        # Keeps the patterns of the last gathers alive, for the next ones that make the same choice.
+        self._recent: deque[Pattern] = deque(maxlen=REMEMBERED)
 
     def _arguments(self) -> tuple[Any, ...]:
-        return self.tag, self.columns, self.conjugates, self.numbers
+        return self.tag, self.columns, self.conjugates, self.pattern_only
 
     def seed(self, first: int, size: int, dtype: Any) -> Rows:
         """The tangent of the inputs ``first`` to ``first + size``."""
         indices = np.arange(first, first + size, dtype=index_dtype(self.columns))
         pattern = Pattern.regular(indices[:, None], self.columns)
-        return Rows(pattern, np.ones(size, dtype) if self.numbers else None)
+        return Rows(pattern, None if self.pattern_only else np.ones(size, dtype))
 
     def empty(self, rows: int, dtype: Any) -> Rows:
         """The tangent of what depends on nothing."""
-        return Rows(Pattern.empty(rows, self.columns), np.zeros(0, dtype) if self.numbers else None)
+        return Rows(Pattern.empty(rows, self.columns), None if self.pattern_only else np.zeros(0, dtype))
 
     def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Rows:
         rows: Rows = t.settled()
@@ -209,7 +212,10 @@ class Sparse(TangentSpace):
         index = np.reshape(structure.index(shapes), -1) - 1
         if len(index) == rows.pattern.rows and np.array_equal(index, _numbers((len(index),))):
             return rows
-        return rows.chosen(index)
+        rows = rows.chosen(index)
+        if rows.pattern not in self._recent:
+            self._recent.append(rows.pattern)
+        return rows
 
     def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Rows:
         return t.settled().collected(np.reshape(structure.index([out_shape]), -1) - 1, math.prod(out_shape))
@@ -305,7 +311,7 @@ def _numbers(shape: Shape) -> Any:
 
 def _placed(data: Any, places: Any, size: int) -> Any:
     """An array of this size with the data in their places, zero elsewhere."""
-    array = np.zeros_like(data, shape=(size,))
+    array = np.zeros(size, data.dtype) if isinstance(data, np.ndarray) else np.zeros_like(data, shape=(size,))
     array[places] = data
     return array
 

@@ -24,7 +24,7 @@ class Structure:
     sources broadcast against each other, as those of `where` do.
     """
 
-    __slots__ = ("broadcasts", "function", "params", "roles")
+    __slots__ = ("_slices", "broadcasts", "function", "params", "roles")
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Structure:
         self.params = params or {}
         self.roles = roles
         self.broadcasts = broadcasts
+        self._slices: bool | None = None
 
     @property
     def name(self) -> str:
@@ -72,6 +73,8 @@ class Structure:
 
     def lasting(self) -> Structure:
         """The same, whatever is written into the arrays among its parameters later."""
+        if self.slices:
+            return self
         params = {name: _lasting(p) for name, p in self.params.items()}
         if all(params[name] is p for name, p in self.params.items()):
             return self
@@ -89,15 +92,9 @@ class Structure:
     @property
     def slices(self) -> bool:
         """Whether this is ``a[key]`` with a key of integers and slices, which names no place twice."""
-        if self.function is not _getitem:
-            return False
-        key = self.params["key"]
-        if type(key) is slice or type(key) is int:
-            return True
-        return all(
-            k is None or k is Ellipsis or isinstance(k, slice) or (isinstance(k, (int, np.integer)) and k is not True)
-            for k in (key if isinstance(key, tuple) else (key,))
-        )
+        if self._slices is None:
+            self._slices = self.function is _getitem and _names_slices(self.params["key"])
+        return self._slices
 
     def pull(self, w: Any, shapes: Sequence[tuple[int, ...]], wanted: Sequence[bool]) -> list[Any]:
         """The transpose: what each wanted source gets of a cotangent of the result."""
@@ -131,7 +128,7 @@ def pulled_by(function: Callable[..., Any]) -> Callable[[Pull], Pull]:
 
 
 def accumulated(places: Any, w: Any, shape: tuple[int, ...]) -> Any:
-    """An array of ``shape`` in which each element of w is added at its place (counted in C order; outside: left out)."""
+    """An array of ``shape`` with each element of w added at its place (counted in C order; outside: left out)."""
     size = math.prod(shape)
     places, inside = places.ravel(), (places.ravel() >= 0) & (places.ravel() < size)
     flat = np.ravel(w)
@@ -182,6 +179,15 @@ class Part(Structure):
 
 def _getitem(a: Any, key: Any) -> Any:
     return operator.getitem(a, key)
+
+
+def _names_slices(key: Any) -> bool:
+    if type(key) is slice or type(key) is int:
+        return True
+    return all(
+        k is None or k is Ellipsis or isinstance(k, slice) or (isinstance(k, (int, np.integer)) and k is not True)
+        for k in (key if isinstance(key, tuple) else (key,))
+    )
 
 
 def _shift_axis(axis: Any, n: int) -> Any:

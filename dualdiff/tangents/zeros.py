@@ -22,6 +22,10 @@ def may_have_nan(x: Any) -> bool:
     if isinstance(x, np.ndarray):
         if x.size == 0 or x.dtype.kind not in "fc":
             return False
+        if x.ndim == 1 and x.dtype == np.float64:
+            # Squares are no less than zero, so that they add up to NaN only if there is one among them.
+            squares = x.dot(x)
+            return bool(squares != squares)
         # The minimum propagates NaN, at a fraction of the cost of a boolean array.
         smallest = np.minimum.reduce(x, axis=None)
         return bool(smallest != smallest)

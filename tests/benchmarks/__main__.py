@@ -8,7 +8,7 @@ import platform
 import sys
 from importlib import metadata
 
-from . import gradient, jacobian, points, scalar, sparse, startup
+from . import gradient, jacobian, points, reverse, scalar, sparse, startup
 from .harness import HEADER, measure, rows
 
 THEMES = {
@@ -16,6 +16,7 @@ THEMES = {
     "points": points.WORKS,
     "jacobian": jacobian.WORKS,
     "gradient": gradient.WORKS,
+    "reverse": reverse.WORKS,
     "sparse": sparse.WORKS,
     "startup": startup.WORKS,
 }

@@ -1,0 +1,177 @@
+"""What compiled operators do to duals: seed them and read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic, overload
+from numba.np.arrayobj import make_array
+
+from dualdiff.compiled.lowering import Code
+from dualdiff.compiled.types import DualType, level_of, make, parts
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def seeded(typingctx: Any, x: Any, lane: Any, kind: Any) -> Any:
+    """The dual of a number whose partial in one lane is 1; outside of the lanes a constant."""
+    t = kind.instance_type
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        code = Code(context, builder)
+        value = code.cast((x, args[0]), t.element)
+        one, zero = (context.cast(builder, *code.constant(t.element, c)[::-1], t.element) for c in (1.0, 0.0))
+        if t.count == 1:
+            first = builder.icmp_signed("==", args[1], ir.Constant(args[1].type, 0))
+            return make(context, builder, t, value, builder.select(first, one, zero))
+        model = context.data_model_manager[t.partials]
+        if model.is_vector:
+            numbers = ir.Constant(ir.VectorType(args[1].type, t.count), list(range(t.count)))
+            mine = builder.icmp_signed("==", numbers, code.splat(t, args[1]))
+            units = ir.Constant(model.get_value_type(), [1.0] * t.count)
+            partials = builder.select(mine, units, ir.Constant(units.type, None))
+        else:
+            partials = ir.Constant(model.get_value_type(), ir.Undefined)
+            for i in range(t.count):
+                mine = builder.icmp_signed("==", args[1], ir.Constant(args[1].type, i))
+                partials = model.put(builder, partials, builder.select(mine, one, zero), i)
+        return make(context, builder, t, value, partials)
+
+    return t(x, types.intp, kind), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def constant(typingctx: Any, x: Any, kind: Any) -> Any:
+    """A number as one of another type."""
+    t = kind.instance_type
+    return t(x, kind), lambda context, builder, sig, args: Code(context, builder).cast((x, args[0]), t)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def dual(typingctx: Any, value: Any, partial: Any, kind: Any) -> Any:
+    """The dual of a value with one partial."""
+    t = kind.instance_type
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        code = Code(context, builder)
+        return make(context, builder, t, *(code.cast(n, t.element) for n in zip((value, partial), args, strict=False)))
+
+    return t(value, partial, kind), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def value_in(typingctx: Any, y: Any, kind: Any) -> Any:
+    """The value of a number in the differentiation whose duals are of this type."""
+    t = kind.instance_type
+    if level_of(y) < t.level:
+        y = y.literal_type if isinstance(y, types.Literal) else y
+        return y(y, kind), lambda context, builder, sig, args: args[0]
+    return y.element(y, kind), lambda context, builder, sig, args: parts(builder, args[0])[0]
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def partial_in(typingctx: Any, y: Any, lane: Any, kind: Any) -> Any:
+    """A partial of a number in the differentiation whose duals are of this type; of a constant it is zero."""
+    t = kind.instance_type
+    result = y.element if level_of(y) == t.level else t.element
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if level_of(y) < t.level:
+            return ir.Constant(context.get_value_type(result), None)
+        partials = parts(builder, args[0])[1]
+        if y.count == 1:
+            return partials
+        if y.partials.is_vector:
+            return builder.extract_element(partials, args[1])
+        place = builder.alloca(partials.type)
+        builder.store(partials, place)
+        zero = ir.Constant(ir.IntType(32), 0)
+        return builder.load(builder.gep(place, [zero, args[1]], inbounds=True))
+
+    return result(y, types.intp, kind), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def lanes_of(typingctx: Any, y: Any) -> Any:
+    """An array of duals seen as one of their values and partials, along a last axis more."""
+    t = y.dtype
+    result = types.Array(t.element, y.ndim + 1, "A")
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        source = make_array(y)(context, builder, args[0])
+        view = make_array(result)(context, builder)
+        size = context.get_abi_sizeof(context.get_data_type(t.element))
+        count = context.get_constant(types.intp, t.count + 1)
+        item = context.get_constant(types.intp, size)
+        shape = builder.insert_value(ir.Constant(view.shape.type, ir.Undefined), count, y.ndim)
+        strides = builder.insert_value(ir.Constant(view.strides.type, ir.Undefined), item, y.ndim)
+        for axis in range(y.ndim):
+            shape = builder.insert_value(shape, builder.extract_value(source.shape, axis), axis)
+            strides = builder.insert_value(strides, builder.extract_value(source.strides, axis), axis)
+        view.meminfo, view.parent, view.itemsize = source.meminfo, source.parent, item
+        view.data = builder.bitcast(source.data, view.data.type)
+        view.nitems, view.shape, view.strides = builder.mul(source.nitems, count), shape, strides
+        context.nrt.incref(builder, result, view._getvalue())
+        return view._getvalue()
+
+    return result(y), codegen
+
+
+def values_of(y: Any) -> Any:
+    """The values of an array of duals, as an array of their own (in compiled code alone)."""
+    raise NotImplementedError
+
+
+@overload(values_of, strict=False)
+def _values_of(y: Any) -> Any:
+    if isinstance(y.dtype, DualType):
+        return lambda y: lanes_of(y)[..., 0].copy()
+    return lambda y: y
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def is_nan(typingctx: Any, y: Any) -> Any:
+    """Whether there is a NaN in a number, the tangents of outer differentiations included."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        def check(t: Any, a: Any) -> Any:
+            if isinstance(t, DualType):
+                value, partials = parts(builder, a)
+                found = check(t.element, value)
+                if t.count == 1:
+                    return builder.or_(found, check(t.element, partials))
+                model = context.data_model_manager[t.partials]
+                for i in range(t.count):
+                    found = builder.or_(found, check(t.element, model.lane(builder, partials, i)))
+                return found
+            if isinstance(t, types.Complex):
+                z = context.make_complex(builder, t, value=a)
+                return builder.or_(check(t.underlying_float, z.real), check(t.underlying_float, z.imag))
+            if isinstance(t, types.Float):
+                return builder.fcmp_unordered("uno", a, a)
+            return ir.Constant(ir.IntType(1), 0)
+
+        return check(y, args[0])
+
+    return types.boolean(y), codegen
+
+
+def any_nan(y: Any) -> Any:
+    """Whether there is a NaN in a number or an array (in compiled code alone)."""
+    raise NotImplementedError
+
+
+@overload(any_nan, strict=False)
+def _any_nan(y: Any) -> Any:
+    if not isinstance(y, types.Array):
+        return lambda y: is_nan(y)
+
+    def of_array(y: Any) -> Any:
+        for v in np.nditer(y):
+            if is_nan(v.item()):
+                return True
+        return False
+
+    return of_array
