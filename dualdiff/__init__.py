@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from dualdiff import rules
 from dualdiff.core.array import DualArray
@@ -15,7 +16,6 @@ from dualdiff.core.errors import (
     NotHolomorphicError,
     ObjectArrayWarning,
 )
-from dualdiff.drivers.check import DerivativeCheck, DerivativeCheckError, check_derivative
 from dualdiff.drivers.custom import custom_derivative
 from dualdiff.drivers.derivative import derivative, nth_derivative, value_and_derivative
 from dualdiff.drivers.fields import curl, divergence, laplacian
@@ -31,7 +31,13 @@ from dualdiff.rules.creation import full as full
 from dualdiff.rules.creation import ones as ones
 from dualdiff.rules.creation import zeros as zeros
 
+if TYPE_CHECKING:
+    from dualdiff.drivers.check import DerivativeCheck, DerivativeCheckError, check_derivative
+
 __version__ = "0.1.0"
+
+# What a program that takes derivatives does not need is imported when it is first asked for.
+_LATER = dict.fromkeys(("DerivativeCheck", "DerivativeCheckError", "check_derivative"), "dualdiff.drivers.check")
 
 # The elementwise functions (dualdiff.sin, dualdiff.exp, ...) and the buffers are public too, but left out of
 # ``import *``, which must not shadow NumPy's names.
@@ -72,7 +78,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The elementwise functions, each built from its row of the table when it is first asked for."""
+    """What is built or imported when it is first asked for: the elementwise functions, from the rows of the table."""
+    if name in _LATER:
+        thing = globals()[name] = getattr(import_module(_LATER[name]), name)
+        return thing
     if name in rules.ROWS:
         function = globals()[name] = rules.elementwise_function(name)
         return function
@@ -80,4 +89,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *rules.ROWS})
+    return sorted({*globals(), *_LATER, *rules.ROWS})

@@ -8,6 +8,9 @@ from dualdiff import jacobian, jvp, value_and_jacobian
 
 STEP = 1e-3
 
+#: How a Jacobian is found: all directions at once, some at a time, transposed.
+WAYS = ({"mode": "forward"}, {"mode": "forward", "chunk_size": 4}, {"mode": "reverse"})
+
 
 def central(f, x, v):
     """The derivative of f along v by differences of fourth order."""
@@ -53,8 +56,8 @@ def check(f, x, second=True):
     """A function of a real array in every space: value, first and second derivatives."""
     expected = f(np.array(x, order="K"))
     expected_J = difference_jacobian(f, x)
-    for chunk_size in (None, 4):
-        found, J = value_and_jacobian(f, x, chunk_size=chunk_size)
+    for options in WAYS:
+        found, J = value_and_jacobian(f, x, **options)
         assert_same(found, expected)
         assert type(found) is type(expected)
         assert J.dtype == np.asarray(expected).dtype

@@ -22,7 +22,7 @@ import dualdiff
 from dualdiff import Dual, DualArray, NotHolomorphicError, derivative, gradient, jacobian, jvp, nth_derivative, value
 from dualdiff.rules import ROWS
 from dualdiff.rules.operators import BINARY
-from dualdiff.rules.table import ARGUMENTS, bind, expression, names_in
+from dualdiff.rules.texts import ARGUMENTS, bind, expression, names_in
 
 SYMBOLS = (x, y, z)
 #: Rows whose last argument is a whole number: a count, or the order of a derivative.

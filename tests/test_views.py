@@ -246,8 +246,8 @@ def test_random_program_in_every_space(seed):
     kept = x.copy()
     expected, J = f(x), complex_step(f, x)
     scale = 1 + np.max(np.abs(J))
-    for chunk_size in (None, 1, 2):
-        found, found_J = value_and_jacobian(f, x, chunk_size=chunk_size)
+    for options in ({}, {"chunk_size": 1}, {"chunk_size": 2}, {"mode": "reverse"}):
+        found, found_J = value_and_jacobian(f, x, **{"mode": "forward", **options})
         np.testing.assert_array_equal(found, expected)
         np.testing.assert_allclose(found_J, J, rtol=0, atol=1e-12 * scale)
     v = np.random.default_rng(seed + 1).normal(size=x.shape)
@@ -270,7 +270,7 @@ def test_random_program_nested(seed):
     scale = 1 + np.max(np.abs(slope(x))) ** 2
     _, found = jvp(lambda x: jvp(f, x, v)[1], x, w)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8 * scale)
-    second = jacobian(jacobian(f, chunk_size=2), x)
+    second = jacobian(jacobian(f, chunk_size=2, mode="forward"), x, mode="forward")
     along = np.tensordot(np.tensordot(second, w, w.ndim), v, v.ndim)
     np.testing.assert_allclose(along, found, rtol=0, atol=1e-12 * scale)
     mixed = jacobian(lambda x: jvp(f, x, v)[1], x, chunk_size=3)
@@ -291,7 +291,7 @@ def test_random_program_writes_duals_of_an_outer_call(seed):
     scale = 1 + np.max(np.abs(slope(x))) ** 2
     _, found = jvp(lambda x: jvp(lambda y: f(y, x), np.sin(x), v)[1], x, w)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8 * scale)
-    mixed = jacobian(lambda x: jacobian(lambda y: f(y, x), np.sin(x), chunk_size=3), x, chunk_size=2)
+    mixed = jacobian(lambda x: jacobian(lambda y: f(y, x), np.sin(x), chunk_size=3), x, chunk_size=2, mode="forward")
     along = np.tensordot(np.tensordot(mixed, w, w.ndim), v, v.ndim)
     np.testing.assert_allclose(along, found, rtol=0, atol=1e-12 * scale)
 
@@ -305,3 +305,247 @@ def test_random_program_pointwise_is_right_or_refused(seed):
     except MixedPointsError:
         return
     np.testing.assert_allclose(np.diag(found.ravel()), J, rtol=0, atol=1e-12 * (1 + np.max(np.abs(J))))
+
+
+# -- named cases -------------------------------------------------------------------------------------------------------
+def swap(y):
+    y[0], y[-1] = y[-1], y[0]
+
+
+def swap_rows(y):
+    z = np.stack([y, 2 * y])
+    z[0], z[1] = z[1], z[0]
+    y += z[0] * z[1]
+
+
+def through(view):
+    """Write through a view of y, and through a view of that view."""
+
+    def write(y):
+        v = view(y)
+        v[...] = v * v
+        v[-1:] *= y.reshape(-1)[1]
+
+    return write
+
+
+def aliased_by_a_shared_tangent(y):
+    z = +y
+    w = y + 1.0
+    y[0] = 7.0
+    z[1] = y[2]
+    w *= 3.0
+    y += z * w
+
+
+def read_before_and_after(y):
+    v = y[1:]
+    before = v.copy()
+    y[1] = 5.0 * y[0]
+    after = v + before
+    y[:-1] = after
+
+
+def loop(y):
+    for i in range(1, y.shape[0]):
+        y[i] += y[i - 1] ** 2
+
+
+def flat(y):
+    y.flat[2] = y.flat[0] * 3.0
+    y.flat[:2] = y.flat[1:3]
+    y.flat = [2.0 * e for e in y.flat]
+
+
+def mask(y):
+    y[y > 0] = y[0] * y[1]
+    y[np.array([False, True, False])] += 1.5
+
+
+def repeated_places(y):
+    y[[0, 0, 1]] = [y[2], 3.0 * y[1], y[0]]
+    y[[2, 2]] += y[:2]
+
+
+def mixed_key(y):
+    z = np.zeros_like(y, shape=(2, 3, 2))
+    z[[0, 1], :, [1, 0]] = y * np.array([[1.0], [2.0]])
+    z[0, ..., [1, 0]] += y[:2, None]
+    z[:, [True, False, True]] *= 2.0
+    y += z.sum(axis=(0, 2))
+
+
+def column(y):
+    z = np.asfortranarray(np.outer(Y, Y)) * y
+    t = z.T.reshape(-1)
+    z[:, 0] = y
+    t[1:3] *= 2.0
+    y += z[0] + t[:3]
+
+
+def diagonal_view(y):
+    z = np.outer(y, y)
+    d = np.diagonal(z)
+    z[1, 1] = 4.0
+    z[:, 2] = y
+    y += d
+
+
+def iterated_rows(y):
+    z = np.outer(y, Y)
+    for row in z:
+        row *= row[0]
+    y *= z.sum(axis=1)
+
+
+def split_parts(y):
+    first, second = np.split(np.concatenate([y, y**2]), 2)
+    first += second[::-1]
+    a, b = np.array_split(first, [1])
+    b[:] = a
+    y += first
+
+
+def moved_axes(y):
+    z = np.zeros_like(y, shape=(2, 3, 1))
+    np.moveaxis(z, 1, 0)[...] = y[:, None, None]
+    np.swapaxes(z, 0, 2)[0, 1] = [1.0, y[0]]
+    np.squeeze(z)[1] += y
+    np.expand_dims(z, 0)[0, 0, 2] = y[1] * y[2]
+    y += z.sum(axis=(0, 2))
+
+
+def strided_ravel(y):
+    z = np.concatenate([y, 2 * y])
+    r = z[::2].ravel()
+    v = z[::2].reshape(3)
+    z *= 2.0
+    y += r + v
+
+
+def whole_number_of_dimensions(y):
+    z = np.zeros_like(y, shape=())
+    z[...] = y[0] * 2.0
+    z[False] = 3.0
+    z[True] *= y[1]
+    z[()] += 1.0
+    y *= z
+
+
+def sorted_in_place(y):
+    y.sort()
+    y[::-1].sort()
+
+
+def accumulate_at(y):
+    np.add.at(y, [0, 0, 2], y[1])
+    np.add.at(y[1:], [-1, -1], [y[0], 2.0])
+
+
+Y = np.array([0.7, -1.1, 1.9])
+WRITES = {
+    "y[0], y[-1] = y[-1], y[0]": swap,
+    "z[0], z[1] = z[1], z[0]": swap_rows,
+    "y[1:]": through(lambda y: y[1:]),
+    "y[::-1]": through(lambda y: y[::-1]),
+    "y.T": through(lambda y: y.T),
+    "y.reshape": through(lambda y: y.reshape(3, 1)),
+    "y[None]": through(lambda y: y[None]),
+    "y.view()": through(lambda y: y.view()),
+    "y.ravel()": through(lambda y: y.ravel()),
+    "y[...]": through(lambda y: y[...]),
+    "flip": through(np.flip),
+    "np.atleast_2d": through(np.atleast_2d),
+    "y[1:][::-1]": through(lambda y: y[1:][::-1]),
+    "y[1:] += y[:-1]": lambda y: y[1:].__iadd__(y[:-1]),
+    "y[:-1] = y[1:]": lambda y: y.__setitem__(slice(0, -1), y[1:]),
+    "y[...] = y[::-1]": lambda y: y.__setitem__(..., y[::-1]),
+    "shared tangents": aliased_by_a_shared_tangent,
+    "before and after": read_before_and_after,
+    "loop": loop,
+    "flat": flat,
+    "mask": mask,
+    "repeated places": repeated_places,
+    "mixed key": mixed_key,
+    "column of an F-ordered array": column,
+    "diagonal": diagonal_view,
+    "rows of an iteration": iterated_rows,
+    "split": split_parts,
+    "moved axes": moved_axes,
+    "ravel of a strided array is a copy": strided_ravel,
+    "no dimensions": whole_number_of_dimensions,
+    "add.at": accumulate_at,
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_views_and_assignment_in_every_space(name):
+    write = WRITES[name]
+
+    def f(x):
+        y = x * x
+        write(y)
+        return y * x
+
+    def own(x):
+        write(x)
+        return x
+
+    for g in (f, own):
+        expected, J = g(Y.copy()), complex_step(g, Y) if name != "mask" else jacobian(g, Y, mode="forward")
+        v = np.array([0.3, 1.0, -2.0])
+        for options in ({}, {"chunk_size": 1}, {"chunk_size": 2}, {"mode": "reverse"}):
+            found, found_J = value_and_jacobian(g, Y, **{"mode": "forward", **options})
+            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_allclose(found_J, J, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(jvp(g, Y, v)[1], J @ v, rtol=1e-12, atol=1e-12)
+        second = jacobian(jacobian(g, mode="forward"), Y, mode="forward")
+        for inner, outer in (("reverse", "forward"), ("forward", "reverse")):
+            np.testing.assert_allclose(jacobian(jacobian(g, mode=inner), Y, mode=outer), second, rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(
+            jvp(lambda x, g=g, v=v: jvp(g, x, v)[1], Y, v)[1], second @ v @ v, rtol=1e-10, atol=1e-10
+        )
+        h = 1e-5
+        bend = (complex_step(g, Y + h * v) - complex_step(g, Y - h * v)) / (2 * h) if name != "mask" else second @ v
+        np.testing.assert_allclose(second @ v, bend, rtol=1e-6, atol=1e-6)
+        try:
+            slopes = derivative(g, Y)
+        except MixedPointsError:
+            continue
+        np.testing.assert_allclose(np.diag(slopes), J, rtol=1e-13, atol=1e-13)
+
+
+def test_sort_in_place():
+    np.testing.assert_array_equal(
+        jacobian(lambda x: sorted_in_place(x) or x, Y), [[0, 0, 1.0], [1.0, 0, 0], [0, 1.0, 0]]
+    )
+
+
+def test_views_that_numpy_makes_read_only():
+    for view in (lambda y: np.broadcast_to(y, (2, 3)), lambda y: np.diagonal(np.outer(y, y)), lambda y: y.imag):
+        with pytest.raises(ValueError, match="read-only"):
+            jacobian(lambda x, view=view: view(x * 1.0).__setitem__(0, 5.0), Y)
+    frozen = Y.copy()
+    frozen.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        jacobian(lambda x: x.__setitem__(0, 5.0), frozen)
+    np.testing.assert_array_equal(jacobian(lambda x: x * x, frozen), np.diag(2 * Y))
+
+
+def test_base_and_flags_tell_a_view():
+    def f(x):
+        y = x * 2.0
+        assert y.base is None
+        assert y[1:].base is y
+        assert y[1:][::-1].base is y
+        assert y.T.base is y
+        assert y.reshape(3, 1).base is y
+        assert y[[0, 1]].base is None
+        assert y.copy().base is None
+        assert np.shares_memory(y, y[1:])
+        assert not np.shares_memory(y, y + 0.0)
+        assert y[::2].strides == (16,)
+        assert y.flags.c_contiguous
+        return y
+
+    jacobian(f, Y)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numba.core import types
 from numba.core.typing import signature
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import lower_builtin, overload
+from numba.np import npyimpl
 
 from dualdiff.compiled.lowering import Code, apply, public
 from dualdiff.compiled.scalars import KERNELS
@@ -101,30 +103,52 @@ def _elementwise(row: Row, key: Any) -> None:
                 result = types.Array(result, max(a.ndim for a in arrays), layout)
             return signature(result, *args)
 
-    Elementwise.key = key
     _known(key, Elementwise)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if any(isinstance(a, types.Array) for a in sig.args):
+            return _over_arrays(context, builder, key, sig, args)
         arguments = list(zip(sig.args, args, strict=True))
         t = top(sig.args)
         if isinstance(sig.return_type, DualType) and sig.return_type.level == level_of(t):
             return apply(context, builder, row, function, sig.return_type, arguments)
         return _of_values(context, builder, function, sig, arguments)
 
-    for pattern in _patterns(row.arity):
-        lower_builtin(key, *pattern)(lower)
-        if row.name == "power" and pattern[0] is DualType:
-            lower_builtin(key, DualType, types.IntegerLiteral)(lower)
+    lower_builtin(Elementwise, types.VarArg(types.Any))(lower)
 
 
 def _known(key: Any, template: Any) -> None:
+    """Add a template to those of a function; its lowerings are registered under the template itself."""
+    template.key = key
+    template.get_impl_key = lambda self, sig: template
     infer_global(key, typing_key=key)(template)
 
 
-def _patterns(arity: int) -> Iterator[tuple[Any, ...]]:
-    """All ways to have a dual among the arguments."""
-    for bits in range(1, 2**arity):
-        yield tuple(DualType if bits >> i & 1 else types.Any for i in range(arity))
+def _over_arrays(context: Any, builder: Any, key: Any, sig: Any, args: Any) -> Any:
+    """The loop over arrays, with broadcasting, where Numba has not fused it with others."""
+
+    class Kernel(npyimpl._Kernel):  # type: ignore[misc]
+        def generate(self, *numbers: Any) -> Any:
+            found = Code(context, builder).call(key, *zip(self.outer_sig.args, numbers, strict=True))
+            return self.cast(found[1], found[0], self.outer_sig.return_type)
+
+    ufunc = SimpleNamespace(nin=len(args), nout=1, nargs=len(args) + 1, __name__=getattr(key, "__name__", "function"))
+    return npyimpl.numpy_ufunc_kernel(context, builder, sig, args, ufunc, Kernel)
+
+
+def _accept_dual_numbers() -> None:
+    # Numba's loops over arrays take numbers of its own types alone beside the arrays, and have no hook for others.
+    prepare = npyimpl._prepare_argument
+
+    def prepare_argument(context: Any, builder: Any, value: Any, t: Any, where: str = "input operand") -> Any:
+        if isinstance(t, DualType):
+            return npyimpl._ScalarHelper(context, builder, value, t)
+        return prepare(context, builder, value, t, where)
+
+    npyimpl._prepare_argument = prepare_argument
+
+
+_accept_dual_numbers()
 
 
 def _of_values(context: Any, builder: Any, key: Any, sig: Any, arguments: Any) -> Any:
@@ -147,15 +171,14 @@ def _by_value(key: Any) -> None:
             ndim = max((a.ndim for a in args if isinstance(a, types.Array)), default=0)
             return signature(types.Array(found.return_type, ndim, "C") if ndim else found.return_type, *args)
 
-    ByValue.key = key
     _known(key, ByValue)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if any(isinstance(a, types.Array) for a in sig.args):
+            return _over_arrays(context, builder, key, sig, args)
         return _of_values(context, builder, key, sig, list(zip(sig.args, args, strict=True)))
 
-    for arity in 1, 2:
-        for pattern in _patterns(arity):
-            lower_builtin(key, *pattern)(lower)
+    lower_builtin(ByValue, types.VarArg(types.Any))(lower)
 
 
 def _largest(key: Any, better: Any) -> None:
@@ -166,10 +189,9 @@ def _largest(key: Any, better: Any) -> None:
             unified = self.context.unify_types(*args)
             return None if unified is None else signature(unified, *args)
 
-    Largest.key = key
     _known(key, Largest)
 
-    @lower_builtin(key, types.VarArg(types.Any))  # type: ignore[untyped-decorator]
+    @lower_builtin(Largest, types.VarArg(types.Any))  # type: ignore[untyped-decorator]
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         code, t = Code(context, builder), sig.return_type
         best, *others = [code.cast(number, t) for number in zip(sig.args, args, strict=True)]

@@ -14,7 +14,8 @@ from numba.core import cgutils, types
 import dualdiff
 from dualdiff.compiled.types import DualType, cast_partials, level_of, make, parts, zero_partials
 from dualdiff.rules.elementwise import CONSTANTS, ROWS
-from dualdiff.rules.table import ARGUMENTS, Row, expression
+from dualdiff.rules.table import Row
+from dualdiff.rules.texts import ARGUMENTS, expression
 
 #: A number on its way into machine code: its type and its value.
 Typed = tuple[Any, Any]

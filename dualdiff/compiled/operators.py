@@ -11,7 +11,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 from numba.core import errors, types
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
 import dualdiff
 from dualdiff.compiled.intrinsics import any_nan, constant, dual, lanes_of, partial_in, seeded, value_in
@@ -355,104 +355,58 @@ def _columns_into(y: Any, matrix: Any, start: Any, kind: Any) -> Any:
 
 # -- by their public names ---------------------------------------------------------------------------------------------
 # Each runs once without masks, and once more with them if a NaN comes out.
-def _function(f: Any) -> None:
-    if not isinstance(f, types.Callable):
-        raise errors.NumbaTypeError(f"dualdiff's operators take a function as their first argument, not {f}")
+@register_jitable  # type: ignore[untyped-decorator]
+def _derivative(f, x, args):  # type: ignore[no-untyped-def]
+    found = derivative_core(f, x, args, False)
+    return derivative_core(f, x, args, True) if any_nan(found[1]) else found
 
 
-@overload(dualdiff.value_and_derivative, strict=False)
-def _value_and_derivative(f: Any, x: Any, *args: Any) -> Any:
-    _function(f)
-
-    def implementation(f: Any, x: Any, *args: Any) -> Any:
-        found = derivative_core(f, x, args, False)
-        if any_nan(found[1]):
-            found = derivative_core(f, x, args, True)
-        return found
-
-    return implementation
+@register_jitable  # type: ignore[untyped-decorator]
+def _gradient(f, x, args):  # type: ignore[no-untyped-def]
+    found = gradient_core(f, x, args, WIDTH, False)
+    return gradient_core(f, x, args, WIDTH, True) if any_nan(found[1]) else found
 
 
-@overload(dualdiff.derivative, strict=False)
-def _derivative(f: Any, x: Any, *args: Any) -> Any:
-    return lambda f, x, *args: dualdiff.value_and_derivative(f, x, *args)[1]
+@register_jitable  # type: ignore[untyped-decorator]
+def _jacobian(f, x, args):  # type: ignore[no-untyped-def]
+    found = jacobian_core(f, x, args, WIDTH, False)
+    return jacobian_core(f, x, args, WIDTH, True) if any_nan(found[1]) else found
 
 
-@overload(dualdiff.value_and_gradient, strict=False)
-def _value_and_gradient(f: Any, x: Any, *args: Any) -> Any:
-    _function(f)
-
-    def implementation(f: Any, x: Any, *args: Any) -> Any:
-        found = gradient_core(f, x, args, WIDTH, False)
-        if any_nan(found[1]):
-            found = gradient_core(f, x, args, WIDTH, True)
-        return found
-
-    return implementation
+@register_jitable  # type: ignore[untyped-decorator]
+def _hessian(f, x, args):  # type: ignore[no-untyped-def]
+    found = hessian_core(f, x, args, False)
+    return hessian_core(f, x, args, True) if any_nan(found[2]) else found
 
 
-@overload(dualdiff.gradient, strict=False)
-def _gradient(f: Any, x: Any, *args: Any) -> Any:
-    return lambda f, x, *args: dualdiff.value_and_gradient(f, x, *args)[1]
+@register_jitable  # type: ignore[untyped-decorator]
+def _jvp(f, x, v, args):  # type: ignore[no-untyped-def]
+    found = jvp_core(f, x, v, args, False)
+    return jvp_core(f, x, v, args, True) if any_nan(found[1]) else found
 
 
-@overload(dualdiff.value_and_jacobian, strict=False)
-def _value_and_jacobian(f: Any, x: Any, *args: Any) -> Any:
-    _function(f)
-
-    def implementation(f: Any, x: Any, *args: Any) -> Any:
-        found = jacobian_core(f, x, args, WIDTH, False)
-        if any_nan(found[1]):
-            found = jacobian_core(f, x, args, WIDTH, True)
-        return found
-
-    return implementation
+@register_jitable  # type: ignore[untyped-decorator]
+def _hvp(f, x, v, args):  # type: ignore[no-untyped-def]
+    found = hvp_core(f, x, v, args, WIDTH, False)
+    return hvp_core(f, x, v, args, WIDTH, True) if any_nan(found[1]) else found
 
 
-@overload(dualdiff.jacobian, strict=False)
-def _jacobian(f: Any, x: Any, *args: Any) -> Any:
-    return lambda f, x, *args: dualdiff.value_and_jacobian(f, x, *args)[1]
+def _operator(function: Any, implementation: Any) -> None:
+    def choose(f: Any, *args: Any) -> Any:
+        if not isinstance(f, types.Callable):
+            raise errors.NumbaTypeError(f"{function.__name__} takes a function as its first argument, not {f}")
+        return implementation
+
+    overload(function, strict=False)(choose)
 
 
-@overload(dualdiff.value_gradient_and_hessian, strict=False)
-def _value_gradient_and_hessian(f: Any, x: Any, *args: Any) -> Any:
-    _function(f)
-
-    def implementation(f: Any, x: Any, *args: Any) -> Any:
-        found = hessian_core(f, x, args, False)
-        if any_nan(found[2]):
-            found = hessian_core(f, x, args, True)
-        return found
-
-    return implementation
-
-
-@overload(dualdiff.hessian, strict=False)
-def _hessian(f: Any, x: Any, *args: Any) -> Any:
-    return lambda f, x, *args: dualdiff.value_gradient_and_hessian(f, x, *args)[2]
-
-
-@overload(dualdiff.jvp, strict=False)
-def _jvp(f: Any, x: Any, v: Any, *args: Any) -> Any:
-    _function(f)
-
-    def implementation(f: Any, x: Any, v: Any, *args: Any) -> Any:
-        found = jvp_core(f, x, v, args, False)
-        if any_nan(found[1]):
-            found = jvp_core(f, x, v, args, True)
-        return found
-
-    return implementation
-
-
-@overload(dualdiff.hvp, strict=False)
-def _hvp(f: Any, x: Any, v: Any, *args: Any) -> Any:
-    _function(f)
-
-    def implementation(f: Any, x: Any, v: Any, *args: Any) -> Any:
-        found = hvp_core(f, x, v, args, WIDTH, False)
-        if any_nan(found[1]):
-            found = hvp_core(f, x, v, args, WIDTH, True)
-        return found[1]
-
-    return implementation
+_operator(dualdiff.value_and_derivative, lambda f, x, *args: _derivative(f, x, args))
+_operator(dualdiff.derivative, lambda f, x, *args: _derivative(f, x, args)[1])
+_operator(dualdiff.value_and_gradient, lambda f, x, *args: _gradient(f, x, args))
+_operator(dualdiff.gradient, lambda f, x, *args: _gradient(f, x, args)[1])
+_operator(dualdiff.value_and_jacobian, lambda f, x, *args: _jacobian(f, x, args))
+_operator(dualdiff.jacobian, lambda f, x, *args: _jacobian(f, x, args)[1])
+_operator(dualdiff.value_gradient_and_hessian, lambda f, x, *args: _hessian(f, x, args))
+_operator(dualdiff.hessian, lambda f, x, *args: _hessian(f, x, args)[2])
+_operator(dualdiff.jvp, lambda f, x, v, *args: _jvp(f, x, v, args))
+_operator(dualdiff.hvp, lambda f, x, v, *args: _hvp(f, x, v, args)[1])

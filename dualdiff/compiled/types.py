@@ -12,6 +12,7 @@ from zlib import crc32
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import models
+from numba.core.typeconv import Conversion
 from numba.extending import lower_cast, register_model
 
 from dualdiff.rules.elementwise import ROWS
@@ -63,11 +64,11 @@ class DualType(types.Type):
         if isinstance(other, DualType) and other.level == self.level:
             if (other.count, other.masked) != (self.count, self.masked):
                 return None
-            return typingctx.can_convert(other.element, self.element)
+            return _no_better_than_safe(typingctx.can_convert(other.element, self.element))
         if isinstance(other, types.Literal):
             other = other.literal_type
         if isinstance(other, (types.Number, types.Boolean, DualType)):
-            return typingctx.can_convert(other, self.element)
+            return _no_better_than_safe(typingctx.can_convert(other, self.element))
         return None
 
     def unify(self, typingctx: Any, other: Any) -> Any:
@@ -87,6 +88,11 @@ class DualType(types.Type):
 
 # Numba fuses an expression of arrays into one loop only if all of its types count as its own.
 DualType._is_internal = True
+
+
+def _no_better_than_safe(conversion: Any) -> Any:
+    """A function compiled for floats is not to be called with duals made of them."""
+    return conversion and max(conversion, Conversion.safe)
 
 
 def level_of(t: Any) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 
 from dualdiff.core import tags
 from dualdiff.core.errors import expired, lost, lost_number, no_rule, plain_target
-from dualdiff.core.registry import CREATORS, FLOAT64_UFUNCS, FLOAT_UFUNCS, FUNCTIONS, REFUSED, UFUNCS
+from dualdiff.core.registry import CREATORS, FLOAT64_UFUNCS, FLOAT_UFUNCS, FUNCTIONS, REFUSED, UFUNCS, found
 from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.zeros import may_have_nan, zero_mask
 
@@ -50,7 +50,7 @@ class AnyDual:
     # -- NumPy's protocols -------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        rule = UFUNCS.get((ufunc, method))
+        rule = found(UFUNCS, (ufunc, method))
         if rule is None:
             name = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
             reason = REFUSED.get(ufunc)
@@ -58,13 +58,13 @@ class AnyDual:
         return rule(*inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        rule = FUNCTIONS.get(function)
+        rule = found(FUNCTIONS, function)
         if rule is None:
             if function in CREATORS:
                 return CREATORS[function](self, *args, **kwargs)
-            reason = REFUSED.get(function)
-            name = f"{function.__module__}.{function.__name__}"
-            raise no_rule(name, f" ({reason})" if reason else "")
+            module = function.__module__
+            reason = REFUSED.get(function) or REFUSED.get(module)
+            raise no_rule(f"{module}.{function.__name__}", f" ({reason})" if reason else "")
         return rule(*args, **kwargs)
 
     # -- what would drop the tangent -----------------------------------------------------------------------------

@@ -187,6 +187,9 @@ def _tangent(
                 t = space.gather([t], broadcast(out_shape), [shape], out_shape)
             terms.append(t)
             continue
+        if type(c) is int and c == -1 and len(terms) == 1 and shape == out_shape:
+            terms[0], spare = space.subtract(terms[0], t, shape), None
+            continue
         made_here = type(c) is np.ndarray and c.base is None and c is not result and not any(c is v for v in values)
         terms.append(space.scale(t, c, shape, out_shape, made_here))
         if space.is_new(terms[-1], None if made_here else c):
@@ -210,47 +213,38 @@ def _in_blocks(
     active = [i for i, t in enumerate(tangents) if t is not None]
     if any(a is None for a in arrays) or any(slopes[i] is None for i in active):
         return None
-    full = next((t for t in slopes if isinstance(t, np.ndarray)), None)
-    if full is None:
-        if len(active) == 1:
-            # Coefficients times a number: there is nothing to keep small.
-            return None
-        full = result.reshape(-1)
-    total = np.empty(full.shape)
-    block = _BLOCK * result.size // full.size
-    for start in range(0, result.size, block):
-        piece = slice(start, start + block)
+    if len(active) == 1 and not isinstance(slopes[active[0]], np.ndarray):
+        # Coefficients times a number: there is nothing to keep small.
+        return None
+    total = np.empty(result.size)
+    for start in range(0, result.size, _BLOCK):
+        piece = slice(start, start + _BLOCK)
         *local, r = (a[piece] if isinstance(a, np.ndarray) else a for a in arrays)
-        out, is_first = total[..., piece], True
+        out, is_first = total[piece], True
         for i in active:
             c, t = rule.coefficient(i, local, r), slopes[i]
             if c is None:
                 continue
-            t = t[..., piece] if isinstance(t, np.ndarray) else t
-            is_one = type(c) is int and c == 1
+            t = t[piece] if isinstance(t, np.ndarray) else t
             if is_first:
-                out[...] = t if is_one else product(c, t)
+                out[...] = product(c, t)
                 is_first = False
-            elif type(c) is int and c == -1:
-                out -= t
             else:
-                out += t if is_one else product(c, t)
+                out += product(c, t)
         if is_first:
             return None
-    return space.with_numbers(like, total.reshape((*full.shape[:-1], *result.shape)))
+    return space.with_numbers(like, total.reshape(result.shape))
 
 
 def _flat(a: Any, result: Any) -> Any:
-    """An array with the axes of the result as one if it lies in memory as the result does, a number as it is, or None."""
+    """An array in one dimension if it lies in memory as the result does, a number as it is, else None."""
     if isinstance(a, (float, int)):
         return a
-    if type(a) is not np.ndarray or a.dtype != np.float64 or a.shape[a.ndim - result.ndim :] != result.shape:
+    if type(a) is not np.ndarray or a.dtype != np.float64 or a.shape != result.shape:
         return None
     if not any(a.strides):
         return float(a.flat[0])
-    lead = a.shape[: a.ndim - result.ndim]
-    is_contiguous = a[(0,) * len(lead)].flags.c_contiguous and result.flags.c_contiguous
-    return a.reshape((*lead, -1)) if is_contiguous else None
+    return a.reshape(-1) if a.flags.c_contiguous and result.flags.c_contiguous else None
 
 
 def _is_square(rule: Rule, values: list[Any], tangents: list[Tangent | None]) -> bool:

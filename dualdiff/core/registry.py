@@ -18,7 +18,21 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 #: NumPy's creation functions when they are called with ``like=`` a dual, which becomes the first argument.
 CREATORS: dict[Any, Callable[..., Any]] = {}
 
-#: NumPy functions that are refused, with the reason.
+#: What imports further rules, when a function without one is met.
+LATER: list[Callable[[], None]] = []
+
+
+def found(table: dict[Any, Any], key: Any) -> Any:
+    """An entry of a table, which may have to be filled first; None if there is none."""
+    entry = table.get(key)
+    if entry is None:
+        for load in LATER:
+            load()
+        entry = table.get(key)
+    return entry
+
+
+#: NumPy functions that are refused, or the names of modules of such functions, with the reason.
 REFUSED: dict[Any, str] = {}
 
 

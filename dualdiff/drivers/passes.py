@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -122,11 +121,10 @@ class Inputs:
         return leaves
 
 
-@dataclass(frozen=True)
-class Directions:
+class Directions(NamedTuple):
     """Directions to differentiate along: how many there are, and those from start to stop as the rows of a matrix."""
 
-    count: int
+    total: int
     rows: Callable[[int, int], Any]
 
 
@@ -252,7 +250,7 @@ def dense_passes(
     With ``imaginary`` also along i times each unit direction, at the end.
     """
     directions = directions or inputs.units(imaginary)
-    for start, stop in inputs.chunks(chunk_size, directions.count):
+    for start, stop in inputs.chunks(chunk_size, directions.total):
         tag = tags.start()
         try:
             space = Dense(tag, stop - start, conjugates)

@@ -171,11 +171,10 @@ def _compressed(
             first = outputs
             if sum(sizes) != rows:
                 raise _wrong_shape(inputs, compression, f"f returned {sum(sizes)} numbers")
-            compressed = np.zeros((compression.count, rows), dtype)
+            compressed = np.empty((compression.count, rows), dtype)
         place = 0
         for t, size in zip(outputs.tangents, sizes, strict=True):
-            if t is not None:
-                compressed[start:stop, place : place + size] = t.reshape((stop - start, size))
+            compressed[start:stop, place : place + size] = 0 if t is None else t.reshape((stop - start, size))
             place += size
     return first, compressed
 

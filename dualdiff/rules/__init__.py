@@ -1,34 +1,42 @@
-"""The calculus, as tables.  Importing this package puts the rules where the numbers look for them."""
+"""The calculus, as tables.
 
-from dualdiff.rules import (
-    creation,
-    decompositions,
-    functions,
-    linalg,
-    operators,
-    products,
-    reductions,
-    structural,
-    ufuncs,
-    values,
-)
+Importing this package puts the rules of everyday functions where the numbers look for them; the others are imported
+when a function is first met that has no rule yet.
+"""
+
+from importlib import import_module
+
+from dualdiff.core import registry
+from dualdiff.rules import creation, operators, products, reductions, structural, values
 from dualdiff.rules.elementwise import ROWS
 from dualdiff.rules.floats import public as elementwise_function
 
+#: The modules that wait until they are needed.
+LATER = (
+    *("decompositions", "functions", "linalg", "ufuncs"),
+    *("convolutions", "differences", "fft", "histograms", "interpolation", "places", "polynomials", "quantiles"),
+    *("ranges", "refused", "series", "sets", "statistics"),
+)
+
+
+def load() -> None:
+    """Import the rules that wait."""
+    for name in LATER:
+        import_module(f"dualdiff.rules.{name}")
+
+
 operators.install()
-ufuncs.install()
+registry.LATER.append(load)
 
 __all__ = [
+    "LATER",
     "ROWS",
     "creation",
-    "decompositions",
     "elementwise_function",
-    "functions",
-    "linalg",
+    "load",
     "operators",
     "products",
     "reductions",
     "structural",
-    "ufuncs",
     "values",
 ]

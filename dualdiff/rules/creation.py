@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import DualArray, operand
-from dualdiff.core.dual import AnyDual, leading_space
+from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import plain_target
-from dualdiff.core.registry import CREATORS, UFUNCS
-from dualdiff.rules.support import Operands, implements, plain_values, shape_of
-from dualdiff.tangents.structure import Structure
+from dualdiff.core.registry import CREATORS
+from dualdiff.rules.support import implements, plain_values, shape_of
 
 
 def buffer(value: Any, likes: Any) -> Any:
@@ -168,26 +167,42 @@ def _creator(name: str) -> Any:
     return implementation
 
 
-for _name in ("zeros", "ones", "empty", "eye", "identity", "arange", "tri", "fromfunction"):
+for _name in (
+    *("zeros", "ones", "empty", "eye", "identity", "arange", "tri", "fromfunction"),
+    *("frombuffer", "fromfile", "fromiter", "fromstring", "genfromtxt", "loadtxt"),
+):
     CREATORS[getattr(np, _name)] = _creator(_name)
 
 
-def _full_with_like(like: Any, shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **kwargs: Any) -> Any:
+def _full_with_like(
+    like: Any, shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None
+) -> Any:
     return full(shape, fill_value, like, dtype, order)
 
 
-def _array_with_like(like: Any, object: Any, dtype: Any = None, **kwargs: Any) -> Any:
-    made = operand(object)
-    if isinstance(made, AnyDual):
-        made = np.copy(made)  # type: ignore[call-overload]
-        return made if dtype is None else made.astype(dtype)
-    made = np.array(object, dtype=dtype)
-    return buffer(made, [like]) if made.dtype.kind in "fc" else made
+def _array_with_like(name: str) -> Any:
+    function = getattr(np, name)
+
+    def implementation(like: Any, object: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
+        given = operand(object)
+        if not isinstance(given, AnyDual):
+            # A copy, so that no plain array takes part in what is written into a dual one.
+            made = np.array(function(object, dtype, *args, **kwargs))
+            return buffer(made, [like]) if made.dtype.kind in "fc" else made
+        made = given if dtype is None else given.astype(dtype, copy=False)
+        shape = function(plain_values(given), None, *args, **kwargs).shape
+        if shape != shape_of(made):
+            made = np.reshape(made, shape)
+        if name == "array" and kwargs.get("copy", True):
+            return np.copy(made, order=kwargs.get("order", "K"))
+        return made
+
+    return implementation
 
 
 CREATORS[np.full] = _full_with_like
-for _name in ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"):
-    CREATORS[getattr(np, _name)] = _array_with_like
+for _name in ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "require"):
+    CREATORS[getattr(np, _name)] = _array_with_like(_name)
 
 
 @implements(np.copyto)
@@ -250,27 +265,3 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     places = np.take_along_axis(_numbers(arr, "put_along_axis"), indices, axis)
     arr.flat[np.ravel(places)] = np.ravel(np.broadcast_to(operand(values), shape_of(places)))
-
-
-def add_at(a: Any, indices: Any, b: Any = 0.0) -> None:
-    """``np.add.at(a, indices, b)``: unbuffered, repeated places accumulate."""
-    if not isinstance(a, DualArray):
-        raise plain_target("the target of numpy.add.at")
-    b = operand(b)
-    if isinstance(b, AnyDual) and leading_space((a, b)).tag != a.space.tag:
-        raise plain_target("an array of an outer differentiation")
-    places = np.arange(a.size).reshape(a.shape)[indices]
-    b = np.broadcast_to(b, places.shape)
-    operands = Operands(a, b)
-    value = np.copy(operands.values[0])
-    part = operands.values[1]
-    if isinstance(part, AnyDual):
-        value = part.lift(value)
-    np.add.at(value, indices, part)
-    terms = [] if operands.tangents[0] is None else [operands.tangents[0]]
-    if operands.tangents[1] is not None:
-        terms.append(operands.space.scatter(operands.tangents[1], Structure.getitem(indices), places.shape, a.shape))
-    a[...] = operands.result(value, terms)
-
-
-UFUNCS[np.add, "at"] = add_at

@@ -59,5 +59,3 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     parts = [np.ravel(operand(end)) if end is not None else None for end in (to_begin, to_end)]
     parts.insert(1, np.diff(np.ravel(operand(ary))))
     return np.concatenate([p for p in parts if p is not None])
-
-

@@ -17,7 +17,7 @@ import numpy as np
 from dualdiff.core.dual import AnyDual, Float64Dual, FloatDual
 from dualdiff.core.elementwise import apply, complete
 from dualdiff.rules.elementwise import CONSTANTS, ROWS
-from dualdiff.rules.table import Row, expression, names_in
+from dualdiff.rules.table import Row
 
 
 def _quiet(function: Any) -> Callable[..., Any]:
@@ -62,6 +62,8 @@ def _finish(row: Row, tangents: dict[str, str], numpy: set[str], result: str, op
     ``tangents`` says which tangent goes with which argument, ``numpy`` which of x, y, r are NumPy's and have to become
     Python floats, so that partials neither warn nor leave the fast arithmetic.
     """
+    from dualdiff.rules.texts import expression, names_in
+
     terms, used = [], set()
     for argument, t in tangents.items():
         text = row.partials["xyz".index(argument)]
@@ -127,9 +129,8 @@ def binary(name: str, row: Row, op: Callable[..., Any], symbol: str, own: type, 
 def unary(row: Row, op: Callable[..., Any], own: type) -> Callable[..., Any]:
     """An operator of one float dual of the class ``own``."""
     numpy = {"x", "r"} if own is Float64Dual else set()
-    source = (
-        "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n"
-        + _finish(row, {"x": "d.raw"}, numpy, own.__name__, "d,", "    ")
+    source = "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n" + _finish(
+        row, {"x": "d.raw"}, numpy, own.__name__, "d,", "    "
     )
     return compiled(row.name, source, row=row, op=op)
 
@@ -137,9 +138,8 @@ def unary(row: Row, op: Callable[..., Any], own: type) -> Callable[..., Any]:
 def of_ufunc(row: Row, own: type) -> Callable[..., Any]:
     """A unary ufunc of float duals of the class ``own``: NumPy gives the value."""
     numpy = {"x", "r"} if own is Float64Dual else {"r"}
-    source = (
-        "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n"
-        + _finish(row, {"x": "d.raw"}, numpy, "Float64Dual", "d,", "    ")
+    source = "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n" + _finish(
+        row, {"x": "d.raw"}, numpy, "Float64Dual", "d,", "    "
     )
     return compiled(row.name, source, row=row, op=row.ufunc)
 
@@ -192,7 +192,8 @@ def _public_unary(row: Row) -> Callable[..., Any]:
     source = (
         "def function(x, /):\n    kind = type(x)\n"
         "    if kind is FloatDual:\n        d = x\n        space = d.space\n        x = d.value\n"
-        "        try:\n            r = op(x)\n        except (ArithmeticError, ValueError):\n            r = either(x)\n"
+        "        try:\n            r = op(x)\n"
+        "        except (ArithmeticError, ValueError):\n            r = either(x)\n"
         + _finish(row, {"x": "d.raw"}, set(), "FloatDual", "d,", " " * 8)
         + "    if kind is float or kind is int:\n        try:\n            return op(x)\n"
         "        except (ArithmeticError, ValueError):\n            return either(x)\n"

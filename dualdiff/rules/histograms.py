@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import operand
-from dualdiff.rules.composed import composed
+from dualdiff.rules.composed import composed, evaluated
 from dualdiff.rules.support import Operands, implements, no_duals, plain_values
 from dualdiff.tangents.structure import Structure
 
@@ -61,7 +61,9 @@ def _bins(a: Any, edges: Any) -> Any:
 @composed(np.histogram_bin_edges)
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
     """Evenly spaced between the least and the largest value; how many there are is a step function."""
-    number = len(np.histogram_bin_edges(plain_values(a), bins, plain_values(range))) - 1 if isinstance(bins, str) else None
+    number = (
+        len(np.histogram_bin_edges(plain_values(a), bins, plain_values(range))) - 1 if isinstance(bins, str) else None
+    )
     return _edges(operand(a), bins, range, number)
 
 
@@ -77,12 +79,16 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     return found, edges
 
 
-@composed(np.histogramdd)
+@implements(np.histogramdd)
 def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    """The same in several dimensions."""
-    sample = operand(sample)
-    if isinstance(sample, (list, tuple)) or sample.ndim != 2:
-        sample = np.atleast_2d(np.stack(sample) if isinstance(sample, (list, tuple)) else sample).T
+    """The same in several dimensions; a sequence is one of coordinates."""
+    sample = operand(sample) if not isinstance(sample, (list, tuple)) else np.atleast_2d(operand(sample)).T
+    if sample.ndim != 2:
+        sample = np.atleast_2d(sample).T
+    return evaluated(np.histogramdd, _histogramdd, sample, bins, range, density, weights)
+
+
+def _histogramdd(sample: Any, bins: Any, range: Any, density: Any, weights: Any) -> Any:
     ndim = sample.shape[1]
     bins = bins if hasattr(bins, "__len__") else [bins] * ndim
     range = [None] * ndim if range is None else range
@@ -103,11 +109,9 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = N
 
 
 @composed(np.histogram2d)
-def histogram2d(
-    x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
-) -> Any:
+def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
     """In two dimensions."""
     if hasattr(bins, "__len__") and len(bins) not in (1, 2):
         bins = [bins, bins]
-    found, edges = histogramdd(np.stack([operand(x), operand(y)], axis=-1), bins, range, density, weights)
+    found, edges = _histogramdd(np.stack([operand(x), operand(y)], axis=-1), bins, range, density, weights)
     return found, edges[0], edges[1]

@@ -99,6 +99,7 @@ def install() -> None:
                 _built_on_first_use(own, f"__{'r' if reflected else ''}{name}__", build)
     for prefix in "", "r":
         setattr(AnyDual, f"__{prefix}matmul__", _matmul(bool(prefix)))
+        _built_on_first_use(AnyDual, f"__{prefix}divmod__", partial(_divmod, bool(prefix)))
     DualArray.__imatmul__ = lambda self, other: np.matmul(self, other, out=self)  # type: ignore[attr-defined]
     for name, (row_name, op) in UNARY.items():
         row = ROWS[row_name]
@@ -120,6 +121,12 @@ def _built_on_first_use(cls: type, name: str, build: Callable[[], Callable[..., 
         return built(*args)
 
     setattr(cls, name, method)
+
+
+def _divmod(reflected: bool) -> Callable[..., Any]:
+    from dualdiff.rules.ufuncs import divmod_operator
+
+    return divmod_operator(reflected)
 
 
 def _object_loop(ufunc: np.ufunc) -> Callable[..., Any]:

@@ -87,9 +87,7 @@ def roots(p: Any) -> Any:
 
 
 @composed(np.polyfit)
-def polyfit(
-    x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False
-) -> Any:
+def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
     """Least squares, in powers of x that are scaled to length 1."""
     x, y = operand(x) + 0.0, operand(y) + 0.0
     powers = vander(x, int(deg) + 1)

@@ -63,9 +63,7 @@ def logspace(
 
 
 @composed(np.geomspace)
-def geomspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Any:
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Powers of the quotient of the ends."""
     start, stop = operand(start), operand(stop)
     if dtype is not None and np.dtype(dtype).kind == "c" and not np.iscomplexobj(plain_values(start)):

@@ -8,9 +8,6 @@ engines to come by binding the texts to functions of their own (`bind`).
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,13 +15,13 @@ import numpy as np
 
 from dualdiff.core.dual import Dual, make
 
-ARGUMENTS = ("x", "y", "z")
+#: Partials that are an argument, the result or a constant.
+PLAIN = frozenset({"x", "y", "z", "r", "1", "-1", "pi / 180", "180 / pi"})
 Kind = Literal["zero", "linear", "nonlinear"]
 Interval = tuple[float, float]
 REALS: Interval = (-10.0, 10.0)
 
 
-@dataclass(frozen=True)
 class Row:
     """A rule.
 
@@ -35,17 +32,27 @@ class Row:
     many arguments does not matter.  ``definition`` is what documents a function that NumPy does not.
     """
 
-    name: str
-    ufunc: Any
-    partials: tuple[str | None, ...]
-    kind: Kind = "nonlinear"
-    domain: tuple[Interval, ...] = (REALS,)
-    math: str | None = None
-    complex_partials: tuple[str | None, ...] | None = None
-    conjugates: tuple[str | None, ...] | None = None
-    associative: bool = False
-    definition: str = ""
-    bound: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    def __init__(
+        self,
+        name: str,
+        ufunc: Any,
+        partials: tuple[str | None, ...],
+        kind: Kind = "nonlinear",
+        domain: tuple[Interval, ...] = (REALS,),
+        math: str | None = None,
+        complex_partials: tuple[str | None, ...] | None = None,
+        conjugates: tuple[str | None, ...] | None = None,
+        associative: bool = False,
+        definition: str = "",
+    ) -> None:
+        self.name, self.ufunc, self.partials, self.kind, self.domain = name, ufunc, partials, kind, domain
+        self.math, self.complex_partials, self.conjugates = math, complex_partials, conjugates
+        self.associative, self.definition = associative, definition
+        self.is_zero = kind == "zero"
+        self._bound: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<row {self.name}: {', '.join(map(str, self.partials))}>"
 
     @property
     def arity(self) -> int:
@@ -53,14 +60,9 @@ class Row:
         return len(self.partials)
 
     @cached_property
-    def is_zero(self) -> bool:
-        """Whether no argument has a derivative other than zero."""
-        return self.kind == "zero"
-
-    @cached_property
     def is_plain(self) -> bool:
         """Whether every partial is a constant or an argument."""
-        return all(p is None or p in ARGUMENTS or p == "r" or _constant(p) is not None for p in self.partials)
+        return all(p is None or p in PLAIN for p in self.partials)
 
     def text(self, i: int, is_complex: bool = False) -> str | None:
         """The partial in argument i."""
@@ -82,9 +84,12 @@ class Row:
     def _evaluate(self, text: str | None, values: list[Any], result: Any) -> Any:
         if text is None:
             return None
-        function = self.bound.get(text)
+        function = self._bound.get(text)
         if function is None:
-            function = self.bound[text] = _constant(text) or bind(lazily(text), self.arity, _general())
+            # Reading texts takes Python's parser, which is slow to import: not before it is needed.
+            from dualdiff.rules.texts import bind, constant, lazily
+
+            function = self._bound[text] = constant(text) or bind(lazily(text), self.arity, _general())
         if not callable(function):
             return function
         # Python's numbers raise where NumPy's give inf or nan, and powers of negative ones turn complex where NumPy's
@@ -106,81 +111,11 @@ def _strong(x: Any) -> Any:
     return make(_strong(x.value), x.raw, x.space) if isinstance(x, Dual) else x
 
 
-def _constant(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except ValueError:
-        return None
-
-
 def _is_complex(x: Any) -> bool:
     kind = type(x)
     if kind is float or kind is np.float64:
         return False
     return kind is complex or getattr(getattr(x, "dtype", None), "kind", "f") == "c"
-
-
-def bind(text: str, arity: int, names: Mapping[str, Any]) -> Callable[..., Any]:
-    """The partial as a function of the arguments and the result, in the functions of an engine."""
-    arguments = ", ".join((*ARGUMENTS[:arity], "r"))
-    function: Callable[..., Any] = eval(f"lambda {arguments}: {text}", dict(names))
-    return function
-
-
-class _Lazily(ast.NodeTransformer):
-    """``where(c, a, b)`` and ``c & d`` with what may not be needed as functions: most conditions are never met."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id == "where":
-            condition, a, b = node.args
-            node.args = [condition, _later(a), _later(b)]
-        return node
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node.op, ast.BitAnd):
-            return ast.Call(ast.Name("both", ast.Load()), [node.left, _later(node.right)], [])
-        return node
-
-
-def _later(node: ast.expr) -> ast.expr:
-    none = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-    return node if isinstance(node, ast.Constant) else ast.Lambda(none, node)
-
-
-def lazily(text: str) -> str:
-    """The partial as source in which `where` and ``&`` compute no more than they need."""
-    return ast.unparse(_Lazily().visit(ast.parse(text, mode="eval")))
-
-
-class _Branches(ast.NodeTransformer):
-    """``where(c, a, b)`` as ``a if c else b``: on numbers only the chosen side is to be computed."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id == "where":
-            condition, a, b = node.args
-            return ast.IfExp(condition, a, b)
-        return node
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node.op, ast.BitAnd):
-            return ast.BoolOp(ast.And(), [node.left, node.right])
-        if isinstance(node.op, ast.BitOr):
-            return ast.BoolOp(ast.Or(), [node.left, node.right])
-        return node
-
-
-def expression(text: str) -> str:
-    """The partial as source for plain numbers: choices become branches."""
-    return ast.unparse(_Branches().visit(ast.parse(text, mode="eval")))
-
-
-def names_in(text: str) -> set[str]:
-    """The arguments, functions and constants that a partial names."""
-    return {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
 
 
 _GENERAL: dict[str, Any] = {}

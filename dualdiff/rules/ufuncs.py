@@ -250,7 +250,7 @@ def _add_at(a: Any, indices: Any, b: Any) -> None:
 
 
 # -- several results -------------------------------------------------------------------------------------------------
-def _divmod(reflected: bool) -> Callable[..., Any]:
+def divmod_operator(reflected: bool) -> Callable[..., Any]:
     rows = SEVERAL[np.divmod]
     if reflected:
         return lambda self, other: apply_several(rows, divmod, other, self)
@@ -299,5 +299,6 @@ def install() -> None:
             UFUNCS.setdefault((ufunc, "accumulate"), _accumulate(row))
             UFUNCS.setdefault((ufunc, "reduceat"), _reduceat(ufunc))
             UFUNCS.setdefault((ufunc, "outer"), _outer(ufunc))
-    for name, reflected in (("__divmod__", False), ("__rdivmod__", True)):
-        setattr(AnyDual, name, _divmod(reflected))
+
+
+install()

@@ -28,7 +28,9 @@ by_value(
     np.can_cast,
     np.common_type,
     np.count_nonzero,
+    np.diag_indices_from,
     np.digitize,
+    np.einsum_path,
     np.flatnonzero,
     np.isclose,
     np.iscomplex,
@@ -50,7 +52,11 @@ by_value(
     np.shape,
     np.shares_memory,
     np.size,
+    np.tril_indices_from,
+    np.triu_indices_from,
 )
+if hasattr(np, "in1d"):
+    by_value(np.in1d)
 
 
 def _zero(function: Any) -> Any:

@@ -40,6 +40,9 @@ class Dense(TangentSpace):
     def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Tangent:
         return added(terms, spare)
 
+    def subtract(self, a: Tangent, b: Tangent, shape: Shape) -> Tangent:
+        return a - b
+
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Tangent:
@@ -134,9 +137,6 @@ class Dense(TangentSpace):
 
     def may_have_nan(self, t: Tangent) -> bool:
         return may_have_nan(t)
-
-    def numbers(self, t: Tangent, like: Tangent) -> Any:
-        return t
 
     def is_new(self, t: Tangent, c: Any) -> bool:
         # Expanded tangents are views.

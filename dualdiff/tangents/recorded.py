@@ -170,8 +170,11 @@ class Put(Node):
     def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
         target, source = self.parents
         if not self.shape:
+            # A key of one number names it or, as a mask, does not.
+            if not np.size(np.zeros(())[self.key]):
+                source = target
             if source is not None:
-                found.add(source, w)
+                found.add(source, np.reshape(w, source.shape))
             return
         if source is not None:
             found.add(source, reduced(self._surviving(w[self.key].copy()), source.shape))

@@ -47,6 +47,9 @@ class Single(TangentSpace):
     def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Tangent:
         return added(terms, spare)
 
+    def subtract(self, a: Tangent, b: Tangent, shape: Shape) -> Tangent:
+        return a - b
+
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Tangent:

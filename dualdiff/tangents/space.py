@@ -56,6 +56,10 @@ class TangentSpace(ABC):
     def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Tangent:
         """Sum of tangents of one shape; the term with the number ``spare`` is nobody else's and may be overwritten."""
 
+    def subtract(self, a: Tangent, b: Tangent, shape: Shape) -> Tangent:
+        """The difference of two tangents of one shape."""
+        return self.add([a, self.scale(b, -1, shape, shape)], shape)
+
     @abstractmethod
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape

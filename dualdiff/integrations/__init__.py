@@ -1,0 +1,1 @@
+"""Bridges to other libraries, each loaded by those who use it."""

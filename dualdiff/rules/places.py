@@ -1,0 +1,156 @@
+"""Functions that choose or move elements by number: which ones, NumPy itself tells of the values or of the numbers.
+
+A result that NumPy gives as a view is a view here too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import gathered, operand
+from dualdiff.core.dual import AnyDual
+from dualdiff.core.errors import plain_target
+from dualdiff.rules.composed import composed
+from dualdiff.rules.support import Operands, axes_of, axis_of, implements, no_duals, plain_values, rearranged, shape_of
+from dualdiff.tangents.structure import Structure
+
+
+def picked(value: Any, numbers: Any, operands: Operands) -> Any:
+    """What has this value: the elements with these numbers, counted through all operands."""
+    return gathered(value, operands.space, operands.operands, Structure(_picked, {"numbers": numbers}))
+
+
+def _picked(*arrays: Any, numbers: Any) -> Any:
+    flat = [np.ravel(a) for a in arrays]
+    return (flat[0] if len(flat) == 1 else np.concatenate(flat))[numbers]
+
+
+# -- order -------------------------------------------------------------------------------------------------------------
+@implements(np.partition)
+def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+    """NumPy's arrangement; equal elements stay in their order."""
+    no_duals("partition", (kth,), {})
+    a = operand(a)
+    if axis is None:
+        a, axis = np.ravel(a), -1
+    operands = Operands(a)
+    value = np.partition(operands.values[0], kth, axis, kind, order)
+    before, after = (np.argsort(plain_values(x), axis=axis, kind="stable") for x in (a, value))
+    places = np.empty_like(before)
+    np.put_along_axis(places, after, before, axis)
+    numbers = np.take_along_axis(np.arange(places.size).reshape(places.shape), places, axis)
+    return picked(value, numbers, operands)
+
+
+@composed(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """Sorted along the last axis, and made complex."""
+    return np.sort(operand(a), axis=-1)
+
+
+# -- more or fewer elements ----------------------------------------------------------------------------------------------
+@implements(np.insert)
+def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
+    """Elements of the one between those of the other, which are cast to the dtype of the first."""
+    no_duals("insert", (obj,), {})
+    arr, values = (np.asarray(x) if not isinstance(x, AnyDual) else x for x in (operand(arr), operand(values)))
+    if arr.dtype.kind not in "fc" and isinstance(values, AnyDual):
+        raise plain_target(f"an array of dtype {arr.dtype}, into which numpy.insert puts duals,")
+    operands = Operands(arr, values)
+    value = np.insert(operands.values[0], obj, operands.values[1], axis)
+    split = arr.size
+    mine, theirs = (np.arange(x.size).reshape(x.shape) for x in (arr, values))
+    return picked(value, np.insert(mine, obj, theirs + split, axis), operands)
+
+
+@implements(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """A slice, which ends where the values that are not zero do."""
+    filt = operand(filt)
+    np.trim_zeros(plain_values(filt), trim, **({} if axis is None else {"axis": axis}))
+    places = np.argwhere(plain_values(filt))
+    axes = axes_of(axis, filt.ndim)
+    first, last = (places.min(axis=0), places.max(axis=0) + 1) if len(places) else ([0] * filt.ndim,) * 2
+    front, back = "f" in trim.lower() or not len(places), "b" in trim.lower() or not len(places)
+    key = tuple(
+        slice(int(first[i]) if front else None, int(last[i]) if back else None) if i in axes else slice(None)
+        for i in range(filt.ndim)
+    )
+    return filt[key] if axes else filt
+
+
+# -- grids and windows -----------------------------------------------------------------------------------------------------
+@implements(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    """Each along its own axis, and repeated along the others."""
+    np.meshgrid(*(np.empty(np.size(x)) for x in xi), copy=False, sparse=True, indexing=indexing)
+    axes = list(range(len(xi)))
+    if indexing == "xy" and len(xi) > 1:
+        axes[:2] = 1, 0
+    grids = [
+        np.reshape(operand(x), tuple(-1 if i == axis else 1 for i in range(len(xi))))
+        for x, axis in zip(xi, axes, strict=True)
+    ]
+    if not sparse:
+        grids = list(np.broadcast_arrays(*grids))
+    elif not copy:
+        return grids
+    return tuple(np.copy(g) for g in grids) if copy else tuple(grids)
+
+
+@implements(np.ix_)
+def ix_(*args: Any) -> Any:
+    """Each along its own axis."""
+    arrays = [operand(a) for a in args]
+    plain = np.ix_(*map(plain_values, arrays))
+    return tuple(
+        np.reshape(a, grid.shape) if isinstance(a, AnyDual) else grid for a, grid in zip(arrays, plain, strict=True)
+    )
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    """All windows, as views."""
+    x = operand(x)
+    window = (window_shape,) if isinstance(window_shape, (int, np.integer)) else tuple(window_shape)
+    axis = (axis,) if isinstance(axis, (int, np.integer)) else range(x.ndim) if axis is None else axis
+    params = {"window_shape": window, "axis": tuple(axis_of(i, x.ndim) for i in axis), "writeable": writeable}
+    return rearranged(np.lib.stride_tricks.sliding_window_view, [x], params, {"axis": "axis"})
+
+
+# -- functions applied to parts ------------------------------------------------------------------------------------------
+@implements(np.apply_along_axis)
+def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """The results side by side, their axes in the place of the one that they were computed from."""
+    arr = operand(arr)
+    axis = axis_of(axis, arr.ndim)
+    rows = np.moveaxis(arr, axis, -1)
+    lead = rows.shape[:-1]
+    if 0 in lead:
+        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
+    found = [operand(func1d(rows[(*place, ...)], *args, **kwargs)) for place in np.ndindex(lead)]
+    dtype = found[0].dtype if hasattr(found[0], "dtype") else np.result_type(found[0])
+    stacked = np.stack(found)
+    result = np.reshape(stacked if stacked.dtype == dtype else stacked.astype(dtype), lead + shape_of(stacked)[1:])
+    first = tuple(range(axis, len(lead)))
+    return np.moveaxis(result, first, tuple(i - len(lead) for i in first))
+
+
+@implements(np.apply_over_axes)
+def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+    """The function along one axis after the other, which stay with length 1."""
+    value = operand(a)
+    ndim = value.ndim
+    for axis in (axes,) if np.ndim(axes) == 0 else axes:
+        axis = axis_of(axis, ndim)
+        found = func(value, axis)
+        if len(shape_of(found)) != ndim:
+            found = np.expand_dims(found, axis)
+        if len(shape_of(found)) != ndim:
+            raise ValueError("function is not returning an array of the correct shape")
+        value = found
+    return value

@@ -1,0 +1,80 @@
+"""Reading the texts of the table: partials as functions of an engine, or as source to build functions from."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+ARGUMENTS = ("x", "y", "z")
+
+
+def constant(text: str) -> Any:
+    """The number that a text is, or None."""
+    try:
+        return ast.literal_eval(text)
+    except ValueError:
+        return None
+
+
+def bind(text: str, arity: int, names: Mapping[str, Any]) -> Callable[..., Any]:
+    """The partial as a function of the arguments and the result, in the functions of an engine."""
+    arguments = ", ".join((*ARGUMENTS[:arity], "r"))
+    function: Callable[..., Any] = eval(f"lambda {arguments}: {text}", dict(names))
+    return function
+
+
+class _Lazily(ast.NodeTransformer):
+    """``where(c, a, b)`` and ``c & d`` with what may not be needed as functions: most conditions are never met."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "where":
+            condition, a, b = node.args
+            node.args = [condition, _later(a), _later(b)]
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.BitAnd):
+            return ast.Call(ast.Name("both", ast.Load()), [node.left, _later(node.right)], [])
+        return node
+
+
+def _later(node: ast.expr) -> ast.expr:
+    none = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    return node if isinstance(node, ast.Constant) else ast.Lambda(none, node)
+
+
+def lazily(text: str) -> str:
+    """The partial as source in which `where` and ``&`` compute no more than they need."""
+    return ast.unparse(_Lazily().visit(ast.parse(text, mode="eval")))
+
+
+class _Branches(ast.NodeTransformer):
+    """``where(c, a, b)`` as ``a if c else b``: on numbers only the chosen side is to be computed."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "where":
+            condition, a, b = node.args
+            return ast.IfExp(condition, a, b)
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.BitAnd):
+            return ast.BoolOp(ast.And(), [node.left, node.right])
+        if isinstance(node.op, ast.BitOr):
+            return ast.BoolOp(ast.Or(), [node.left, node.right])
+        return node
+
+
+def expression(text: str) -> str:
+    """The partial as source for plain numbers: choices become branches."""
+    return ast.unparse(_Branches().visit(ast.parse(text, mode="eval")))
+
+
+def names_in(text: str) -> set[str]:
+    """The arguments, functions and constants that a partial names."""
+    return {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}

@@ -1,0 +1,33 @@
+"""To see automatic differentiation at work: evaluation traces, computational graphs, plots, and exercises.
+
+>>> import numpy as np
+>>> from dualdiff.teaching import trace
+>>> trace(lambda x: np.sin(x) * x, 2.0)
+    formula  value               tangent
+x            2                   1
+v1  sin(x)   0.9092974268256817  -0.4161468365471424
+v2  v1*x     1.8185948536513634  0.07700375373139692
+f = v2
+"""
+
+from __future__ import annotations
+
+from dualdiff.teaching.exercises import Exercise, Result, find
+from dualdiff.teaching.graph import Graph
+from dualdiff.teaching.plots import plot_derivatives, plot_descent, plot_newton, plot_sparsity, plot_step_size
+from dualdiff.teaching.trace import Step, Trace, trace
+
+__all__ = [
+    "Exercise",
+    "Graph",
+    "Result",
+    "Step",
+    "Trace",
+    "find",
+    "plot_derivatives",
+    "plot_descent",
+    "plot_newton",
+    "plot_sparsity",
+    "plot_step_size",
+    "trace",
+]
