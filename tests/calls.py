@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.polynomial import polynomial
 
 from dualdiff.rules.elementwise import ROWS
 from dualdiff.rules.ufuncs import CLIP
@@ -265,17 +267,120 @@ def projectors(values: Any, vectors: Any) -> Any:
     return values, vectors[:, :1] @ np.conj(vectors[:, :1]).T
 
 
+# -- choosing and moving by value ------------------------------------------------------------------------------------
+example(np.partition, lambda x: np.partition(x, 1, axis=0), np.concatenate([M, N]), real=True)
+example(np.sort_complex, np.sort_complex, V, real=True)
+example(np.insert, lambda x, y: np.insert(x, [1, 2], y, axis=1), M, N[:, :2])
+example(np.trim_zeros, lambda x: np.trim_zeros(np.concatenate([[0.0], x, [0.0, 0.0]])), V)
+example(np.meshgrid, lambda x, y: np.meshgrid(x, y), V, M[0])
+example(np.ix_, lambda x, y: np.ix_(x, y), V, M[0])
+example(np.lib.stride_tricks.sliding_window_view, lambda x: np.lib.stride_tricks.sliding_window_view(x, 2, 1), M)
+example(np.apply_along_axis, lambda x: np.apply_along_axis(lambda r: np.outer(r, r), 0, x), M)
+example(np.apply_over_axes, lambda x: np.apply_over_axes(np.sum, x, (0, 2)), T)
+example(np.unique, lambda x: np.unique(np.concatenate([x, x])), V, real=True)
+example(np.unique, lambda x: np.unique(np.concatenate([x, x]), axis=0), M, real=True)
+for _function in (np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values):
+    example(_function, lambda x, _function=_function: _function(np.concatenate([x, x])), V, real=True)
+example(np.union1d, lambda x, y: np.union1d(x, y), V, W, real=True)
+example(np.intersect1d, lambda x, y: np.intersect1d(x, np.concatenate([x[:2], y])), V, W, real=True)
+example(np.setxor1d, lambda x, y: np.setxor1d(x, np.concatenate([x[:2], y])), V, W, real=True)
+example(np.setdiff1d, lambda x, y: np.setdiff1d(x, np.concatenate([x[:2], y])), V, W, real=True)
+
+# -- statistics ------------------------------------------------------------------------------------------------------
+WEIGHTS = np.abs(V) + 0.5
+KNOTS = np.array([-2.1, -0.3, 0.9, 2.3])
+GAPS = np.array([[0.0, np.nan], [np.nan, 0.0], [0.0, 0.0]])
+example(np.average, lambda x, w: np.average(x, 0, weights=w, returned=True), M, WEIGHTS[:2])
+example(np.median, lambda x: np.median(x, axis=1), T, real=True)
+example(np.quantile, lambda x, q: np.quantile(x, 0.5 + 0.1 * q, axis=1), M, V[:2], real=True)
+example(np.percentile, lambda x, q: np.percentile(x, 50.0 + q, method="hazen"), M, V[:2], real=True)
+example(np.nanmedian, lambda x: np.nanmedian(x + GAPS, axis=0), M.T, real=True)
+example(np.nanquantile, lambda x: np.nanquantile(x + GAPS, [0.1, 0.7], axis=0), M.T, real=True)
+example(np.nanpercentile, lambda x: np.nanpercentile(x + GAPS, 30.0, axis=0), M.T, real=True)
+example(np.cov, lambda x, w: np.cov(x, aweights=w), M, WEIGHTS[:3], real=True)
+example(np.cov, lambda x, y: np.cov(x, y, ddof=0), M, N[0])
+example(np.corrcoef, lambda x, y: np.corrcoef(x, y), M, N[0])
+for _function in (np.nansum, np.nanprod, np.nanmean, np.nanvar, np.nanstd):
+    example(_function, lambda x, _function=_function: _function(x + GAPS, axis=0), M.T)
+for _function in (np.nanmax, np.nanmin):
+    example(_function, lambda x, _function=_function: _function(x + GAPS, axis=0), M.T, real=True)
+for _function in (np.nancumsum, np.nancumprod):
+    example(_function, lambda x, _function=_function: _function(x + GAPS, axis=0), M.T)
+if hasattr(np, "cumulative_sum"):
+    example(np.cumulative_sum, lambda x: np.cumulative_sum(x, axis=1, include_initial=True), M)
+    example(np.cumulative_prod, lambda x: np.cumulative_prod(x, axis=1, include_initial=True), M)
+example(np.bincount, lambda w: np.bincount([0, 2, 2, 1], w), V, real=True)
+example(np.histogram, lambda x, w: np.histogram(x, 3, weights=w), V, W, real=True)
+example(np.histogram, lambda x, w: np.histogram(x, 3, weights=w, density=True), V, WEIGHTS, real=True)
+example(np.histogram_bin_edges, lambda x: np.histogram_bin_edges(x, 3), V, real=True)
+example(np.histogram2d, lambda x, y, w: np.histogram2d(x, y, (2, 1), weights=w), KNOTS, W, WEIGHTS, real=True)
+example(np.histogramdd, lambda x, w: _edges_joined(np.histogramdd(x, (2, 3), weights=w)), M.T, WEIGHTS[:3], real=True)
+
+
+def _edges_joined(result: Any) -> Any:
+    histogram, edges = result
+    return (histogram, *edges)
+
+
+# -- sequences and polynomials ---------------------------------------------------------------------------------------
+example(np.interp, lambda x, f: np.interp(x, KNOTS, f), M, W, real=True)
+example(np.interp, lambda x, xp, f: np.interp(x, xp, f, period=5.3), M, 1.3 * KNOTS, W, real=True)
+example(np.linspace, lambda x, y: np.linspace(x, y, 4, axis=-1, retstep=True), M[0], N[0])
+example(np.logspace, lambda x, y: np.logspace(0.3 * x, 0.3 * y, 4), M[0], N[0])
+example(np.geomspace, lambda x, y: np.geomspace(x, y, 4), WEIGHTS[:2], WEIGHTS[2:])
+example(np.gradient, lambda x, y: np.gradient(x, KNOTS[:3] + 0.1 * y, axis=1, edge_order=2), M, N[0])
+example(np.trapezoid, lambda y, x: np.trapezoid(y, x), M, N[0])
+example(np.ediff1d, lambda x, y: np.ediff1d(x, to_end=y, to_begin=1.0), V, W[:2])
+example(np.convolve, lambda x, y: np.convolve(x, y), V, M[0])
+example(np.convolve, lambda x, y: np.convolve(x, y, "same"), V[:2], N[0])
+example(np.correlate, lambda x, y: np.correlate(x, y), V, M[0])
+example(np.correlate, lambda x, y: np.correlate(x, y, "full"), V, M[0])
+example(np.vander, lambda x: np.vander(x, 3), V)
+example(np.poly, np.poly, V)
+example(np.poly, np.poly, S)
+example(np.polyval, lambda p, x: np.polyval(p, x), V, M)
+example(np.roots, np.roots, np.array([1.1, -0.7, 2.3, 0.4]))
+example(np.polyfit, lambda x, y: np.polyfit(x, y, 1), KNOTS, V)
+example(np.polyadd, lambda p, q: np.polyadd(p, q), V, M[0])
+example(np.polysub, lambda p, q: np.polysub(p, q), M[0], V)
+example(np.polymul, lambda p, q: np.polymul(p, q), V, M[0])
+example(np.polydiv, lambda p, q: np.polydiv(p, q), V, np.array([1.3, 0.4]))
+example(np.polyder, lambda p: np.polyder(p, 2), V)
+example(np.polyint, lambda p, k: np.polyint(p, 2, k), V, W[:2])
+for _function in (polynomial.polyval2d, polynomial.polygrid2d):
+    # NumPy hands them to other libraries since a few versions only.
+    if hasattr(_function, "_implementation"):
+        example(_function, lambda x, y, c, _function=_function: _function(x, y, c), V, W, M)
+
+# -- numpy.fft -------------------------------------------------------------------------------------------------------
+example(np.fft.fft, lambda x: np.fft.fft(x, 5), M)
+example(np.fft.ifft, lambda x: np.fft.ifft(x, axis=0, norm="ortho"), M)
+example(np.fft.rfft, lambda x: np.fft.rfft(x, 5), M, real=True)
+example(np.fft.irfft, lambda x: np.fft.irfft(x), M)
+example(np.fft.hfft, lambda x: np.fft.hfft(x, 5, norm="forward"), M)
+example(np.fft.ihfft, np.fft.ihfft, M, real=True)
+for _function in (np.fft.fftn, np.fft.ifftn, np.fft.irfftn):
+    example(_function, lambda x, _function=_function: _function(x, axes=(0, 1)), T)
+for _function in (np.fft.fft2, np.fft.ifft2, np.fft.irfft2):
+    example(_function, lambda x, _function=_function: _function(x, (2, 5)), M)
+example(np.fft.rfftn, lambda x: np.fft.rfftn(x, axes=(2, 1)), T, real=True)
+example(np.fft.rfft2, lambda x: np.fft.rfft2(x), M, real=True)
+example(np.fft.fftshift, np.fft.fftshift, T)
+example(np.fft.ifftshift, lambda x: np.fft.ifftshift(x, axes=1), T)
+
 # -- by value --------------------------------------------------------------------------------------------------------
 for _function in (
     *(np.all, np.any, np.argmax, np.argmin, np.argsort, np.argwhere, np.array2string, np.array_repr, np.array_str),
     *(np.common_type, np.count_nonzero, np.flatnonzero, np.iscomplex, np.iscomplexobj, np.isneginf),
     *(np.isposinf, np.isreal, np.isrealobj, np.min_scalar_type, np.nanargmax, np.nanargmin, np.ndim, np.nonzero),
-    *(np.result_type, np.shape, np.size, np.linalg.matrix_rank),
+    *(np.result_type, np.shape, np.size, np.linalg.matrix_rank, np.tril_indices_from, np.triu_indices_from),
 ):
     by_value(_function, _function, M)
 by_value(np.can_cast, lambda x: np.can_cast(x.dtype, float) and np.can_cast(x[0, 0], complex), M)
 by_value(np.argpartition, lambda x: np.argpartition(x, 1), M)
 by_value(np.digitize, lambda x: np.digitize(x, [-1.0, 0.0, 1.0]), M)
+by_value(np.diag_indices_from, np.diag_indices_from, S)
+by_value(np.einsum_path, lambda x: np.einsum_path("ij,ij", x, x), M)
 by_value(np.lexsort, lambda x, y: np.lexsort((x, y)), V, W)
 by_value(np.searchsorted, lambda x, y: np.searchsorted(np.sort(x), y), V, W)
 for _function in (
@@ -283,6 +388,16 @@ for _function in (
 ):
     by_value(_function, _function, M, N)
 
+
+
+
+def _in1d(x: Any, y: Any) -> Any:
+    with warnings.catch_warnings(action="ignore"):
+        return np.in1d(x, y)  # noqa: NPY201 (NumPy 2.0 has it still)
+
+
+if hasattr(np, "in1d"):
+    by_value(np.in1d, _in1d, M, N)  # noqa: NPY201
 
 # -- ufuncs ------------------------------------------------------------------------------------------------------------
 UFUNC_CALLS: list[Call] = []

@@ -242,7 +242,9 @@ def test_choices_depend_on_what_they_chose():
     diagonal = np.eye(6, dtype=bool)
     positive = X > 0
     assert np.array_equal(pattern(lambda x: np.where(x > 0, x, 1.0), X), diagonal & positive)
-    assert np.array_equal(pattern(lambda x: np.where(x > 0, x, x[::-1]), X), np.where(positive[:, None], diagonal, diagonal[::-1]))
+    assert np.array_equal(
+        pattern(lambda x: np.where(x > 0, x, x[::-1]), X), np.where(positive[:, None], diagonal, diagonal[::-1])
+    )
     assert np.array_equal(pattern(np.max, X), [np.arange(6) == np.argmax(X)])
     assert np.array_equal(pattern(np.sort, X), diagonal[np.argsort(X)])
     # Both sides of maximum, minimum and clip count.
@@ -627,7 +629,11 @@ def test_an_entry_that_is_zero_may_be_missing():
     ("call", "error", "message"),
     [
         (lambda: dd.jacobian(tridiagonal, X, sparse=np.eye(5)), ValueError, r"shape \(5, 5\), but x has 6 numbers"),
-        (lambda: dd.jacobian(tridiagonal, X, sparse=np.ones((5, 6))), ValueError, r"\(5, 6\), but f returned 6 numbers"),
+        (
+            lambda: dd.jacobian(tridiagonal, X, sparse=np.ones((5, 6))),
+            ValueError,
+            r"\(5, 6\), but f returned 6 numbers",
+        ),
         (lambda: dd.jacobian(tridiagonal, sparse=np.ones(6)), TypeError, r"a pattern .* not an array of .* \(6,\)"),
         (lambda: dd.jacobian(tridiagonal, sparse="auto"), TypeError, "sparse is True, False or a pattern"),
         (lambda: dd.jacobian(tridiagonal, X, sparse=None), TypeError, "sparse is True, False or a pattern"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
-from numba.core.typing import signature
+from numba.core.typing import npydecl, signature
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import lower_builtin, overload
 from numba.np import npyimpl
@@ -36,6 +36,10 @@ BY_VALUE: tuple[Any, ...] = (
 
 
 _BUILTINS: dict[str, tuple[Any, ...]] = {"power": (pow,), "absolute": (abs,), "fabs": (math.fabs,)}
+
+
+#: Operators that write into their left operand, if that is an array.
+IN_PLACE = {getattr(operator, f"i{name}") for name in BINARY}
 
 
 def names(row: Row) -> Iterator[Any]:
@@ -97,17 +101,19 @@ def _elementwise(row: Row, key: Any) -> None:
             if result is None:
                 return None
             arrays = [a for a in args if isinstance(a, types.Array)]
+            if key in IN_PLACE and isinstance(args[0], types.Array):
+                return signature(args[0], *args) if self.context.can_convert(result, args[0].dtype) else None
             if arrays:
                 layouts = {a.layout for a in arrays}
                 layout = "F" if "F" in layouts and "C" not in layouts else "C"
                 result = types.Array(result, max(a.ndim for a in arrays), layout)
             return signature(result, *args)
 
-    _known(key, Elementwise)
+    known(key, Elementwise)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if any(isinstance(a, types.Array) for a in sig.args):
-            return _over_arrays(context, builder, key, sig, args)
+            return over_arrays(context, builder, key, sig, args)
         arguments = list(zip(sig.args, args, strict=True))
         t = top(sig.args)
         if isinstance(sig.return_type, DualType) and sig.return_type.level == level_of(t):
@@ -117,14 +123,14 @@ def _elementwise(row: Row, key: Any) -> None:
     lower_builtin(Elementwise, types.VarArg(types.Any))(lower)
 
 
-def _known(key: Any, template: Any) -> None:
+def known(key: Any, template: Any) -> None:
     """Add a template to those of a function; its lowerings are registered under the template itself."""
     template.key = key
     template.get_impl_key = lambda self, sig: template
     infer_global(key, typing_key=key)(template)
 
 
-def _over_arrays(context: Any, builder: Any, key: Any, sig: Any, args: Any) -> Any:
+def over_arrays(context: Any, builder: Any, key: Any, sig: Any, args: Any) -> Any:
     """The loop over arrays, with broadcasting, where Numba has not fused it with others."""
 
     class Kernel(npyimpl._Kernel):  # type: ignore[misc]
@@ -133,6 +139,9 @@ def _over_arrays(context: Any, builder: Any, key: Any, sig: Any, args: Any) -> A
             return self.cast(found[1], found[0], self.outer_sig.return_type)
 
     ufunc = SimpleNamespace(nin=len(args), nout=1, nargs=len(args) + 1, __name__=getattr(key, "__name__", "function"))
+    if key in IN_PLACE:
+        sig = signature(sig.return_type, *sig.args, sig.args[0])
+        args = (*args, args[0])
     return npyimpl.numpy_ufunc_kernel(context, builder, sig, args, ufunc, Kernel)
 
 
@@ -146,6 +155,16 @@ def _accept_dual_numbers() -> None:
         return prepare(context, builder, value, t, where)
 
     npyimpl._prepare_argument = prepare_argument
+
+    # And its rule for operators in place breaks down where it does not know the elements.
+    generic = npydecl.NumpyRulesInplaceArrayOperator.generic
+
+    def generic_in_place(self: Any, args: Any, kws: Any) -> Any:
+        if any(level_of(getattr(a, "dtype", a)) for a in args):
+            return None
+        return generic(self, args, kws)
+
+    npydecl.NumpyRulesInplaceArrayOperator.generic = generic_in_place
 
 
 _accept_dual_numbers()
@@ -171,11 +190,11 @@ def _by_value(key: Any) -> None:
             ndim = max((a.ndim for a in args if isinstance(a, types.Array)), default=0)
             return signature(types.Array(found.return_type, ndim, "C") if ndim else found.return_type, *args)
 
-    _known(key, ByValue)
+    known(key, ByValue)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if any(isinstance(a, types.Array) for a in sig.args):
-            return _over_arrays(context, builder, key, sig, args)
+            return over_arrays(context, builder, key, sig, args)
         return _of_values(context, builder, key, sig, list(zip(sig.args, args, strict=True)))
 
     lower_builtin(ByValue, types.VarArg(types.Any))(lower)
@@ -189,7 +208,7 @@ def _largest(key: Any, better: Any) -> None:
             unified = self.context.unify_types(*args)
             return None if unified is None else signature(unified, *args)
 
-    _known(key, Largest)
+    known(key, Largest)
 
     @lower_builtin(Largest, types.VarArg(types.Any))  # type: ignore[untyped-decorator]
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:

@@ -119,16 +119,20 @@ def lanes_of(typingctx: Any, y: Any) -> Any:
     return result(y), codegen
 
 
-def values_of(y: Any) -> Any:
-    """The values of an array of duals, as an array of their own (in compiled code alone)."""
-    raise NotImplementedError
+@intrinsic  # type: ignore[untyped-decorator]
+def with_value(typingctx: Any, y: Any, value: Any) -> Any:
+    """The dual with its value replaced: the same number, computed in another order."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.insert_value(args[0], Code(context, builder).cast((value, args[1]), y.element), 0)
+
+    return y(y, value), codegen
 
 
-@overload(values_of, strict=False)
-def _values_of(y: Any) -> Any:
-    if isinstance(y.dtype, DualType):
-        return lambda y: lanes_of(y)[..., 0].copy()
-    return lambda y: y
+@intrinsic  # type: ignore[untyped-decorator]
+def base_value(typingctx: Any, y: Any) -> Any:
+    """The plain number inside of a dual."""
+    return y.base(y), lambda context, builder, sig, args: Code(context, builder).base_value((y, args[0]))[1]
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -14,7 +14,7 @@ from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
 import dualdiff
-from dualdiff.compiled.intrinsics import any_nan, constant, dual, lanes_of, partial_in, seeded, value_in
+from dualdiff.compiled.intrinsics import any_nan, dual, partial_in, seeded, value_in
 from dualdiff.compiled.types import DualType, level_of
 
 #: Partials in one pass: two of the processor's vectors of float64.
@@ -148,12 +148,13 @@ def _jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any) -> Any:
         for start in range(0, max(n, 1), count):
             for j in range(n):
                 flat_duals[j] = seeded(flat[j], j - start, t)
-            y = as_array(f(duals, *args))
+            y = f(duals, *args)
+            rows = as_array(y)
             if start == 0:
-                matrix = np.empty((y.size, n), element)
+                matrix = np.empty((rows.size, n), element)
                 value = values_in(y, t)
-            columns_into(y, matrix, start, t)
-        return value, matrix.reshape(value.shape + x.shape)
+            columns_into(rows, matrix, start, t)
+        return value, matrix.reshape(shape_of(y) + x.shape)
 
     return of_array
 
@@ -286,8 +287,8 @@ def _as_array(y: Any) -> Any:
     if isinstance(y, (types.Number, types.Boolean, DualType)):
 
         def of_number(y: Any) -> Any:
-            array = np.empty((), constant_type)
-            array[()] = y
+            array = np.empty(1, constant_type)
+            array[0] = y
             return array
 
         constant_type = types.float64 if isinstance(y, (types.Integer, types.Boolean)) else y
@@ -295,6 +296,16 @@ def _as_array(y: Any) -> Any:
     raise errors.NumbaTypeError(
         f"jacobian of a compiled function needs one that returns a number or an array, and f returned {y}"
     )
+
+
+def shape_of(y: Any) -> Any:
+    """The shape of a number or an array."""
+    raise NotImplementedError
+
+
+@overload(shape_of, strict=False)
+def _shape_of(y: Any) -> Any:
+    return (lambda y: y.shape) if isinstance(y, types.Array) else (lambda y: ())
 
 
 def values_in(y: Any, kind: Any) -> Any:
@@ -308,7 +319,16 @@ def _values_in(y: Any, kind: Any) -> Any:
         return lambda y, kind: value_in(y, kind)
     if level_of(y.dtype) < kind.instance_type.level:
         return lambda y, kind: y.copy()
-    return lambda y, kind: lanes_of(y)[..., 0].copy()
+    element = y.dtype.element
+
+    def of_duals(y: Any, kind: Any) -> Any:
+        values = np.empty(y.shape, element)
+        flat = values.ravel()
+        for i, number in enumerate(y.flat):
+            flat[i] = value_in(number, kind)
+        return values
+
+    return of_duals
 
 
 def tangents_in(y: Any, kind: Any) -> Any:
@@ -320,11 +340,17 @@ def tangents_in(y: Any, kind: Any) -> Any:
 def _tangents_in(y: Any, kind: Any) -> Any:
     if not isinstance(y, types.Array):
         return lambda y, kind: partial_in(y, 0, kind)
-    t = kind.instance_type
-    if level_of(y.dtype) < t.level:
-        element = t.element
-        return lambda y, kind: np.zeros(y.shape, element)
-    return lambda y, kind: lanes_of(y)[..., 1].copy()
+    is_constant = level_of(y.dtype) < kind.instance_type.level
+    element = kind.instance_type.element if is_constant else y.dtype.element
+
+    def of_array(y: Any, kind: Any) -> Any:
+        tangents = np.empty(y.shape, element)
+        flat = tangents.ravel()
+        for i, number in enumerate(y.flat):
+            flat[i] = partial_in(number, 0, kind)
+        return tangents
+
+    return of_array
 
 
 def columns_into(y: Any, matrix: Any, start: Any, kind: Any) -> Any:
@@ -335,22 +361,14 @@ def columns_into(y: Any, matrix: Any, start: Any, kind: Any) -> Any:
 @overload(columns_into, strict=False)
 def _columns_into(y: Any, matrix: Any, start: Any, kind: Any) -> Any:
     count = kind.instance_type.count
-    if level_of(y.dtype) < kind.instance_type.level:
 
-        def of_constants(y: Any, matrix: Any, start: Any, kind: Any) -> Any:
-            matrix[:, start : start + count] = 0.0
-
-        return of_constants
-
-    def of_duals(y: Any, matrix: Any, start: Any, kind: Any) -> Any:
+    def of_array(y: Any, matrix: Any, start: Any, kind: Any) -> Any:
         stop = min(start + count, matrix.shape[1])
-        row = 0
-        for item in y.flat:
+        for row, number in enumerate(y.flat):
             for j in range(stop - start):
-                matrix[row, start + j] = partial_in(item, j, kind)
-            row += 1
+                matrix[row, start + j] = partial_in(number, j, kind)
 
-    return of_duals
+    return of_array
 
 
 # -- by their public names ---------------------------------------------------------------------------------------------

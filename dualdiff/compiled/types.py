@@ -12,6 +12,7 @@ from zlib import crc32
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import models
+from numba.core.imputils import lower_constant
 from numba.core.typeconv import Conversion
 from numba.extending import lower_cast, register_model
 
@@ -203,6 +204,12 @@ def _constant(context: Any, builder: Any, fromty: Any, toty: Any, val: Any) -> A
         fromty, plain = fromty.literal_type, val
         val = val if isinstance(val, ir.Value) else context.get_constant(fromty, plain)
     return make(context, builder, toty, context.cast(builder, val, fromty, toty.element))
+
+
+@lower_constant(DualType)  # type: ignore[untyped-decorator]
+def _of_python_number(context: Any, builder: Any, t: DualType, number: Any) -> Any:
+    value = context.get_constant_generic(builder, t.element, number)
+    return ir.Constant.literal_struct([value, zero_partials(context, t)])
 
 
 @lower_cast(DualType, DualType)

@@ -199,6 +199,11 @@ class DualArray(AnyDual):
         # Other views may have tangents that are not memory of the base's.
         root.version += 1
 
+    def rename(self, raw: Tangent) -> None:
+        """Replace the tangent by an equal one."""
+        self._raw = raw
+        self.version += 1
+
     def lift(self, target: Any) -> Any:
         """The target array, made ready to hold duals of this call."""
         return lift(target, self.space)

@@ -52,9 +52,13 @@ class AnyDual:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         rule = found(UFUNCS, (ufunc, method))
         if rule is None:
-            name = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+            known = getattr(np, ufunc.__name__, None) is ufunc
+            name = ("numpy." if known else "the ufunc ") + ufunc.__name__ + ("" if method == "__call__" else f".{method}")
             reason = REFUSED.get(ufunc)
             raise no_rule(name, f" ({reason})" if reason else "")
+        if self.space.traces:
+            name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+            return self.space.call(name, rule, inputs, kwargs)
         return rule(*inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -65,6 +69,8 @@ class AnyDual:
             module = function.__module__
             reason = REFUSED.get(function) or REFUSED.get(module)
             raise no_rule(f"{module}.{function.__name__}", f" ({reason})" if reason else "")
+        if self.space.traces:
+            return self.space.call(function.__name__, rule, args, kwargs)
         return rule(*args, **kwargs)
 
     # -- what would drop the tangent -----------------------------------------------------------------------------

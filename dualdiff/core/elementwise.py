@@ -125,7 +125,9 @@ def _finished(
 ) -> Any:
     """The dual of this value."""
     if rule.is_zero:
-        return result if _kind(result) not in "fc" else wrap(result, None, space)
+        if _kind(result) not in "fc":
+            return result
+        return wrap(result, space.note(rule.name, inputs, result, None) if space.traces else None, space)
     if rule.is_plain and space.lazy:
         raw = _tangent(rule, space, inputs, values, tangents, result, where)
     else:
@@ -135,6 +137,8 @@ def _finished(
         for x, t in zip(inputs, tangents, strict=True):
             if t is not None and type(x) is DualArray:
                 disown(x, t, raw)
+    if space.traces:
+        raw = space.note(rule.name, inputs, result, raw)
     dual = wrap(result, raw, space)
     if (space.lazy or raw is result) and type(dual) is DualArray:
         dual.held = True

@@ -5,6 +5,7 @@ A list is an array, as NumPy and SciPy read it.
 
 from __future__ import annotations
 
+import copy
 import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -24,11 +25,12 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     if isinstance(tree, dict):
         keys = list(tree)
         parts = [flatten(tree[k]) for k in keys]
-        mapping = type(tree)
 
         def rebuild_dict(leaves: Iterable[Any]) -> Any:
-            items = dict(zip(keys, _rebuilt(parts, leaves), strict=True))
-            return items if mapping is dict else mapping(items)
+            # A copy, because a defaultdict and the like take more than their items to make.
+            items = copy.copy(tree)
+            items.update(zip(keys, _rebuilt(parts, leaves), strict=True))
+            return items
 
         return _leaves(parts), rebuild_dict
     if isinstance(tree, tuple):

@@ -82,8 +82,8 @@ def curl(f: Callable[..., Any], *args: Any, argnum: int = 0, batch_dims: int = 0
     Examples
     --------
     >>> from dualdiff import curl
-    >>> curl(lambda x: np.stack([-x[1], x[0], 0 * x[2]]), np.array([1.0, 2.0, 3.0]))
-    array([0., 0., 2.])
+    >>> curl(lambda x: np.stack([x[2], x[0], x[1]]), np.array([1.0, 2.0, 3.0]))
+    array([1., 1., 1.])
     """
     if not args:
         return derived(curl, f, argnum=argnum, batch_dims=batch_dims)

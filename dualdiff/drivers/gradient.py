@@ -67,7 +67,7 @@ def gradient(
     >>> gradient(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
     array([2., 4.])
     >>> gradient(lambda p: p["a"] * p["b"], {"a": 2.0, "b": 5.0})
-    {'a': 5.0, 'b': 2.0}
+    {'a': np.float64(5.0), 'b': np.float64(2.0)}
     """
     options: dict[str, Any] = {
         "argnum": argnum,

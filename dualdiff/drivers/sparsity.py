@@ -44,6 +44,7 @@ def jacobian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import jacobian_sparsity
     >>> jacobian_sparsity(lambda x: x[1:] * x[:-1], np.zeros(3)).toarray()
     array([[ True,  True, False],
@@ -85,6 +86,7 @@ def hessian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import hessian_sparsity
     >>> hessian_sparsity(lambda x: x[0] * x[1] + x[2], np.zeros(3)).toarray()
     array([[False,  True, False],

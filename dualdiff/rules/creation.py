@@ -183,19 +183,19 @@ def _full_with_like(
 def _array_with_like(name: str) -> Any:
     function = getattr(np, name)
 
-    def implementation(like: Any, object: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
-        given = operand(object)
+    def implementation(like: Any, *args: Any, **kwargs: Any) -> Any:
+        given = operand(args[0] if args else kwargs.pop("object" if name == "array" else "a"))
+        args = args[1:]
         if not isinstance(given, AnyDual):
             # A copy, so that no plain array takes part in what is written into a dual one.
-            made = np.array(function(object, dtype, *args, **kwargs))
+            made = np.array(function(given, *args, **kwargs))
             return buffer(made, [like]) if made.dtype.kind in "fc" else made
-        made = given if dtype is None else given.astype(dtype, copy=False)
-        shape = function(plain_values(given), None, *args, **kwargs).shape
-        if shape != shape_of(made):
-            made = np.reshape(made, shape)
-        if name == "array" and kwargs.get("copy", True):
-            return np.copy(made, order=kwargs.get("order", "K"))
-        return made
+        shown = function(plain_values(given), *args, **kwargs)
+        made = given if shown.dtype == given.dtype else given.astype(shown.dtype)
+        if shown.shape != shape_of(made):
+            made = np.reshape(made, shown.shape)
+        copies = name == "array" and kwargs.get("copy", True)
+        return np.copy(made, order=kwargs.get("order", "K")) if copies else made
 
     return implementation
 

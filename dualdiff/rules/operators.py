@@ -69,7 +69,10 @@ def _comparison(name: str) -> Callable[..., Any]:
             other = other.value
         elif isinstance(other, (str, bytes, type(None))) or callable(other):
             return NotImplemented
-        return op(self.value, other)
+        answer = op(self.value, other)
+        if self.space.traces:
+            self.space.compare(COMPARISONS[name], (self, other), answer)
+        return answer
 
     return method
 

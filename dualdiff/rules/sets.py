@@ -51,11 +51,12 @@ def unique(
     axis: Any = None,
     *,
     equal_nan: bool = True,
-    **options: Any,
+    sorted: bool = True,
 ) -> Any:
     """The distinct elements (or slices), and by value where they are and how many."""
     ((ar,), (values,)) = _values(ar)
-    found = np.unique(values, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan, **options)
+    options = {"equal_nan": equal_nan, **({} if sorted else {"sorted": False})}
+    found = np.unique(values, return_index, return_inverse, return_counts, axis, **options)
     rest: tuple[Any, ...] = ()
     if isinstance(found, tuple):
         found, rest = found[0], found[1:]

@@ -194,8 +194,10 @@ def nanstd(
     mean: Any = _NO,
     correction: Any = _NO,
 ) -> Any:
-    """The root of the mean square deviation."""
-    return np.sqrt(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+    """The root of the mean square deviation; of equal elements it is constant, as `std` is."""
+    variance = nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
+    is_positive = plain_values(variance) > 0
+    return np.where(is_positive, np.sqrt(np.where(is_positive, variance, 1.0)), 0.0)
 
 
 @composed(np.nancumsum)

@@ -139,17 +139,29 @@ def no_duals(name: str, args: Any, kwargs: Any) -> None:
             raise lost(f"a dual number as an option of numpy.{name}", "a plain number there")
 
 
+#: The functions that see values alone.
+VALUE_ONLY: set[Any] = set()
+
+
 def by_value(*functions: Any) -> None:
     """Register functions that see values alone: they answer with booleans, places, counts, texts."""
+    VALUE_ONLY.update(functions)
     for function in functions:
         implements(function)(_by_value(function))
 
 
 def _by_value(function: Any) -> Callable[..., Any]:
     def implementation(*args: Any, **kwargs: Any) -> Any:
+        out = kwargs.get("out", args[2] if function in _OUT_THIRD and len(args) > 2 else None)
+        if isinstance(out, AnyDual):
+            raise TypeError(f"numpy.{function.__name__} gives no numbers for an array of duals, as out is")
         return function(*map(plain_values, args), **{k: plain_values(v) for k, v in kwargs.items()})
 
     return implementation
+
+
+#: Functions whose third argument is ``out``.
+_OUT_THIRD = {np.all, np.any, np.argmax, np.argmin, np.nanargmax, np.nanargmin}
 
 
 def plain_values(x: Any) -> Any:

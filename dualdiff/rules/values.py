@@ -56,7 +56,7 @@ by_value(
     np.triu_indices_from,
 )
 if hasattr(np, "in1d"):
-    by_value(np.in1d)
+    by_value(np.in1d)  # noqa: NPY201 (NumPy 2.0 has it still)
 
 
 def _zero(function: Any) -> Any:

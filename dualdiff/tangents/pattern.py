@@ -114,9 +114,7 @@ class Pattern:
         if self._alike is None:
             width = self.width
             table = self.indices.reshape(-1, width) if width > 0 and self.rows else None
-            self._alike = (
-                table is not None and np.array_equal(table[0], table[-1]) and bool((table == table[0]).all())
-            )
+            self._alike = table is not None and np.array_equal(table[0], table[-1]) and bool((table == table[0]).all())
         return self._alike
 
     def row_of_entries(self) -> Any:

@@ -498,7 +498,7 @@ def _fitting(w: Any, node: Node) -> Any:
 
 def expanded(a: Any, shape: Shape) -> Any:
     """``np.broadcast_to`` for an array with axes of length 1 in the places of longer ones, in less time."""
-    if type(a) is not np.ndarray:
+    if type(a) is not np.ndarray or not a.flags.forc:
         return np.broadcast_to(a, shape)
     strides = tuple(0 if n == 1 else step for n, step in zip(a.shape, a.strides, strict=True))
     view = np.ndarray(shape, a.dtype, a, 0, strides)

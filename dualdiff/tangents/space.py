@@ -11,7 +11,7 @@ Every verb is told the shapes of its operands and of its result.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +36,9 @@ class TangentSpace(ABC):
 
     #: Whether the verbs only note what is to be done, and compute nothing.
     lazy: ClassVar[bool] = False
+
+    #: Whether the core tells what it does: `note`, `call` and `compare` are called for such a space alone.
+    traces: ClassVar[bool] = False
 
     def __init__(self, tag: int, conjugates: str = "allowed") -> None:
         self.tag = tag
@@ -149,6 +152,19 @@ class TangentSpace(ABC):
     def element(self, t: Tangent, index: Any, shape: Shape) -> Tangent:
         """The tangent of one element, detached from its array."""
         return self.gather([t], Structure.getitem(index), [shape], ())
+
+    # -- what a space that traces is told ------------------------------------------------------------------------
+
+    def note(self, name: str, operands: Sequence[Any], value: Any, t: Tangent | None) -> Tangent | None:
+        """An elementwise function gave a value, and t as its tangent; returns the tangent to go on with."""
+        return t
+
+    def call(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """``function(*args, **kwargs)``, where NumPy's function of this name was called with duals."""
+        return function(*args, **kwargs)
+
+    def compare(self, symbol: str, operands: Sequence[Any], answer: Any) -> None:
+        """Values were compared, and the answer may have chosen a branch."""
 
     # -- shared ------------------------------------------------------------------------------------------------
 
