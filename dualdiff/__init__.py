@@ -32,12 +32,16 @@ from dualdiff.rules.creation import ones as ones
 from dualdiff.rules.creation import zeros as zeros
 
 if TYPE_CHECKING:
+    from dualdiff.drivers.buffers import dual_buffers
     from dualdiff.drivers.check import DerivativeCheck, DerivativeCheckError, check_derivative
 
 __version__ = "0.1.0"
 
 # What a program that takes derivatives does not need is imported when it is first asked for.
-_LATER = dict.fromkeys(("DerivativeCheck", "DerivativeCheckError", "check_derivative"), "dualdiff.drivers.check")
+_LATER = {
+    "dual_buffers": "dualdiff.drivers.buffers",
+    **dict.fromkeys(("DerivativeCheck", "DerivativeCheckError", "check_derivative"), "dualdiff.drivers.check"),
+}
 
 # The elementwise functions (dualdiff.sin, dualdiff.exp, ...) and the buffers are public too, but left out of
 # ``import *``, which must not shadow NumPy's names.
@@ -57,6 +61,7 @@ __all__ = [
     "custom_derivative",
     "derivative",
     "divergence",
+    "dual_buffers",
     "gradient",
     "hessian",
     "hessian_sparsity",

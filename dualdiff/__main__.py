@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import dualdiff
-from dualdiff.expression import Program, Refusal, excerpt, read, show
+from dualdiff.expression import MAX_OPERATIONS, Program, Refusal, Step, Variable, excerpt, read, show
 
 MAX_ORDER = 8
 # Duals nested one deeper cost about three times as much; this much takes a few seconds.
@@ -27,6 +27,7 @@ examples:
   dualdiff 'x*y + sin(x)' --at x=2 y=-1e-3
   dualdiff 'exp(-t**2)' --at t=pi/4 --order 3
   dualdiff 'sin(x)*exp(x)' --at 1 --trace
+  dualdiff 'log(x) + x*y - sin(y)' --at x=2 y=5 --graph out.svg
 """
 
 
@@ -42,7 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(SystemExit):  # how argparse leaves after --help and --version
             options = _options(sys.argv[1:] if argv is None else argv)
             program = read(options.formula)
-            _print(_report(program, _point(program, options.at), options.order, options.trace))
+            point = _point(program, options.at)
+            lines = _report(program, point, options.order, options.trace)
+            if options.graph is not None:
+                _draw(program, point, options.graph)
+            _print(lines)
         if sys.stdout:
             sys.stdout.flush()
         return 0
@@ -76,6 +81,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     add("--at", nargs="+", action="extend", metavar="VALUE", help="the point: 3, or x=3, or x=2 y=pi/4")
     add("--order", default="1", metavar="K", help=f"derivatives up to the K-th (at most {MAX_ORDER})")
     add("--trace", action="store_true", help="show every step, with its value and tangent")
+    add("--graph", metavar="FILE.svg", help="draw the steps as a graph, with values and local derivatives")
     add("--version", action="version", version=f"dualdiff {dualdiff.__version__}")
     # argparse takes what begins with a minus for an option, and knows only some spellings of negative numbers.
     # A mark before the minus hides it; of our own options only -h has a single dash.
@@ -88,6 +94,10 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         raise Refusal(f"{excerpt(word)} is one argument too many", hint="put the formula in quotes")
     options.formula = options.formula.removeprefix(MARK)
     options.at = [item.removeprefix(MARK) for item in options.at or ()]
+    if options.graph is not None:
+        options.graph = options.graph.removeprefix(MARK)
+        if not options.graph.lower().endswith(".svg"):
+            raise Refusal(f"--graph writes SVG, and {excerpt(options.graph)} does not end in .svg")
     options.order = _order(options.order.removeprefix(MARK))
     return options
 
@@ -178,6 +188,35 @@ def _trace(program: Program, point: dict[str, float]) -> list[str]:
         for name, value in values.items()
     ]
     return _table(rows, ["", "formula", "value", "tangent"] if len(point) == 1 else header, words=2)
+
+
+def _draw(program: Program, point: dict[str, float], path: str) -> None:
+    """Write the graph of the steps, which has the names of the trace."""
+    from dualdiff.teaching.trace import traced  # only a picture needs it, and it would slow down every start
+
+    steps: list[Step] = []
+    for step in program.steps:
+        # What is computed of constants alone is no node.
+        if any(isinstance(operand, Variable) or operand in steps for operand in step.operands):
+            steps.append(step)
+    units = [[float(name == other) for other in point] for name in point]
+    heads = ["tangent"] if len(point) == 1 else [f"d/d{name}" for name in point]
+    found = traced(
+        lambda values: program(dict(zip(point, values, strict=True))),
+        list(point.values()),
+        list(point),
+        (step.text for step in steps),
+        heads,
+        units,
+        [],
+        MAX_OPERATIONS,
+    )
+    try:
+        found.graph().save(path)
+    except ImportError as error:
+        raise Refusal(str(error)) from None
+    except OSError as error:
+        raise Refusal(f"{excerpt(path)} cannot be written: {error.strerror}") from None
 
 
 def _table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), words: int = 1) -> list[str]:

@@ -389,8 +389,6 @@ for _function in (
     by_value(_function, _function, M, N)
 
 
-
-
 def _in1d(x: Any, y: Any) -> Any:
     with warnings.catch_warnings(action="ignore"):
         return np.in1d(x, y)  # noqa: NPY201 (NumPy 2.0 has it still)

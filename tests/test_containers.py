@@ -21,7 +21,7 @@ class Layer(NamedTuple):
     bias: np.ndarray
 
 
-Point = namedtuple("Point", "x y")  # noqa: PYI024 - the untyped kind is a case of its own
+Point = namedtuple("Point", "x y")
 
 
 def parameters():

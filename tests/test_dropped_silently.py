@@ -9,8 +9,8 @@ import operator
 import warnings
 
 import numpy as np
-import scipy.special
 import pytest
+import scipy.special
 from numpy.testing.overrides import get_overridable_numpy_array_functions, get_overridable_numpy_ufuncs
 
 import dualdiff as dd
@@ -19,6 +19,9 @@ from dualdiff.core import tags
 from dualdiff.core.registry import CREATORS, FUNCTIONS, UFUNCS
 
 X = np.array([0.7, 1.9, -1.1])
+
+# All rules, many of which are imported when they are first needed.
+dd.rules.load()
 
 
 def refused(error, match, call, *args, **options):
@@ -432,14 +435,15 @@ def test_ufunc_with_no_rule_names_itself():
     for ufunc in get_overridable_numpy_ufuncs():
         for method in ("__call__", "reduce", "accumulate", "reduceat", "outer", "at"):
             if (ufunc, method) not in UFUNCS:
-                name = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+                name = f"numpy.{ufunc.__name__}"
+                name += "" if method == "__call__" else f".{method}"
                 with pytest.raises(TypeError, match=NAMED) as found:
                     x.__array_ufunc__(ufunc, method, x)
                 assert str(found.value).startswith(name)
 
 
 def test_functions_of_others_with_no_rule():
-    refused(TypeError, "the ufunc gamma " + NAMED, derivative, scipy.special.gamma, 2.0)
+    refused(TypeError, "scipy.special.gamma " + NAMED, derivative, scipy.special.gamma, 2.0)
     refused(TypeError, NAMED, jacobian, lambda x: np.frompyfunc(lambda t: t, 1, 1)(x), X)
     refused(TypeError, "holds plain numbers", jacobian, lambda x: np.random.default_rng(0).normal(x), X)
     refused(TypeError, "holds plain numbers|would lose", jacobian, lambda x: np.fromiter(x, float), X)

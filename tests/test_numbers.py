@@ -527,7 +527,6 @@ def test_other_arguments_are_handed_over_as_they_are():
 
 
 # -- the value is untouched, bit for bit -------------------------------------------------------------------------------
-RANDOM = np.random.default_rng(11)
 BITS = {
     "X.T.sum()": lambda x: x.T.sum(),
     "sum by rows": lambda x: x.sum(axis=0),

@@ -375,6 +375,7 @@ def test_memory_grows_with_the_number_of_entries():
 
     prepared = {n: dd.jacobian(f, sparse=dd.jacobian_sparsity(f, np.zeros(n))) for n in (4000, 16000)}
     for derivative in (
+        lambda x: dd.jacobian(f, x, sparse=True),
         dd.jacobian(f, sparse=True),
         dd.jacobian_sparsity(f),
         lambda x: prepared[len(x)](x),
@@ -418,18 +419,22 @@ def test_the_prepared_form_says_what_it_is_and_can_be_pickled():
     assert repr(prepared) == (
         "<jacobian(tridiagonal, sparse=<pattern 6 x 6, 16 entries, 3 colours>): a function, waiting for its arguments>"
     )
-    copy = pickle.loads(pickle.dumps(prepared))
-    assert (copy(X) != prepared(X)).nnz == 0
+    for given in (prepared, dd.jacobian(tridiagonal, sparse=True)):
+        expected = given(X)
+        copy = pickle.loads(pickle.dumps(given))
+        assert repr(copy) == repr(given)
+        assert (copy(X) != expected).nnz == 0
 
 
 def test_the_prepared_form_is_shared_by_threads():
     x = np.linspace(-1, 1, 400)
-    prepared = dd.jacobian(tridiagonal, sparse=dd.jacobian_sparsity(tridiagonal, x))
     points = [x * k for k in range(24)]
     expected = [dd.jacobian(tridiagonal, p) for p in points]
-    with ThreadPoolExecutor(4) as pool:
-        for found, J in zip(pool.map(prepared, points), expected, strict=True):
-            np.testing.assert_allclose(found.toarray(), J, rtol=1e-13)
+    for given in (True, dd.jacobian_sparsity(tridiagonal, x)):
+        prepared = dd.jacobian(tridiagonal, sparse=given)
+        with ThreadPoolExecutor(4) as pool:
+            for found, J in zip(pool.map(prepared, points), expected, strict=True):
+                np.testing.assert_allclose(found.toarray(), J, rtol=1e-13)
 
 
 def test_results_share_nothing():
@@ -448,6 +453,72 @@ def test_a_pattern_with_entries_too_many():
     found = dd.jacobian(tridiagonal, X, sparse=np.ones((6, 6)))
     assert found.nnz == 36
     np.testing.assert_allclose(found.toarray(), dd.jacobian(tridiagonal, X))
+
+
+def test_a_full_row_takes_one_sparse_pass():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return np.concatenate([[np.sum(x**2)], x[1:] * x[:-1]])
+
+    x = np.linspace(1, 2, 3000)
+    pattern = dd.jacobian_sparsity(f, x)
+    prepared = dd.jacobian(f, sparse=pattern)
+    assert "3000 colours" in repr(prepared)
+    for _ in range(2):
+        calls.clear()
+        found = prepared(x)
+        assert len(calls) == 1
+        assert (found != dd.jacobian(f, x, sparse=True)).nnz == 0
+    wider = pattern.copy()
+    wider.indices[-2:] = [0, 1]
+    assert np.array_equal(wider[-1].toarray().ravel().nonzero()[0], [0, 1])
+    with pytest.raises(ValueError, match=r"lacks 2 entries.*row 2999, column 2998"):
+        dd.jacobian(f, x, sparse=wider)
+    with pytest.raises(ValueError, match=r"\(2999, 3000\), but f returned 3000 numbers"):
+        dd.jacobian(f, x, sparse=pattern[:-1])
+    more = dd.jacobian(f, x, sparse=sparse.vstack([pattern[:-1], sparse.csr_array(np.ones((1, 3000)))]))
+    assert more.nnz == pattern.nnz + 2998
+    assert (more != found).nnz == 0
+
+
+def test_passes_after_the_first_look_structures_up(merges):
+    def f(x):
+        y = np.concatenate([[1.0], x, [x[0]]])
+        y = y[2:] - 2 * y[1:-1] + y[:-2] + np.sin(np.roll(x, 3)) * x
+        if x[0] < 0:
+            y = y + x[::-1]
+        return np.cumsum(y.reshape(-1, 2), axis=1).ravel()
+
+    prepared = dd.jacobian(f, sparse=True)
+    expected = repr(prepared)
+    for k, x in enumerate([X, -X, X + 0.1, -X * 2, X]):
+        merges.clear()
+        found = prepared(x)
+        np.testing.assert_allclose(found.toarray(), dd.jacobian(f, x), rtol=1e-13)
+        found.indices[:] = 0
+        found.data[:] = 7
+        assert bool(merges) == (k < 2)
+    assert repr(prepared) == expected
+    assert expected.startswith("<jacobian(")
+    assert "sparse=True)" in expected
+
+
+def test_a_memory_that_is_full_forgets_nothing_but_time(monkeypatch):
+    monkeypatch.setattr(patterns, "MANY_ENTRIES", 30)
+    for seed in range(5):
+        prepared = dd.jacobian(program(seed), sparse=True)
+        for x in (point(seed), point(seed + 1), point(seed)):
+            np.testing.assert_allclose(prepared(x).toarray(), dd.jacobian(program(seed), x), rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_programs_again_and_again(seed):
+    f = program(seed)
+    prepared = dd.jacobian(f, sparse=True)
+    for x in (point(seed), point(seed + 1), point(seed)):
+        np.testing.assert_allclose(prepared(x).toarray(), dd.jacobian(f, x), rtol=1e-10, atol=1e-11)
 
 
 def test_value_and_aux_come_along():
@@ -572,12 +643,12 @@ def test_a_pattern_inside_a_derivative():
     assert dd.derivative(f, 3.0) == 6 * 16
 
 
-def test_a_sparse_jacobian_inside_a_derivative_is_refused():
-    for given in (True, np.ones((6, 6))):
-        with pytest.raises(TypeError, match="inside another differentiation.*leave out sparse"):
-            dd.derivative(lambda t: dd.jacobian(tridiagonal, t * X, sparse=given).sum(), 2.0)
-        with pytest.raises(TypeError, match="inside another differentiation.*leave out sparse"):
-            dd.derivative(lambda t: dd.jacobian(lambda x: t * tridiagonal(x), X, sparse=given).sum(), 2.0)
+@pytest.mark.parametrize("given", [True, np.ones((6, 6))], ids=["one pass", "pattern"])
+def test_a_sparse_jacobian_inside_a_derivative_is_refused(given):
+    with pytest.raises(TypeError, match=r"inside another differentiation.*leave out sparse"):
+        dd.derivative(lambda t: dd.jacobian(tridiagonal, t * X, sparse=given).sum(), 2.0)
+    with pytest.raises(TypeError, match=r"inside another differentiation.*leave out sparse"):
+        dd.derivative(lambda t: dd.jacobian(lambda x: t * tridiagonal(x), X, sparse=given).sum(), 2.0)
 
 
 def test_the_tangent_of_a_dual_is_a_sparse_array():

@@ -67,8 +67,8 @@ BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ON
 #: Names that NumPy has changed.
 RENAMED = {"newshape": "shape"}
 
-#: Parameters that the rules let pass unread, since they change nothing: duals are neither matrices nor masked, and there
-#: is one device.
+#: Parameters that the rules let pass unread, since they change nothing: duals are neither matrices nor masked, and
+#: there is one device.
 UNREAD = {"subok", "device", "like"}
 
 
@@ -103,7 +103,10 @@ def test_rules_take_every_keyword_of_numpy(function):
     names = {p.name: p for p in mine if p.kind in BY_NAME}
     for i, parameter in enumerate(p for p in theirs if p.kind in POSITIONAL):
         if i < len(places):
-            assert places[i].name == RENAMED.get(parameter.name, parameter.name) or parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+            assert (
+                places[i].name == RENAMED.get(parameter.name, parameter.name)
+                or parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+            )
         else:
             assert inspect.Parameter.VAR_POSITIONAL in takes_all, f"{parameter.name} is not taken by position"
     for parameter in theirs:

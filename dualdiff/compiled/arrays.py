@@ -12,15 +12,21 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
+from numba.core.inline_closurecall import RewriteArrayOfConsts
 from numba.core.typing import signature
-from numba.core.typing.templates import AbstractTemplate
-from numba.extending import lower_builtin, overload, overload_method
+from numba.core.typing.templates import AbstractTemplate, builtin_registry
+from numba.extending import lower_builtin, overload
+from numba.np import arraymath, linalg
 
-import dualdiff
 from dualdiff.compiled.elementwise import known, over_arrays
-from dualdiff.compiled.intrinsics import base_value, constant, lanes_of, with_value
+from dualdiff.compiled.intrinsics import base_value, constant, lanes_of, partial_in, with_value
 from dualdiff.compiled.lowering import Code
 from dualdiff.compiled.types import DualType, level_of
+from dualdiff.drivers.reading import value
+from dualdiff.rules import creation
+
+# Their declarations are what is extended here.
+_ = arraymath, linalg
 
 
 def of_duals(a: Any) -> bool:
@@ -38,11 +44,18 @@ def _of_one_array(function: Any, method: str | None = None) -> Any:
 
         overload(function, strict=False)(choose)
         if method:
-            # The last method that is registered is the one for all arrays.
-            overload_method(types.Array, method, strict=False)(lambda a: choose(a) or (lambda a: function(a)))
+            # Numba's method of an array is a call of the function that it was declared with.
+            overload(_declaration(method), strict=False)(choose)
         return make
 
     return register
+
+
+def _declaration(method: str) -> Any:
+    for template in builtin_registry.attributes:
+        if template.key is types.Array and getattr(template, "_attr", None) == method:
+            return template._overload_func
+    raise LookupError(f"Numba declares no method {method} of arrays")
 
 
 @_of_one_array(np.mean, "mean")
@@ -92,19 +105,32 @@ def _real(a: Any) -> Any:
     return (lambda a: a) if isinstance(number, DualType) and isinstance(number.base, types.Float) else None
 
 
-@_of_one_array(np.linalg.norm)
-def _norm(a: Any) -> Any:
-    t = a.dtype
-    if not isinstance(t.base, types.Float):
+def _norm(x: Any, ord: Any) -> Any:
+    t = x.dtype
+    if not isinstance(t.base, types.Float) or ord not in (None, types.none):
         return None
 
-    def norm(a: Any) -> Any:
+    def norm(x, ord=None):  # type: ignore[no-untyped-def]
         c = constant(0.0, t)
-        for v in np.nditer(a):
+        for v in np.nditer(x):
             c += v.item() * v.item()
-        return with_value(np.sqrt(c), np.linalg.norm(values_of(a)))
+        return with_value(np.sqrt(c), np.linalg.norm(values_of(x)))
 
     return norm
+
+
+def _before_its_own(function: Any, choose: Any) -> None:
+    # The overload of Numba's would break down, instead of refusing, where NumPy has no name for the elements.
+    (template,) = (template for f, t in builtin_registry.globals if f is function for template in t.templates)
+    own = template._overload_func
+
+    def either(x, ord=None):  # type: ignore[no-untyped-def]
+        return choose(x, ord) if of_duals(x) else own(x, ord)
+
+    template._overload_func = staticmethod(either)
+
+
+_before_its_own(np.linalg.norm, _norm)
 
 
 # -- choices -----------------------------------------------------------------------------------------------------------
@@ -223,25 +249,77 @@ def _vdot(a: Any, b: Any) -> Any:
 @overload(np.linalg.solve, strict=False)
 def _solve(a: Any, b: Any) -> Any:
     t = _dual_of_both(a, b)
-    if t is None or a.ndim != 2 or b.ndim not in (1, 2):
+    if t is None or a.ndim != 2 or b.ndim != 1:
         return None
+    element, count = t.element, t.count
 
     def solve(a: Any, b: Any) -> Any:
         matrix = values_of(a)
         values = np.linalg.solve(matrix, values_of(b))
         # d(a x) = db, so that the tangents of x solve the same system for db - da x.
-        residual = np.empty(b.shape, t)
-        residual[:] = b
-        residual -= np.dot(a, values)
-        lanes = lanes_of(residual)
-        count = lanes.shape[lanes.ndim - 1] - 1
-        tangents = np.linalg.solve(matrix, lanes[..., 1:].copy().reshape(a.shape[0], values.size // a.shape[0] * count))
-        found = lanes_of(residual)
-        found[..., 0] = values
-        found[..., 1:] = tangents.reshape(lanes[..., 1:].shape)
-        return residual
+        sides = np.empty((a.shape[0], count), element)
+        for i in range(a.shape[0]):
+            residual = constant(b[i], t)
+            for k in range(a.shape[1]):
+                residual -= a[i, k] * values[k]
+            for lane in range(count):
+                sides[i, lane] = partial_in(residual, lane, t)
+        tangents = np.linalg.solve(matrix, sides)
+        found = np.empty(b.shape, t)
+        lanes = lanes_of(found)
+        for i in range(a.shape[0]):
+            lanes[i, 0] = values[i]
+            for lane in range(count):
+                lanes[i, lane + 1] = tangents[i, lane]
+        return found
 
     return solve
+
+
+# -- arrays of numbers given one by one --------------------------------------------------------------------------------
+def _spare_lists_of_duals() -> None:
+    # Numba writes the elements of a literal list straight into the array, whose dtype it looks up in NumPy by name.
+    match = RewriteArrayOfConsts.match
+
+    def match_numbers(self: Any, func_ir: Any, block: Any, typemap: Any, calltypes: Any) -> Any:
+        if any(isinstance(t, types.List) and isinstance(t.dtype, DualType) for t in typemap.values()):
+            return False
+        return match(self, func_ir, block, typemap, calltypes)
+
+    RewriteArrayOfConsts.match = match_numbers
+
+
+_spare_lists_of_duals()
+
+
+@overload(np.array, strict=False)
+def _array(object: Any) -> Any:
+    t = getattr(object, "dtype", None)
+    if not isinstance(object, (types.List, types.ListType, types.UniTuple)):
+        return None
+    if isinstance(t, DualType):
+
+        def of_numbers(object: Any) -> Any:
+            out = np.empty(len(object), t)
+            for i in range(len(object)):
+                out[i] = object[i]
+            return out
+
+        return of_numbers
+    element = getattr(t, "dtype", None)
+    if isinstance(t, (types.List, types.ListType, types.UniTuple)) and isinstance(element, DualType):
+
+        def of_rows(object: Any) -> Any:
+            out = np.empty((len(object), len(object[0])), element)
+            for i in range(len(object)):
+                if len(object[i]) != out.shape[1]:
+                    raise ValueError("incompatible sequence shape")
+                for j in range(out.shape[1]):
+                    out[i, j] = object[i][j]
+            return out
+
+        return of_rows
+    return None
 
 
 # -- buffers -----------------------------------------------------------------------------------------------------------
@@ -250,19 +328,19 @@ def _dtype_like(like: Any) -> Any:
     return dtype if isinstance(dtype, (DualType, types.Float, types.Complex)) else types.float64
 
 
-@overload(dualdiff.zeros, strict=False)
+@overload(creation.zeros, strict=False)
 def _zeros(shape: Any, like: Any) -> Any:
     t = _dtype_like(like)
     return lambda shape, like: np.zeros(shape, t)
 
 
-@overload(dualdiff.empty, strict=False)
+@overload(creation.empty, strict=False)
 def _empty(shape: Any, like: Any) -> Any:
     t = _dtype_like(like)
     return lambda shape, like: np.empty(shape, t)
 
 
-@overload(dualdiff.ones, strict=False)
+@overload(creation.ones, strict=False)
 def _ones(shape: Any, like: Any) -> Any:
     t = _dtype_like(like)
 
@@ -274,10 +352,10 @@ def _ones(shape: Any, like: Any) -> Any:
     return ones
 
 
-@overload(dualdiff.value, strict=False)
+@overload(value, strict=False)
 def _value(x: Any) -> Any:
     if of_duals(x):
-        return lambda x: dualdiff.value(values_of(x))
+        return lambda x: value(values_of(x))
     if isinstance(x, types.Array):
         return lambda x: x.copy()
     if isinstance(x, DualType):

@@ -26,7 +26,8 @@ from dualdiff.rules.table import Row
 BY_VALUE: tuple[Any, ...] = (
     *(getattr(operator, name) for name in ("lt", "le", "eq", "ne", "gt", "ge")),
     *(getattr(np, name) for name in ("less", "less_equal", "equal", "not_equal", "greater", "greater_equal")),
-    *(getattr(np, name) for name in ("isnan", "isinf", "isfinite", "signbit", "logical_not", "logical_and", "logical_or")),
+    *(getattr(np, name) for name in ("isnan", "isinf", "isfinite", "signbit")),
+    *(getattr(np, name) for name in ("logical_not", "logical_and", "logical_or")),
     *(getattr(math, name) for name in ("isnan", "isinf", "isfinite", "floor", "ceil", "trunc")),
     operator.not_,
     operator.truth,
@@ -127,7 +128,7 @@ def known(key: Any, template: Any) -> None:
     """Add a template to those of a function; its lowerings are registered under the template itself."""
     template.key = key
     template.get_impl_key = lambda self, sig: template
-    infer_global(key, typing_key=key)(template)
+    infer_global(key, types.Function(template))
 
 
 def over_arrays(context: Any, builder: Any, key: Any, sig: Any, args: Any) -> Any:
@@ -138,7 +139,7 @@ def over_arrays(context: Any, builder: Any, key: Any, sig: Any, args: Any) -> An
             found = Code(context, builder).call(key, *zip(self.outer_sig.args, numbers, strict=True))
             return self.cast(found[1], found[0], self.outer_sig.return_type)
 
-    ufunc = SimpleNamespace(nin=len(args), nout=1, nargs=len(args) + 1, __name__=getattr(key, "__name__", "function"))
+    ufunc = SimpleNamespace(nin=len(args), nout=1, nargs=len(args) + 1, __name__="dual")
     if key in IN_PLACE:
         sig = signature(sig.return_type, *sig.args, sig.args[0])
         args = (*args, args[0])

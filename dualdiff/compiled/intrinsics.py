@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import make_array
 
@@ -85,7 +85,7 @@ def partial_in(typingctx: Any, y: Any, lane: Any, kind: Any) -> Any:
             return partials
         if y.partials.is_vector:
             return builder.extract_element(partials, args[1])
-        place = builder.alloca(partials.type)
+        place = cgutils.alloca_once(builder, partials.type)
         builder.store(partials, place)
         zero = ir.Constant(ir.IntType(32), 0)
         return builder.load(builder.gep(place, [zero, args[1]], inbounds=True))
@@ -173,7 +173,7 @@ def _any_nan(y: Any) -> Any:
         return lambda y: is_nan(y)
 
     def of_array(y: Any) -> Any:
-        for v in np.nditer(y):
+        for v in np.nditer(y):  # noqa: SIM110  (Numba compiles no generators within any)
             if is_nan(v.item()):
                 return True
         return False

@@ -11,8 +11,9 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 
-import dualdiff
+from dualdiff.compiled.scalars import KERNELS
 from dualdiff.compiled.types import DualType, cast_partials, level_of, make, parts, zero_partials
+from dualdiff.rules import elementwise_function
 from dualdiff.rules.elementwise import CONSTANTS, ROWS
 from dualdiff.rules.table import Row
 from dualdiff.rules.texts import ARGUMENTS, expression
@@ -51,15 +52,15 @@ def parsed(text: str) -> ast.expr:
 
 @cache
 def public(name: str) -> Any:
-    """The public function of a row, ``dualdiff.sin``."""
-    return getattr(dualdiff, name)
+    """The function of a row, ``dualdiff.sin``; those for partials alone have none that is public."""
+    return ROWS[name].ufunc if name.startswith("_") else elementwise_function(name)
 
 
 @cache
 def numba_function(name: str) -> Any:
     """The function under which Numba knows a row: NumPy's, or the public one of the row."""
     ufunc = ROWS[name].ufunc
-    return ufunc if isinstance(ufunc, np.ufunc) else public(name)
+    return public(name) if name in KERNELS or not isinstance(ufunc, np.ufunc) else ufunc
 
 
 class Code:
@@ -156,9 +157,7 @@ class Code:
     def splat(self, t: DualType, c: Any) -> Any:
         """A vector with the number in every lane."""
         vector = ir.VectorType(c.type, t.count)
-        single = self.builder.insert_element(
-            ir.Constant(vector, ir.Undefined), c, ir.Constant(ir.IntType(32), 0)
-        )
+        single = self.builder.insert_element(ir.Constant(vector, ir.Undefined), c, ir.Constant(ir.IntType(32), 0))
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), t.count), None)
         return self.builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), lanes)
 
@@ -171,9 +170,7 @@ class Code:
         product_value, product_partials = parts(builder, product)
         no_value = self.is_zero(element.element, value)
         no_partials = self.partials_are_zero(element, p)
-        kept = builder.select(
-            builder.and_(no_value, no_partials), ir.Constant(product_value.type, None), product_value
-        )
+        kept = builder.select(builder.and_(no_value, no_partials), ir.Constant(product_value.type, None), product_value)
 
         def lane(q: Any, r: Any) -> Any:
             idle = builder.and_(no_value, self.is_zero(element.element, q))

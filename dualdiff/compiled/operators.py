@@ -13,9 +13,13 @@ import numpy as np
 from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
-import dualdiff
 from dualdiff.compiled.intrinsics import any_nan, dual, partial_in, seeded, value_in
 from dualdiff.compiled.types import DualType, level_of
+from dualdiff.drivers.derivative import derivative, value_and_derivative
+from dualdiff.drivers.gradient import gradient, value_and_gradient
+from dualdiff.drivers.hessian import hessian, value_gradient_and_hessian
+from dualdiff.drivers.jacobian import jacobian, value_and_jacobian
+from dualdiff.drivers.products import hvp, jvp
 
 #: Partials in one pass: two of the processor's vectors of float64.
 WIDTH = 16 if llvm.get_host_cpu_features().get("avx512f") else 8
@@ -163,9 +167,7 @@ def _jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any) -> Any:
 def _jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
     if not isinstance(masked, types.Literal):
         return None
-    outer = outermost(v, args)
-    t = DualType(element_for(x, args) if outer is None else element_for(x, types.Tuple((outer,))), 1, masked.literal_value)
-
+    t = DualType(element_for(x, types.Tuple((v, args))), 1, masked.literal_value)
     if not isinstance(x, types.Array):
 
         def at_number(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
@@ -247,6 +249,58 @@ def _hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any
         return value_in(y, first), product
 
     return of_array
+
+
+def slope_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
+    """Value and derivative, at a number, of f to numbers."""
+    raise NotImplementedError
+
+
+def second_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
+    """Value, first and second derivative, at a number, of f to numbers."""
+    raise NotImplementedError
+
+
+def second_along_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
+    """Derivative along v, and second derivative times v, at a number."""
+    raise NotImplementedError
+
+
+@overload(slope_core, prefer_literal=True, strict=False)
+def _slope_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
+    if not isinstance(masked, types.Literal):
+        return None
+    t = DualType(element_for(x, args), 1, masked.literal_value)
+
+    def at_number(f: Any, x: Any, args: Any, masked: Any) -> Any:
+        y = one_number(f(seeded(x, 0, t), *args))
+        return value_in(y, t), partial_in(y, 0, t)
+
+    return at_number
+
+
+@overload(second_core, prefer_literal=True, strict=False)
+def _second_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
+    if not isinstance(masked, types.Literal):
+        return None
+    first = DualType(element_for(x, args), 1, masked.literal_value)
+    second = DualType(first, 1, masked.literal_value)
+
+    def at_number(f: Any, x: Any, args: Any, masked: Any) -> Any:
+        y = one_number(f(seeded(seeded(x, 0, first), 0, second), *args))
+        slope = partial_in(y, 0, second)
+        return value_in(value_in(y, second), first), value_in(slope, first), partial_in(slope, 0, first)
+
+    return at_number
+
+
+@overload(second_along_core, prefer_literal=True, strict=False)
+def _second_along_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
+    def at_number(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
+        _, slope, curvature = second_core(f, x, args, masked)
+        return slope * v, curvature * v
+
+    return at_number
 
 
 # -- results ---------------------------------------------------------------------------------------------------------
@@ -418,13 +472,13 @@ def _operator(function: Any, implementation: Any) -> None:
     overload(function, strict=False)(choose)
 
 
-_operator(dualdiff.value_and_derivative, lambda f, x, *args: _derivative(f, x, args))
-_operator(dualdiff.derivative, lambda f, x, *args: _derivative(f, x, args)[1])
-_operator(dualdiff.value_and_gradient, lambda f, x, *args: _gradient(f, x, args))
-_operator(dualdiff.gradient, lambda f, x, *args: _gradient(f, x, args)[1])
-_operator(dualdiff.value_and_jacobian, lambda f, x, *args: _jacobian(f, x, args))
-_operator(dualdiff.jacobian, lambda f, x, *args: _jacobian(f, x, args)[1])
-_operator(dualdiff.value_gradient_and_hessian, lambda f, x, *args: _hessian(f, x, args))
-_operator(dualdiff.hessian, lambda f, x, *args: _hessian(f, x, args)[2])
-_operator(dualdiff.jvp, lambda f, x, v, *args: _jvp(f, x, v, args))
-_operator(dualdiff.hvp, lambda f, x, v, *args: _hvp(f, x, v, args)[1])
+_operator(value_and_derivative, lambda f, x, *args: _derivative(f, x, args))
+_operator(derivative, lambda f, x, *args: _derivative(f, x, args)[1])
+_operator(value_and_gradient, lambda f, x, *args: _gradient(f, x, args))
+_operator(gradient, lambda f, x, *args: _gradient(f, x, args)[1])
+_operator(value_and_jacobian, lambda f, x, *args: _jacobian(f, x, args))
+_operator(jacobian, lambda f, x, *args: _jacobian(f, x, args)[1])
+_operator(value_gradient_and_hessian, lambda f, x, *args: _hessian(f, x, args))
+_operator(hessian, lambda f, x, *args: _hessian(f, x, args)[2])
+_operator(jvp, lambda f, x, v, *args: _jvp(f, x, v, args))
+_operator(hvp, lambda f, x, v, *args: _hvp(f, x, v, args)[1])

@@ -114,15 +114,22 @@ class PartialsModel(models.DataModel):  # type: ignore[misc]
         return kind(self.element.get_value_type(), self.count)
 
     def get_data_type(self) -> Any:
+        if self.is_vector:
+            # Packed, a vector needs no more alignment than its elements, and is written in one piece.
+            return ir.LiteralStructType([self.get_value_type()], packed=True)
         return ir.ArrayType(self.element.get_data_type(), self.count)
 
     def as_data(self, builder: Any, value: Any) -> Any:
         data = ir.Constant(self.get_data_type(), ir.Undefined)
+        if self.is_vector:
+            return builder.insert_value(data, value, 0)
         for i in range(self.count):
             data = builder.insert_value(data, self.element.as_data(builder, self.lane(builder, value, i)), i)
         return data
 
     def from_data(self, builder: Any, data: Any) -> Any:
+        if self.is_vector:
+            return builder.extract_value(data, 0)
         value = ir.Constant(self.get_value_type(), ir.Undefined)
         for i in range(self.count):
             value = self.put(builder, value, self.element.from_data(builder, builder.extract_value(data, i)), i)
@@ -130,13 +137,13 @@ class PartialsModel(models.DataModel):  # type: ignore[misc]
 
     def load_from_data_pointer(self, builder: Any, ptr: Any, align: Any = None) -> Any:
         if self.is_vector:
-            size = self.get_value_type().element.intrinsic_name
+            lane = self.element.get_value_type().intrinsic_name
             pointer = builder.bitcast(ptr, self.get_value_type().as_pointer())
-            return builder.load(pointer, align=align or int(size[1:]) // 8)
+            return builder.load(pointer, align=align or int(lane[1:]) // 8)
         value = ir.Constant(self.get_value_type(), ir.Undefined)
         for i in range(self.count):
-            lane = self.element.load_from_data_pointer(builder, cgutils.gep_inbounds(builder, ptr, 0, i), align)
-            value = builder.insert_value(value, lane, i)
+            number = self.element.load_from_data_pointer(builder, cgutils.gep_inbounds(builder, ptr, 0, i), align)
+            value = builder.insert_value(value, number, i)
         return value
 
     def lane(self, builder: Any, value: Any, i: int) -> Any:

@@ -47,9 +47,9 @@ class DualArray(AnyDual):
     """
 
     # parent and structure: of which array this is a view, and how; version: counts writes into the tangent (and
-    # replacements of the value) of this array; seen: the parent's version that the cached tangent was gathered from; owned: the
-    # tangent's storage belongs to this array (and its views) alone, so that it may be written in place; held: some tangent
-    # needs the values as they are now, so that they are to be copied before they are written.
+    # replacements of the value) of this array; seen: the parent's version that the cached tangent was gathered from;
+    # owned: the tangent's storage belongs to this array (and its views) alone, so that it may be written in place;
+    # held: some tangent needs the values as they are now, so that they are to be copied before they are written.
     __slots__ = ("_parent", "_raw", "_seen", "_structure", "_value", "held", "owned", "space", "version")
 
     def __init__(self, value: Any, tangent: Tangent = None, space: TangentSpace | None = None) -> None:
@@ -152,6 +152,11 @@ class DualArray(AnyDual):
         self.value[key] = item
         if t is not None:
             t = self.space.cast(t, self.dtype, shape)
+            extra = len(shape) - np.ndim(plain(self)[key]) if shape[:1] == (1,) else 0
+            if extra > 0:
+                # NumPy lets what is assigned have more leading axes, of length 1, than there are places.
+                t = self.space.gather([t], Structure.getitem((0,) * extra), [shape], shape[extra:])
+                shape = shape[extra:]
         self._put(key, t, shape)
 
     def hold(self) -> None:
@@ -203,10 +208,6 @@ class DualArray(AnyDual):
         """Replace the tangent by an equal one."""
         self._raw = raw
         self.version += 1
-
-    def lift(self, target: Any) -> Any:
-        """The target array, made ready to hold duals of this call."""
-        return lift(target, self.space)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -280,7 +281,7 @@ class DualArray(AnyDual):
 
     def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
         """Write at places counted in C order, as ``numpy.put``."""
-        np.put(self, indices, values, mode)  # type: ignore[call-overload]
+        np.put(self, indices, values, mode)
 
     def sort(self, axis: int = -1, **options: Any) -> None:
         """Sort in place, by value."""
@@ -430,6 +431,14 @@ def lift(array: Any, space: TangentSpace) -> Any:
     return array
 
 
+def _lift(self: AnyDual, target: Any) -> Any:
+    """The target array, made ready to hold duals of this call."""
+    return lift(target, self.space)
+
+
+AnyDual.lift = _lift
+
+
 def operand(x: Any) -> Any:
     """What a user wrote beside a dual: lists and object arrays that hold duals become one dual array."""
     if isinstance(x, (AnyDual, float, int)):
@@ -469,7 +478,8 @@ def combined(elements: list[Any], shape: Shape, otherwise: Any = None) -> Any:
         return otherwise
     if any(getattr(e, "shape", ()) for e in elements):
         raise TypeError("an object array of dual arrays is not supported: use np.stack or np.concatenate")
-    return np.stack(elements).reshape(shape)
+    stacked = np.stack(elements)
+    return stacked if stacked.shape == shape else stacked.reshape(shape)
 
 
 def _stacklevel() -> int:

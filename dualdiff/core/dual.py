@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -46,14 +47,17 @@ class AnyDual:
     value: Any
     raw: Tangent
     space: TangentSpace
+    #: ``x.lift(target)`` is the target array, made ready to hold duals of this call.
+    lift: Callable[..., Any]
 
     # -- NumPy's protocols -------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         rule = found(UFUNCS, (ufunc, method))
         if rule is None:
-            known = getattr(np, ufunc.__name__, None) is ufunc
-            name = ("numpy." if known else "the ufunc ") + ufunc.__name__ + ("" if method == "__call__" else f".{method}")
+            special = getattr(sys.modules.get("scipy.special"), ufunc.__name__, None) is ufunc
+            name = ("scipy.special." if special else "numpy.") + ufunc.__name__
+            name += "" if method == "__call__" else f".{method}"
             reason = REFUSED.get(ufunc)
             raise no_rule(name, f" ({reason})" if reason else "")
         if self.space.traces:
@@ -62,10 +66,10 @@ class AnyDual:
         return rule(*inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in CREATORS:
+            return CREATORS[function](self, *args, **kwargs)
         rule = found(FUNCTIONS, function)
         if rule is None:
-            if function in CREATORS:
-                return CREATORS[function](self, *args, **kwargs)
             module = function.__module__
             reason = REFUSED.get(function) or REFUSED.get(module)
             raise no_rule(f"{module}.{function.__name__}", f" ({reason})" if reason else "")
@@ -174,7 +178,7 @@ class AnyDual:
 
     def reshape(self, *shape: Any, order: str = "C") -> Any:
         """As ``numpy.reshape``; the shape may be given as several integers."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order)  # type: ignore[call-overload]
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order)
 
     def transpose(self, *axes: Any) -> Any:
         """As ``numpy.transpose``; the axes may be given as several integers."""
@@ -183,11 +187,11 @@ class AnyDual:
 
     def copy(self, order: Any = "C") -> Any:
         """A copy; in C order, where ``numpy.copy`` keeps the order."""
-        return np.copy(self, order)  # type: ignore[call-overload]
+        return np.copy(self, order)
 
     def flatten(self, order: str = "C") -> Any:
         """A flat copy."""
-        return np.copy(np.ravel(self, order))  # type: ignore[call-overload]
+        return np.copy(np.ravel(self, order))
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
         """As ``ndarray.astype`` for floating dtypes; an integer dtype would drop the tangent and raises."""
@@ -199,7 +203,7 @@ class AnyDual:
 
     @property
     def mT(self) -> Any:
-        return np.swapaxes(self, -1, -2)  # type: ignore[call-overload]
+        return np.swapaxes(self, -1, -2)
 
     @property
     def real(self) -> Any:
@@ -279,14 +283,17 @@ class Dual(AnyDual):
         r = round(self.value, ndigits)
         return r if isinstance(r, int) else make(r, None, self.space)
 
-    def __trunc__(self) -> int:
-        return math.trunc(self.value)
+    def __trunc__(self) -> Any:
+        rounded: int = math.trunc(self.value)
+        return rounded
 
-    def __floor__(self) -> int:
-        return math.floor(self.value)
+    def __floor__(self) -> Any:
+        rounded: int = math.floor(self.value)
+        return rounded
 
-    def __ceil__(self) -> int:
-        return math.ceil(self.value)
+    def __ceil__(self) -> Any:
+        rounded: int = math.ceil(self.value)
+        return rounded
 
     def item(self) -> Dual:
         """The number in Python's type: its tangent stays with it."""
@@ -299,12 +306,6 @@ class Dual(AnyDual):
     def is_integer(self) -> bool:
         """Whether the value is a whole number."""
         return bool(self.value.is_integer())
-
-    def lift(self, target: Any) -> Any:
-        """The target array, made ready to hold duals of this call."""
-        from dualdiff.core.array import lift
-
-        return lift(target, self.space)
 
 
 def _with_fast_unary(table: dict[Any, Callable[[Any], Any]]) -> Callable[..., Any]:
@@ -333,7 +334,7 @@ class FloatDual(Dual):
     # Made empty and filled by who makes it: a constructor in Python would be half the cost of an operation.
     __init__ = object.__init__
 
-    __array_ufunc__ = _with_fast_unary(FLOAT_UFUNCS)  # type: ignore[assignment]
+    __array_ufunc__ = _with_fast_unary(FLOAT_UFUNCS)
 
 
 class Float64Dual(Dual):
@@ -348,7 +349,7 @@ class Float64Dual(Dual):
     raw: float
 
     __init__ = object.__init__
-    __array_ufunc__ = _with_fast_unary(FLOAT64_UFUNCS)  # type: ignore[assignment]
+    __array_ufunc__ = _with_fast_unary(FLOAT64_UFUNCS)
 
 
 # What asks whether x is a number (numpy.isscalar, and user code) is to take the branch that it takes for floats.
@@ -357,7 +358,7 @@ numbers.Number.register(Dual)
 
 def float_dual(value: float, raw: float, space: TangentSpace) -> FloatDual:
     """A Python float with a tangent."""
-    x = FloatDual()  # type: ignore[call-arg]
+    x: FloatDual = FloatDual()
     x.value = value
     x.raw = raw
     x.space = space
@@ -366,7 +367,7 @@ def float_dual(value: float, raw: float, space: TangentSpace) -> FloatDual:
 
 def float64_dual(value: np.float64, raw: float, space: TangentSpace) -> Float64Dual:
     """A NumPy float64 with a tangent."""
-    x = Float64Dual()  # type: ignore[call-arg]
+    x: Float64Dual = Float64Dual()
     x.value = value
     x.raw = raw
     x.space = space
@@ -377,7 +378,7 @@ def make(value: Any, raw: Tangent, space: TangentSpace) -> Dual:
     """A dual number of the class that fits."""
     kind = type(value)
     if space.scalar_floats and (kind is np.float64 or kind is float):
-        of_floats: Any = float_dual if kind is float else float64_dual
+        of_floats: Callable[[Any, float, TangentSpace], Dual] = float_dual if kind is float else float64_dual
         if type(raw) is float:
             return of_floats(value, raw, space)
         if raw is None or isinstance(raw, (float, int)):
@@ -392,7 +393,7 @@ def make(value: Any, raw: Tangent, space: TangentSpace) -> Dual:
 def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:
     """Value and tangent of a dual that is built by hand."""
     for name, x in (("value", value), ("tangent", tangent)):
-        if isinstance(x, (np.ndarray, list, tuple)) or getattr(x, "ndim", 0):
+        if isinstance(x, (np.ndarray, list, tuple)) or np.ndim(x):
             raise TypeError(f"Dual takes numbers, and its {name} is an array: use DualArray(value, tangent)")
         if isinstance(x, AnyDual):
             raise TypeError("Dual takes plain numbers; for derivatives of derivatives nest dualdiff.derivative")

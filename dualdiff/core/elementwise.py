@@ -300,6 +300,12 @@ def _apply_out(rule: Rule, function: Callable[..., Any], inputs: tuple[Any, ...]
     if target is None:
         return apply(rule, function, *inputs, **options)
     where = options.get("where", True)
+    if type(target) is np.ndarray and target.dtype == object:
+        # The elements of an object array are duals themselves; NumPy makes them by calls without options.
+        np.copyto(target, np.asarray(apply(rule, function, *inputs), dtype=object), where=where)
+        return target
+    if isinstance(target, Dual):
+        raise TypeError(f"numpy.{rule.name} stores its result in arrays, and out is a dual number")
     space, values, tangents = _taken_apart(inputs)
     if where is not True:
         options["out"] = _aside(target, space, values)

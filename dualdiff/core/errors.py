@@ -48,9 +48,7 @@ def lost_number(conversion: str, instead: str) -> LostDerivativeError:
 
 def plain_target(what: str) -> LostDerivativeError:
     """The error for writing duals into an array of plain numbers."""
-    return LostDerivativeError(
-        f"{what} holds plain numbers and cannot take the derivative of a dual: {_COLLECT}"
-    )
+    return LostDerivativeError(f"{what} holds plain numbers and cannot take the derivative of a dual: {_COLLECT}")
 
 
 def no_rule(name: str, detail: str = "") -> NoRuleError:

@@ -103,7 +103,8 @@ def input_leaf(x: Any, operator: str, alone: bool) -> Any:
         raise TypeError(f"{operator}: x has the type {type(x).__name__}; numbers, arrays, tuples and dicts are needed")
     if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap):
         raise TypeError(
-            f"{operator}: x is a {type(x).__name__}, whose own rules of arithmetic dual numbers do not know; pass a plain "
+            f"{operator}: x is a {type(x).__name__}, whose own rules of arithmetic dual numbers do not know; pass a "
+            "plain "
             "array, such as np.asarray(x) if they do not matter"
         )
     array = np.asarray(x)

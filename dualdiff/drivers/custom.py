@@ -121,6 +121,9 @@ class _Row:
         if partial is None:
             return None
         c = operand(partial(*values, **self.kwargs))
+        if isinstance(c, np.ndarray):
+            # It may be a buffer that the partial fills anew in each call.
+            c = c.copy()
         if not isinstance(c, AnyDual):
             kind = np.asarray(c).dtype.kind
             if kind not in "iufc" or (kind == "c" and not np.iscomplexobj(result)):

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from dualdiff.core.array import DualArray
+from dualdiff.drivers.engines import engine_for
 from dualdiff.drivers.forms import derived
-from dualdiff.drivers.passes import Inputs, Outputs, check_chunk_size, dense_passes, directions_last, dtype_of, refuse_conjugates
+from dualdiff.drivers.passes import (
+    Inputs,
+    Outputs,
+    check_chunk_size,
+    dense_passes,
+    directions_last,
+    dtype_of,
+    refuse_conjugates,
+)
 from dualdiff.drivers.reverse import FORWARD_UP_TO, check_mode, pulled
 
 
@@ -69,6 +79,8 @@ def gradient(
     >>> gradient(lambda p: p["a"] * p["b"], {"a": 2.0, "b": 5.0})
     {'a': np.float64(5.0), 'b': np.float64(2.0)}
     """
+    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
+        return engine.gradient("gradient", f, args, argnum, chunk_size, mode, has_aux, batch_dims)[1]
     options: dict[str, Any] = {
         "argnum": argnum,
         "chunk_size": chunk_size,
@@ -101,6 +113,8 @@ def value_and_gradient(
     >>> value_and_gradient(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
     """
+    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
+        return engine.gradient("value_and_gradient", f, args, argnum, chunk_size, mode, has_aux, batch_dims)
     options: dict[str, Any] = {
         "argnum": argnum,
         "chunk_size": chunk_size,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from dualdiff.drivers import gradient, jacobian
+from dualdiff.drivers.engines import engine_for
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.sparse import prepared, reverse_alone
 
@@ -37,9 +39,10 @@ def hessian(
         How the gradient is taken that is differentiated forwards; see `gradient`.
     sparse : False, True, or a pattern
         True: the Hessian as a sparse matrix, in one pass that follows which numbers of x each part of the gradient
-        depends on.  A pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a matrix of booleans; the mirror
-        image of each entry is added): the same by Hessian-vector products, along few directions from a star colouring.
-        ``hessian(f, sparse=pattern)`` finds those once, for any number of x, and may be shared by threads.
+        depends on.  A pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a matrix of booleans; the
+        mirror image of each entry is added): the same by Hessian-vector products along few directions, one for each
+        colour of a star colouring.  ``hessian(f, sparse=pattern)`` looks for few colours once, for any number of x, and
+        may be shared by threads.
     check : bool
         Compare the pattern with the entries that the Hessian has, at the cost of ``sparse=True`` more.
     has_aux : bool
@@ -63,8 +66,8 @@ def hessian(
 
     Notes
     -----
-    The forward Jacobian of the gradient.  With a forward gradient ceil(n / chunk_size)**2 calls of f on duals nested two
-    deep; with a reverse one (forward over reverse) ceil(n / chunk_size).
+    The forward Jacobian of the gradient.  With a forward gradient ceil(n / chunk_size)**2 calls of f on duals nested
+    two deep; with a reverse one (forward over reverse) ceil(n / chunk_size).
 
     Examples
     --------
@@ -73,6 +76,8 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
+    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
+        return engine.hessian("hessian", f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims)[2]
     options: dict[str, Any] = {
         "argnum": argnum,
         "chunk_size": chunk_size,
@@ -110,6 +115,9 @@ def value_gradient_and_hessian(
     (np.float64(6.0), array([2., 3.]), array([[0., 1.],
            [1., 0.]]))
     """
+    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
+        name = "value_gradient_and_hessian"
+        return engine.hessian(name, f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims)
     options: dict[str, Any] = {
         "argnum": argnum,
         "chunk_size": chunk_size,

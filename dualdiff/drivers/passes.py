@@ -14,6 +14,7 @@ from dualdiff.core.dual import AnyDual, Dual, make
 from dualdiff.core.errors import NotHolomorphicError, expired
 from dualdiff.drivers.containers import flatten, input_leaf, output_leaf
 from dualdiff.tangents.dense import Dense
+from dualdiff.tangents.pattern import Memory
 from dualdiff.tangents.recorded import Program, Recorded
 from dualdiff.tangents.single import Single
 from dualdiff.tangents.space import TangentSpace
@@ -58,6 +59,8 @@ class Inputs:
         self.core_shapes = [shape[batch_dims:] for shape in self.shapes]
         self.sizes = [math.prod(shape) for shape in self.core_shapes]
         self.size = sum(self.sizes)
+        #: How many numbers the largest intermediate has, where that is known.
+        self.largest = 0
         self.is_complex = any(dtype_of(leaf).kind == "c" for leaf in self.leaves)
 
     def _take_batch(self, batch_dims: int) -> None:
@@ -85,7 +88,7 @@ class Inputs:
     def chunks(self, chunk_size: int | None, directions: int) -> Iterator[tuple[int, int]]:
         """The ranges of directions of each pass; one empty pass if there are none."""
         if chunk_size is None:
-            weight = sum(map(_weight, self.leaves))
+            weight = max(self.largest, sum(map(_weight, self.leaves)))
             chunk_size = max(CHUNK_AT_LEAST, CHUNK_ELEMENTS // max(weight, 1))
             # Passes of even size cost the same number of calls and less memory.
             passes = -(-directions // chunk_size)
@@ -249,22 +252,31 @@ def dense_passes(
 
     With ``imaginary`` also along i times each unit direction, at the end.
     """
+    are_units = directions is None
     directions = directions or inputs.units(imaginary)
     for start, stop in inputs.chunks(chunk_size, directions.total):
         tag = tags.start()
         try:
             space = Dense(tag, stop - start, conjugates)
-            outputs = Outputs(inputs, space, *inputs.call(inputs.seeded(space, directions.rows(start, stop))))
+            leaves = inputs.seeded(space, directions.rows(start, stop))
+            if are_units and stop - start == inputs.size and len(leaves) == 1 == len(inputs.shapes[0]):
+                space.units = leaves[0].raw
+            outputs = Outputs(inputs, space, *inputs.call(leaves))
         finally:
             tags.end(tag)
         yield start, stop, outputs
 
 
-def sparse_pass(inputs: Inputs, conjugates: str = "allowed", pattern_only: bool = False) -> Outputs:
-    """One call of f along all unit directions at once; with ``pattern_only`` without the numbers."""
+def sparse_pass(
+    inputs: Inputs, conjugates: str = "allowed", pattern_only: bool = False, memory: Memory | None = None
+) -> Outputs:
+    """One call of f along all unit directions at once; with ``pattern_only`` without the numbers.
+
+    A lasting memory spares passes along the path of an earlier one the work on structures.
+    """
     tag = tags.start()
     try:
-        space = Sparse(tag, inputs.size, conjugates, pattern_only)
+        space = Sparse(tag, inputs.size, conjugates, pattern_only, memory)
         leaves, first = [], 0
         for leaf, size in zip(inputs.leaves, inputs.sizes, strict=True):
             leaves.append(_dual(leaf, space.seed(first, size, dtype_of(leaf)), space))

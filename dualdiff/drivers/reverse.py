@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -29,12 +30,13 @@ def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], A
     outputs, program = recorded_pass(inputs, conjugates)
     check(inputs, outputs)
     value, t = outputs.values[0], outputs.tangents[0]
-    if np.iscomplexobj(value) and outputs.space.conjugates == "used":
+    shape, dtype = outputs.shape(0), dtype_of(value)
+    is_complex = dtype.kind == "c"
+    if is_complex and outputs.space.conjugates == "used":
         raise refuse_conjugates(inputs.operator)
     if t is None:
         return outputs, filled(inputs, [None] * len(inputs.leaves))
-    is_complex = np.iscomplexobj(value)
-    one = np.ones(outputs.shape(0), dtype_of(value))[()]
+    one = np.ones(shape, dtype) if shape else dtype.type(1)
     found = program.pull([one], consume=not is_complex)
     if is_complex and not all(dtype_of(leaf).kind == "c" for leaf in inputs.leaves):
         # A cotangent pairs as a real part, which for real x leaves the imaginary part of the slope to a second pull.
@@ -59,8 +61,10 @@ def filled(inputs: Inputs, leaves: list[Any]) -> list[Any]:
         if getattr(found, "shape", ()) != shape:
             found = np.broadcast_to(found, shape)
         if isinstance(found, np.ndarray):
-            is_array = isinstance(leaf, (np.ndarray, DualArray))
-            found = found[()] if not is_array else np.array(found, np.result_type(found, dtype))
+            if not isinstance(leaf, (np.ndarray, DualArray)):
+                found = found[()]
+            elif found.dtype != dtype or not found.flags.writeable:
+                found = np.array(found, np.result_type(found, dtype))
         elif isinstance(found, float):
             found = dtype.type(found)
         result.append(found)
@@ -76,11 +80,12 @@ def pulled_rows(inputs: Inputs, outputs: Outputs, program: Program, chunk_size: 
         ]
         return filled(inputs, program.pull(cotangents))
 
-    real = _rows(inputs, outputs, pull, chunk_size)
+    largest = max((math.prod(node.shape) for node in program.nodes), default=0)
+    real = _rows(inputs, outputs, pull, chunk_size, largest)
     if any(dtype_of(value).kind == "c" for value in outputs.values) and not all(
         dtype_of(leaf).kind == "c" for leaf in inputs.leaves
     ):
-        imaginary = _rows(inputs, outputs, lambda *w: pull(*w, by=-1j), chunk_size)
+        imaginary = _rows(inputs, outputs, lambda *w: pull(*w, by=-1j), chunk_size, largest)
         for blocks, others, value in zip(real, imaginary, outputs.values, strict=True):
             for i, leaf in enumerate(inputs.leaves):
                 if dtype_of(value).kind == "c" and dtype_of(leaf).kind != "c":
@@ -88,10 +93,11 @@ def pulled_rows(inputs: Inputs, outputs: Outputs, program: Program, chunk_size: 
     return real
 
 
-def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None) -> list[list[Any]]:
+def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, largest: int) -> list[list[Any]]:
     """The Jacobian of the pull in real weights, with the axes of the results of f before those of x."""
     zeros = tuple(np.zeros(outputs.shape(j), _real(dtype_of(v))) for j, v in enumerate(outputs.values))
     weights = Inputs(inputs.operator, lambda w: tuple(pull(*w)), (zeros,), 0, batch_dims=inputs.batch_dims)
+    weights.largest = largest
     parts: list[list[Any]] = [[] for _ in inputs.leaves]
     for _, _, cotangents in dense_passes(weights, chunk_size):
         for part, t in zip(parts, cotangents.reads(), strict=True):

@@ -38,9 +38,9 @@ def jacobian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any
     -----
     One call of f.  An entry that is missing is zero for all x for which f takes the same path; the pattern holds there
     whatever the values of x are, also where a derivative happens to be zero.  Where f branches on x the pattern is that
-    of the branch taken.  ``np.where``, ``np.max``, ``np.sort`` and their like depend on what they chose; ``np.maximum``,
-    ``np.minimum`` and ``np.clip`` on both sides.  Step functions (``np.sign``, ``np.floor``, comparisons) depend on
-    nothing.
+    of the branch taken.  ``np.where``, ``np.max``, ``np.sort`` and their like depend on what they chose;
+    ``np.maximum``, ``np.minimum`` and ``np.clip`` on both sides.  Step functions (``np.sign``, ``np.floor``,
+    comparisons) depend on nothing.
 
     Examples
     --------
@@ -82,7 +82,8 @@ def hessian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
     Notes
     -----
     One call of f, in reverse mode: the pattern of the Jacobian of the gradient.  It holds as far as that of
-    `jacobian_sparsity` does.
+    `jacobian_sparsity` does, except at points where a second derivative of an elementwise function does not exist
+    (``np.hypot`` and ``**`` at two zeros), so better not at x = 0.
 
     Examples
     --------

@@ -7,7 +7,7 @@ take places (of bins, knots, order statistics) from the values alone, and sums i
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from dualdiff.core.array import disown, operand, wrap
 from dualdiff.core.dual import AnyDual, leading_space, same_call
 from dualdiff.core.errors import lost
-from dualdiff.rules.support import implements, into, shape_of
+from dualdiff.rules.support import duals_in, implements, into, shape_of
 from dualdiff.tangents.space import TangentSpace
 
 Function = Callable[..., Any]
@@ -58,7 +58,7 @@ def evaluated(function: Function, composition: Function, *args: Any, **kwargs: A
     """The value of ``function(*args, **kwargs)`` with the tangent of ``composition(*args, **kwargs)``."""
     args = tuple(map(arrayed, args))
     kwargs = {name: arrayed(x) for name, x in kwargs.items()}
-    duals = list(duals_in((*args, *kwargs.values())))
+    duals = duals_in((args, kwargs))
     space = leading_space(duals)
     own = [d for d in duals if same_call(d.space, space)]
     value = function(*(_value(x, space) for x in args), **{name: _value(x, space) for name, x in kwargs.items()})
@@ -69,20 +69,9 @@ def evaluated(function: Function, composition: Function, *args: Any, **kwargs: A
     return _joined(function.__name__, value, found, space, own)
 
 
-def duals_in(x: Any) -> Iterator[AnyDual]:
-    """The duals in an argument, which may be a sequence."""
-    if isinstance(x, AnyDual):
-        yield x
-    elif isinstance(x, (list, tuple)):
-        for e in x:
-            yield from duals_in(e)
-    elif isinstance(x, np.ndarray) and x.dtype == object:
-        yield from duals_in(x.ravel().tolist())
-
-
 def arrayed(x: Any) -> Any:
     """Sequences of numbers with duals among them as dual arrays; of arrays of different lengths, each by itself."""
-    if not isinstance(x, (list, tuple, np.ndarray)) or next(duals_in(x), None) is None:
+    if not isinstance(x, (list, tuple, np.ndarray)) or not duals_in(x):
         return x
     try:
         return operand(x)

@@ -37,7 +37,8 @@ class Convolution(NamedMap):
         return transposed
 
     def lasting(self, copied: Callable[[Any], Any]) -> LinearMap:
-        return Convolution(copied(self.operands[0]), *self.in_shape, self._start, *self.out_shape)
+        (n,), (length,) = self.in_shape, self.out_shape
+        return Convolution(copied(self.operands[0]), n, self._start, length)
 
     def entries(self) -> tuple[Any, Any, Any]:
         (v,), (n,), (length,) = self.operands, self.in_shape, self.out_shape

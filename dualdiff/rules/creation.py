@@ -10,7 +10,7 @@ from dualdiff.core.array import DualArray, operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import plain_target
 from dualdiff.core.registry import CREATORS
-from dualdiff.rules.support import implements, plain_values, shape_of
+from dualdiff.rules.support import duals_in, implements, plain_values, shape_of
 
 
 def buffer(value: Any, likes: Any) -> Any:
@@ -26,21 +26,8 @@ def buffer(value: Any, likes: Any) -> Any:
     return value
 
 
-def _duals(like: Any) -> list[Any]:
-    """The duals in ``like``, which may be nested tuples, lists and dicts."""
-    if isinstance(like, AnyDual):
-        return [like]
-    if isinstance(like, dict):
-        return [d for item in like.values() for d in _duals(item)]
-    if isinstance(like, (tuple, list)):
-        return [d for item in like for d in _duals(item)]
-    if isinstance(like, np.ndarray) and like.dtype == object:
-        return [d for item in like.flat for d in _duals(item)]
-    return []
-
-
 def _made(maker: Any, shape: Any, like: Any, dtype: Any, *args: Any, **options: Any) -> Any:
-    duals = _duals(like)
+    duals = duals_in(like)
     if dtype is None:
         dtype = np.result_type(*(plain_values(d) for d in duals)) if duals else _plain_dtype(like)
     return buffer(maker(shape, *args, dtype=dtype, **options), duals)
@@ -147,7 +134,7 @@ def full_like(
     *,
     device: Any = None,
 ) -> Any:
-    made = np.empty_like(plain_values(a), dtype=dtype, order=order, shape=shape)  # type: ignore[call-overload]
+    made = np.empty_like(plain_values(a), dtype=dtype, order=order, shape=shape)
     if made.dtype.kind not in "fc":
         made[...] = fill_value
         return made
@@ -188,14 +175,16 @@ def _array_with_like(name: str) -> Any:
         args = args[1:]
         if not isinstance(given, AnyDual):
             # A copy, so that no plain array takes part in what is written into a dual one.
-            made = np.array(function(given, *args, **kwargs))
+            made: Any = np.array(function(given, *args, **kwargs))
             return buffer(made, [like]) if made.dtype.kind in "fc" else made
         shown = function(plain_values(given), *args, **kwargs)
         made = given if shown.dtype == given.dtype else given.astype(shown.dtype)
         if shown.shape != shape_of(made):
             made = np.reshape(made, shown.shape)
-        copies = name == "array" and kwargs.get("copy", True)
-        return np.copy(made, order=kwargs.get("order", "K")) if copies else made
+        if np.may_share_memory(shown, plain_values(made)):
+            return made
+        flags = shown.flags
+        return np.copy(made, order="F" if flags.fnc else "C" if flags.c_contiguous else "K")
 
     return implementation
 

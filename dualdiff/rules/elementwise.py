@@ -17,7 +17,7 @@ from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.elementwise import apply
 from dualdiff.rules import integrals
-from dualdiff.rules.table import REALS, Interval, Kind, Row
+from dualdiff.rules.table import NAMES, REALS, Interval, Kind, Row
 
 #: Constants that partials may name.
 CONSTANTS = {
@@ -27,6 +27,8 @@ CONSTANTS = {
     "LOG2E": 1 / math.log(2.0),
     "LOG10E": 1 / math.log(10.0),
 }
+
+NAMES.update(CONSTANTS)
 
 #: The table, by NumPy's names.
 ROWS: dict[str, Row] = {}
@@ -49,6 +51,7 @@ def row(
     intervals = domain if isinstance(domain[0], tuple) else (domain,) * len(partials)
     name = name or ufunc.__name__
     ROWS[name] = Row(name, ufunc, partials, kind, intervals, **more)
+    NAMES[name] = ufunc
 
 
 def own(name: str, implementation: Callable[..., Any], *partials: str | None, **more: Any) -> None:

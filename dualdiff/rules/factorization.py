@@ -84,7 +84,7 @@ class Factored:
 def _lapack() -> Any:
     """SciPy's way to LAPACK, or None where SciPy is not installed."""
     try:
-        from scipy.linalg import get_lapack_funcs  # type: ignore[import-untyped]
+        from scipy.linalg import get_lapack_funcs
     except ImportError:
         return None
     return get_lapack_funcs

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,7 @@ def comparison(name: str, symbol: str) -> Callable[..., Any]:
     )
 
 
+@cache
 def public(name: str) -> Callable[..., Any]:
     """The public function of a row: for floats through ``math``, for arrays and duals through NumPy."""
     row = ROWS[name]

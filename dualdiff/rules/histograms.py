@@ -98,8 +98,8 @@ def _histogramdd(sample: Any, bins: Any, range: Any, density: Any, weights: Any)
     outside = np.any([p == n for p, n in zip(places, counts, strict=True)], axis=0)
     size = math.prod(counts)
     inside = [np.where(outside, 0, p) for p in places]
-    places = np.where(outside, size, np.ravel_multi_index(inside, counts))
-    found = _added(places, np.ones(len(sample)) if weights is None else operand(weights), size).reshape(counts)
+    joint = np.where(outside, size, np.ravel_multi_index(inside, counts))
+    found = _added(joint, np.ones(len(sample)) if weights is None else operand(weights), size).reshape(counts)
     if density:
         total = np.sum(found)
         for i, edge in enumerate(edges):

@@ -70,9 +70,7 @@ def _comparison(name: str) -> Callable[..., Any]:
         elif isinstance(other, (str, bytes, type(None))) or callable(other):
             return NotImplemented
         answer = op(self.value, other)
-        if self.space.traces:
-            self.space.compare(COMPARISONS[name], (self, other), answer)
-        return answer
+        return self.space.compare(COMPARISONS[name], (self, other), answer) if self.space.traces else answer
 
     return method
 

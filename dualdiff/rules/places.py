@@ -50,7 +50,7 @@ def sort_complex(a: Any) -> Any:
     return np.sort(operand(a), axis=-1)
 
 
-# -- more or fewer elements ----------------------------------------------------------------------------------------------
+# -- more or fewer elements --------------------------------------------------------------------------------------------
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     """Elements of the one between those of the other, which are cast to the dtype of the first."""
@@ -81,7 +81,7 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     return filt[key] if axes else filt
 
 
-# -- grids and windows -----------------------------------------------------------------------------------------------------
+# -- grids and windows -------------------------------------------------------------------------------------------------
 @implements(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     """Each along its own axis, and repeated along the others."""
@@ -122,7 +122,7 @@ def sliding_window_view(
     return rearranged(np.lib.stride_tricks.sliding_window_view, [x], params, {"axis": "axis"})
 
 
-# -- functions applied to parts ------------------------------------------------------------------------------------------
+# -- functions applied to parts ----------------------------------------------------------------------------------------
 @implements(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """The results side by side, their axes in the place of the one that they were computed from."""

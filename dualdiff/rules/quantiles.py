@@ -1,7 +1,7 @@
 """Medians, quantiles and percentiles, by all methods.
 
-Between which two elements a quantile lies, and how far from the lower one, NumPy itself tells: it is the quantile of the
-numbers 0, 1, 2, ... in place of the sorted elements.
+Between which two elements a quantile lies, and how far from the lower one, NumPy itself tells: it is the quantile of
+the numbers 0, 1, 2, ... in place of the sorted elements.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _between(
     lower = np.clip(np.floor(places).astype(np.intp), 0, np.maximum(count - 2, 0))
     gamma = places - lower
     if isinstance(q, AnyDual) and options["method"] in _CONTINUOUS:
-        gamma = gamma + _moved(q / scale, count, *_CONTINUOUS[options["method"]], len(rest))
+        gamma = gamma + _moved(np.divide(q, scale), count, *_CONTINUOUS[options["method"]], len(rest))
     low, high = (_taken(a, order, p) for p in (lower, np.minimum(lower + 1, order.shape[-1] - 1)))
     found = low + gamma * (high - low)
     return np.reshape(found, several + kept) if keepdims and keepdims is not _NO else found

@@ -63,11 +63,13 @@ def _summed(operands: Operands, axis: Any, out_shape: Shape, where: Any = _NO, w
     if t is None:
         return []
     with np.errstate(all="ignore"):
-        if weights is not None:
+        is_number = isinstance(weights, float)
+        if weights is not None and not is_number:
             t = space.scale(t, weights, shape, shape)
         if where is not _NO and where is not None and where is not True:
             t = space.scale(t, np.broadcast_to(plain_values(where), shape) * 1.0, shape, shape)
-        return [space.sum(t, _reduced(axis, len(shape)), shape, out_shape)]
+        t = space.sum(t, _reduced(axis, len(shape)), shape, out_shape)
+        return [space.scale(t, weights, out_shape, out_shape) if is_number else t]
 
 
 def _started(operands: Operands, weights: Any, out_shape: Shape) -> list[Any]:
@@ -80,7 +82,7 @@ def _count(shape: Shape, axis: Any, where: Any) -> Any:
     """How many elements are reduced into each element of the result (with the axes kept)."""
     axes = _reduced(axis, len(shape))
     if where is _NO or where is None or where is True:
-        return np.prod([shape[i] for i in axes], dtype=float)
+        return np.float64(math.prod(shape[i] for i in axes))
     return np.sum(np.broadcast_to(plain_values(where), shape), axis=axes, keepdims=True).astype(float)
 
 
@@ -215,10 +217,11 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
     operands = Operands(a)
     value = np.cumprod(operands.values[0], axis=axis, **_given(dtype=dtype))
     moved = np.moveaxis(operand(a), axis, 0)
-    parts = list(moved[:1])
+    parts: list[Any] = list(moved[:1])
     for factor in moved[1:]:
         parts.append(parts[-1] * factor)
-    tangent = np.moveaxis(np.stack(parts), 0, axis).raw if parts else None
+    joined: Any = np.moveaxis(np.stack(parts), 0, axis) if parts else value
+    tangent = getattr(joined, "raw", None)
     return into(out, operands.result(value, [] if tangent is None else [tangent]))
 
 

@@ -1,4 +1,4 @@
-"""The functions of ``numpy.polynomial`` that see duals; the others are compositions of arithmetic that works on them."""
+"""The functions of ``numpy.polynomial`` that meet duals; the others compute with them, number by number."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def polyval2d(x: Any, y: Any, c: Any) -> Any:
 def polygrid2d(x: Any, y: Any, c: Any) -> Any:
     """The same for each pair of an x and a y."""
     x, y = operand(x), operand(y)
-    return polyval2d(*np.broadcast_arrays(np.reshape(x, np.shape(x) + (1,) * np.ndim(y)), y), c)
+    x, y = np.broadcast_arrays(np.reshape(x, np.shape(x) + (1,) * np.ndim(y)), y)
+    return polyval2d(x, y, c)
 
 
 for _function in (polyval2d, polygrid2d):

@@ -41,7 +41,7 @@ def _values(*arrays: Any) -> Any:
     return operands.operands, operands.values
 
 
-# -- distinct elements ---------------------------------------------------------------------------------------------------
+# -- distinct elements -------------------------------------------------------------------------------------------------
 @implements(np.unique)
 def unique(
     ar: Any,
@@ -75,8 +75,8 @@ def _standard(name: str) -> None:
 
     def implementation(x: Any) -> Any:
         ((x,), (values,)) = _values(x)
-        found = function(values)
-        return found._replace(values=_from(found.values, [x])) if isinstance(found, tuple) else _from(found, [x])
+        found: Any = function(values)
+        return found._replace(values=_from(found.values, [x])) if hasattr(found, "_fields") else _from(found, [x])
 
     implements(function)(implementation)
 
@@ -85,7 +85,7 @@ for _name in ("unique_all", "unique_counts", "unique_inverse", "unique_values"):
     _standard(_name)
 
 
-# -- two sets --------------------------------------------------------------------------------------------------------------
+# -- two sets ----------------------------------------------------------------------------------------------------------
 @implements(np.union1d)
 def union1d(ar1: Any, ar2: Any) -> Any:
     """The distinct elements of both."""

@@ -10,7 +10,6 @@ from dualdiff.core.array import DualArray, operand, wrap
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import no_rule, plain_target
 from dualdiff.rules.support import (
-    Operands,
     axes_of,
     axis_of,
     implements,
@@ -55,7 +54,7 @@ def reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None
 
 
 @implements(np.ravel)
-def ravel(a: Any, order: str = "C") -> Any:
+def ravel(a: Any, order: Any = "C") -> Any:
     a = operand(a)
     return _read_in_order(a, (a.size,), order, lambda v: np.ravel(v, order))
 
@@ -211,8 +210,6 @@ def hsplit(ary: Any, indices_or_sections: Any) -> Any:
     return split(ary, indices_or_sections, 1 if operand(ary).ndim > 1 else 0)
 
 
-
-
 @implements(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> Any:
     if operand(ary).ndim < 2:
@@ -225,7 +222,6 @@ def dsplit(ary: Any, indices_or_sections: Any) -> Any:
     if operand(ary).ndim < 3:
         raise ValueError("dsplit only works on arrays of 3 or more dimensions")
     return split(ary, indices_or_sections, 2)
-
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> Any:

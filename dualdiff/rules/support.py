@@ -22,6 +22,7 @@ __all__ = [
     "axes_of",
     "axis_of",
     "by_value",
+    "duals_in",
     "implements",
     "into",
     "plain_values",
@@ -171,6 +172,19 @@ def plain_values(x: Any) -> Any:
     if isinstance(x, (list, tuple)) and not hasattr(x, "_fields"):
         return type(x)(plain_values(e) for e in x)
     return x
+
+
+def duals_in(x: Any) -> list[AnyDual]:
+    """The duals in an argument, which may be nested tuples, lists and dicts."""
+    if isinstance(x, AnyDual):
+        return [x]
+    if isinstance(x, dict):
+        return [d for item in x.values() for d in duals_in(item)]
+    if isinstance(x, (tuple, list)):
+        return [d for item in x for d in duals_in(item)]
+    if isinstance(x, np.ndarray) and x.dtype == object:
+        return [d for item in x.flat for d in duals_in(item)]
+    return []
 
 
 def into(out: Any, result: Any, casting: Any = "same_kind") -> Any:

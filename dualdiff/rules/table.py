@@ -89,7 +89,7 @@ class Row:
             # Reading texts takes Python's parser, which is slow to import: not before it is needed.
             from dualdiff.rules.texts import bind, constant, lazily
 
-            function = self._bound[text] = constant(text) or bind(lazily(text), self.arity, _general())
+            function = self._bound[text] = constant(text) or bind(lazily(text), self.arity, NAMES)
         if not callable(function):
             return function
         # Python's numbers raise where NumPy's give inf or nan, and powers of negative ones turn complex where NumPy's
@@ -118,20 +118,6 @@ def _is_complex(x: Any) -> bool:
     return kind is complex or getattr(getattr(x, "dtype", None), "kind", "f") == "c"
 
 
-_GENERAL: dict[str, Any] = {}
-
-
-def _general() -> dict[str, Any]:
-    """Names for numbers, arrays and duals alike: NumPy's functions, which dispatch."""
-    if not _GENERAL:
-        from dualdiff.rules.elementwise import CONSTANTS, ROWS
-
-        _GENERAL.update({name: row.ufunc for name, row in ROWS.items()})
-        _GENERAL.update(CONSTANTS)
-        _GENERAL.update(where=_where, both=_both)
-    return _GENERAL
-
-
 def _where(condition: Any, a: Any, b: Any) -> Any:
     """``np.where`` of values given or to be computed, which leaves numbers numbers."""
     if not getattr(condition, "ndim", 0):
@@ -150,3 +136,8 @@ def _both(condition: Any, other: Any) -> Any:
 
 def _now(x: Any) -> Any:
     return x() if callable(x) else x
+
+
+#: What the names in partials mean for numbers, arrays and duals alike: NumPy's functions, which dispatch, and
+#: constants.  Rows add themselves.
+NAMES: dict[str, Any] = {"where": _where, "both": _both}

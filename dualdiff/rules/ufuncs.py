@@ -272,7 +272,7 @@ class _Revealing:
 
 
 #: NumPy has no public name for the ufunc behind ``np.clip`` and the method ``clip`` of arrays.
-CLIP: Any = np.zeros(()).clip(_Revealing(), _Revealing())  # type: ignore[call-overload]
+CLIP: Any = np.zeros(()).clip(_Revealing(), _Revealing())
 
 
 def install() -> None:

@@ -18,11 +18,13 @@ from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
 class Dense(TangentSpace):
     """Tangents along N directions, which stand on the first axis, before batch axes too."""
 
-    __slots__ = ("directions",)
+    __slots__ = ("directions", "units")
 
     def __init__(self, tag: int, directions: int, conjugates: str = "allowed") -> None:
         super().__init__(tag, conjugates)
         self.directions = directions
+        # The seeds, if they are all unit directions of one vector, in order: what a linear map makes of them is known.
+        self.units: Any = None
 
     def _arguments(self) -> tuple[Any, ...]:
         return self.tag, self.directions, self.conjugates
@@ -112,7 +114,8 @@ class Dense(TangentSpace):
         return np.sum(t, axis=tuple(a + 1 for a in axes)).reshape((self.directions, *out_shape))
 
     def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Tangent:
-        return linear(t)
+        found = linear.matrix() if t is self.units else None
+        return linear(t) if found is None else found
 
     def conj(self, t: Tangent, part: str, shape: Shape) -> Tangent:
         return getattr(np, part)(t)
@@ -137,10 +140,6 @@ class Dense(TangentSpace):
 
     def may_have_nan(self, t: Tangent) -> bool:
         return may_have_nan(t)
-
-    def is_new(self, t: Tangent, c: Any) -> bool:
-        # Expanded tangents are views.
-        return type(t) is np.ndarray and t.base is None
 
     def own(self, t: Tangent | None, like: Any) -> Tangent:
         if t is None:

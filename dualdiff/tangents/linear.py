@@ -31,6 +31,10 @@ class LinearMap(ABC):
     def __call__(self, t: Any) -> Any:
         """Apply to an array of shape ``(..., *in_shape)``; the result is ``(..., *out_shape)``."""
 
+    def matrix(self) -> Any:
+        """What the map makes of the unit vectors, one after the other, where that is at hand; else None."""
+        return None
+
     @property
     @abstractmethod
     def transpose(self) -> LinearMap:
@@ -136,6 +140,13 @@ class Contraction(LinearMap):
         if is_pair:
             return contract_pair(subscripts[0], operands[0], subscripts[1], operands[1], output)
         return np.einsum(",".join(subscripts) + "->" + output, *operands, optimize=len(operands) > 2)
+
+    def matrix(self) -> Any:
+        letter, other = self.inputs[self.position], self.inputs[1 - self.position] if len(self.inputs) == 2 else ""
+        if len(letter) != 1 or sorted(letter + self.output) != sorted(set(other)) or len(set(other)) < len(other):
+            return None
+        # A copy: the operand belongs to somebody else.
+        return np.copy(self.operands[1 - self.position].transpose([other.index(c) for c in letter + self.output]), "C")
 
     @property
     def transpose(self) -> LinearMap:

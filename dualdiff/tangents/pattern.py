@@ -8,6 +8,7 @@ choice of rows) is kept with them as long as they live.
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,8 +18,9 @@ from dualdiff.core.extras import load
 
 #: Below so many entries sorting keys is faster than the overhead of a SciPy matrix.
 FEW = 4000
-#: So many choices of rows are remembered with a pattern.
-REMEMBERED = 8
+#: So many patterns are kept alive within a pass, and so many entries from pass to pass.
+FEW_PATTERNS = 8
+MANY_ENTRIES = 2**24
 
 
 def scipy_sparse() -> Any:
@@ -83,6 +85,13 @@ class Pattern:
         indptr = np.zeros(shape[0] + 1, dtype)
         np.cumsum(np.bincount(rows, minlength=shape[0]), out=indptr[1:])
         return cls(indptr, indices.astype(dtype, copy=False), shape[1])
+
+    def __reduce__(self) -> Any:
+        return Pattern, (self.indptr, self.indices, self.columns, self._width)
+
+    def copy(self) -> Pattern:
+        """The same pattern on memory of its own."""
+        return Pattern(self.indptr.copy(), self.indices.copy(), self.columns, self._width)
 
     @property
     def rows(self) -> int:
@@ -156,7 +165,7 @@ class Pattern:
     def chosen(self, index: Any) -> tuple[Pattern, Any]:
         """The pattern of the rows with these numbers (-1: an empty row), and where their entries are in this one.
 
-        The places are None where every row has as many entries: `spread` then serves better.
+        The places are None where every row has as many entries, so that whole rows can be taken.
         """
         width = self.width
         missing = len(index) > 0 and index.min() < 0
@@ -180,15 +189,18 @@ class Pattern:
         return found, places
 
     def _remembered(self, index: Any) -> Pattern | None:
-        for known, reference in self._chosen or ():
+        for known, reference in (self._chosen or {}).get(outline(index), ()):
             pattern = reference()
-            if pattern is not None and len(known) == len(index) and np.array_equal(known, index):
+            if pattern is not None and np.array_equal(known, index):
                 return pattern  # type: ignore[no-any-return]
         return None
 
     def _remember(self, index: Any, pattern: Pattern) -> None:
-        alive = [pair for pair in self._chosen or () if pair[1]() is not None]
-        self._chosen = [*alive[1 - REMEMBERED :], (index, weakref.ref(pattern))]
+        if self._chosen is None:
+            self._chosen = {}
+        known = outline(index)
+        alive = [pair for pair in self._chosen.get(known, ()) if pair[1]() is not None]
+        self._chosen[known] = [*alive, (index, weakref.ref(pattern))]
 
     # -- putting patterns together -----------------------------------------------------------------------------------
 
@@ -240,13 +252,14 @@ class Union:
     If one of the two has all entries of the other it is the union itself, so that the next addition meets it again.
     """
 
-    __slots__ = ("_found", "_marks")
+    __slots__ = ("_found", "_marks", "_places")
 
     def __init__(self, a: Pattern, b: Pattern, found: Pattern, marks: Any) -> None:
         # The marks say whose each entry is: 1 of the first alone, 2 of the second alone, 3 of both.  The two patterns
         # themselves are not kept: the cache lives in one of them.
         self._marks = marks
         self._found = None if found.size in (a.size, b.size) else found
+        self._places: dict[int, Any] = {}
 
     def pattern(self, a: Pattern, b: Pattern) -> Pattern:
         """The union, given the two patterns again."""
@@ -256,7 +269,51 @@ class Union:
 
     def places(self, which: int) -> Any:
         """The places of the entries of pattern 1 or 2."""
-        return np.flatnonzero(self._marks != 3 - which)
+        found = self._places.get(which)
+        if found is None:
+            found = self._places[which] = np.flatnonzero(self._marks != 3 - which)
+        return found
+
+    def missing(self, which: int) -> Any:
+        """Which entries of pattern 1 or 2 the other one lacks."""
+        return self._marks[self.places(which)] == which
+
+
+class Memory:
+    """Keeps patterns alive, so that what was worked out for them is found again.
+
+    In one pass it is enough to keep the last few.  A ``lasting`` memory keeps all, and tells which are alike, so that
+    another pass along the same path only has to look structures up.
+    """
+
+    def __init__(self, lasting: bool = False) -> None:
+        self._lasting = lasting
+        self._recent: deque[Pattern] = deque(maxlen=FEW_PATTERNS)
+        self._known: dict[tuple[int, ...], list[Pattern]] = {}
+        self._entries = 0
+
+    def same(self, pattern: Pattern) -> Pattern:
+        """A known pattern like this one, or this one, known from now on."""
+        if not self._lasting:
+            if pattern not in self._recent:
+                self._recent.append(pattern)
+            return pattern
+        known = self._known.setdefault((pattern.rows, pattern.columns, *outline(pattern.indices)), [])
+        for other in known:
+            if other is pattern or (
+                np.array_equal(other.indptr, pattern.indptr) and np.array_equal(other.indices, pattern.indices)
+            ):
+                return other
+        if self._entries + pattern.size <= MANY_ENTRIES:
+            self._entries += pattern.size
+            known.append(pattern)
+        return pattern
+
+
+def outline(a: Any) -> tuple[int, ...]:
+    """A few numbers that tell most arrays apart."""
+    n = len(a)
+    return (n, *a[[0, n // 3, n // 2, n - 1]].tolist()) if n else (0,)
 
 
 def index_dtype(largest: int) -> Any:

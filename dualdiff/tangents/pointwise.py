@@ -92,8 +92,7 @@ class Pointwise(TangentSpace):
         out_shape: Shape,
     ) -> Belonging:
         points = [
-            np.broadcast_to(0, shape) if t is None else self.points(t)
-            for t, shape in zip(sources, shapes, strict=True)
+            np.broadcast_to(0, shape) if t is None else self.points(t) for t, shape in zip(sources, shapes, strict=True)
         ]
         tangents = [None if t is None else t.tangent for t in sources]
         return Belonging(self.single.gather(tangents, structure, shapes, out_shape), structure(*points))

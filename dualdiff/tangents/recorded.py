@@ -13,6 +13,8 @@ import weakref
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import count
+from math import isfinite
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -69,11 +71,14 @@ class Scale(Node):
         return _expanded(product(self.c, tangents[0]), self.shape)
 
     def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
-        (parent,) = self.parents
-        assert parent is not None
+        parent: Any = self.parents[0]
         c = self.c
-        w = product(w, c, True) if spare and type(c) is np.ndarray else product(c, w)
-        if getattr(w, "shape", ()) != parent.shape:
+        kind = type(c)
+        if spare and (kind is int or kind is float) and c and isfinite(c):
+            w *= c
+        else:
+            w = product(w, c, True) if spare and kind is np.ndarray else product(c, w)
+        if parent.shape != self.shape:
             w = reduced(w, parent.shape)
         found.add(parent, w, type(w) is np.ndarray)
 
@@ -92,7 +97,6 @@ class Add(Node):
 
     def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
         for parent in self.parents:
-            assert parent is not None
             found.add(parent, w)
 
 
@@ -212,8 +216,10 @@ class Sum(Node):
         assert parent is not None
         if not parent.shape:
             return [w]
+        if len(self.axes) == len(parent.shape):
+            return [repeated(w, parent.shape)]
         kept = tuple(1 if i in self.axes else n for i, n in enumerate(parent.shape))
-        return [expanded(np.reshape(w, kept), parent.shape)]
+        return [np.broadcast_to(np.reshape(w, kept), parent.shape)]
 
 
 class Contract(Node):
@@ -269,6 +275,7 @@ class Cast(Node):
         return [_numbers.cast(w, parent.dtype, self.shape)]
 
 
+_SERIAL = attrgetter("serial")
 #: The verbs on plain tangents, for running a program forwards.
 _numbers = Single(0)
 
@@ -354,14 +361,17 @@ class Program:
 
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node | None]) -> None:
         self.inputs, self.outputs = list(inputs), list(outputs)
-        waiting = [node for node in outputs if node is not None]
-        reached = {node.serial: node for node in waiting}
+        reached: set[Any] = {None, *outputs}
+        waiting = list(reached)
+        waiting.remove(None)
         while waiting:
             for parent in waiting.pop().parents:
-                if parent is not None and parent.serial not in reached:
-                    reached[parent.serial] = parent
+                if parent not in reached:
+                    reached.add(parent)
                     waiting.append(parent)
-        self.nodes = sorted(reached.values(), key=_serial)
+        reached.remove(None)
+        self.nodes: list[Node] = sorted(reached, key=_SERIAL)
+        self._is_complex = any(dtype.kind == "c" for dtype in {node.dtype for node in self.nodes})
 
     @cached_property
     def _spent(self) -> list[list[int]]:
@@ -388,11 +398,11 @@ class Program:
         return [None if node is None else found.get(node.serial) for node in self.outputs]
 
     def pull(self, cotangents: Sequence[Any], consume: bool = False) -> list[Any]:
-        """The cotangents of the inputs: w J (None: zero).
+        """The cotangents of the inputs: w J (None: zero), arrays that are nobody else's.
 
         With ``consume`` the nodes are given up on the way, so that memory is freed as the pass goes.
         """
-        found = Cotangents(any(node.dtype.kind == "c" for node in self.nodes))
+        found = Cotangents(self._is_complex)
         for node, w in zip(self.outputs, cotangents, strict=True):
             if node is not None and w is not None:
                 found.add(node, w)
@@ -401,71 +411,71 @@ class Program:
             self.nodes, self.outputs = [], []
         else:
             nodes = nodes.copy()
+        values, ours = found.values, found.ours
         with np.errstate(all="ignore"):
             while nodes:
                 node = nodes.pop()
-                if not node.parents:
-                    continue
-                w, spare = found.take(node)
-                if w is not None:
-                    node.hand_on(w, found, spare)
-                if consume:
-                    # What else knows this node (a result, a dual that f stored away) does not keep the others alive.
-                    node.parents = ()
-        return [found.take(node)[0] for node in self.inputs]
+                serial = node.serial
+                w = values.get(serial)
+                if w is not None and node.parents:
+                    del values[serial]
+                    node.hand_on(w, found, serial in ours)
+                    if consume:
+                        # What else knows the node (a result, a dual that f stored away) does not keep others alive.
+                        node.parents = ()
+        return [found.given(node) for node in self.inputs]
 
 
 class Cotangents:
     """Cotangents of nodes, added up as they come in."""
 
+    __slots__ = ("_is_complex", "ours", "values")
+
     def __init__(self, is_complex: bool) -> None:
-        self._found: dict[int, Any] = {}
-        # The nodes whose array was made here, and so may be added into.
-        self._ours: set[int] = set()
+        self.values: dict[int, Any] = {}
+        #: The nodes whose array was made here, and so may be written into.
+        self.ours: set[int] = set()
         self._is_complex = is_complex
 
     def add(self, node: Node, w: Any, spare: bool = False) -> None:
         """One more contribution; ``spare`` says that its array is ours from now on."""
         if self._is_complex:
             w = _fitting(w, node)
-        serial = node.serial
-        known = self._found.get(serial)
+        serial, values = node.serial, self.values
+        known = values.get(serial)
         if known is None:
-            self._found[serial] = w
-            if spare:
-                self._ours.add(serial)
-        elif serial in self._ours and not hasattr(w, "lift"):
+            values[serial] = w
+        elif serial in self.ours and not hasattr(w, "lift"):
             known += w
+            return
         else:
-            self._found[serial] = known = known + w
-            if isinstance(known, np.ndarray):
-                self._ours.add(serial)
+            values[serial] = known = known + w
+            spare = type(known) is np.ndarray
+        if spare:
+            self.ours.add(serial)
 
     def add_at(self, node: Any, key: Any, w: Any) -> None:
         """A contribution to some places, named by a key without repetitions."""
         if self._is_complex:
             w = _fitting(w, node)
-        serial = node.serial
-        if serial not in self._ours:
-            known = self._found.get(serial)
-            self._found[serial] = np.zeros(node.shape, node.dtype) if known is None else np.copy(known)
-            self._ours.add(serial)
-        ours = self._found[serial]
+        serial, values = node.serial, self.values
+        if serial not in self.ours:
+            known = values.get(serial)
+            values[serial] = np.zeros(node.shape, node.dtype) if known is None else np.copy(known)
+            self.ours.add(serial)
+        ours = values[serial]
         if hasattr(w, "lift"):
-            self._found[serial] = ours = w.lift(ours)
+            values[serial] = ours = w.lift(ours)
         part = ours[key]
         if getattr(part, "ndim", 0):
             part += w
         else:
             ours[key] = part + w
 
-    def take(self, node: Node) -> tuple[Any, bool]:
-        """What has been added up, given away, and whether it may be written over."""
-        w = self._found.pop(node.serial, None)
-        if node.serial in self._ours:
-            self._ours.remove(node.serial)
-            return w, True
-        return w, False
+    def given(self, node: Node) -> Any:
+        """What has been added up, in an array that is nobody else's."""
+        w: Any = self.values.get(node.serial)
+        return w if node.serial in self.ours or not getattr(w, "shape", ()) else np.copy(w)
 
 
 def structure_of_tangents(structure: Structure, tangents: Sequence[Any], shapes: Sequence[Shape]) -> Any:
@@ -475,10 +485,6 @@ def structure_of_tangents(structure: Structure, tangents: Sequence[Any], shapes:
 
 def _none() -> None:
     """A reference to nothing."""
-
-
-def _serial(node: Node) -> int:
-    return node.serial
 
 
 def _dtype_of(nodes: Sequence[Node | None]) -> Any:
@@ -496,12 +502,13 @@ def _fitting(w: Any, node: Node) -> Any:
     return np.real(w) if is_complex else w
 
 
-def expanded(a: Any, shape: Shape) -> Any:
-    """``np.broadcast_to`` for an array with axes of length 1 in the places of longer ones, in less time."""
-    if type(a) is not np.ndarray or not a.flags.forc:
-        return np.broadcast_to(a, shape)
-    strides = tuple(0 if n == 1 else step for n, step in zip(a.shape, a.strides, strict=True))
-    view = np.ndarray(shape, a.dtype, a, 0, strides)
+def repeated(w: Any, shape: Shape) -> Any:
+    """One number in all places of a shape."""
+    if hasattr(w, "lift"):
+        return np.broadcast_to(np.reshape(w, ()), shape)
+    w = np.asarray(w)
+    # As np.broadcast_to, which takes as long as all the rest of the step.
+    view = np.ndarray(shape, w.dtype, w, 0, (0,) * len(shape))
     view.flags.writeable = False
     return view
 

@@ -163,8 +163,9 @@ class TangentSpace(ABC):
         """``function(*args, **kwargs)``, where NumPy's function of this name was called with duals."""
         return function(*args, **kwargs)
 
-    def compare(self, symbol: str, operands: Sequence[Any], answer: Any) -> None:
-        """Values were compared, and the answer may have chosen a branch."""
+    def compare(self, symbol: str, operands: Sequence[Any], answer: Any) -> Any:
+        """Values were compared, and the answer, which is handed on, may choose a branch."""
+        return answer
 
     # -- shared ------------------------------------------------------------------------------------------------
 

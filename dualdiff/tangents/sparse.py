@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from dualdiff.tangents.linear import LinearMap
-from dualdiff.tangents.pattern import REMEMBERED, Pattern, index_dtype, scipy_sparse
+from dualdiff.tangents.pattern import FEW_PATTERNS, Memory, Pattern, Union, index_dtype, outline, scipy_sparse
 from dualdiff.tangents.single import plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure, accumulated
@@ -84,11 +82,22 @@ class Rows:
         pattern = union.pattern(a, b)
         if self.data is None:
             return Rows(pattern, None)
-        return Rows(
-            pattern,
-            (self.data if pattern.size == a.size else _placed(self.data, union.places(1), pattern.size))
-            + (other.data if pattern.size == b.size else _placed(other.data, union.places(2), pattern.size)),
-        )
+        if not isinstance(self.data, np.ndarray) or not isinstance(other.data, np.ndarray):
+            return Rows(pattern, _placed(self, union, 1, pattern) + _placed(other, union, 2, pattern))
+        base, more, mine, others = (other, self, 2, 1) if pattern is b else (self, other, 1, 2)
+        total = _placed(base, union, mine, pattern, np.result_type(self.data, other.data))
+        total[union.places(others)] += more.data
+        return Rows(pattern, total)
+
+    def within(self, pattern: Pattern) -> tuple[Any, Any]:
+        """The numbers of the entries of another pattern; and which of the entries here it lacks."""
+        found = self.pattern
+        union = pattern.union(found)
+        full = union.pattern(pattern, found)
+        data = _placed(self, union, 2, full)
+        if full is pattern:
+            return data, np.zeros(found.size, bool)
+        return data[union.places(1)], union.missing(2)
 
     def collected(self, target: Any, rows: int) -> Rows:
         """Row i added into row ``target[i]`` of so many rows."""
@@ -157,22 +166,45 @@ class Sparse(TangentSpace):
     With ``pattern_only`` no numbers are worked out.
     """
 
-    __slots__ = ("_recent", "columns", "pattern_only")
+    __slots__ = ("_memory", "_numbered", "columns", "pattern_only")
 
-    def __init__(self, tag: int, columns: int, conjugates: str = "allowed", pattern_only: bool = False) -> None:
+    def __init__(
+        self,
+        tag: int,
+        columns: int,
+        conjugates: str = "allowed",
+        pattern_only: bool = False,
+        memory: Memory | None = None,
+    ) -> None:
         super().__init__(tag, conjugates)
         self.columns, self.pattern_only = columns, pattern_only
-        # Keeps the patterns of the last gathers alive, for the next ones that make the same choice.
-        self._recent: deque[Pattern] = deque(maxlen=REMEMBERED)
+        self._memory = memory or Memory()
+        self._numbered: dict[Shape, Any] = {}
 
     def _arguments(self) -> tuple[Any, ...]:
         return self.tag, self.columns, self.conjugates, self.pattern_only
+
+    def _numbers(self, shape: Shape) -> Any:
+        """The elements of an array of this shape, numbered."""
+        found = self._numbered.get(shape)
+        if found is None:
+            if len(self._numbered) >= FEW_PATTERNS:
+                self._numbered.clear()
+            found = self._numbered[shape] = np.arange(math.prod(shape)).reshape(shape)
+        return found
+
+    def _shared(self, rows: Rows) -> Rows:
+        """The rows, with a pattern that is known already if there is one like it."""
+        if rows.pattern.rows < 2:
+            return rows
+        pattern = self._memory.same(rows.pattern)
+        return rows if pattern is rows.pattern else Rows(pattern, rows.data)
 
     def seed(self, first: int, size: int, dtype: Any) -> Rows:
         """The tangent of the inputs ``first`` to ``first + size``."""
         indices = np.arange(first, first + size, dtype=index_dtype(self.columns))
         pattern = Pattern.regular(indices[:, None], self.columns)
-        return Rows(pattern, None if self.pattern_only else np.ones(size, dtype))
+        return self._shared(Rows(pattern, None if self.pattern_only else np.ones(size, dtype)))
 
     def empty(self, rows: int, dtype: Any) -> Rows:
         """The tangent of what depends on nothing."""
@@ -181,7 +213,7 @@ class Sparse(TangentSpace):
     def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Rows:
         rows: Rows = t.settled()
         if shape != out_shape:
-            rows = rows.chosen(np.broadcast_to(_numbers(shape), out_shape).reshape(-1))
+            rows = self._shared(rows.chosen(np.broadcast_to(self._numbers(shape), out_shape).reshape(-1)))
         if rows.data is None:
             return rows
         if not getattr(c, "ndim", 0):
@@ -198,7 +230,7 @@ class Sparse(TangentSpace):
     def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Rows:
         total: Rows = terms[0].settled()
         for term in terms[1:]:
-            total = total.plus(term.settled())
+            total = self._shared(total.plus(term.settled()))
         return total
 
     def gather(
@@ -208,17 +240,16 @@ class Sparse(TangentSpace):
             self.empty(math.prod(shape), float) if t is None else t.settled()
             for t, shape in zip(sources, shapes, strict=True)
         ]
-        rows = Rows.joined(parts)
+        rows = parts[0] if len(parts) == 1 else self._shared(Rows.joined(parts))
         index = np.reshape(structure.index(shapes), -1) - 1
-        if len(index) == rows.pattern.rows and np.array_equal(index, _numbers((len(index),))):
+        numbers = self._numbers((rows.pattern.rows,))
+        if outline(index) == outline(numbers) and np.array_equal(index, numbers):
             return rows
-        rows = rows.chosen(index)
-        if rows.pattern not in self._recent:
-            self._recent.append(rows.pattern)
-        return rows
+        return self._shared(rows.chosen(index))
 
     def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Rows:
-        return t.settled().collected(np.reshape(structure.index([out_shape]), -1) - 1, math.prod(out_shape))
+        rows: Rows = t.settled()
+        return self._shared(rows.collected(np.reshape(structure.index([out_shape]), -1) - 1, math.prod(out_shape)))
 
     def put(
         self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
@@ -227,12 +258,12 @@ class Sparse(TangentSpace):
             if source is None:
                 return None
             target = self.own(None, like)
-        places = _numbers(shape)[key]
+        places = self._numbers(shape)[key]
         index: Any = 0
         if source is not None and source_shape:
             # NumPy lets what is assigned have more leading axes of length 1 than the places.
             extra = max(len(source_shape) - np.ndim(places), 0)
-            index = np.broadcast_to(_numbers(source_shape[extra:]), np.shape(places))
+            index = np.broadcast_to(self._numbers(source_shape[extra:]), np.shape(places))
         target.write(places, None if source is None else source.settled(), index)
         return target
 
@@ -247,7 +278,7 @@ class Sparse(TangentSpace):
             if rows.data is not None:
                 data = np.sum(rows.data.reshape((*shape, pattern.width)), axis=axes).reshape(-1)
             return Rows(pattern.chosen(np.zeros(size, np.intp))[0], data)
-        return rows.collected(np.broadcast_to(_numbers(kept), shape).reshape(-1), size)
+        return self._shared(rows.collected(np.broadcast_to(self._numbers(kept), shape).reshape(-1), size))
 
     def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Rows:
         rows: Rows = t.settled()
@@ -258,7 +289,7 @@ class Sparse(TangentSpace):
                 columns = np.moveaxis(rows.data.reshape((*shape, pattern.width)), -1, 0)
                 data = np.moveaxis(linear(columns), 0, -1).reshape(-1)
             return Rows(pattern.chosen(np.zeros(math.prod(out_shape), np.intp))[0], data)
-        return _multiplied(linear.entries(), rows, math.prod(out_shape))
+        return self._shared(_multiplied(linear.entries(), rows, math.prod(out_shape)))
 
     def conj(self, t: Tangent, part: str, shape: Shape) -> Rows:
         rows: Rows = t.settled()
@@ -298,21 +329,16 @@ class Sparse(TangentSpace):
         return t is source and isinstance(t, Buffer)
 
     def element(self, t: Tangent, index: Any, shape: Shape) -> Rows:
-        return t.row(int(_numbers(shape)[index]))  # type: ignore[no-any-return]
+        return t.row(int(self._numbers(shape)[index]))  # type: ignore[no-any-return]
 
 
-@lru_cache(maxsize=16)
-def _numbers(shape: Shape) -> Any:
-    """The elements of an array of this shape, numbered."""
-    numbers = np.arange(math.prod(shape)).reshape(shape)
-    numbers.flags.writeable = False
-    return numbers
-
-
-def _placed(data: Any, places: Any, size: int) -> Any:
-    """An array of this size with the data in their places, zero elsewhere."""
-    array = np.zeros(size, data.dtype) if isinstance(data, np.ndarray) else np.zeros_like(data, shape=(size,))
-    array[places] = data
+def _placed(rows: Rows, union: Union, which: int, pattern: Pattern, dtype: Any = None) -> Any:
+    """A new array of the numbers of one part of a union, zero where it has no entries."""
+    data = rows.data
+    if pattern is rows.pattern:
+        return data if dtype is None else data.astype(dtype)
+    array = np.zeros_like(data, dtype, shape=(pattern.size,))
+    array[union.places(which)] = data
     return array
 
 
@@ -362,5 +388,6 @@ def _multiplied_by_scipy(entries: tuple[Any, Any, Any], t: Rows, rows: int) -> R
     numbers.sort_indices()
     if numbers.nnz == found.size:
         return Rows(found, numbers.data)
-    union = found.union(Pattern(numbers.indptr, numbers.indices, pattern.columns))
-    return Rows(found, _placed(numbers.data, union.places(2), found.size))
+    data = np.zeros(found.size, numbers.dtype)
+    data[found.union(Pattern(numbers.indptr, numbers.indices, pattern.columns)).places(2)] = numbers.data
+    return Rows(found, data)

@@ -58,7 +58,7 @@ class Traced(Recorded):
         self.notes: list[Note] = []
         #: How many operations came after the limit.
         self.left_out = 0
-        self.comparisons: list[tuple[str, Any, Any]] = []
+        self.comparisons: list[tuple[str, Any]] = []
         self._known: dict[Any, Note] = {}
         # How many NumPy functions are at work: what they do inside is not what the user wrote.
         self._depth = 0
@@ -73,7 +73,15 @@ class Traced(Recorded):
     def note(self, name: str, operands: Sequence[Any], value: Any, t: Tangent | None) -> Tangent | None:
         if self._depth:
             return t
-        return self._step(name, self._referenced(tuple(operands)), {}, value, t)
+        arguments = [self._referenced(x) for x in operands]
+        lists = [i for i, a in enumerate(arguments) if not isinstance(a, Note) and any(notes_in(a))]
+        if lists and t is not None:
+            # A list of duals was made an array first, by a step of its own.
+            given = {id(a) for a in arguments}
+            arrays = (note for note in self.ancestors(t) if id(note) not in given)
+            for i, note in zip(lists, arrays, strict=False):
+                arguments[i] = note
+        return self._step(name, tuple(arguments), {}, value, t)
 
     def call(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         duals = list(_duals([args, kwargs]))
@@ -92,9 +100,10 @@ class Traced(Recorded):
                 root.rename(self._step(name, arguments, keywords, root.value, root.raw))
         return self._result(result, name, arguments, keywords, ours)
 
-    def compare(self, symbol: str, operands: Sequence[Any], answer: Any) -> None:
+    def compare(self, symbol: str, operands: Sequence[Any], answer: Any) -> Any:
         if not self._depth:
-            self.comparisons.append((symbol, self._referenced(tuple(operands)), answer))
+            self.comparisons.append((symbol, self._referenced(tuple(operands))))
+        return answer
 
     def find(self, x: AnyDual) -> Note | None:
         """The note of a dual; a new one if what made it was no operation that the core knows the name of."""
@@ -145,7 +154,7 @@ class Traced(Recorded):
         value = np.copy(value) if isinstance(value, np.ndarray) else value
         node = self.seed(np.shape(value), np.result_type(value))
         note = Note(name, arguments, keywords, value, node, raw)
-        parents = dict.fromkeys(_notes([arguments, keywords]))
+        parents = dict.fromkeys(notes_in([arguments, keywords]))
         if raw is not None:
             parents.update(dict.fromkeys(self.ancestors(raw)))
         note.parents = list(parents)
@@ -197,7 +206,8 @@ class Traced(Recorded):
         if self.is_full:
             self.left_out += 1
             return raw
-        found = self._noted(structure.name, (note,), structure.params, structure(note.value), raw)
+        params = structure.params if structure.name == "getitem" else {}
+        found = self._noted(structure.name, (note,), params, structure(note.value), raw)
         if key is not None:
             self._known[key] = found
         return found.node
@@ -234,12 +244,12 @@ def _duals(x: Any) -> Iterator[AnyDual]:
         yield from _duals(x.ravel().tolist())
 
 
-def _notes(x: Any) -> Iterator[Note]:
+def notes_in(x: Any) -> Iterator[Note]:
     """The notes in nested containers."""
     if isinstance(x, Note):
         yield x
     elif isinstance(x, (tuple, list)):
         for item in x:
-            yield from _notes(item)
+            yield from notes_in(item)
     elif isinstance(x, dict):
-        yield from _notes(list(x.values()))
+        yield from notes_in(list(x.values()))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 _LARGE = 1 << 14
+# For longer vectors BLAS starts threads, which wait for one another for milliseconds where the processors are busy.
+_UNTHREADED = 10_000
 _REALS = frozenset({int, float, np.float64})
 _PLAIN = (np.ndarray, np.generic, float, int, complex)
 
@@ -22,7 +24,7 @@ def may_have_nan(x: Any) -> bool:
     if isinstance(x, np.ndarray):
         if x.size == 0 or x.dtype.kind not in "fc":
             return False
-        if x.ndim == 1 and x.dtype == np.float64:
+        if x.ndim == 1 and x.dtype.char == "d" and x.size <= _UNTHREADED:
             # Squares are no less than zero, so that they add up to NaN only if there is one among them.
             squares = x.dot(x)
             return bool(squares != squares)
@@ -42,13 +44,22 @@ def product(c: Any, t: Any, spare: bool = False) -> Any:
     if type(c) in _REALS and c and isfinite(c):
         # Finite and not zero: nothing to mend.
         return c * t
-    if spare and c.size >= _LARGE and _same_kind(c, t) and isfinite(np.add.reduce(c, axis=None)) and isfinite(np.add.reduce(t, axis=None)):
+    if spare and c.size >= _LARGE and _same_kind(c, t) and _finite(c) and _finite(t):
         # New memory is what costs most in large arrays.
         return np.multiply(c, t, out=c)
     r = c * t
+    if type(r) is np.ndarray and r.ndim == 1 and r.dtype.char == "d" and r.size <= _UNTHREADED:
+        squares = r.dot(r)
+        if squares == squares:
+            return r
     if may_have_nan(r):
         r = select_zero(zero_mask(c) | zero_mask(t), r)
     return r
+
+
+def _finite(x: Any) -> bool:
+    # The sum tells without an array of booleans; if it overflows, the answer is on the safe side.
+    return isfinite(np.add.reduce(x, axis=None))
 
 
 def _same_kind(c: Any, t: Any) -> bool:

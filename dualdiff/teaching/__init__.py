@@ -3,10 +3,10 @@
 >>> import numpy as np
 >>> from dualdiff.teaching import trace
 >>> trace(lambda x: np.sin(x) * x, 2.0)
-    formula  value               tangent
-x            2                   1
-v1  sin(x)   0.9092974268256817  -0.4161468365471424
-v2  v1*x     1.8185948536513634  0.07700375373139692
+    formula  value     tangent
+x            2          1
+v1  sin(x)   0.909297  -0.416147
+v2  v1*x     1.81859    0.0770038
 f = v2
 """
 

@@ -8,6 +8,38 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from dualdiff.core.extras import load
+from dualdiff.drivers.colouring import column_colours
+from dualdiff.drivers.derivative import nth_derivative, value_and_derivative
+from dualdiff.drivers.gradient import gradient
+from dualdiff.tangents.pattern import Pattern
+
+#: Colours that can be told apart without colour vision (Okabe and Ito, 2008), light ones last.
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+GREY = "#6b7280"
+EPS = float(np.finfo(float).eps)
+
+
+def _axes(ax: Any, function: str, size: tuple[float, float] = (6.4, 4.2)) -> Any:
+    """The Axes to draw on, new ones if none were given."""
+    if ax is None:
+        pyplot = load("matplotlib.pyplot", "plot", f"dualdiff.teaching.{function}")
+        _, ax = pyplot.subplots(figsize=size, layout="constrained")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _interval(a: float, b: float, function: str) -> None:
+    if not (np.isfinite(a) and np.isfinite(b) and a < b):
+        raise ValueError(f"{function} needs an interval with a < b, not [{a}, {b}]")
+
+
+def _count(name: str, number: int, function: str) -> None:
+    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
+        raise ValueError(f"{function}: {name} is a positive integer, not {number!r}")
+
 
 def plot_derivatives(f: Callable[[Any], Any], a: float, b: float, order: int = 2, ax: Any = None) -> Any:
     """A function on [a, b], some of its tangents, and its derivatives up to ``order``.
@@ -25,7 +57,37 @@ def plot_derivatives(f: Callable[[Any], Any], a: float, b: float, order: int = 2
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed and no Axes are given.
+    ValueError
+        If not a < b, or the order is no positive integer.
     """
+    _interval(a, b, "plot_derivatives")
+    _count("order", order, "plot_derivatives")
+    ax = _axes(ax, "plot_derivatives")
+    x = np.linspace(a, b, 301)
+    styles = [(VERMILION, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, (0, (5, 1, 1, 1, 1, 1)))]
+    ax.axhline(0, color=GREY, linewidth=0.8)
+    ax.plot(x, [f(float(u)) for u in x], color=BLUE, linewidth=2.4, label="$f$", zorder=3)
+    for k in range(1, order + 1):
+        colour, dashes = styles[(k - 1) % len(styles)]
+        name = "$f" + "'" * k + "$" if k <= 3 else f"$f^{{({k})}}$"
+        ax.plot(
+            x, [nth_derivative(f, float(u), k) for u in x], color=colour, linestyle=dashes, linewidth=1.8, label=name
+        )
+    reach = (b - a) / 14
+    for i, u in enumerate(np.linspace(a, b, 9)[1::2]):
+        value, slope = value_and_derivative(f, float(u))
+        ends = np.array([u - reach, u + reach])
+        ax.plot(ends, value + slope * (ends - u), color=GREY, linewidth=1.6, zorder=4, label="" if i else "tangents")
+        ax.plot([u], [value], "o", color=BLUE, markersize=5, zorder=5)
+    ax.set_xlabel("x")
+    ax.set_ylabel("f and its derivatives")
+    ax.legend(frameon=False)
+    return ax
 
 
 def plot_step_size(f: Callable[[Any], Any], x: float, ax: Any = None, *, exact: float | None = None) -> Any:
@@ -41,13 +103,57 @@ def plot_step_size(f: Callable[[Any], Any], x: float, ax: Any = None, *, exact: 
         Where to differentiate.
     ax : matplotlib Axes, optional
     exact : float, optional
-        The derivative to compare with, such as one from mpmath.  If it is left out, the dual number is the reference, and its
-        line is drawn at the rounding error of one float.
+        The derivative to compare with, such as one from mpmath.  If it is left out, the dual number is the reference,
+        and its line is drawn at the rounding error of one float.
 
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed and no Axes are given.
+
+    Notes
+    -----
+    The dotted lines are the theory: truncation by Taylor's formula, rounding of f as half a unit in the last place.
     """
+    ax = _axes(ax, "plot_step_size")
+    x = float(x)
+    value, dual = value_and_derivative(f, x)
+    right = dual if exact is None else exact
+    scale = abs(right) or 1.0
+    h = np.logspace(-16, 0, 161)
+    steps = h * max(1.0, abs(x))
+    forward = np.array([(f(x + s) - value) / s for s in steps])
+    central = np.array([(f(x + s) - f(x - s)) / (2 * s) for s in steps])
+    for found, name, colour, mark in (
+        (forward, "forward difference", VERMILION, "o"),
+        (central, "central difference", BLUE, "^"),
+    ):
+        error = np.maximum(np.abs(found - right) / scale, EPS / 4)
+        ax.loglog(h, error, mark, color=colour, markersize=3.4, label=name)
+    bend, twist = (abs(nth_derivative(f, x, k)) for k in (2, 3))
+    for line, words, at, colour, offset, side in (
+        (bend / 2 * steps / scale, "truncation ~ h", 0.76, VERMILION, (-12, 8), "right"),
+        (twist / 6 * steps**2 / scale, "truncation ~ h²", 0.8, BLUE, (8, -14), "left"),
+        (EPS / 2 * abs(value) / steps / scale, "rounding ~ 1/h", 0.34, GREY, (-14, -30), "right"),
+    ):
+        shown = (line > EPS) & (line < 1)
+        ax.loglog(h[shown], line[shown], ":", color=colour, linewidth=1.4)
+        place = int(at * (len(h) - 1))
+        if shown[place]:
+            ax.annotate(words, (h[place], line[place]), offset, textcoords="offset points", color=colour, ha=side)
+    floor = max(abs(dual - right) / scale, EPS / 2)
+    ax.axhline(floor, color=GREEN, linewidth=2.4, label="dual number (no step size)")
+    ax.set_ylim(EPS / 10, 10)
+    ax.set_xlabel("step size h" if abs(x) <= 1 else "step size h, relative to x")
+    ax.set_ylabel("relative error" if right else "error")
+    ax.legend(
+        frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=3, columnspacing=1.2, handletextpad=0.4
+    )
+    return ax
 
 
 def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
@@ -64,7 +170,57 @@ def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed and no Axes are given.
+    ValueError
+        If there is not one colour for each column.
     """
+    dense = np.asarray(pattern.toarray() if hasattr(pattern, "toarray") else pattern) != 0
+    if dense.ndim != 2:
+        raise ValueError(f"a pattern has rows and columns, and this one has the shape {dense.shape}")
+    rows, columns = dense.shape
+    if colours is True:
+        colours = column_colours(_pattern(dense))
+    ax = _axes(ax, "plot_sparsity", (5.2, 5.2))
+    many = np.zeros(columns, int) if colours is None else np.asarray(colours)
+    if many.shape != (columns,):
+        raise ValueError(f"{columns} columns need {columns} colours, and colours has the shape {many.shape}")
+    number = len(np.unique(many))
+    shades = load("matplotlib.colors", "plot", "dualdiff.teaching.plot_sparsity")
+    palette = [BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, "#F0E442", "#000000"]
+    shown = np.where(dense, np.searchsorted(np.unique(many), many), -1)
+    table = shades.ListedColormap(palette[: max(number, 1)]) if number <= len(palette) else "cividis"
+    ax.imshow(np.ma.masked_less(shown, 0), cmap=table, vmin=-0.5, vmax=number - 0.5, interpolation="nearest")
+    ax.spines[:].set_visible(True)
+    if max(rows, columns) <= 40:
+        ax.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
+        ax.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
+        ax.grid(which="minor", color="white", linewidth=1.2)
+        ax.tick_params(which="minor", length=0)
+    if colours is not None and max(rows, columns) <= 30:
+        # The numbers tell the colours apart where the eye does not.
+        for i, j in np.argwhere(dense):
+            colour = palette[shown[i, j]] if number <= len(palette) else "#000000"
+            ink = "white" if colour in (BLUE, "#000000", VERMILION, GREEN) else "black"
+            ax.text(j, i, str(shown[i, j] + 1), ha="center", va="center", fontsize=8, color=ink)
+    ax.set_xlabel(f"{columns} inputs")
+    ax.set_ylabel(f"{rows} results")
+    ax.set_title(
+        f"{int(dense.sum())} of {dense.size} entries are not zero"
+        if colours is None
+        else f"{number} colours: {number} directions instead of {columns}",
+        fontsize=11,
+    )
+    return ax
+
+
+def _pattern(dense: Any) -> Pattern:
+    """The pattern of a boolean matrix."""
+    i, j = np.nonzero(dense)
+    return Pattern.of_entries(i, j, dense.shape)[0]
 
 
 def plot_newton(f: Callable[[Any], Any], x0: float, steps: int = 5, ax: Any = None) -> Any:
@@ -82,7 +238,53 @@ def plot_newton(f: Callable[[Any], Any], x0: float, steps: int = 5, ax: Any = No
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed and no Axes are given.
+    ValueError
+        If a tangent is horizontal, so that it leads nowhere.
     """
+    _count("steps", steps, "plot_newton")
+    path = [float(x0)]
+    corners: list[tuple[float, float]] = []
+    for _ in range(steps):
+        value, slope = value_and_derivative(f, path[-1])
+        if slope == 0 or not np.isfinite(value / slope):
+            raise ValueError(f"the tangent at x = {path[-1]:.6g} is horizontal: Newton's method stops there")
+        corners.append((path[-1], value))
+        path.append(path[-1] - value / slope)
+    ax = _axes(ax, "plot_newton")
+    low, high = min(path), max(path)
+    width = (high - low) or 1.0
+    x = np.linspace(low - 0.12 * width, high + 0.12 * width, 301)
+    ax.axhline(0, color=GREY, linewidth=1)
+    ax.plot(x, [f(float(u)) for u in x], color=BLUE, linewidth=2.4, label="f", zorder=3)
+    labelled: list[float] = []
+    for k, ((u, value), reached) in enumerate(zip(corners, path[1:], strict=True)):
+        ax.plot([u, u], [0, value], ":", color=GREY, linewidth=1.2)
+        ax.plot([u, reached], [value, 0], "--", color=VERMILION, linewidth=1.6, label="" if k else "tangents")
+        ax.plot([u], [value], "o", color=BLUE, markersize=5, zorder=4)
+    for k, u in enumerate(path):
+        ax.plot([u], [0], "|", color="black", markersize=9, markeredgewidth=1.4, zorder=4)
+        if all(abs(u - other) > 0.07 * width for other in labelled):
+            labelled.append(u)
+            below = k == len(path) - 1 or corners[k][1] > 0
+            ax.annotate(
+                f"$x_{{{k}}}$",
+                (u, 0),
+                (0, -7 if below else 7),
+                textcoords="offset points",
+                ha="center",
+                va="top" if below else "bottom",
+                fontsize=12,
+            )
+    ax.set_xlabel("x")
+    ax.set_ylabel("f(x)")
+    ax.set_title(f"after {steps} steps: x = {path[-1]:.12g}, |f(x)| = {abs(f(path[-1])):.1e}", fontsize=11)
+    ax.legend(frameon=False)
+    return ax
 
 
 def plot_descent(f: Callable[[Any], Any], x0: Sequence[float], rate: float, steps: int = 50, ax: Any = None) -> Any:
@@ -102,4 +304,46 @@ def plot_descent(f: Callable[[Any], Any], x0: Sequence[float], rate: float, step
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed and no Axes are given.
+    ValueError
+        If x0 is not two numbers.
+
+    Notes
+    -----
+    ``steps`` gradients, and 3600 values of f for the contours.  A path that diverges is drawn until it leaves what a
+    float can hold, or is a thousand times as long as the distance from the origin at its start.
     """
+    _count("steps", steps, "plot_descent")
+    x = np.asarray(x0, float)
+    if x.shape != (2,):
+        raise ValueError(f"plot_descent draws functions of two numbers, and x0 has the shape {x.shape}")
+    far = 1e3 * (1 + np.abs(x).max())
+    path = [x]
+    for _ in range(steps):
+        x = x - rate * gradient(f, x)
+        if not np.all(np.abs(x) < far):
+            break
+        path.append(x)
+    ax = _axes(ax, "plot_descent")
+    way = np.array(path)
+    low, high = way.min(axis=0), way.max(axis=0)
+    margin = 0.2 * max((high - low).max(), 1e-9)
+    u, v = (np.linspace(low[i] - margin, high[i] + margin, 60) for i in (0, 1))
+    heights = np.array([[float(f(np.array([a, b]))) for a in u] for b in v])
+    levels = np.unique(np.quantile(heights[np.isfinite(heights)], np.linspace(0, 1, 16)))
+    ax.contourf(u, v, heights, levels, cmap="Blues", alpha=0.75)
+    ax.contour(u, v, heights, levels, colors=GREY, linewidths=0.6)
+    ax.plot(*way.T, "-", color=VERMILION, linewidth=1.6, zorder=3)
+    ax.plot(*way.T, "o", color=VERMILION, markersize=3.5, zorder=3)
+    ax.plot(*way[0], "s", color="black", markersize=7, label="start", zorder=4)
+    ax.plot(*way[-1], "*", color="black", markersize=12, label=f"after {len(way) - 1} steps", zorder=4)
+    ax.set_xlabel("$x_1$")
+    ax.set_ylabel("$x_2$")
+    stopped = "" if len(way) == steps + 1 else " (diverges)"
+    ax.set_title(f"rate {rate:g}: f = {float(f(way[-1])):.3g} after {len(way) - 1} steps{stopped}", fontsize=11)
+    ax.legend(loc="best")
+    return ax

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
-from dualdiff.teaching.graph import Graph
+import numpy as np
+
+from dualdiff.core import tags
+from dualdiff.core.array import wrap
+from dualdiff.core.dual import AnyDual
+from dualdiff.drivers.containers import flatten, input_leaf, output_leaf
+from dualdiff.drivers.reading import value as value_of
+from dualdiff.tangents.traced import Note, Traced
+from dualdiff.teaching.graph import Graph, drawn
+from dualdiff.teaching.words import formula, html_table, number, operation, table, text
+
+#: Unit directions of more numbers than these are no table that anyone could read.
+FEW = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,22 +75,49 @@ class Trace:
         What f raised; the trace ends there.
     """
 
-    steps: list[Step]
-    inputs: list[Step]
-    operations: list[Step]
-    results: list[Step]
-    value: Any
-    directions: list[str]
-    remarks: list[str]
-    error: Exception | None
+    def __init__(
+        self,
+        steps: list[Step],
+        notes: list[Note],
+        results: list[Step],
+        value: Any,
+        answer: str,
+        directions: list[str],
+        remarks: list[str],
+        error: Exception | None,
+    ) -> None:
+        self.steps, self.results, self.value = steps, results, value
+        self.inputs = [step for step in steps if step.operation == "input"]
+        self.operations = steps[len(self.inputs) :]
+        self.directions, self.remarks, self.error = directions, remarks, error
+        self._notes, self._answer = notes, answer
 
     def __getitem__(self, name: str) -> Step:
         """The step of this name: ``t["v3"].value``."""
-        raise NotImplementedError
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(f"no step has the name {name!r}; they go from {self.steps[0].name} to {self.steps[-1].name}")
 
     def __len__(self) -> int:
         """The number of steps, inputs included."""
-        raise NotImplementedError
+        return len(self.steps)
+
+    def _rows(self) -> tuple[list[str], list[list[str]]]:
+        """The table: its head, and a row for each step."""
+        head = ["", "formula", "value", *self.directions]
+        rows = [[s.name, s.formula, number(s.value), *map(number, s.tangents)] for s in self.steps]
+        return head, rows
+
+    def _below(self) -> list[str]:
+        """What stands below the table."""
+        return [f"f = {self._answer}", *self.remarks] if self.error is None else self.remarks
+
+    def __repr__(self) -> str:
+        return "\n".join([*table(*self._rows()), *self._below()])
+
+    def _repr_html_(self) -> str:
+        return html_table(*self._rows(), self._below())
 
     def adjoints(self) -> dict[str, Any]:
         """The derivative of the result in every step, by name: the backward sweep of reverse mode.
@@ -90,7 +132,24 @@ class Trace:
         ValueError
             If f did not return a single number.
         """
-        raise NotImplementedError
+        if self.error is not None:
+            raise ValueError(f"adjoints start from the result, and f raised {type(self.error).__name__}")
+        if len(self.results) != 1 or np.size(self.results[0].value) != 1 or np.iscomplexobj(self.results[0].value):
+            raise ValueError(
+                f"adjoints are the derivatives of a single real number, and f returned {self._answer}: trace one of "
+                "its numbers, or a weighted sum such as lambda x: np.sum(w * f(x))"
+            )
+        found: dict[Note, Any] = {}
+        (result,) = self.results
+        found[self._notes[self.steps.index(result)]] = np.ones_like(result.value)[()]
+        adjoints: dict[str, Any] = {}
+        for step, note in zip(reversed(self.steps), reversed(self._notes), strict=True):
+            w = found.get(note)
+            adjoints[step.name] = _sized(w, step.value)
+            for parent, part in zip(note.parents, note.pull(w), strict=True):
+                if part is not None:
+                    found[parent] = part if found.get(parent) is None else found[parent] + part
+        return adjoints
 
     def graph(self, tangents: bool = False, adjoints: bool = False, values: bool = True) -> Graph:
         """The computational graph of the run: inputs left, result right.
@@ -118,7 +177,7 @@ class Trace:
         ValueError
             If adjoints are asked for and f did not return a single number.
         """
-        raise NotImplementedError
+        return Graph(drawn(self, values, tangents, self.adjoints() if adjoints else None))
 
 
 def trace(
@@ -146,8 +205,8 @@ def trace(
         Which arguments are the inputs of the trace; all by default.  The others are constants.
     directions : sequence, optional
         The directions of the tangents.  Each has one entry for each input, shaped like it (for a single input the entry
-        alone will do).  By default there is one direction for each number among the inputs; if they are more than
-        eight, the tangents are left out.
+        alone will do).  By default there is one direction for each number among the inputs; if they are more than six,
+        the tangents are left out.
     limit : int, default 200
         The largest number of steps to show.  The rest of the run appears as one step, with its value and tangents.
 
@@ -174,8 +233,258 @@ def trace(
     >>> import numpy as np
     >>> t = trace(lambda x1, x2: np.log(x1) + x1 * x2 - np.sin(x2), 2.0, 5.0)
     >>> t
-    >>> t["v3"].operands[0].name, t["v2"].partials
-    >>> t.adjoints()["x1"]
+        formula  value      d/dx1  d/dx2
+    x1            2         1      0
+    x2            5         0      1
+    v1  log(x1)   0.693147  0.5    0
+    v2  x1*x2    10         5      2
+    v3  v1 + v2  10.6931    5.5    2
+    v4  sin(x2)  -0.958924  0      0.283662
+    v5  v3 - v4  11.6521    5.5    1.71634
+    f = v5
+    >>> [operand.name for operand in t["v3"].operands]
+    ['v1', 'v2']
+    >>> float(t.adjoints()["x1"])
     5.5
     """
-    raise NotImplementedError
+    if not callable(f):
+        raise TypeError(f"trace takes a function as its first argument, not {type(f).__name__}")
+    if not x:
+        raise TypeError("trace needs the arguments of f too: trace(f, 2.0, 5.0)")
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ValueError(f"limit is the largest number of steps, 1 or more, not {limit!r}")
+    names = _parameters(f, len(x))
+    inputs = _Inputs([(names[i], x[i]) for i in _chosen(argnum, len(x))])
+    columns, seeds, remarks = inputs.directions(directions)
+    # What Numba has compiled is traced as it was written.
+    function = getattr(f, "py_func", f)
+
+    def run(leaves: list[Any]) -> Any:
+        args = list(x)
+        for i, part in zip(_chosen(argnum, len(x)), inputs.rebuilt(leaves), strict=True):
+            args[i] = part
+        return function(*args)
+
+    prefix = "v"
+    while any(re.fullmatch(rf"{prefix}\d+", name) for name in inputs.names):
+        prefix += "v"
+    return traced(run, inputs.leaves, inputs.names, (f"{prefix}{i}" for i in count(1)), columns, seeds, remarks, limit)
+
+
+def traced(
+    run: Callable[[list[Any]], Any],
+    leaves: list[Any],
+    names: list[str],
+    labels: Iterator[str],
+    columns: list[str],
+    seeds: list[list[Any]],
+    remarks: list[str],
+    limit: int,
+) -> Trace:
+    """The trace of ``run``, a function of a list of numbers and arrays, with a name from ``labels`` for each step.
+
+    ``seeds`` has the tangents of the inputs for each direction.
+    """
+    tag = tags.start()
+    error: Exception | None = None
+    value: Any = None
+    answers: Any = None
+    results: list[Note] = []
+    space = Traced(tag, limit)
+    try:
+        duals = [
+            wrap(np.copy(leaf) if isinstance(leaf, np.ndarray) else leaf, space.input(leaf), space) for leaf in leaves
+        ]
+        try:
+            returned = run(duals)
+        except Exception as raised:
+            error = raised
+        else:
+            outputs, rebuild = flatten(returned)
+            outputs = [output_leaf(leaf, "trace") for leaf in outputs]
+            value = value_of(rebuild(outputs))
+            found = [_answer(leaf, space) for leaf in outputs]
+            results = [note for note in found if isinstance(note, Note)]
+            answers = rebuild(found)
+    finally:
+        tags.end(tag)
+
+    steps: dict[Note, Step] = {}
+    tangents: list[dict[Note, Any]] = [{} for _ in seeds]
+    called: dict[Note, str] = {}
+    for i, note in enumerate(space.notes):
+        called[note] = names[i] if i < len(names) else "..." if note.name == "rest" else next(labels)
+        for seed, along in zip(seeds, tangents, strict=True):
+            along[note] = seed[i] if i < len(names) else note.push([along[p] for p in note.parents])
+        steps[note] = Step(
+            called[note],
+            _rest(space) if note.name == "rest" else formula(note, called),
+            _rest(space) if note.name == "rest" else operation(note),
+            tuple(steps[p] for p in note.parents),
+            note.value,
+            tuple(_sized(along[note], note.value) for along in tangents),
+            _partials(note),
+        )
+    answer = text(answers, called)
+    remarks = [*_remarks(space, called, results, error, value, limit), *remarks]
+    return Trace(
+        list(steps.values()),
+        space.notes,
+        list(dict.fromkeys(steps[note] for note in results)),
+        value,
+        answer,
+        columns,
+        remarks,
+        error,
+    )
+
+
+def _answer(leaf: Any, space: Traced) -> Any:
+    """The note of a result, or its value if it is constant."""
+    if not isinstance(leaf, AnyDual) or leaf.space.tag != space.tag or leaf.raw is None:
+        return value_of(leaf)
+    return space.find(leaf) or space.rest(leaf)
+
+
+def _rest(space: Traced) -> str:
+    return f"{space.left_out} more steps"
+
+
+def _sized(t: Any, like: Any) -> Any:
+    """A tangent or adjoint in full size, plain."""
+    return np.zeros_like(like)[()] if t is None else np.broadcast_to(value_of(t), np.shape(like)).copy()[()]
+
+
+def _partials(note: Note) -> tuple[Any, ...]:
+    """The partial derivative in each parent, where both are numbers."""
+    partials: list[Any] = []
+    for i, parent in enumerate(note.parents):
+        if np.shape(parent.value) or np.shape(note.value):
+            partials.append(None)
+            continue
+        unit = [1.0 if j == i else None for j in range(len(note.parents))]
+        partials.append(_sized(note.push(unit), note.value))
+    return tuple(partials)
+
+
+def _remarks(
+    space: Traced, called: dict[Note, str], results: list[Note], error: Exception | None, value: Any, limit: int
+) -> list[str]:
+    """What the trace leaves out."""
+    remarks = []
+    if error is not None:
+        last = called[space.notes[-1]]
+        remarks.append(f"f raised {type(error).__name__} after {last}, and the trace ends there: {error}")
+    elif not results:
+        remarks.append("f does not depend on its inputs: its derivative is zero")
+    if space.comparisons:
+        shown = dict.fromkeys(f"{text(a, called)} {symbol} {text(b, called)}" for symbol, (a, b) in space.comparisons)
+        first = ", ".join(list(shown)[:3]) + (", ..." if len(shown) > 3 else "")
+        remarks.append(f"f compares values ({first}): of its branches only those taken are shown")
+    if space.left_out:
+        remarks.append(
+            f"f has {space.left_out} steps beyond the limit of {limit}: they are left out, and the result is right; "
+            f"trace(..., limit={limit + space.left_out}) shows them"
+        )
+    return remarks
+
+
+# -- inputs --------------------------------------------------------------------------------------------------------
+
+
+def _chosen(argnum: int | Sequence[int] | None, n: int) -> list[int]:
+    """Which of n arguments are inputs."""
+    if argnum is None:
+        return list(range(n))
+    chosen = [argnum] if isinstance(argnum, (int, np.integer)) else list(argnum)
+    for i in chosen:
+        if isinstance(i, bool) or not isinstance(i, (int, np.integer)) or not -n <= i < n:
+            raise ValueError(f"trace: argnum={argnum!r}, but f was given {n} positional argument" + "s" * (n != 1))
+    return [int(i) % n for i in chosen]
+
+
+def _parameters(f: Callable[..., Any], n: int) -> list[str]:
+    """The names of the first n arguments of f."""
+    plain = ["x"] if n == 1 else [f"x{i + 1}" for i in range(n)]
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        return plain
+    names: list[str] = []
+    for p in parameters:
+        if p.kind is p.VAR_POSITIONAL:
+            rest = n - len(names)
+            names += [p.name] if rest == 1 else [f"{p.name}{i + 1}" for i in range(rest)]
+        elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            names.append(p.name)
+    return names[:n] if len(names) >= n and len(set(names)) == len(names) else plain
+
+
+class _Inputs:
+    """The inputs as leaves with names."""
+
+    def __init__(self, given: list[tuple[str, Any]]) -> None:
+        self.names: list[str] = []
+        self.leaves: list[Any] = []
+        self._rebuild: list[tuple[int, Callable[..., Any]]] = []
+        for name, x in given:
+            leaves, rebuild = flatten(x)
+            alone = not isinstance(x, (tuple, dict))
+            leaves = [input_leaf(leaf, "trace", alone) for leaf in leaves]
+            if any(isinstance(leaf, AnyDual) for leaf in leaves):
+                raise TypeError("trace shows plain numbers, and was given duals: pass dualdiff.value(x)")
+            self.leaves += leaves
+            self.names += list(_leaf_names(x, name))
+            self._rebuild.append((len(leaves), rebuild))
+
+    def rebuilt(self, leaves: list[Any]) -> list[Any]:
+        """The inputs with other leaves."""
+        leaves_left = iter(leaves)
+        return [rebuild([next(leaves_left) for _ in range(n)]) for n, rebuild in self._rebuild]
+
+    def directions(self, given: Sequence[Any] | None) -> tuple[list[str], list[list[Any]], list[str]]:
+        """The heads of the columns of tangents, the directions, and a remark if there are none."""
+        if given is not None:
+            seeds = [self._direction(direction) for direction in given]
+            heads = ["tangent"] if len(seeds) == 1 else [f"tangent {i + 1}" for i in range(len(seeds))]
+            return heads, seeds, []
+        size = sum(np.size(leaf) for leaf in self.leaves)
+        if size > FEW:
+            remark = f"the tangents are left out, as the inputs are {size} numbers: pass directions=[...] to see some"
+            return [], [], [remark]
+        heads, seeds = [], []
+        for i, (name, leaf) in enumerate(zip(self.names, self.leaves, strict=True)):
+            for index in np.ndindex(np.shape(leaf)):
+                heads.append(f"d/d{name}" + (f"[{', '.join(map(str, index))}]" if index else ""))
+                seed = [np.zeros_like(other) for other in self.leaves]
+                seed[i][index] = 1.0
+                seeds.append([part[()] for part in seed])
+        return ["tangent"] if size == 1 else heads, seeds, []
+
+    def _direction(self, direction: Any) -> list[Any]:
+        """A direction, checked to fit the inputs."""
+        n = len(self.leaves)
+        parts = [direction] if n == 1 and not (isinstance(direction, tuple) and len(direction) == 1) else direction
+        if not isinstance(parts, (list, tuple, np.ndarray)) or len(parts) != n:
+            raise ValueError(
+                f"trace: a direction needs an entry for each of the inputs {', '.join(self.names)}, not {direction!r}"
+            )
+        for name, leaf, part in zip(self.names, self.leaves, parts, strict=True):
+            if np.shape(part) != np.shape(leaf):
+                raise ValueError(
+                    f"trace: the direction has the shape {np.shape(part)} in {name}, which has {np.shape(leaf)}"
+                )
+        return [np.asarray(part, np.result_type(leaf))[()] for leaf, part in zip(self.leaves, parts, strict=True)]
+
+
+def _leaf_names(tree: Any, name: str) -> Iterator[str]:
+    """The names of the leaves of nested dicts and tuples, as Python would write them."""
+    if isinstance(tree, dict):
+        for key, item in tree.items():
+            yield from _leaf_names(item, f"{name}[{key!r}]")
+    elif isinstance(tree, tuple):
+        fields = getattr(tree, "_fields", None)
+        for i, item in enumerate(tree):
+            yield from _leaf_names(item, f"{name}.{fields[i]}" if fields else f"{name}[{i}]")
+    else:
+        yield name

@@ -8,7 +8,7 @@ import platform
 import sys
 from importlib import metadata
 
-from . import gradient, jacobian, points, reverse, scalar, sparse, startup
+from . import compiled, gradient, jacobian, points, reverse, scalar, sparse, startup
 from .harness import HEADER, measure, rows
 
 THEMES = {
@@ -18,6 +18,7 @@ THEMES = {
     "gradient": gradient.WORKS,
     "reverse": reverse.WORKS,
     "sparse": sparse.WORKS,
+    "compiled": compiled.WORKS,
     "startup": startup.WORKS,
 }
 

@@ -108,7 +108,7 @@ def detected(n: int) -> Work:
     return Work(
         f"pattern of a jacobian, Brusselator {n} × {n}",
         partial(dualdiff_pattern, n),
-        [Peer("the value alone, `np`", partial(plain_numpy, n), 60.0, read=None)],
+        [Peer("the value alone, `np`", partial(plain_numpy, n), 60.0 if n == 100 else None, read=None)],
         expected=12 * n * n,
         rounds=15,
     )

@@ -1,0 +1,9 @@
+"""Solutions of the exercises in 14_compiled_duals.ipynb."""
+
+# 1. 16 + 16 + 8.
+answer_1 = 3
+
+
+# 2. The power rule.
+def answer_2(x):
+    return 1 / (3 * x ** (2 / 3))

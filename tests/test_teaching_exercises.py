@@ -1,0 +1,126 @@
+"""Exercises: three states, hints one after the other, and never an exception."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dualdiff import derivative
+from dualdiff.teaching import Exercise, exercises, find
+
+
+@pytest.fixture(autouse=True)
+def fresh_registry(monkeypatch):
+    monkeypatch.setattr(exercises, "REGISTRY", {})
+
+
+class Hostile:
+    """An answer that raises whatever is done with it."""
+
+    def __getattr__(self, name):
+        raise RuntimeError("hands off")
+
+    def __eq__(self, other):
+        raise RuntimeError("hands off")
+
+    __hash__ = None
+
+    def __repr__(self):
+        raise RuntimeError("hands off")
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("hands off")
+
+
+ANSWERS = {
+    "number": ({"expected": 6.0}, 6, 7),
+    "array": ({"expected": np.array([1.0, 2.0])}, [1.0, 2.0], [1.0, 3.0]),
+    "tuple": ({"expected": (1.0, np.eye(2))}, [1, np.eye(2)], (1.0, np.ones((2, 2)))),
+    "dict": ({"expected": {"w": [1.0], "b": 2.0}}, {"b": 2, "w": np.ones(1)}, {"w": [1.0]}),
+    "text": ({"expected": "reverse"}, "reverse", "forward"),
+    "truth": ({"expected": True}, True, 1),
+    "complex": ({"expected": 1j}, 1j, 1.0),
+    "function": ({"expected": np.cos, "at": [0.0, 1.0]}, lambda x: derivative(np.sin, x), np.sin),
+    "two arguments": ({"expected": lambda x, y: x * y, "at": [(2.0, 3.0)]}, lambda x, y: y * x, lambda x, y: x + y),
+    "check": ({"check": lambda a: a > 3}, 4, 2),
+    "check of arrays": ({"check": lambda a: np.all(a == 1)}, np.ones(3), np.zeros(3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_the_three_states(kind):
+    options, right, wrong = ANSWERS[kind]
+    exercise = Exercise("e", question="What?", hints=["Think."], **options)
+    assert exercise.check(...).state == exercise.check().state == exercise.check(None).state == "not answered"
+    assert exercise.check(wrong).state == "keep working"
+    assert exercise.check(right).state == "correct"
+    assert exercise.check(right)
+    assert not exercise.check(wrong)
+
+
+WRONG = {
+    "hostile": Hostile(), "text": "text", "list": [], "empty": {}, "tuple": (), "mixed": [1, "a"],
+    "ragged": [[1.0], [1.0, 2.0]],
+    "nan": float("nan"), "matrix": np.zeros((2, 3)), "class": object, "no argument": lambda: 1,
+    "returns None": lambda *a: None, "raises": lambda *a: 1 / 0, "exercise": Exercise,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+@pytest.mark.parametrize("answer", WRONG)
+def test_no_answer_raises(kind, answer):
+    answer = WRONG[answer]
+    result = Exercise("e", **ANSWERS[kind][0]).check(answer)
+    assert result.state == "keep working"
+    assert result._repr_html_()
+    assert repr(result)
+
+
+def test_hints_come_one_after_the_other():
+    exercise = Exercise("e", expected=1.0, hints=["First.", "Second."])
+    said = [exercise.check(0).message for _ in range(3)]
+    assert said == ["Hint: First.", "Hint: Second.", "Hint: Second."]
+
+
+def test_a_checker_may_answer_with_a_hint_of_its_own():
+    exercise = Exercise("e", check=lambda a: "The sign is wrong." if a == -6 else a == 6, hints=["Think."])
+    assert repr(exercise.check(-6)) == "e: keep working. The sign is wrong."
+    assert repr(exercise.check(5)) == "e: keep working. Hint: Think."
+
+
+def test_what_is_wrong_is_said():
+    assert "has the shape (2,), and yours (3,)" in Exercise("e", expected=np.ones(2)).check(np.ones(3)).message
+    assert "a function, and yours is 3" in Exercise("e", expected=np.sin, at=[1.0]).check(3).message
+    assert "is a return statement missing?" in Exercise("e", expected=np.sin, at=[1.0]).check(print).message
+    message = Exercise("e", expected=np.sin, at=[1.0], hints=["h"]).check(lambda x: x).message
+    assert message == "At 1.0 your function gave 1.0. Hint: h"
+    message = Exercise("e", expected=np.sin, at=[1.0]).check(lambda x: 1 / 0).message
+    assert message == "Checking your answer raised ZeroDivisionError: division by zero"
+
+
+def test_tolerance():
+    assert Exercise("e", expected=np.pi, tolerance=1e-3).check(3.1415)
+    assert not Exercise("e", expected=np.pi).check(3.1415)
+
+
+def test_html_tells_the_state_by_a_sign_and_escapes():
+    pages = [Exercise("<e>", question="<?>", expected=1.0).check(a)._repr_html_() for a in (..., 0, 1)]
+    assert [next(c for c in "…↻✓" if c in page) for page in pages] == list("…↻✓")
+    assert "&lt;e&gt;" in pages[0]
+    assert "&lt;?&gt;" in pages[0]
+
+
+def test_the_registry():
+    first, second = Exercise("a", expected=1.0), Exercise("b", expected=2.0)
+    assert find("a") is first
+    again = Exercise("b", expected=3.0)
+    assert find("b") is again is not second
+    with pytest.raises(KeyError, match="there is no exercise 'c'; there are: a, b"):
+        find("c")
+
+
+def test_an_exercise_has_one_way_to_check():
+    with pytest.raises(ValueError, match="'e' needs either check= or expected="):
+        Exercise("e")
+    with pytest.raises(ValueError, match="'e' expects a function: at= has the points"):
+        Exercise("e", expected=np.sin)
