@@ -171,7 +171,6 @@ LONG = {
     "tests/test_drivers.py": "one operator after the other, each with all its options",
     "tests/test_linalg.py": "one table of linear algebra",
     "tests/test_numbers.py": "one test for each kind of number",
-    "tests/test_reverse.py": "one test for each node of the record",
     "tests/test_sparse.py": "one test for each sparse rule",
 }
 

@@ -237,3 +237,62 @@ def test_refuses_what_numpy_refuses(f):
         f(V)
     with pytest.raises(expected.type):
         gradient(lambda x: np.sum(f(x)), V)
+
+
+# -- padding -----------------------------------------------------------------------------------------------------------
+def ramp(line, widths, axis, options):
+    """A function that pads, as NumPy's documentation has it."""
+    before, after = widths
+    if before:
+        line[:before] = options.get("slope", 1.0) * line[before] * np.arange(before)
+    if after:
+        line[-after:] = line[-after - 1] ** 2
+
+
+PADDED = {
+    "odd reflection": (X, lambda x: np.pad(x, 2, "reflect", reflect_type="odd")),
+    "odd reflection, far": (V, lambda x: np.pad(x[:3], (7, 9), "reflect", reflect_type="odd")),
+    "odd reflection of one": (V, lambda x: np.pad(x[:1], 3, "reflect", reflect_type="odd") * x[0]),
+    "odd symmetric": (X, lambda x: np.pad(x, ((1, 2), (0, 5)), "symmetric", reflect_type="odd")),
+    "odd symmetric, far": (V, lambda x: np.pad(x[:2], (7, 9), "symmetric", reflect_type="odd")),
+    "even reflection, far": (V, lambda x: np.pad(x[:3], (7, 9), "reflect")),
+    "a dual around": (X, lambda x: np.pad(x, 1, constant_values=x[0, 0] ** 2)),
+    "duals around": (X, lambda x: np.pad(x, (1, 2), constant_values=((x[0, 0], 1.0), (2.0, x[1, 1])))),
+    "duals before and after": (X, lambda x: np.pad(x, 1, constant_values=(x[0, 1], 3.0))),
+    "ramp": (X, lambda x: np.pad(x, 2, "linear_ramp")),
+    "ramp to numbers": (X, lambda x: np.pad(x, ((3, 1), (0, 2)), "linear_ramp", end_values=(5.0, -4.0))),
+    "ramp to a dual": (X, lambda x: np.pad(x, 2, "linear_ramp", end_values=x[0, 0] * x[1, 1])),
+    "mean": (X, lambda x: np.pad(x, ((1, 2), (0, 1)), "mean") ** 2),
+    "mean of some": (X, lambda x: np.pad(x, 2, "mean", stat_length=2)),
+    "median of some": (X, lambda x: np.pad(x, 1, "median", stat_length=((3, 2), (1, 9)))),
+    "maximum": (X, lambda x: np.pad(x, 2, "maximum")),
+    "minimum of some": (X, lambda x: np.pad(x, (2, 1), mode="minimum", stat_length=(2, 1))),
+    "a function": (X, lambda x: np.pad(x, ((2, 1), (0, 2)), ramp)),
+    "a function with options": (V, lambda x: np.pad(x, 3, ramp, slope=0.5)),
+    "an empty margin": (X, lambda x: np.pad(x, 1, "empty")[1:-1, 1:-1] ** 2),
+}
+if np.lib.NumpyVersion(np.__version__) >= "2.4.0":
+    PADDED["some axes"] = X, lambda x: np.pad(x, {-1: (1, 2)}, "mean")
+    PADDED["some axes, edges"] = X, lambda x: np.pad(x, {0: 2}, "edge") ** 2
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_padding(name):
+    x, f = PADDED[name]
+    check(f, x)
+    check_float32(f, x)
+
+
+def test_padding_refuses_what_numpy_refuses():
+    for f in (
+        lambda x: np.pad(x, 1, "nonsense"),
+        lambda x: np.pad(x, -1, "mean"),
+        lambda x: np.pad(x, 1, "mean", reflect_type="odd"),
+        lambda x: np.pad(x, ((1, 2), (3, 4)), "linear_ramp"),
+    ):
+        with pytest.raises(ValueError, match=".") as expected:
+            f(V)
+        with pytest.raises(expected.type):
+            jacobian(f, V)
+    with pytest.raises(LostDerivativeError):
+        jacobian(lambda x: np.pad(x, x[0]), V)

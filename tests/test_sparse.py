@@ -473,7 +473,7 @@ def test_a_full_row_takes_one_sparse_pass():
         assert (found != dd.jacobian(f, x, sparse=True)).nnz == 0
     wider = pattern.copy()
     wider.indices[-2:] = [0, 1]
-    assert np.array_equal(wider[-1].toarray().ravel().nonzero()[0], [0, 1])
+    assert np.array_equal(np.flatnonzero(wider.toarray()[-1]), [0, 1])
     with pytest.raises(ValueError, match=r"lacks 2 entries.*row 2999, column 2998"):
         dd.jacobian(f, x, sparse=wider)
     with pytest.raises(ValueError, match=r"\(2999, 3000\), but f returned 3000 numbers"):

@@ -14,7 +14,7 @@ from dualdiff.rules.floats import public as elementwise_function
 #: The modules that wait until they are needed.
 LATER = (
     *("decompositions", "functions", "linalg", "ufuncs"),
-    *("convolutions", "differences", "fft", "histograms", "interpolation", "places", "polynomials", "quantiles"),
+    *("convolutions", "differences", "fft", "histograms", "interpolation", "padding", "places", "polynomials", "quantiles"),
     *("ranges", "refused", "series", "sets", "statistics"),
 )
 

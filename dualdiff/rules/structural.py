@@ -14,7 +14,6 @@ from dualdiff.rules.support import (
     axis_of,
     implements,
     into,
-    no_duals,
     plain_values,
     rearranged,
     shape_of,
@@ -383,22 +382,6 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
         return rearranged(np.roll, [a], {"shift": shift})
     axes = axes_of(axis, operand(a).ndim) if isinstance(axis, tuple) else axis_of(axis, operand(a).ndim)
     return rearranged(np.roll, [a], {"shift": shift, "axis": axes}, {"axis": "axis"})
-
-
-@implements(np.pad)
-def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    if mode not in ("constant", "edge", "reflect", "symmetric", "wrap", "empty"):
-        np.pad(plain_values(array), pad_width, mode, **kwargs)
-        raise no_rule(f"numpy.pad(mode={mode!r})")
-    no_duals("pad", (pad_width,), kwargs)
-    mode = "constant" if mode == "empty" else mode
-    moved = {k: v for k, v in kwargs.items() if k != "constant_values"}
-    return rearranged(
-        np.pad,
-        [array],
-        {"pad_width": pad_width, "mode": mode, **moved},
-        value=lambda a: np.pad(a, pad_width, mode, **kwargs),
-    )
 
 
 @implements(np.sort)
