@@ -14,8 +14,8 @@ from dualdiff.rules.floats import public as elementwise_function
 #: The modules that wait until they are needed.
 LATER = (
     *("decompositions", "functions", "linalg", "ufuncs"),
-    *("convolutions", "differences", "fft", "histograms", "interpolation", "padding", "places", "polynomials", "quantiles"),
-    *("ranges", "refused", "series", "sets", "statistics"),
+    *("convolutions", "differences", "fft", "histograms", "interpolation", "padding", "places"),
+    *("polynomials", "quantiles", "ranges", "refused", "series", "sets", "statistics"),
 )
 
 

@@ -35,7 +35,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 def _by_function(array: Any, pad_width: Any, function: Any, options: dict[str, Any]) -> Any:
     """Zeros around the array, into which the user's function writes, one line along each axis after the other."""
     widths = _pairs(pad_width, array.ndim)
-    padded = np.pad(array, widths) * 1.0
+    padded = np.pad(array, widths)
     for axis in range(array.ndim):
         lines = np.moveaxis(padded, axis, -1)
         for place in np.ndindex(lines.shape[:-1]):
@@ -72,10 +72,9 @@ def _computed(array: Any, pad_width: Any, mode: str, **options: Any) -> Any:
         elif mode in _STATISTICS:
             length = (None, None) if lengths is None else _pairs(lengths, ndim)[axis]
             parts = a[: length[0]], a[len(a) - min(len(a) if length[1] is None else length[1], len(a)) :]
-            statistics = [_STATISTICS[mode](part, axis=0, keepdims=True) for part in parts]
-            ends = [
-                np.broadcast_to(s, (n, *a.shape[1:])) for s, n in zip(statistics, (before, after), strict=True)
-            ]
+            statistic: Any = _STATISTICS[mode]
+            statistics = [statistic(part, axis=0, keepdims=True) for part in parts]
+            ends = [np.broadcast_to(s, (n, *a.shape[1:])) for s, n in zip(statistics, (before, after), strict=True)]
         else:
             ends = [_reflected(a, np.arange(-before, 0), mode), _reflected(a, len(a) + np.arange(after), mode)]
         array = np.moveaxis(np.concatenate([ends[0], a, ends[1]]), 0, axis)

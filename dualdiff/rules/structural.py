@@ -8,7 +8,7 @@ import numpy as np
 
 from dualdiff.core.array import DualArray, operand, wrap
 from dualdiff.core.dual import AnyDual
-from dualdiff.core.errors import no_rule, plain_target
+from dualdiff.core.errors import plain_target
 from dualdiff.rules.support import (
     axes_of,
     axis_of,
@@ -389,8 +389,9 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, 
     if axis is None:
         a, axis = np.ravel(a), -1
     axis = axis_of(axis, operand(a).ndim)
-    places = np.argsort(plain_values(a), axis=axis, kind="stable")
-    return np.take_along_axis(a, places, axis)
+    params = {"indices": np.argsort(plain_values(a), axis=axis, kind="stable"), "axis": axis}
+    # Zeros of both signs are equal: how NumPy orders them depends on how it sorts.
+    return rearranged(np.take_along_axis, [a], params, value=lambda v: np.sort(v, axis, kind, order, stable=stable))
 
 
 # -- choices -----------------------------------------------------------------------------------------------------------
