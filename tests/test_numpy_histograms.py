@@ -20,6 +20,7 @@ def both(x):
 
 USES = {
     "weights": (W, lambda w: np.histogram(X, 4, weights=w**2)[0]),
+    "weights, bins as an array": (W, lambda w: np.histogram(X, np.array(4), weights=w)[0]),
     "weights and edges": (W, lambda w: np.histogram(X, EDGES, weights=w)[0]),
     "weights in a range": (W, lambda w: np.histogram(X, 3, (-1.0, 1.0), weights=w)[0]),
     "weights, density": (W, lambda w: np.histogram(X, EDGES, density=True, weights=w)[0]),

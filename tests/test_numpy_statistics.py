@@ -134,7 +134,7 @@ def test_what_may_be_overwritten_keeps_value_and_tangent_together():
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("q", [0.0, 0.13, 0.5, 1.0, np.array([0.2, 0.77]), np.array([[0.2], [0.7]])], ids=repr)
+@pytest.mark.parametrize("q", [0.0, 0.5, 1.0, np.array([0.2, 0.77]), np.array([[0.2], [0.7]])], ids=repr)
 def test_quantiles_by_all_methods(method, q):
     uses = [
         lambda x: np.quantile(x, q, axis=1, method=method),

@@ -133,6 +133,19 @@ def test_in_place_operators_fill_arrays_of_objects():
         assert_near(jacobian(f, X, mode=mode), expected, 1e-14)
 
 
+@pytest.mark.parametrize("numbers", [[1.0, 2, np.float64(3.0)], [True, False, True], [1.0, 2.0, 3j]])
+def test_objects_that_are_plain_numbers_count_as_numbers_beside_duals(numbers):
+    """An array of objects that came from arithmetic with duals may hold none of them."""
+    constants = np.array(numbers, dtype=object)
+    for use in (lambda a, x: x * a, lambda a, x: x[0] * a, lambda a, x: np.dot(a, x) * a, lambda a, x: np.outer(x, a)):
+        f = lambda x, use=use: np.real(use(constants, x) * (1 + 0j))
+        expected = jacobian(lambda x, use=use: np.real(use(np.array(numbers), x) * (1 + 0j)), X)
+        for mode in ("forward", "reverse"):
+            J = jacobian(f, X, mode=mode)
+            assert J.dtype == float
+            assert_near(J, expected, 1e-15)
+
+
 def test_out_may_not_be_a_number():
     with pytest.raises(TypeError, match="stores its result in arrays"):
         jacobian(lambda x: np.add(x, 1.0, out=x[0]), X)

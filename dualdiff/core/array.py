@@ -287,6 +287,10 @@ class DualArray(AnyDual):
         """Sort in place, by value."""
         self[...] = np.sort(self, axis, **options)
 
+    def partition(self, kth: Any, axis: int = -1, **options: Any) -> None:
+        """Partition in place, by value."""
+        self[...] = np.partition(self, kth, axis, **options)
+
     def view(self, *args: Any, **kwargs: Any) -> Any:
         """A view of the whole array; other dtypes and classes are refused."""
         if args or kwargs:
@@ -473,9 +477,10 @@ def _nested(x: Any) -> Any:
 
 
 def combined(elements: list[Any], shape: Shape, otherwise: Any = None) -> Any:
-    """One dual array from scalar duals and numbers; ``otherwise`` if there is no dual among them."""
+    """One array from scalar duals and numbers; ``otherwise`` if there is anything else among them."""
     if not any(isinstance(e, AnyDual) for e in elements):
-        return otherwise
+        are_numbers = all(isinstance(e, (float, int, complex, np.number, np.bool_)) for e in elements)
+        return np.array(elements).reshape(shape) if are_numbers else otherwise
     if any(getattr(e, "shape", ()) for e in elements):
         raise TypeError("an object array of dual arrays is not supported: use np.stack or np.concatenate")
     stacked = np.stack(elements)

@@ -149,6 +149,7 @@ class AnyDual:
     any = _method(np.any)
     argmax = _method(np.argmax)
     argmin = _method(np.argmin)
+    argpartition = _method(np.argpartition)
     argsort = _method(np.argsort)
     clip = _method(np.clip)
     compress = _method(lambda a, condition, axis=None, out=None: np.compress(condition, a, axis, out))

@@ -96,8 +96,13 @@ _PARTNERS = (
 )
 
 
-def binary(name: str, row: Row, op: Callable[..., Any], symbol: str, own: type, reflected: bool) -> Callable[..., Any]:
-    """An operator of float duals of the class ``own``; reflected, the other operand stands on the left."""
+def binary(
+    name: str, row: Row, general: Callable[..., Any], symbol: str, own: type, reflected: bool
+) -> Callable[..., Any]:
+    """An operator of float duals of the class ``own``; reflected, the other operand stands on the left.
+
+    ``general`` is the operator of all duals, for other operands than floats.
+    """
     own_numpy = own is Float64Dual
     classes = {"own": own.__name__, "other": (FloatDual if own_numpy else Float64Dual).__name__}
     me, it = ("y", "x") if reflected else ("x", "y")
@@ -122,9 +127,9 @@ def binary(name: str, row: Row, op: Callable[..., Any], symbol: str, own: type, 
         body += _finish(row, dict(sorted(tangents.items())), numpy, result, operands, " " * 8)
     source = (
         f"def function(self, other):\n    kind = type(other)\n    space = self.space\n{body}"
-        f"    return apply(row, op, {operands})\n"
+        "    return general(self, other)\n"
     )
-    return compiled(name, source, row=row, op=op)
+    return compiled(name, source, row=row, general=general)
 
 
 def unary(row: Row, op: Callable[..., Any], own: type) -> Callable[..., Any]:

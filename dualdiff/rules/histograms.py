@@ -36,9 +36,14 @@ def _added(places: Any, weights: Any, size: int) -> Any:
     return total[:-1]
 
 
+def _several(bins: Any) -> bool:
+    """Whether edges are given, or something for each dimension: no number, and no name of a rule."""
+    return hasattr(bins, "__len__") and getattr(bins, "ndim", 1) > 0 and not isinstance(bins, str)
+
+
 def _edges(a: Any, bins: Any, limits: Any, number: Any = None) -> Any:
     """The edges of the bins; ``number`` is the number of them where bins do not tell."""
-    if hasattr(bins, "__len__") and not isinstance(bins, str):
+    if _several(bins):
         return operand(bins)
     if limits is None:
         limits = (np.min(a), np.max(a)) if np.size(a) else (0.0, 1.0)
@@ -90,7 +95,7 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = N
 
 def _histogramdd(sample: Any, bins: Any, range: Any, density: Any, weights: Any) -> Any:
     ndim = sample.shape[1]
-    bins = bins if hasattr(bins, "__len__") else [bins] * ndim
+    bins = bins if _several(bins) else [bins] * ndim
     range = [None] * ndim if range is None else range
     edges = [_edges(sample[:, i], bins[i], range[i]) for i, _ in enumerate(bins)]
     counts = tuple(len(e) - 1 for e in edges)
@@ -111,7 +116,7 @@ def _histogramdd(sample: Any, bins: Any, range: Any, density: Any, weights: Any)
 @composed(np.histogram2d)
 def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
     """In two dimensions."""
-    if hasattr(bins, "__len__") and len(bins) not in (1, 2):
+    if _several(bins) and len(bins) not in (1, 2):
         bins = [bins, bins]
     found, edges = _histogramdd(np.stack([operand(x), operand(y)], axis=-1), bins, range, density, weights)
     return found, edges[0], edges[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +17,7 @@ from dualdiff.core.registry import FLOAT64_UFUNCS, FLOAT_UFUNCS, UFUNCS
 from dualdiff.rules import floats
 from dualdiff.rules.elementwise import ROWS
 from dualdiff.rules.table import Row
+from dualdiff.tangents.single import plain
 
 #: Which row serves which operator.
 BINARY: dict[str, tuple[str, Callable[..., Any]]] = {
@@ -45,10 +47,32 @@ SYMBOLS = {
 }
 
 
-def _general_binary(row: Row, op: Callable[..., Any], reflected: bool) -> Callable[..., Any]:
-    if reflected:
-        return lambda self, other: apply(row, op, other, self)
-    return lambda self, other: apply(row, op, self, other)
+#: What the rules take as an operand.
+_OPERANDS = (AnyDual, np.ndarray, np.generic, float, int, complex, list, tuple, str, bytes, numbers.Number)
+
+
+def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool) -> Callable[..., Any]:
+    counterpart = f"__{name}__" if reflected else f"__r{name}__"
+
+    def method(self: AnyDual, other: Any) -> Any:
+        if not isinstance(other, _OPERANDS):
+            if hasattr(type(other), counterpart) and _defers(self, other):
+                return NotImplemented
+            if hasattr(other, "__array__"):
+                other = np.asarray(other)
+        return apply(row, op, other, self) if reflected else apply(row, op, self, other)
+
+    return method
+
+
+def _defers(x: AnyDual, other: Any) -> bool:
+    """Whether an operator is left to an object that is no number, as numbers of Python do, and NumPy's if it asks."""
+    return (
+        not isinstance(plain(x), (np.ndarray, np.generic))
+        or not hasattr(other, "__array__")
+        or getattr(other, "__array_ufunc__", other) is None
+        or getattr(other, "__array_priority__", 0.0) > 0.0
+    )
 
 
 def _in_place(row: Row, op: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,13 +115,14 @@ def install() -> None:
                 setattr(Dual, name, _object_loop(row.ufunc))
     for name, (row_name, op) in BINARY.items():
         row = ROWS[row_name]
-        setattr(AnyDual, f"__{name}__", _general_binary(row, op, False))
-        setattr(AnyDual, f"__r{name}__", _general_binary(row, op, True))
         setattr(DualArray, f"__i{name}__", _in_place(row, op))
-        for own in FLOATS:
-            for reflected in False, True:
-                build = partial(floats.binary, name, row, op, SYMBOLS[name], own, reflected)
-                _built_on_first_use(own, f"__{'r' if reflected else ''}{name}__", build)
+        for reflected in False, True:
+            method = f"__{'r' if reflected else ''}{name}__"
+            general = _general_binary(name, row, op, reflected)
+            setattr(AnyDual, method, general)
+            for own in FLOATS:
+                build = partial(floats.binary, name, row, general, SYMBOLS[name], own, reflected)
+                _built_on_first_use(own, method, build)
     for prefix in "", "r":
         setattr(AnyDual, f"__{prefix}matmul__", _matmul(bool(prefix)))
         _built_on_first_use(AnyDual, f"__{prefix}divmod__", partial(_divmod, bool(prefix)))

@@ -58,7 +58,7 @@ def dualdiff_prepared(n: int) -> Call:
     return lambda: jacobian(y).data
 
 
-def dualdiff_in_one_pass(n: int) -> Call:
+def dualdiff_without_pattern(n: int) -> Call:
     jacobian, y = optional("dualdiff").jacobian(brusselator(n), sparse=True), start(n)
     return lambda: jacobian(y).data
 
@@ -97,7 +97,7 @@ def prepared(n: int) -> Work:
         [
             Peer("a value for each colour, and one", partial(as_many_values_as_colours, n), 3.0, read=None),
             Peer("SciPy's 2-point differences, grouped", partial(finite_differences, n), 0.3, read=None),
-            Peer("dualdiff in one sparse pass", partial(dualdiff_in_one_pass, n)),
+            Peer("dualdiff with `sparse=True`, again", partial(dualdiff_without_pattern, n)),
         ],
         expected=jacobian_by_hand(n),
         rounds=15,
