@@ -210,8 +210,7 @@ def _checked(inputs: Inputs, compression: Compression, rows: Rows) -> Any:
     if found.rows != compression.shape[0]:
         raise _wrong_shape(inputs, compression, f"f returned {found.rows} numbers")
     data, missing = rows.within(compression.pattern)
-    missing &= rows.data != 0
-    if missing.any():
+    if missing is not None and (missing := missing & (rows.data != 0)).any():
         place = int(np.argmax(missing))
         row, column = int(found.row_of_entries()[place]), int(found.indices[place])
         raise ValueError(

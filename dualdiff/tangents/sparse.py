@@ -90,14 +90,13 @@ class Rows:
         return Rows(pattern, total)
 
     def within(self, pattern: Pattern) -> tuple[Any, Any]:
-        """The numbers of the entries of another pattern; and which of the entries here it lacks."""
+        """The numbers of the entries of another pattern; and which of the entries here it lacks (None: none)."""
         found = self.pattern
         union = pattern.union(found)
         full = union.pattern(pattern, found)
-        data = _placed(self, union, 2, full)
-        if full is pattern:
-            return data, np.zeros(found.size, bool)
-        return data[union.places(1)], union.missing(2)
+        if full is not pattern:
+            return _placed(self, union, 2, full)[union.places(1)], union.missing(2)
+        return self.data if found.size == pattern.size else _placed(self, union, 2, full), None
 
     def collected(self, target: Any, rows: int) -> Rows:
         """Row i added into row ``target[i]`` of so many rows."""
