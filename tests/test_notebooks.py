@@ -14,7 +14,7 @@ import pytest
 from dualdiff.teaching import find
 
 plt = pytest.importorskip("matplotlib.pyplot")
-for name in "igraph", "scipy", "sklearn", "sympy":
+for name in "fast_sugiyama", "scipy", "sklearn", "sympy":
     pytest.importorskip(name)
 
 ROOT = Path(__file__).parent.parent

@@ -101,6 +101,28 @@ def test_nothing_overlaps_and_all_is_on_the_paper(name, tangents):
 
 
 @pytest.mark.parametrize("name", TRACES)
+def test_edges_lead_right_and_around_the_nodes(name):
+    # igraph, which laid the graphs out before, tangled the edges of a graph in several parts.
+    svg = TRACES[name].graph().svg
+    inner = [(x0 + 2, y0 + 2, x1 - 2, y1 - 2) for x0, y0, x1, y1 in boxes(svg)]
+    # The lines of words below the picture.
+    words = [node for node in ET.fromstring(svg).iter(f"{SVG}text") if "dd-left" in node.get("class")]
+    inner += [(0, float(node.get("y")) - 12, 999, float(node.get("y"))) for node in words if node.text != "f"]
+    for path in ET.fromstring(svg).iter(f"{SVG}path"):
+        points = np.array(re.findall(r"(-?[\d.]+),(-?[\d.]+)", path.get("d")), float)
+        assert np.all(np.diff(points[:, 0]) >= 0)
+        for start, first, second, end in (points[i : i + 4] for i in range(0, len(points) - 1, 3)):
+            t = np.linspace(0, 1, 33)[:, None]
+            dots = start * (1 - t) ** 3 + 3 * first * t * (1 - t) ** 2 + 3 * second * t**2 * (1 - t) + end * t**3
+            assert not [dot for x, y in dots for dot in inner if dot[0] < x < dot[2] and dot[1] < y < dot[3]]
+
+
+def test_the_first_input_stands_on_top():
+    first, second = boxes(TRACES["5 nodes"].graph().svg)[:2]
+    assert first[1] < second[1]
+
+
+@pytest.mark.parametrize("name", TRACES)
 def test_every_step_and_every_edge_is_drawn(name):
     t = TRACES[name]
     svg = t.graph().svg
@@ -171,9 +193,9 @@ def test_saving(tmp_path):
         graph.save(tmp_path / "a.svg", "blue")
 
 
-def test_without_igraph_the_error_names_the_extra(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "igraph", None)
-    with pytest.raises(ImportError, match=r"needs igraph: pip install 'dualdiff\[plot\]'"):
+def test_without_the_layout_library_the_error_names_the_extra(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "fast_sugiyama", None)
+    with pytest.raises(ImportError, match=r"needs fast_sugiyama: pip install 'dualdiff\[plot\]'"):
         TRACES["5 nodes"].graph()
     assert main(["x", "--at", "2", "--graph", "a.svg"]) == 2
     assert "pip install 'dualdiff[plot]'" in capsys.readouterr().err

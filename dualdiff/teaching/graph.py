@@ -1,4 +1,4 @@
-"""Computational graphs as pictures: laid out in layers by igraph, written as SVG.
+"""Computational graphs as pictures: laid out in layers by fast-sugiyama, written as SVG.
 
 A graph of many layers is broken into lines, as text is; what comes from an earlier line is repeated, dashed, at the
 left of the line that needs it.
@@ -197,7 +197,7 @@ def _style(c: Mapping[str, str]) -> str:
 
 def drawn(trace: Trace, values: bool, tangents: bool, adjoints: dict[str, Any] | None) -> Picture:
     """The picture of a trace."""
-    igraph = load("igraph", "plot", "the drawing of a computational graph")
+    layout = load("fast_sugiyama", "plot", "the drawing of a computational graph")
     layers: dict[Step, int] = {}
     for step in trace.steps:
         layers[step] = 1 + max(layers[s] for s in step.operands) if step.operands else 0
@@ -209,7 +209,7 @@ def drawn(trace: Trace, values: bool, tangents: bool, adjoints: dict[str, Any] |
     ways = ["forward"] * tangents + ["backward"] * (adjoints is not None)
     for band in bands:
         boxes, edges = _band(band, layers, inner, set(trace.results))
-        _placed(igraph, boxes, edges, top)
+        _placed(layout, boxes, edges, top)
         shapes += _edges(boxes, edges, ways)
         shapes += [shape for box in boxes for shape in _box(box)]
         if len(trace.results) == 1:
@@ -219,7 +219,8 @@ def drawn(trace: Trace, values: bool, tangents: bool, adjoints: dict[str, Any] |
                 if "dd-result" in box.kind
             ]
         width = max(width, *(box.x + box.width / 2 for box in boxes))
-        top = max(box.y + box.height / 2 for box in boxes) + 2 * SPACE
+        lowest = [box.y + box.height / 2 for box in boxes] + [y for edge in edges for _, y in edge.bends]
+        top = max(lowest) + 2 * SPACE
     width = max(width + 24 + MARGIN, 320.0)
     legend = list(_legend(trace, tangents, adjoints is not None, len(bands) > 1))
     top += 4 if legend else -MARGIN
@@ -330,24 +331,28 @@ def _band(
     return list(boxes.values()), edges
 
 
-def _placed(igraph: Any, boxes: list[_Box], edges: list[_Edge], top: float) -> None:
+def _placed(layout: Any, boxes: list[_Box], edges: list[_Edge], top: float) -> None:
     """Give the boxes and the bends of the edges their places."""
+    layers = [box.layer for box in boxes]
     numbers = {id(box): i for i, box in enumerate(boxes)}
-    graph = igraph.Graph(len(boxes), [(numbers[id(e.source)], numbers[id(e.target)]) for e in edges], directed=True)
-    places = graph.layout_sugiyama(layers=[box.layer for box in boxes], maxiter=1000)
-    bends = places.edge_routing
+    # An edge bends at a vertex of its own in each layer that it passes, so that every link is one layer long.
+    chains = []
+    for edge in edges:
+        passed = range(edge.source.layer + 1, edge.target.layer)
+        between = range(len(layers), len(layers) + len(passed))
+        layers += passed
+        chains.append([numbers[id(edge.source)], *between, numbers[id(edge.target)]])
+    heights = _heights(layout, len(layers), [link for chain in chains for link in pairwise(chain)])
     pitch = max(box.height for box in boxes) + SPACE
-    heights = [y for y, _ in places] + [y for points in bends for y, _ in points]
-    low = min(heights)
     highest = max(box.height for box in boxes) / 2
 
-    def down(y: float) -> float:
-        return float(top + highest + (y - low) * pitch)
+    def down(vertex: int) -> float:
+        return top + highest + heights[vertex] * pitch
 
-    for box, (y, _) in zip(boxes, places, strict=True):
-        box.y = down(y)
-    for edge, points in zip(edges, bends, strict=True):
-        edge.bends = [(round(layer), down(y)) for y, layer in points]
+    for i, box in enumerate(boxes):
+        box.y = down(i)
+    for edge, chain in zip(edges, chains, strict=True):
+        edge.bends = [(layers[vertex], down(vertex)) for vertex in chain[1:-1]]
     for box in boxes:
         arriving = sorted((e for e in edges if e.target is box), key=_from_above)
         step = min(14.0, (box.height - 16) / max(len(arriving) - 1, 1))
@@ -363,6 +368,23 @@ def _placed(igraph: Any, boxes: list[_Box], edges: list[_Edge], top: float) -> N
         for box in column:
             box.x = left + width / 2
         left += width
+
+
+def _heights(layout: Any, size: int, links: list[tuple[int, int]]) -> list[float]:
+    """How far down each vertex stands, one apart at least: the parts that hang together below each other."""
+    drawn = layout.from_edges(links, vertex_spacing=1, crossing_minimization="median") if links else []
+    parts = [{vertex: float(place) for vertex, (place, _) in part} for part, *_ in drawn]
+    parts += [{vertex: 0.0} for vertex in set(range(size)).difference(*parts)]
+    heights = [0.0] * size
+    top = 0.0
+    for part in sorted(parts, key=min):
+        low, high = min(part.values()), max(part.values())
+        # Upside down is as good to the layout; to the reader, what comes first belongs on top.
+        is_turned = sum((place - (low + high) / 2) * -vertex for vertex, place in part.items()) > 0
+        for vertex, place in part.items():
+            heights[vertex] = top + (high - place if is_turned else place - low)
+        top += high - low + 1
+    return heights
 
 
 def _from_above(edge: _Edge) -> float:

@@ -173,7 +173,7 @@ class Trace:
         Raises
         ------
         ImportError
-            If igraph, which lays it out, is not installed: ``pip install 'dualdiff[plot]'``.
+            If fast-sugiyama, which lays it out, is not installed: ``pip install 'dualdiff[plot]'``.
         ValueError
             If adjoints are asked for and f did not return a single number.
         """
