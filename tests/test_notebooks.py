@@ -4,6 +4,7 @@ That every notebook runs is a test of its own, by nbmake, which collects the fol
 """
 
 import json
+import re
 import runpy
 import tomllib
 from pathlib import Path
@@ -129,6 +130,16 @@ class TestFiles:
         assert len(set(ids)) == len(ids)
         assert not document["metadata"].get("execution")
 
+    def test_checkers_are_folded_and_answers_alone(self, path):
+        """Who looks at the place for an answer does not see the answer."""
+        for cell in cells(path, "code"):
+            text = "".join(cell["source"])
+            is_checker = "Exercise(" in text
+            assert cell["metadata"] == ({"jupyter": {"source_hidden": True}} if is_checker else {})
+            if "answer_" in text:
+                assert re.fullmatch(r"answer_(\d) = \.\.\.\nexercise_\1\.check\(answer_\1\)", text)
+        assert f"(solutions/{path.stem}.py)" in "".join(sources(path, "markdown"))
+
     def test_figure_assert_and_exercises(self, path):
         code = "\n".join(sources(path))
         assert "plt.show()" in code
@@ -141,7 +152,6 @@ class TestFiles:
             text = "".join(cell["source"])
             assert not text.lstrip().startswith(("!", "%"))
             assert "pip install" not in text
-            assert not cell["metadata"].get("tags")
 
     def test_links_lead_somewhere(self, path):
         for text in sources(path, "markdown"):
