@@ -7,8 +7,8 @@ from dualdiff import vjp
 # 1. Two inputs, two outputs.
 answer_1 = (2, 2)
 
-# 2. v2 = x1 x2 hands 5 to x1 and 2 to x2, in place of what v3 gave to x2; then v1 = ln x1 hands 0.5 to x1.
-answer_2 = (0.5, 2.0)
+# 2. 300 walks of 2 ms are 600 ms; 100 walks of 5 ms are 500 ms.
+answer_2 = ("reverse", 1.2)
 
 
 # 3. One run, and a pull for each result.
