@@ -500,3 +500,31 @@ def test_a_derivative_taken_in_another_thread_inside_f():
     np.testing.assert_allclose(
         gradient(f, X, mode="reverse"), hessian(nonlinear, X) @ X + gradient(nonlinear, X), rtol=1e-12
     )
+
+
+# -- precision ---------------------------------------------------------------------------------------------------------
+WIDENING = {
+    "stays": lambda x: np.sin(x) * x,
+    "wide": lambda x: x * np.array([1.0, 2.0, 3.0]),
+    "wide inside": lambda x: (x * np.array([1.0, 2.0, 3.0])).astype(np.float32),
+    "complex": lambda x: x * np.array([1.0, 2.0j, 3.0]),
+    "a wide number": lambda x: (x * np.float64(2.0)).astype(x.dtype),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("name", WIDENING)
+def test_the_precision_of_derivatives_does_not_depend_on_the_mode(name, dtype):
+    f, x = WIDENING[name], np.array([0.5, -1.0, 2.0], dtype)
+    forward, reverse = (jacobian(f, x, mode=mode) for mode in ("forward", "reverse"))
+    assert reverse.dtype == forward.dtype == f(x).dtype
+    np.testing.assert_allclose(reverse, forward, rtol=1e-2 if dtype == np.float16 else 1e-6)
+    forward, reverse = (gradient(lambda x: np.sum(np.abs(f(x))), x, mode=mode) for mode in ("forward", "reverse"))
+    assert reverse.dtype == forward.dtype == dtype
+
+
+def test_pull_through_an_array_without_elements():
+    f = lambda x: x + np.sum(np.tile(x[:0], 2)) + np.prod(np.repeat(x[:0], 2))
+    value, pull = vjp(f, X)
+    np.testing.assert_array_equal(value, X + 1)
+    np.testing.assert_array_equal(pull(np.ones_like(X)), np.ones_like(X))

@@ -809,3 +809,10 @@ def test_directions_may_be_any_matrix():
     passes = list(dense_passes(inputs, 2, directions=Directions(5, lambda start, stop: seeds[start:stop])))
     found = np.concatenate([outputs.reads()[0] for _, _, outputs in passes])
     np.testing.assert_allclose(found, seeds @ dd.jacobian(tridiagonal, X).T, rtol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 2)])
+def test_maps_along_an_axis_without_elements(shape):
+    for axis in range(len(shape)):
+        f = lambda x, axis=axis: np.cumsum(x, axis=axis)
+        assert dd.jacobian(f, np.zeros(shape), sparse=True).shape == (0, 0)

@@ -18,10 +18,9 @@ from dualdiff.drivers.passes import (
     check_chunk_size,
     dense_passes,
     directions_last,
-    dtype_of,
     refuse_conjugates,
 )
-from dualdiff.drivers.reverse import FORWARD_UP_TO, check_mode, pulled
+from dualdiff.drivers.reverse import FORWARD_UP_TO, check_mode, in_precision_of, pulled
 
 
 def gradient(
@@ -168,13 +167,8 @@ def evaluate(
         found = [
             a - 1j * b if np.iscomplexobj(leaf) else a for leaf, a, b in zip(inputs.leaves, found, other, strict=True)
         ]
-    return value, inputs.rebuild(_in_dtype_of(leaf, g) for leaf, g in zip(inputs.leaves, found, strict=True)), aux
-
-
-def _in_dtype_of(leaf: Any, slope: Any) -> Any:
-    """A gradient in the precision of what it belongs to."""
-    dtype, found = dtype_of(leaf), dtype_of(slope)
-    return slope if found == dtype or (found.kind == "c") != (dtype.kind == "c") else slope.astype(dtype)
+    found = [in_precision_of(leaf, g) for leaf, g in zip(inputs.leaves, found, strict=True)]
+    return value, inputs.rebuild(found), aux
 
 
 def _scalar(inputs: Inputs, outputs: Outputs) -> Any:

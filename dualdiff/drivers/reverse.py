@@ -41,7 +41,15 @@ def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], A
     if is_complex and not all(dtype_of(leaf).kind == "c" for leaf in inputs.leaves):
         # A cotangent pairs as a real part, which for real x leaves the imaginary part of the slope to a second pull.
         found = _combined(inputs, found, program.pull([-1j * one]))
-    return outputs, filled(inputs, found)
+    return outputs, [in_precision_of(leaf, g) for leaf, g in zip(inputs.leaves, filled(inputs, found), strict=True)]
+
+
+def in_precision_of(x: Any, slope: Any) -> Any:
+    """A derivative, real or complex as it is, in the precision of what it belongs to."""
+    dtype, found = dtype_of(x), dtype_of(slope)
+    if found.kind != dtype.kind:
+        dtype = _real(dtype) if dtype.kind == "c" else np.result_type(dtype, np.complex64)
+    return slope if found == dtype else slope.astype(dtype)
 
 
 def _combined(inputs: Inputs, real: list[Any], imaginary: list[Any]) -> list[Any]:
@@ -108,9 +116,9 @@ def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, l
         full = part[0] if len(part) == 1 else np.concatenate(part)
         full = np.moveaxis(full, 0, batch)
         offset = 0
-        for row, size, shape in zip(rows, weights.sizes, weights.core_shapes, strict=True):
+        for row, value, size, shape in zip(rows, outputs.values, weights.sizes, weights.core_shapes, strict=True):
             block = full[(slice(None),) * batch + (slice(offset, offset + size),)]
-            block = np.reshape(block, (*inputs.batch_shape, *shape, *core))
+            block = in_precision_of(value, np.reshape(block, (*inputs.batch_shape, *shape, *core)))
             row.append(block if block.shape or isinstance(leaf, (np.ndarray, DualArray)) else block[()])
             offset += size
     return rows

@@ -95,7 +95,7 @@ class NamedMap(LinearMap):
         places, count = columns.shape
         directions = np.zeros((count, places * count))
         directions[np.arange(count)[:, None], columns.T] = 1.0
-        found = self(directions.reshape((count, *self.in_shape))).reshape((count, -1))
+        found = self(directions.reshape((count, *self.in_shape))).reshape((count, rows.size))
         numbers = found[np.arange(count), rows[:, :, None]]
         chosen = ... if self._pattern is None else (slice(None), self._pattern())
         rows, columns = np.broadcast_arrays(rows[:, :, None], columns[:, None, :])
@@ -106,7 +106,8 @@ class NamedMap(LinearMap):
         ndim = len(shape)
         mixed = range(ndim) if self._axes is None else sorted(axis % ndim for axis in self._axes)
         others = [i for i in range(ndim) if i not in mixed]
-        return a.transpose([*others, *mixed]).reshape((math.prod(shape[i] for i in others), -1))
+        counts = (math.prod(shape[i] for i in axes) for axes in (others, mixed))
+        return a.transpose([*others, *mixed]).reshape(tuple(counts))
 
 
 class Contraction(LinearMap):

@@ -134,7 +134,8 @@ def accumulated(places: Any, w: Any, shape: tuple[int, ...]) -> Any:
     flat = np.ravel(w)
     if not inside.all():
         places, flat = places[inside], flat[inside]
-    if isinstance(flat, np.ndarray) and flat.dtype == np.float64:
+    # Of no numbers at all, bincount makes integers.
+    if isinstance(flat, np.ndarray) and flat.dtype == np.float64 and flat.size:
         return np.bincount(places, flat, size).reshape(shape)
     total = np.zeros(size, flat.dtype)
     if not isinstance(flat, np.ndarray):
@@ -171,10 +172,7 @@ class Part(Structure):
         return space.conj(t, self.name, shape)
 
     def places(self, numbers: Any) -> Any:
-        raise TypeError(
-            f"this mode of differentiation cannot write into the {self.name} part of a complex array: write "
-            "z[...] = a + 1j * b"
-        )
+        return numbers
 
 
 def _getitem(a: Any, key: Any) -> Any:
