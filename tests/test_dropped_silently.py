@@ -6,6 +6,7 @@ import fractions
 import functools
 import math
 import operator
+import re
 import warnings
 
 import numpy as np
@@ -160,6 +161,75 @@ def test_writing_into_asarray_of_x_is_refused_as_x_would_not_see_it():
         return np.sum(y) * x[0]
 
     np.testing.assert_allclose(gradient(g, X), [5 + X[1] + X[2], X[0], X[0]])
+
+
+def test_strides_around_an_object_array_are_refused():
+    # NumPy would take the memory of the object array for that of the values, and read outside of it.
+    as_strided = np.lib.stride_tricks.as_strided
+    for mode in "forward", "reverse":
+        for f in (lambda x: as_strided(x, (2, 2), (8, 8)), lambda x: as_strided(x[0], (2,), (0,))):
+            refused(TypeError, "as_strided has no derivative rule.*sliding_window_view", jacobian, f, X, mode=mode)
+
+
+COMPLEX = {
+    "a list of numbers": lambda x: np.array([1j * x[0], x[1]])[0],
+    "asarray": lambda x: np.asarray(1j * x)[1],
+    "a number": lambda x: np.asarray(1j * x[0])[()],
+    "nested lists": lambda x: np.array([[0, 1j * x[0]], [1, 2]])[0, 1],
+}
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_complex_object_arrays_warn_that_numpy_finds_no_imaginary_part_in_them(name):
+    with pytest.warns(dd.ObjectArrayWarning, match=r"\.imag and np\.angle are zero: use np\.stack") as found:
+        J = jacobian(lambda x: COMPLEX[name](x), X)
+    assert found[0].filename == __file__
+    assert 1j in J
+    assert np.imag(jacobian(lambda x: np.stack([1j * x[0], x[1]]), X))[0, 0] == 1.0
+
+
+OWN_ARITHMETIC = {
+    "matrix * x": lambda x: np.matrix(np.eye(3)) * x,
+    "x * matrix": lambda x: x * np.matrix(np.eye(3)),
+    "matrix @ x": lambda x: np.matrix(np.eye(3)) @ x,
+    "matrix of x": lambda x: np.matrix(x),
+    "masked * x": lambda x: np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0]) * x,
+    "x + masked": lambda x: x + np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0]),
+    "masked x": lambda x: np.ma.array(x, mask=[0, 1, 0]) * 2,
+    "a number times masked": lambda x: x[0] * np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0]),
+    "sum of masked": lambda x: np.where(x > 0, np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0]), x),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("name", OWN_ARITHMETIC)
+def test_arrays_with_rules_of_their_own(name):
+    for options in ({"mode": "forward"}, {"mode": "reverse"}, {"sparse": True}):
+        match = r"a (matrix|MaskedArray) stands beside dual numbers.*np\.asarray\(x\)"
+        refused(TypeError, match, jacobian, lambda x: OWN_ARITHMETIC[name](x), X, **options)
+
+
+def test_mapped_memory_is_an_array_like_others(tmp_path):
+    constant = np.memmap(tmp_path / "numbers", float, "w+", shape=3)
+    constant[:] = [1.0, 2.0, 3.0]
+    np.testing.assert_array_equal(jacobian(lambda x: x * constant, X), np.diag(constant))
+
+
+def test_fractions_are_numbers():
+    half = fractions.Fraction(1, 2)
+    for options in ({"mode": "forward"}, {"mode": "reverse"}):
+        np.testing.assert_array_equal(jacobian(lambda x: x * half, X, **options), np.diag([0.5] * 3))
+        np.testing.assert_array_equal(jacobian(lambda x: half - x[0], X, **options), [-1.0, 0.0, 0.0])
+    assert derivative(lambda t: half * t**half, 4.0) == 0.125
+
+
+def test_a_number_beside_a_list_is_what_it_is_without_differentiation():
+    for f in (lambda t: t - [1.0], lambda t: [1.0] * t, lambda t: t / (1.0, 2.0)):
+        with pytest.raises(TypeError) as expected:
+            f(2.0)
+        refused(TypeError, re.escape(str(expected.value)), derivative, f, 2.0)
+    np.testing.assert_array_equal(derivative(lambda t: t**2 + [1.0, 2.0], np.float64(2.0)), [4.0, 4.0])
+    refused(TypeError, "can't multiply sequence", derivative, lambda t: [1.0] * t, np.float64(2.0))
 
 
 def test_astype_to_whole_numbers():

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+from against import difference_jacobian
 
 import dualdiff as dd
 from dualdiff import (
@@ -361,6 +362,48 @@ def test_real_and_imaginary_parts_are_views():
     np.testing.assert_allclose(jvp(f, X, X)[1], jvp(plain, X, X)[1])
 
 
+PARTS = {
+    "all of the imaginary part": lambda z, x: setattr(z, "imag", x**2),
+    "one place": lambda z, x: z.real.__setitem__(0, x[1] ** 2),
+    "places by number": lambda z, x: z.imag.__setitem__([0, 2], x[:2]),
+    "a number": lambda z, x: z.imag.__setitem__(2, 5.0),
+    "a part of a slice, in place": lambda z, x: z[1:].imag[:1].__imul__(x[0]),
+    "a slice of a part": lambda z, x: z.real[::-1][:2].__setitem__(..., 3 * x[:2]),
+    "a part seen before": lambda z, x: (z.real, z.__imul__(1j))[0].__iadd__(x[0]),
+    "flat": lambda z, x: z.real.flat.__setitem__(1, x[2]),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_real_and_imaginary_parts_are_views_in_every_space(name):
+    def f(x):
+        for z in (x * (1 + 2j), np.zeros_like(x, dtype=complex)):
+            PARTS[name](z, x)
+            yield from (z.real * x, z.imag)
+
+    def g(x):
+        return np.concatenate(list(f(x)))
+
+    J = difference_jacobian(g, X)
+    for options in ({}, {"chunk_size": 1}, {"mode": "reverse"}):
+        y, found = value_and_jacobian(g, X, **{"mode": "forward", **options})
+        np.testing.assert_array_equal(y, g(X))
+        np.testing.assert_allclose(found, J, atol=1e-8)
+    np.testing.assert_allclose(jacobian(g, X, sparse=True).toarray(), J, atol=1e-8)
+    np.testing.assert_allclose(jvp(g, X, X)[1], J @ X, atol=1e-8)
+    np.testing.assert_allclose(
+        jacobian(jacobian(g, mode="reverse"), X, mode="reverse"),
+        jacobian(jacobian(g, mode="forward"), X, mode="forward"),
+        atol=1e-12,
+    )
+
+
+def test_nan_to_num_of_one_complex_number():
+    assert jvp(np.nan_to_num, 1 + 2j, 1.0) == (1 + 2j, 1.0)
+    assert jvp(np.nan_to_num, complex(np.nan, 2), 1 + 1j) == (2j, 1j)
+    assert jvp(np.nan_to_num, np.array(1j), np.array(1.0)) == (1j, 1.0)
+
+
 # -- constants and empty arrays ----------------------------------------------------------------------------------------
 def test_constant_results_give_zeros_of_the_right_shape_and_dtype():
     for constant in (3, 3.0, np.int64(3), np.float64(3.0), True):
@@ -682,6 +725,17 @@ def test_repr_and_format():
     assert seen[0][1] == "Dual(0.7, [1.0, 0.0, 0.0])"
     derivative(derivative(lambda t: seen.append(repr(t)) or t), 3.0)
     assert seen[1] == "Dual(Dual(3.0, 1.0), 1.0)"
+
+
+def test_format_in_every_space():
+    seen = []
+    f = lambda x: seen.append((f"{x[0]:.2f}", repr(x), str(x[0]))) or np.sum(x)
+    gradient(f, X, mode="reverse")
+    jacobian(f, X, sparse=True)
+    derivative(lambda t: seen.append((f"{t[0]:.2f}", repr(t), str(t[0]))) or t, X)
+    assert seen[0] == ("Dual(0.70, <step 1 of a record: gather>)", *seen[0][1:])
+    assert seen[1][0].startswith("Dual(0.70, <Compressed Sparse Row sparse array")
+    assert seen[2][0] == "Dual(0.70, 1.00)"
 
 
 def test_duals_built_by_hand():

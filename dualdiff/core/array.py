@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+import numbers
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from dualdiff.core.dual import HANDMADE, AnyDual, Dual, float64_dual, leading_space, make, same_call
+from dualdiff.core.dual import HANDMADE, AnyDual, Dual, float64_dual, leading_space, make, same_call, stacklevel
 from dualdiff.core.errors import ObjectArrayWarning, plain_target
 from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
@@ -200,9 +200,32 @@ class DualArray(AnyDual):
             space.put(raw, t, key, self.shape, shape, self.value)
         else:
             places = np.unravel_index(self._places()[key], root.shape)
+            if self.dtype.kind != root.dtype.kind:
+                shape, t = np.shape(places[0]) if places else (), self._completed(t, places, shape)
             root._raw = space.put(root._raw, t, places, root.shape, shape, root._value)
         # Other views may have tangents that are not memory of the base's.
         root.version += 1
+
+    def _completed(self, t: Tangent | None, places: tuple[Any, ...], shape: Shape) -> Tangent:
+        """The tangent of some places of the complex root, of which this view of its real or imaginary part gets t."""
+        root, space = self.root(), self.space
+        array, out_shape, terms = self, np.shape(places[0]) if places else (), []
+        while array._parent is not None and array._parent.dtype.kind != "c":
+            array = array._parent
+        assert array._structure is not None
+        if root._raw is not None:
+            old = space.gather([root._raw], Structure.getitem(places), [root.shape], out_shape)
+            other = "imag" if array._structure.name == "real" else "real"
+            terms.append((space.conj(old, other, out_shape), other, out_shape))
+        if t is not None:
+            terms.append((t, array._structure.name, shape))
+        return space.add(
+            [
+                space.scale(space.cast(term, root.dtype, s), 1.0 if part == "real" else 1j, s, out_shape)
+                for term, part, s in terms
+            ],
+            out_shape,
+        )
 
     def rename(self, raw: Tangent) -> None:
         """Replace the tangent by an equal one."""
@@ -300,8 +323,7 @@ class DualArray(AnyDual):
     # -- the rest of an array's life ---------------------------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if dtype is not None and np.dtype(dtype) != object:
-            raise plain_target(f"an array of dtype {np.dtype(dtype)}")
+        self.check_conversion(dtype)
         if copy is False:
             raise ValueError("a dual array has to be copied to become an object array")
         if self.size > FEW:
@@ -310,7 +332,7 @@ class DualArray(AnyDual):
                 "kept, but it is worked on element by element and slowly; np.asanyarray is no better, leaving the "
                 "conversion out is",
                 ObjectArrayWarning,
-                stacklevel=_stacklevel(),
+                stacklevel=stacklevel(),
             )
         array = np.empty(self.shape, object)
         for i in np.ndindex(self.shape):
@@ -448,10 +470,18 @@ def operand(x: Any) -> Any:
     if isinstance(x, (AnyDual, float, int)):
         return x
     if isinstance(x, np.ndarray):
+        if type(x) is not np.ndarray and type(x) is not np.memmap:
+            raise TypeError(
+                f"a {type(x).__name__} stands beside dual numbers, which do not know its own rules of arithmetic; pass "
+                "a plain array, such as np.asarray(x) if they do not matter"
+            )
         return combined(x.ravel().tolist(), x.shape, x) if x.dtype == object else x
     if isinstance(x, (list, tuple)):
         array = _nested(x)
         return combined(array.ravel().tolist(), array.shape, array) if array.dtype == object else array
+    if isinstance(x, numbers.Rational) and not isinstance(x, np.generic):
+        # A fraction, which NumPy would make an object of.
+        return float(x)
     return x
 
 
@@ -485,15 +515,6 @@ def combined(elements: list[Any], shape: Shape, otherwise: Any = None) -> Any:
         raise TypeError("an object array of dual arrays is not supported: use np.stack or np.concatenate")
     stacked = np.stack(elements)
     return stacked if stacked.shape == shape else stacked.reshape(shape)
-
-
-def _stacklevel() -> int:
-    """How far up the caller is who is outside this package and NumPy, so that a warning names his line."""
-    level, frame = 2, sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("dualdiff", "numpy"):
-        frame = frame.f_back
-        level += 1
-    return level
 
 
 def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:

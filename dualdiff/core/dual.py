@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import numbers
 import sys
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from dualdiff.core import tags
-from dualdiff.core.errors import expired, lost, lost_number, no_rule, plain_target
+from dualdiff.core.errors import ObjectArrayWarning, expired, lost, lost_number, no_rule, plain_target
 from dualdiff.core.registry import CREATORS, FLOAT64_UFUNCS, FLOAT_UFUNCS, FUNCTIONS, REFUSED, UFUNCS, found
 from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.zeros import may_have_nan, zero_mask
@@ -76,6 +77,21 @@ class AnyDual:
         if self.space.traces:
             return self.space.call(function.__name__, rule, args, kwargs)
         return rule(*args, **kwargs)
+
+    def check_conversion(self, dtype: Any) -> None:
+        """Raise, or warn, where an object array of the duals does not do instead of them."""
+        if dtype is not None and np.dtype(dtype) != object:
+            raise plain_target(f"an array of dtype {np.dtype(dtype)}")
+        if sys._getframe(2).f_code.co_name == "as_strided":
+            # It would read around the object array in memory as if that were the array of numbers.
+            raise no_rule("numpy.lib.stride_tricks.as_strided", " (sliding_window_view has one)")
+        if self.dtype.kind == "c":
+            warnings.warn(
+                "complex duals become an object array, whose .real is itself to NumPy, and whose .imag and np.angle "
+                "are zero: use np.stack for each row, and for the rows",
+                ObjectArrayWarning,
+                stacklevel=stacklevel(),
+            )
 
     # -- what would drop the tangent -----------------------------------------------------------------------------
 
@@ -271,8 +287,7 @@ class Dual(AnyDual):
         return f"Dual({self.value:{spec}}, {_format(self.tangent, spec)})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if dtype is not None and np.dtype(dtype) != object:
-            raise plain_target(f"an array of dtype {np.dtype(dtype)}")
+        self.check_conversion(dtype)
         array = np.empty((), object)
         array[()] = self
         return array
@@ -407,6 +422,15 @@ def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:
     return value, type(value)(tangent)
 
 
+def stacklevel() -> int:
+    """How far up the caller is who is outside this package and NumPy, so that a warning names his line."""
+    level, frame = 2, sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("dualdiff", "numpy"):
+        frame = frame.f_back
+        level += 1
+    return level
+
+
 def same_call(a: TangentSpace, b: TangentSpace) -> bool:
     """Whether two duals belong to one call (a pickled dual brings a space of its own)."""
     return a is b or a.tag == b.tag
@@ -438,4 +462,8 @@ def _plain_repr(x: Any) -> str:
 def _format(x: Any, spec: str) -> str:
     if isinstance(x, np.ndarray):
         return "[" + ", ".join(_format(e, spec) for e in x) + "]"
-    return format(x, spec)
+    try:
+        return format(x, spec)
+    except TypeError:
+        # A step of a record, or a row of a sparse matrix.
+        return repr(x)

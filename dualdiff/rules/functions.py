@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import operand
-from dualdiff.core.dual import AnyDual
+from dualdiff.core.dual import AnyDual, Dual
 from dualdiff.core.elementwise import apply
 from dualdiff.core.errors import lost
 from dualdiff.rules.elementwise import ROWS
@@ -67,8 +67,11 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
         result = np.where(np.isposinf(x), largest if posinf is None else posinf, result)
         result = np.where(np.isneginf(x), -largest if neginf is None else neginf, result)
     result = result.astype(x.dtype)
-    if copy or not getattr(x, "shape", ()):
-        return result[()] if not getattr(x, "shape", ()) else result
+    if not getattr(x, "shape", ()):
+        # A number, whether it was one or an array without axes; a dual number has no x[()].
+        return result if isinstance(result, Dual) else result[()]
+    if copy:
+        return result
     x[...] = result
     return x
 

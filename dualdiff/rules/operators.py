@@ -55,6 +55,9 @@ def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool
     counterpart = f"__{name}__" if reflected else f"__r{name}__"
 
     def method(self: AnyDual, other: Any) -> Any:
+        if isinstance(other, (list, tuple)) and isinstance(self, Dual):
+            # Not every number takes lists: one that does not says so.
+            op(plain(self), type(other)())
         if not isinstance(other, _OPERANDS):
             if hasattr(type(other), counterpart) and _defers(self, other):
                 return NotImplemented
