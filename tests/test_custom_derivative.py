@@ -1,4 +1,4 @@
-"""`custom_derivative`: functions with partial derivatives that are given."""
+"""`custom_derivative`: functions with partial derivatives that are given; see test_custom_jvp.py for the other form."""
 
 import math
 import pickle
@@ -168,7 +168,7 @@ def test_function_that_combines_elements_is_refused():
     total = custom_derivative(lambda x: np.sum(x**2), lambda x: 2 * x)
     x = np.array([1.0, 2.0])
     for operator in (gradient, jacobian, lambda f, x: jvp(f, x, x)):
-        with pytest.raises(ValueError, match=r"the result \(\): custom_derivative takes elementwise functions"):
+        with pytest.raises(ValueError, match=r"the result \(\): partial derivatives are for elementwise functions"):
             operator(total, x)
 
 

@@ -108,8 +108,9 @@ def check_derivative(
 ) -> DerivativeCheck:
     r"""Compare dualdiff's derivatives of f at a point with finite differences and the complex step.
 
-    It finds a wrong `custom_derivative`, a function that computes something else with duals than with numbers, and
-    kinks.  In a test one line is enough: ``check_derivative(f, x)`` raises if anything is wrong.
+    It finds a `custom_derivative` that is wrong or not linear in the tangents, a function that computes something else
+    with duals than with numbers, and kinks.  In a test one line is enough: ``check_derivative(f, x)`` raises if
+    anything is wrong.
 
     Parameters
     ----------
@@ -134,8 +135,9 @@ def check_derivative(
     Raises
     ------
     DerivativeCheckError
-        If a derivative is too far from the others, or f has another value with duals than with numbers.  It is an
-        AssertionError, names the worst place, and holds the report as ``report``.
+        If a derivative is too far from the others, the derivative along a direction is not linear in the direction,
+        or f has another value with duals than with numbers.  It is an AssertionError, names the worst place, and holds
+        the report as ``report``.
 
     Notes
     -----
@@ -173,6 +175,7 @@ def check_derivative(
     columns = [np.reshape(column, (len(rows), len(places))) for column in zip(*rows, strict=True)]
     names = tuple(direction.name for direction in chosen)
     report = DerivativeCheck(names, places, *(columns or [np.zeros((0, len(places)))] * 6))
+    _check_linear(inputs, chosen, report, rtol)
     if not report.passed:
         hint = _hint(inputs, chosen[report.worst[0]], report)
         raise DerivativeCheckError(_message(report) + hint, report)
@@ -267,6 +270,32 @@ def _compare(inputs: Inputs, expected: Any, direction: _Direction, rtol: float, 
         error = np.where(confirmed, np.fmin(error, np.abs(dual - complex_step)), error)
         tolerance = rtols * np.maximum(np.abs(dual), np.abs(difference)) + atol + rounding
     return dual, difference, complex_step, uncertainty, error, tolerance
+
+
+def _check_linear(inputs: Inputs, chosen: list[_Direction], report: DerivativeCheck, rtol: float) -> None:
+    """The derivative along a combination of the directions is that combination of the derivatives."""
+    if not report.dual.size:
+        return
+    # Of either sign, and none of them 1.
+    weights = [(-1.0) ** k * (0.5 + 0.618 * (k + 2) % 1.0) - 0.1 for k in range(1, len(chosen) + 1)]
+    tangents = [
+        _like(leaf, sum(w * np.asarray(direction.tangents[i]) for w, direction in zip(weights, chosen, strict=True)))
+        for i, leaf in enumerate(inputs.leaves)
+    ]
+    found, eps = _flat(tuple(single_pass(inputs, tangents).reads()))
+    with np.errstate(all="ignore"):
+        terms = np.reshape(weights, (-1, 1)) * report.dual
+        expected = np.sum(terms, axis=0)
+        allowed = np.maximum(rtol, 100 * eps) * np.sum(np.abs(terms), axis=0)
+        wrong = np.flatnonzero((np.abs(found - expected) > allowed) & np.isfinite(expected) & np.isfinite(found))
+    if wrong.size:
+        k = wrong[0]
+        raise DerivativeCheckError(
+            f"the derivative of {report.places[k]} is not linear in the direction: along a combination of "
+            f"{_count(len(chosen), 'direction')} it is {_show(found[k])}, and the same combination of the derivatives "
+            f"is {_show(expected[k])}.  The jvp of a custom_derivative has to be linear in the tangents",
+            report,
+        )
 
 
 def _check_value(expected: Any, found: Any, rtol: float, atol: float) -> None:

@@ -145,6 +145,10 @@ class TangentSpace(ABC):
         """The target of `put`, made ready for what the source holds, which may be duals of outer calls."""
         return target
 
+    def varying(self, value: Any) -> Tangent | None:
+        """A zero tangent that says that the zeros of a value are chance; None where only numbers are asked for."""
+        return None
+
     def aliases(self, t: Tangent, source: Tangent) -> bool:
         """Whether writing into one of two tangents changes the other."""
         return False

@@ -324,6 +324,10 @@ class Sparse(TangentSpace):
         like = plain(like)
         return Buffer(self.empty(like.size, like.dtype) if t is None else t.settled())
 
+    def varying(self, value: Any) -> Rows:
+        value = plain(value)
+        return self.empty(np.size(value), np.result_type(value))
+
     def aliases(self, t: Tangent, source: Tangent) -> bool:
         return t is source and isinstance(t, Buffer)
 

@@ -1,0 +1,280 @@
+"""The tangents of a function whose derivative along a direction is given, in every tangent space.
+
+A rule ``jvp(primals, tangents)`` is linear in the tangents, and so is its own derivative in them.  Run on duals whose
+tangents are those of the arguments, in whichever space these are (and whose values do not matter), it makes the
+tangents of the result out of the verbs of that space.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import DualArray, disown, operand, wrap
+from dualdiff.core.dual import AnyDual, leading_space, same_call
+from dualdiff.core.errors import MixedPointsError, NotHolomorphicError
+from dualdiff.drivers.containers import Rebuild, aligned, flatten
+from dualdiff.rules.support import plain_values, shape_of
+from dualdiff.tangents.linear import NamedMap
+from dualdiff.tangents.single import Single
+from dualdiff.tangents.space import Shape, Tangent
+from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import may_have_nan
+
+#: A rule is held to be linear where its tangent along this multiple of a direction is this multiple.
+FACTOR = -1.5
+#: Up to rounding errors in it, which may cancel.
+TOLERANCE = 1e-3
+
+
+def own(x: Any) -> Any:
+    """An array that is nobody else's; anything else as it is."""
+    return np.copy(x, order="K") if isinstance(x, (np.ndarray, DualArray)) else x
+
+
+def captured(name: str) -> TypeError:
+    """The error for a dual that came in behind the arguments."""
+    return TypeError(
+        f"{name} or its rule uses a dual number that is not among its arguments, so that custom_derivative knows no "
+        "derivative in it: hand it over as an argument"
+    )
+
+
+class JvpRule:
+    """A call of a function with a rule: the leaves of its arguments, and their values in the innermost call.
+
+    Without a rule (None) the function counts as constant.
+    """
+
+    def __init__(
+        self, name: str, jvp: Callable[..., Any] | None, options: dict[str, Any], leaves: list[Any], rebuild: Rebuild
+    ) -> None:
+        self.name, self.jvp, self.options, self._rebuild = name, jvp, options, rebuild
+        self.leaves = leaves
+        self.space = leading_space(leaves)
+        mine = [isinstance(x, AnyDual) and same_call(x.space, self.space) for x in leaves]
+        self.values = [x.value if m else x for x, m in zip(leaves, mine, strict=True)]
+        self.raws: list[Tangent | None] = [x.raw if m else None for x, m in zip(leaves, mine, strict=True)]
+
+    def applied(self, result: Any) -> Any:
+        """The duals of what the function gave for the values."""
+        self.results, nested = flatten(result)
+        self._result = result
+        raws: list[Tangent | None] = [None] * len(self.results)
+        if self.jvp is not None and any(raw is not None for raw in self.raws):
+            raws = self._tangents()
+        for x, t in zip(self.leaves, self.raws, strict=True):
+            for raw in raws:
+                disown(x, t, raw)
+        return nested(wrap(y, raw, self.space) for y, raw in zip(self.results, raws, strict=True))
+
+    def _tangents(self) -> list[Tangent | None]:
+        space = self.space
+        raws = None
+        if type(space) is Single and (space.conjugates == "allowed" or not self._is_complex):
+            raws = self._along([None if t is None else space.read(t, v) for t, v in self._pairs()])
+            if not any(raw is not None and may_have_nan(raw) for raw in raws):
+                return raws
+        # Once more, if it was NaN: in duals zero times infinity is zero.
+        try:
+            found = self._called(self._marked(), [self._stand_in(t, v) for t, v in self._pairs()])
+        except (MixedPointsError, NotHolomorphicError):
+            raise
+        except Exception:
+            # Duals do not pass through the rule.  If that is not the reason, plain numbers will raise it again.
+            return self._by_hand() if raws is None else raws
+        points = [self._point(t, v) for t, v in self._pairs()]
+        self._check_linear(
+            [x.value if isinstance(x, AnyDual) and same_call(x.space, space) else x for x in found],
+            self._called(self._primals(), [None if p is None else FACTOR * p for p in points]),
+        )
+        return [self._raw(x, y) for x, y in zip(found, self.results, strict=True)]
+
+    def _pairs(self) -> Iterable[tuple[Tangent | None, Any]]:
+        return zip(self.raws, self.values, strict=True)
+
+    @property
+    def _is_complex(self) -> bool:
+        return any(_dtype(v).kind == "c" for t, v in self._pairs() if t is not None)
+
+    # -- the rule on numbers and on duals ------------------------------------------------------------------------------
+
+    def _primals(self) -> list[Any]:
+        return [own(v) for v in self.values]
+
+    def _marked(self) -> list[Any]:
+        """The primals; where structure is asked for, as duals whose zeros count as chance."""
+        space = self.space
+        marks = [None if t is None else space.varying(v) for t, v in self._pairs()]
+        return [
+            own(v) if mark is None else wrap(own(v), mark, space) for mark, v in zip(marks, self.values, strict=True)
+        ]
+
+    def _point(self, t: Tangent | None, v: Any) -> Any:
+        """Numbers of either sign, away from zero, in the place of a tangent; None where there is none."""
+        if t is None:
+            return None
+        k = np.arange(1, 1 + math.prod(shape_of(v)))
+        numbers = np.where(k % 3, 1, -1) * (0.5 + 0.618033988749895 * k % 1.0)
+        if _dtype(v).kind == "c":
+            numbers = numbers - 0.7j * numbers[::-1]
+        numbers = numbers.astype(_dtype(v)).reshape(shape_of(v))
+        return numbers if isinstance(v, (np.ndarray, DualArray)) else numbers[()]
+
+    def _stand_in(self, t: Tangent | None, v: Any) -> Any:
+        return None if t is None else wrap(self._point(t, v), t, self.space)
+
+    def _called(self, primals: list[Any], tangents: list[Any]) -> list[Any]:
+        """The leaves of the tangent of the result; the arguments without a tangent (None) get zeros."""
+        filled = [_zero(v) if t is None else t for t, v in zip(tangents, self.values, strict=True)]
+        assert self.jvp is not None
+        with np.errstate(all="ignore"):
+            found = self.jvp(self._rebuild(primals), self._rebuild(filled), **self.options)
+        leaves = aligned(found, self._result, f"what the jvp of {self.name} returns (the tangent of the result, alone)")
+        return [self._checked(t, y) for t, y in zip(leaves, self.results, strict=True)]
+
+    def _checked(self, t: Any, y: Any) -> Any:
+        """A leaf of what the rule returned, which has to fit the result."""
+        t = operand(t)
+        kind = _dtype(t).kind
+        if kind not in "iufc":
+            raise TypeError(f"the jvp of {self.name} returned {t!r}, where numbers are needed")
+        if kind == "c" and _dtype(y).kind != "c":
+            raise TypeError(f"the jvp of {self.name} returned a complex tangent, and {self.name} itself is real")
+        if np.shape(t) != shape_of(y):
+            raise ValueError(
+                f"the jvp of {self.name} returned a tangent of the shape {np.shape(t)} for a result of the shape "
+                f"{shape_of(y)}"
+            )
+        return t
+
+    def _along(self, tangents: list[Any]) -> list[Tangent]:
+        """The rule along plain tangents, each in the dtype of its result."""
+        found = self._called(self._primals(), tangents)
+        inner = leading_space(found)
+        if inner is not None and inner.tag >= self.space.tag:
+            raise captured(self.name)
+        return [_numbers.cast(own(t), _dtype(y), shape_of(y)) for t, y in zip(found, self.results, strict=True)]
+
+    def _raw(self, t: Any, y: Any) -> Tangent | None:
+        if not isinstance(t, AnyDual) or not same_call(t.space, self.space) or t.raw is None:
+            return None
+        return self.space.cast(t.raw, _dtype(y), shape_of(y))
+
+    def _check_linear(self, found: list[Any], scaled: list[Any]) -> None:
+        """Whether the second of two results of the rule, along a direction and `FACTOR` times it, is that multiple."""
+        inner = leading_space(scaled)
+        if inner is not None and inner.tag >= self.space.tag:
+            raise captured(self.name)
+        for a, b in (
+            (FACTOR * np.asarray(plain_values(a)), plain_values(b)) for a, b in zip(found, scaled, strict=True)
+        ):
+            with np.errstate(all="ignore"):
+                size = np.abs(a) + np.abs(b)
+                allowed = TOLERANCE * (size + TOLERANCE * np.max(size, initial=0.0))
+                wrong = np.abs(a - b) > allowed
+            if np.any(wrong & np.isfinite(size)):
+                raise ValueError(
+                    f"the jvp of {self.name} is not linear in the tangents: what it multiplies them with may depend on "
+                    "the primals alone, and nothing may be added"
+                )
+
+    # -- a rule that duals do not pass through -------------------------------------------------------------------------
+
+    def _by_hand(self) -> list[Tangent]:
+        """The rule as a linear map of which nothing is known, from all tangents in a row to all of the result's."""
+        space, black_box = self.space, BlackBox(self)
+        shapes = [shape_of(self.values[i]) for i in black_box.active]
+        packed = space.gather([self.raws[i] for i in black_box.active], Structure(_packed), shapes, black_box.in_shape)
+        if self._is_complex and space.conjugates != "allowed" and not black_box.is_holomorphic():
+            space.note_conjugate(f"the jvp of {self.name}")
+        out = space.contract(packed, black_box, black_box.in_shape, black_box.out_shape)
+        raws, start = [], 0
+        for y in self.results:
+            shape = shape_of(y)
+            part = Structure(_part, {"start": start, "shape": shape})
+            raws.append(space.cast(space.gather([out], part, [black_box.out_shape], shape), _dtype(y), shape))
+            start += math.prod(shape)
+        return raws
+
+
+class BlackBox(NamedMap):
+    """A rule on plain tangents, called for one direction after the other; transposed by its matrix."""
+
+    def __init__(self, rule: JvpRule) -> None:
+        self.rule = rule
+        self.active = [i for i, t in enumerate(rule.raws) if t is not None]
+        self.likes = [rule.values[i] for i in self.active]
+        n = sum(math.prod(shape_of(v)) for v in self.likes)
+        m = sum(math.prod(shape_of(y)) for y in rule.results)
+        dtypes = [_dtype(x) for x in (*self.likes, *rule.results)]
+        #: What the dtype of the result depends on.
+        self.operands = (np.zeros((), np.result_type(*dtypes)),)
+        super().__init__(rule.name, self._pushed, self._pulled, (n,), (m,))
+
+    def _pushed(self, t: Any) -> Any:
+        if t.ndim > 1:
+            parts = [self._pushed(part) for part in t]
+            return np.stack(parts) if parts else np.zeros((*t.shape[:-1], *self.out_shape), self.operands[0].dtype)
+        tangents: list[Any] = [None] * len(self.rule.values)
+        start = 0
+        for i, v in zip(self.active, self.likes, strict=True):
+            stop = start + math.prod(shape_of(v))
+            part = np.reshape(t[start:stop], shape_of(v))
+            part = part if _dtype(v).kind == "c" or _dtype(part).kind != "c" else np.real(part)
+            part = part.astype(_dtype(v))
+            tangents[i] = part if isinstance(v, (np.ndarray, DualArray)) else part[()]
+            start = stop
+        return _packed(*self.rule._along(tangents))
+
+    def _pulled(self, w: Any) -> Any:
+        real, imaginary = self._matrices
+        if imaginary is None:
+            return np.matmul(w, real)
+        # Cotangents pair as a real part.
+        return np.real(np.matmul(w, real)) - 1j * np.real(np.matmul(w, imaginary))
+
+    @cached_property
+    def _matrices(self) -> tuple[Any, Any]:
+        """The matrix of the map, and for complex numbers that of i times its argument."""
+        real = np.swapaxes(self._pushed(np.eye(*self.in_shape * 2)), -1, -2)
+        direction = np.concatenate([np.ravel(self.rule._point(0.0, v)) for v in self.likes])
+        self.rule._check_linear([np.matmul(real, np.real(direction))], [self._pushed(FACTOR * np.real(direction))])
+        if self.operands[0].dtype.kind != "c":
+            return real, None
+        return real, np.swapaxes(self._pushed(1j * np.eye(*self.in_shape * 2)), -1, -2)
+
+    def is_holomorphic(self) -> bool:
+        """Whether i times a direction gives i times the result."""
+        direction = np.concatenate([np.ravel(self.rule._point(0.0, v)) for v in self.likes])
+        a, b = (plain_values(self._pushed(t)) for t in (direction, 1j * direction))
+        return bool(np.allclose(1j * a, b, TOLERANCE, 0.0, equal_nan=True))
+
+
+def _dtype(x: Any) -> Any:
+    found = getattr(x, "dtype", None)
+    return np.asarray(x).dtype if found is None else found
+
+
+def _zero(v: Any) -> Any:
+    """The tangent of an argument that carries none."""
+    dtype = _dtype(v)
+    if dtype.kind not in "biufc":
+        return None
+    return np.zeros(np.shape(v), dtype if dtype.kind in "fc" else float)[()]
+
+
+def _packed(*arrays: Any) -> Any:
+    return np.concatenate([np.ravel(a) for a in arrays])
+
+
+def _part(a: Any, start: int, shape: Shape) -> Any:
+    return np.reshape(a[start : start + math.prod(shape)], shape)
+
+
+#: The verbs on plain tangents.
+_numbers = Single(0)
