@@ -2,7 +2,7 @@
 
 References are SymPy's derivatives evaluated by mpmath.  A partial may be off by 8 units where the derivative is a
 normal number; where it is beyond the range of the dtype, the partial has to be infinite or next to nothing.  The
-table of the largest errors is printed at the end (``pytest -s tests/test_accuracy.py``).
+table of the largest errors comes with ``pytest tests/test_accuracy.py --accuracy-table``, or ``=FILE.md`` to keep it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dualdiff.rules.operators import BINARY
 BOUND = 8.0
 ENGINES = ("float64", "float32", "float")
 
-#: Rows that are left out: their partials are constants, arguments, or chosen from them, and so exact.
+#: Rows without an error, because their partials are constants, arguments, or chosen from them.
 EXACT = {
     *("absolute", "fabs", "copysign", "maximum", "minimum", "fmax", "fmin", "clip", "heaviside", "sign"),
     *("multiply", "ldexp", "nextafter", "add", "subtract", "negative", "positive", "conjugate"),
@@ -29,6 +29,13 @@ EXACT = {
 }
 #: Rows of the k-th derivatives, which test_table.py judges for k up to 30.
 FAMILIES = {"sinc_derivative", "exprel_derivative", "i0_derivative"}
+#: What is not in the table, or measured in another way, and why.
+EXCEPTIONS = {
+    "exact, the partials being constants, arguments, or one of them": EXACT,
+    "k-th derivatives, judged for k up to 30 in tests/test_table.py": FAMILIES,
+    "zero everywhere": {name for name, row in ROWS.items() if row.is_zero},
+    "measured by the size of its terms, since the zeros of its derivative are not floating-point numbers": {"sinc"},
+}
 NAMES = [name for name, row in ROWS.items() if not row.is_zero and name not in EXACT | FAMILIES]
 
 #: Where the derivative is small beside the terms it is made of, the error is measured by their size: near the zeros
@@ -70,18 +77,15 @@ WHERE = {
     "xlog1py": ("all", "above minus one"),
 }
 
+#: The largest error of a partial in an engine, for the table that conftest.py puts together from all processes.
 errors: dict[tuple[str, str], float] = {}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def table_of_errors():
-    """Prints the largest errors when all is done."""
+@pytest.fixture(autouse=True)
+def handed_to_the_table(record_property):
     yield
-    print("\nLargest errors of partial derivatives in units in the last place")
-    print(f"{'':24}" + "".join(f"{engine:>10}" for engine in ENGINES))
-    found = {row: [errors.get((row, engine), np.nan) for engine in ENGINES] for row, _ in errors}
-    for row in sorted(found, key=lambda row: -max(found[row])):
-        print(f"{row:24}" + "".join(f"{error:10.2f}" for error in found[row]))
+    record_property("ulps", [(label, engine, found) for (label, engine), found in errors.items()])
+    errors.clear()
 
 
 def arguments_of(name, dtype):
