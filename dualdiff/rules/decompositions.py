@@ -35,8 +35,12 @@ from dualdiff.rules.terms import (
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     r""":math:`L^{-1} dA L^{-*} = L^{-1} dL + (L^{-1} dL)^*`, the sum of a lower triangle and its adjoint."""
     operands = Operands(a)
-    factor = np.linalg.cholesky(operands.values[0], upper=upper)
-    (t,) = terms(operands, "cholesky")
+    return cholesky_factor(operands, np.linalg.cholesky(operands.values[0], upper=upper), upper, "numpy.linalg.cholesky")
+
+
+def cholesky_factor(operands: Operands, factor: Any, upper: bool, name: str) -> Any:
+    """The lower or upper factor, whose value is found already."""
+    (t,) = terms(operands, name)
     if t is None:
         return result(operands, factor)
     with np.errstate(all="ignore"):
@@ -63,16 +67,23 @@ def qr(a: Any, mode: Any = "reduced") -> Any:
     if mode == "complete" and shape_of(a)[-2] > shape_of(a)[-1]:
         return _complete_qr(a)
     operands = Operands(a)
-    v = operands.values[0]
-    found = np.linalg.qr(v, mode)
-    (t,) = terms(operands, "qr")
-    only_r = mode == "r"
+    found = np.linalg.qr(operands.values[0], mode)
+    if mode == "r":
+        return orthogonal_triangular(operands, None, found, "numpy.linalg.qr")[1]
+    return type(found)(*orthogonal_triangular(operands, *found, "numpy.linalg.qr"))
+
+
+def orthogonal_triangular(operands: Operands, q: Any, given_r: Any, name: str) -> tuple[Any, Any]:
+    """Q and R of the reduced kind, whose values are found already; Q is None where only R is wanted."""
+    (t,) = terms(operands, name)
     if t is None:
-        return result(operands, found) if only_r else type(found)(*(result(operands, part) for part in found))
-    q, r = np.linalg.qr(v) if only_r else found
+        return q if q is None else result(operands, q), result(operands, given_r)
+    r = given_r
+    if q is None:
+        q, r = np.linalg.qr(operands.values[0])
     k = min(t.shape[-2:])
     with np.errstate(all="ignore"):
-        unit = np.tri(k, k, dtype=plain_values(v).real.dtype)
+        unit = np.tri(k, k, dtype=plain_values(r).real.dtype)
         square = factored(r[..., :k], operands.space)
         over_r = t[..., :k].mT
         over_r = over_r.map(solving(square, over_r.shape, transposed=True)).mT
@@ -83,13 +94,11 @@ def qr(a: Any, mode: Any = "reduced") -> Any:
             # The diagonal of R is real.
             turn += (within * (unit * unit.T)).imag * 1j
         upper = np.tri(*r.shape[-2:][::-1], dtype=unit.dtype).T
-        of_r = result(operands, found if only_r else r, (t.left(adjoint(q)) - turn.right(r)) * upper)
-        if only_r:
-            return of_r
+        of_r = result(operands, given_r, (t.left(adjoint(q)) - turn.right(r)) * upper)
         of_q = turn.left(q)
         if t.shape[-2] > k:
             of_q += over_r - within.left(q)
-        return type(found)(result(operands, q, of_q), of_r)
+        return result(operands, q, of_q), of_r
 
 
 def _complete_qr(a: Any) -> Any:
@@ -123,23 +132,27 @@ def eigh(a: Any, UPLO: Any = "L") -> Any:
     r""":math:`V^* dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega` with :math:`dV = V \Omega`."""
     operands = Operands(a)
     found = np.linalg.eigh(operands.values[0], UPLO)
-    w, v = found
-    (t,) = terms(operands, "eigh")
+    return type(found)(*hermitian_eigen(operands, *found, UPLO.upper() == "U", "numpy.linalg.eigh"))
+
+
+def hermitian_eigen(operands: Operands, w: Any, v: Any, upper: bool, name: str) -> tuple[Any, Any]:
+    """Eigenvalues and eigenvectors of a Hermitian matrix, whose values are found already."""
+    (t,) = terms(operands, name)
     if t is None:
-        return type(found)(result(operands, w), result(operands, v))
+        return result(operands, w), result(operands, v)
     with np.errstate(all="ignore"):
-        within = _read_triangle(t, UPLO.upper() == "U").left(adjoint(v)).right(v)
+        within = _read_triangle(t, upper).left(adjoint(v)).right(v)
         change = within.map(hadamard(_over_gaps(w))).left(v)
         if change.is_complex:
             change -= _turned(change, v) * v
-        return type(found)(result(operands, w, within.diagonal().real), result(operands, v, change))
+        return result(operands, w, within.diagonal().real), result(operands, v, change)
 
 
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
     operands = Operands(a)
     w = np.linalg.eigvalsh(operands.values[0], UPLO)
-    (t,) = terms(operands, "eigvalsh")
+    (t,) = terms(operands, "numpy.linalg.eigvalsh")
     if t is None:
         return result(operands, w)
     v = np.linalg.eigh(operands.values[0], UPLO)[1]
@@ -189,10 +202,14 @@ def eig(a: Any) -> Any:
     r""":math:`V^{-1} dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega`, and vectors that keep their length."""
     operands = Operands(a)
     found = np.linalg.eig(operands.values[0])
-    w, v = found
-    (t,) = terms(operands, "eig (of its normalized vectors; eigvals has a derivative)")
+    return type(found)(*eigen(operands, *found, "numpy.linalg.eig"))
+
+
+def eigen(operands: Operands, w: Any, v: Any, name: str) -> tuple[Any, Any]:
+    """Eigenvalues and eigenvectors of a general matrix, whose values are found already."""
+    (t,) = terms(operands, name + " (of its normalized vectors; eigvals has a derivative)")
     if t is None:
-        return type(found)(result(operands, w), result(operands, v))
+        return result(operands, w), result(operands, v)
     with np.errstate(all="ignore"):
         inverse, noise = _left_vectors(operands, w, v)
         within = t.left(inverse).right(v)
@@ -201,13 +218,17 @@ def eig(a: Any) -> Any:
         along = along.reshape((*along.shape[:-1], 1, along.shape[-1]))
         if change.is_complex:
             along += _turned(change, v)
-        return type(found)(result(operands, w, within.diagonal()), result(operands, v, change - along * v))
+        return result(operands, w, within.diagonal()), result(operands, v, change - along * v)
 
 
 @implements(np.linalg.eigvals)
 def eigvals(a: Any) -> Any:
     operands = Operands(a)
-    w = np.linalg.eigvals(operands.values[0])
+    return eigenvalues(operands, np.linalg.eigvals(operands.values[0]))
+
+
+def eigenvalues(operands: Operands, w: Any) -> Any:
+    """The eigenvalues of a general matrix, whose values are found already."""
     (t,) = terms(operands, "eigvals")
     if t is None:
         return result(operands, w)
@@ -256,15 +277,19 @@ def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, hermitian: An
             *(revalued(lambda v, i=i: found[i], lambda x, i=i: _hermitian_svd(x)[i], a) for i in range(3))
         )
     if not compute_uv:
-        return _singular_values(a, np.linalg.svd(operands.values[0], full_matrices, False))
+        return singular_values(operands, np.linalg.svd(operands.values[0], full_matrices, False), "numpy.linalg.svd")
     found = np.linalg.svd(operands.values[0], full_matrices)
-    (t,) = terms(operands, "svd")
+    return type(found)(*singular(operands, *found, "numpy.linalg.svd"))
+
+
+def singular(operands: Operands, all_u: Any, s: Any, all_vh: Any, name: str) -> tuple[Any, Any, Any]:
+    """Singular values and vectors, whose values are found already."""
+    (t,) = terms(operands, name)
     if t is None:
-        return type(found)(*(result(operands, part) for part in found))
+        return result(operands, all_u), result(operands, s), result(operands, all_vh)
     m, n = t.shape[-2:]
     k = min(m, n)
-    s = found.S
-    u, v = found.U[..., :k], adjoint(found.Vh[..., :k, :])
+    u, v = all_u[..., :k], adjoint(all_vh[..., :k, :])
     with np.errstate(all="ignore"):
         noise = max(m, n) * rounding(s) * np.max(plain_values(s), axis=-1)[..., None, None]
         row, column = s[..., None, :], s[..., :, None]
@@ -288,12 +313,12 @@ def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, hermitian: An
             # U and V turn together.
             turned = _turned(change_v, v) if m >= n else _turned(change_u, u)
             change_u, change_v = change_u - turned * u, change_v - turned * v
-        change_u = _completed(t, change_u, found.U)
-        change_v = _completed(t.mT, change_v, adjoint(found.Vh))
-        return type(found)(
-            result(operands, found.U, change_u),
+        change_u = _completed(t, change_u, all_u)
+        change_v = _completed(t.mT, change_v, adjoint(all_vh))
+        return (
+            result(operands, all_u, change_u),
             result(operands, s, within.diagonal().real),
-            result(operands, found.Vh, change_v.H),
+            result(operands, all_vh, change_v.H),
         )
 
 
@@ -316,12 +341,13 @@ def _completed(t: Term, change: Term, columns: Any) -> Term:
 
 @implements(np.linalg.svdvals)
 def svdvals(x: Any, /) -> Any:
-    return _singular_values(x, np.linalg.svdvals(Operands(x).values[0]))
+    operands = Operands(x)
+    return singular_values(operands, np.linalg.svdvals(operands.values[0]), "numpy.linalg.svdvals")
 
 
-def _singular_values(a: Any, s: Any) -> Any:
-    operands = Operands(a)
-    (t,) = terms(operands, "svdvals")
+def singular_values(operands: Operands, s: Any, name: str) -> Any:
+    """Singular values, whose values are found already."""
+    (t,) = terms(operands, name)
     if t is None:
         return result(operands, s)
     u, _, vh = np.linalg.svd(operands.values[0], full_matrices=False)

@@ -42,7 +42,7 @@ class Factored:
         inner = self if operands.values[0] is self.matrix else self._inner
         assert inner is not None
         x = inner.solve(operands.values[1], transposed)
-        of_a, of_b = terms(operands, "solve")
+        of_a, of_b = terms(operands, "numpy.linalg.solve")
         with np.errstate(all="ignore"):
             return result(operands, x, solution(inner, x, of_a, of_b, transposed))
 
@@ -178,7 +178,7 @@ def _regular(a: Any, inverse: Any = None) -> tuple[Any, Any]:
     if operands.space is None:
         determinant = np.linalg.det(a)
     else:
-        (t,) = terms(operands, "det")
+        (t,) = terms(operands, "numpy.linalg.det")
         determinant, cofactors = _regular(operands.values[0], inverse.value)
         determinant = result(operands, determinant, t and t.einsum("ij,ji->", cofactors))
     return determinant, determinant[..., None, None] * inverse if a.ndim > 2 else determinant * inverse

@@ -27,7 +27,11 @@ by_value(np.linalg.matrix_rank)
 def solve(a: Any, b: Any) -> Any:
     """From a x = b: a dx = db - da x, with the matrix factored once for all tangents."""
     operands = Operands(a, b)
-    x = np.linalg.solve(*operands.values)
+    return solved(operands, np.linalg.solve(*operands.values))
+
+
+def solved(operands: Operands, x: Any, transposed: bool = False) -> Any:
+    """The x with ``a @ x = b``, whose value is found already, for the operands a and b."""
     of_a, of_b = terms(operands, "solve")
     if of_a is None and of_b is None:
         return result(operands, x)
@@ -36,7 +40,7 @@ def solve(a: Any, b: Any) -> Any:
         columns = x[..., None]
         of_b = of_b and of_b.reshape((*of_b.shape, 1))
     with np.errstate(all="ignore"):
-        change = solution(factored(operands.values[0], operands.space), columns, of_a, of_b)
+        change = solution(factored(operands.values[0], operands.space), columns, of_a, of_b, transposed)
         return result(operands, x, change and change.reshape(shape_of(x)))
 
 
@@ -44,7 +48,11 @@ def solve(a: Any, b: Any) -> Any:
 def inv(a: Any) -> Any:
     """From a x = 1: dx = -x da x."""
     operands = Operands(a)
-    x = np.linalg.inv(operands.values[0])
+    return inverted(operands, np.linalg.inv(operands.values[0]))
+
+
+def inverted(operands: Operands, x: Any) -> Any:
+    """The inverse, whose value is found already."""
     (t,) = terms(operands, "inv")
     with np.errstate(all="ignore"):
         return result(operands, x, t and t.left(x).right(-x))
@@ -93,7 +101,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, **options: Any) -> 
     operands = Operands(a)
     v = operands.values[0]
     p = np.linalg.pinv(v, rcond, **options)
-    (t,) = terms(operands, "pinv")
+    (t,) = terms(operands, "numpy.linalg.pinv")
     if t is None:
         return result(operands, p)
     plain = plain_values(v)
@@ -132,7 +140,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     operands = Operands(a, b)
     va, vb = operands.values
     x, residuals, rank, s = np.linalg.lstsq(va, vb, plain_values(rcond))
-    of_a, of_b = terms(operands, "lstsq")
+    of_a, of_b = terms(operands, "numpy.linalg.lstsq")
     m, n = shape_of(va)
     if (of_a is None and of_b is None) or not m * n:
         return result(operands, x), result(operands, residuals), rank, result(operands, s)
@@ -178,7 +186,11 @@ def _between(s: Any, rank: int) -> float:
 def det(a: Any) -> Any:
     """The cofactors are the partial derivatives, of singular matrices too."""
     operands = Operands(a)
-    value = np.linalg.det(operands.values[0])
+    return determinant(operands, np.linalg.det(operands.values[0]))
+
+
+def determinant(operands: Operands, value: Any) -> Any:
+    """The determinant, whose value is found already."""
     (t,) = terms(operands, "det")
     if t is None:
         return result(operands, value)
@@ -191,7 +203,7 @@ def slogdet(a: Any) -> Any:
     """The logarithm changes by the real part of the trace of inv(a) da, the sign turns by the imaginary part."""
     operands = Operands(a)
     found = np.linalg.slogdet(operands.values[0])
-    (t,) = terms(operands, "slogdet")
+    (t,) = terms(operands, "numpy.linalg.slogdet")
     if t is None:
         return type(found)(*(result(operands, value) for value in found))
     with np.errstate(all="ignore"):
@@ -311,7 +323,7 @@ def _norm(function: Any, x: Any, ord: Any, axes: tuple[int, ...], is_vector: boo
         return revalued(function, lambda y: extreme(np.abs(y), axis=axes), x)
     operands = Operands(x)
     value = function(operands.values[0])
-    (t,) = terms(operands, "norm")
+    (t,) = terms(operands, "numpy.linalg.norm")
     if t is None or ord == 0:
         return result(operands, value)
     v, shape = operands.values[0], operands.shape()
