@@ -45,7 +45,7 @@ def cholesky_factor(operands: Operands, factor: Any, upper: bool, name: str) -> 
         return result(operands, factor)
     with np.errstate(all="ignore"):
         lower = adjoint(factor) if upper else factor
-        by_lower = solving(factored(lower, operands.space), t.shape)
+        by_lower = solving(Factored(lower, "lower"), t.shape)
         both = _read_triangle(t, upper).map(by_lower).H.map(by_lower)
         change = (both * triangle(factor)).left(lower)
         return result(operands, factor, change.H if upper else change)

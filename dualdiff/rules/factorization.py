@@ -21,16 +21,18 @@ LARGE = 32
 class Factored:
     """A square matrix, or a stack of them, and what it takes to solve with it, computed when first needed.
 
-    It keeps a copy, so that it stays what it was when f writes into its matrix.
+    It keeps a copy, so that it stays what it was when f writes into its matrix.  ``triangle`` says that the matrix is a
+    "lower" or an "upper" triangle.
     """
 
-    __slots__ = ("__weakref__", "_inner", "_inverse", "_triangles", "matrix", "owner")
+    __slots__ = ("__weakref__", "_inner", "_inverse", "_triangles", "matrix", "owner", "triangle")
 
-    def __init__(self, matrix: Any) -> None:
+    def __init__(self, matrix: Any, triangle: str | None = None) -> None:
         #: The array that this was made for, as long as it lives.
         self.owner: Any = weakref.ref(matrix) if isinstance(matrix, np.ndarray) else None
         self.matrix = np.copy(matrix)
-        self._inner = factored(matrix.value, matrix.space) if isinstance(matrix, AnyDual) else None
+        self.triangle = triangle
+        self._inner = factored(matrix.value, matrix.space, triangle) if isinstance(matrix, AnyDual) else None
         self._inverse: Any = None
         self._triangles: Any = None
 
@@ -61,6 +63,10 @@ class Factored:
         return self.matrix.ndim == 2 and len(self.matrix) >= LARGE and _lapack() is not None
 
     def _by_triangles(self, columns: Any, transposed: bool) -> Any:
+        if self.triangle is not None:
+            (trtrs,) = _lapack()(("trtrs",), (self.matrix, columns))
+            x, info = trtrs(self.matrix, columns, lower=self.triangle == "lower", trans=int(transposed))
+            return x if info == 0 else np.full_like(x, np.nan)
         if self._triangles is None:
             (getrf,) = _lapack()(("getrf",), (self.matrix,))
             lu, pivots, info = getrf(self.matrix)
@@ -99,10 +105,10 @@ def _quiet_inverse(a: Any) -> Any:
         return np.stack([_quiet_inverse(matrix) for matrix in a])
 
 
-def factored(matrix: Any, space: TangentSpace) -> Factored:
+def factored(matrix: Any, space: TangentSpace, triangle: str | None = None) -> Factored:
     """The matrix for solving with it in a call: made once, and kept as long as the call and the matrix live."""
-    if not isinstance(matrix, np.ndarray):
-        return Factored(matrix)
+    if not isinstance(matrix, np.ndarray) or triangle is not None:
+        return Factored(matrix, triangle)
     kept, key = space.kept, id(matrix)
     found: Factored | None = kept.get(key)
     if found is None or found.owner() is not matrix or not _same(found.matrix, matrix):

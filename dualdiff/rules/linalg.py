@@ -30,8 +30,8 @@ def solve(a: Any, b: Any) -> Any:
     return solved(operands, np.linalg.solve(*operands.values))
 
 
-def solved(operands: Operands, x: Any, transposed: bool = False) -> Any:
-    """The x with ``a @ x = b``, whose value is found already, for the operands a and b."""
+def solved(operands: Operands, x: Any, transposed: bool = False, triangle: str | None = None) -> Any:
+    """The x with ``a @ x = b`` for the operands a and b, whose value is found already."""
     of_a, of_b = terms(operands, "solve")
     if of_a is None and of_b is None:
         return result(operands, x)
@@ -40,7 +40,8 @@ def solved(operands: Operands, x: Any, transposed: bool = False) -> Any:
         columns = x[..., None]
         of_b = of_b and of_b.reshape((*of_b.shape, 1))
     with np.errstate(all="ignore"):
-        change = solution(factored(operands.values[0], operands.space), columns, of_a, of_b, transposed)
+        a = factored(operands.values[0], operands.space, triangle)
+        change = solution(a, columns, of_a, of_b, transposed)
         return result(operands, x, change and change.reshape(shape_of(x)))
 
 

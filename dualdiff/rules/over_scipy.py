@@ -1,0 +1,64 @@
+"""How rules for functions of SciPy that do not dispatch are written."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from dualdiff.core.dual import leading_space
+from dualdiff.core.errors import lost, no_rule
+from dualdiff.core.extras import load
+from dualdiff.rules.support import duals_in
+
+
+def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a rule for ``scipy.linalg``'s function of its name into a function that takes plain numbers and duals.
+
+    Plain arguments go to SciPy as they are.  With duals, which are allowed in the parameters ``arrays`` alone, the rule
+    is called, and gets before its other arguments a function of these parameters that gives the value: SciPy's own
+    with the same options, or, where what is left are duals of an outer call, the rule's.
+    """
+
+    def register(rule: Callable[..., Any]) -> Callable[..., Any]:
+        name = rule.__name__
+        parameters = list(inspect.signature(rule).parameters.values())[1:]
+        signature = inspect.Signature(parameters)
+        defaults = {p.name: p.default for p in parameters}
+
+        @functools.wraps(rule)
+        def function(*args: Any, **kwargs: Any) -> Any:
+            duals = duals_in([args, kwargs])
+            if not duals:
+                return getattr(_scipy(), name)(*args, **kwargs)
+            given = signature.bind(*args, **kwargs).arguments
+            for option, x in given.items():
+                if option not in arrays and duals_in(x):
+                    raise lost(f"a dual number as {option}= of dualdiff.linalg.{name}", "a plain number there")
+            # An older SciPy does not know all the options: it is told of those that are used.
+            options = {k: x for k, x in given.items() if k not in arrays and x is not defaults[k]}
+
+            def value(*values: Any) -> Any:
+                return function(**dict(zip(arrays, values, strict=False)), **options)
+
+            space = leading_space(duals)
+            if space.traces:
+                return space.call(name, lambda *a, **k: rule(value, *a, **k), args, kwargs)
+            return rule(value, *args, **kwargs)
+
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return register
+
+
+def _scipy() -> Any:
+    return load("scipy.linalg", "scipy", "dualdiff.linalg")
+
+
+def refuse(name: str, **options: Any) -> None:
+    """Refuse options that a rule does not serve, by name."""
+    for option, (given, reason) in options.items():
+        if given:
+            raise no_rule(f"dualdiff.linalg.{name} with {option}=", f" ({reason})")
