@@ -10,7 +10,7 @@ from dualdiff.core.array import operand
 from dualdiff.rules.decompositions import cholesky_factor
 from dualdiff.rules.factorization import Factored, solving
 from dualdiff.rules.linalg import determinant, inverted, solved
-from dualdiff.rules.over_scipy import over_scipy
+from dualdiff.rules.over_scipy import over_scipy, refuse
 from dualdiff.rules.support import Operands, plain_values, shape_of
 from dualdiff.rules.terms import Term, adjoint, hermitian_part, result, revalued, terms
 
@@ -131,6 +131,7 @@ def inv(
     >>> jacobian(linalg.inv, [[2.0]])
     array([[[[-0.25]]]])
     """
+    refuse("inv", assume_a=(assume_a == "diagonal", "SciPy leaves what stands beside the diagonal as it was"))
     return inverted(Operands(_read(operand(a), assume_a, lower)), value(*Operands(a).values))
 
 
