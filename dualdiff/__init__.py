@@ -32,6 +32,7 @@ from dualdiff.rules.creation import ones as ones
 from dualdiff.rules.creation import zeros as zeros
 
 if TYPE_CHECKING:
+    from dualdiff import linalg as linalg
     from dualdiff.drivers.buffers import dual_buffers
     from dualdiff.drivers.check import DerivativeCheck, DerivativeCheckError, check_derivative
 
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 # What a program that takes derivatives does not need is imported when it is first asked for.
 _LATER = {
     "dual_buffers": "dualdiff.drivers.buffers",
+    "linalg": "dualdiff.linalg",
     **dict.fromkeys(("DerivativeCheck", "DerivativeCheckError", "check_derivative"), "dualdiff.drivers.check"),
 }
 
@@ -85,7 +87,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """What is built or imported when it is first asked for: the elementwise functions, from the rows of the table."""
     if name in _LATER:
-        thing = globals()[name] = getattr(import_module(_LATER[name]), name)
+        module = import_module(_LATER[name])
+        thing = globals()[name] = module if module.__name__ == f"dualdiff.{name}" else getattr(module, name)
         return thing
     if name in rules.ROWS:
         function = globals()[name] = rules.elementwise_function(name)

@@ -26,7 +26,7 @@ FLOORS = (
     ("rules",),
     ("drivers",),
     ("compiled", "teaching", "integrations"),
-    ("expression", "__main__", "__init__"),
+    ("expression", "linalg", "__main__", "__init__"),
 )
 
 

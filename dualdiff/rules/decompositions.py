@@ -35,7 +35,9 @@ from dualdiff.rules.terms import (
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     r""":math:`L^{-1} dA L^{-*} = L^{-1} dL + (L^{-1} dL)^*`, the sum of a lower triangle and its adjoint."""
     operands = Operands(a)
-    return cholesky_factor(operands, np.linalg.cholesky(operands.values[0], upper=upper), upper, "numpy.linalg.cholesky")
+    return cholesky_factor(
+        operands, np.linalg.cholesky(operands.values[0], upper=upper), upper, "numpy.linalg.cholesky"
+    )
 
 
 def cholesky_factor(operands: Operands, factor: Any, upper: bool, name: str) -> Any:
@@ -65,7 +67,8 @@ def qr(a: Any, mode: Any = "reduced") -> Any:
         raise no_rule(f"numpy.linalg.qr with mode={mode!r}", " (its Householder vectors are internals of LAPACK)")
     a = operand(a)
     if mode == "complete" and shape_of(a)[-2] > shape_of(a)[-1]:
-        return _complete_qr(a)
+        found = np.linalg.qr(Operands(a).values[0], "complete")
+        return type(found)(*complete_orthogonal_triangular(a, *found))
     operands = Operands(a)
     found = np.linalg.qr(operands.values[0], mode)
     if mode == "r":
@@ -101,14 +104,13 @@ def orthogonal_triangular(operands: Operands, q: Any, given_r: Any, name: str) -
         return result(operands, q, of_q), of_r
 
 
-def _complete_qr(a: Any) -> Any:
-    r"""All of Q, whose last columns the first ones decide on, as Householder's reflections make them.
+def complete_orthogonal_triangular(a: Any, all_q: Any, padded: Any) -> tuple[Any, Any]:
+    r"""All of Q, whose last columns the first ones decide on, as Householder's reflections make them, and all of R.
 
     These are :math:`Q = 1 - V T V^*` with a trapezoidal V and a triangle T.  Both can be eliminated: the last columns
-    are :math:`E_2 + (E_1 - Q_1) (1 - Q_{11})^{-*} Q_{21}^*`, E being the columns of the unit matrix.
+    are :math:`E_2 + (E_1 - Q_1) (1 - Q_{11})^{-*} Q_{21}^*`, E being the columns of the unit matrix.  The values are found
+    already; Q is None where only R is wanted.
     """
-    operands = Operands(a)
-    found = np.linalg.qr(operands.values[0], "complete")
     m, n = shape_of(a)[-2:]
 
     def all_columns(a: Any) -> Any:
@@ -122,8 +124,8 @@ def _complete_qr(a: Any) -> Any:
         r = np.linalg.qr(a, "r")
         return np.concatenate([r, np.zeros((*shape_of(r)[:-2], m - n, n), plain_values(r).dtype)], axis=-2)
 
-    q = revalued(lambda v: found.Q, all_columns, a)
-    return type(found)(q, revalued(lambda v: found.R, padded_r, a))
+    q = all_q if all_q is None else revalued(lambda v: all_q, all_columns, a)
+    return q, revalued(lambda v: padded, padded_r, a)
 
 
 # -- eigenvalues of Hermitian matrices ---------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.rules.factorization import Factored
 from dualdiff.rules.linalg import matrix_power
@@ -206,7 +205,7 @@ def _hyperbolic_sine(a: Any) -> Any:
     return 0.5 * (expm(a) - expm(-a))
 
 
-cosm = _of_exponential("cosm", r"\\cos A", _cosine, "-0.")
+cosm = _of_exponential("cosm", r"\\cos A", _cosine, "0.")
 sinm = _of_exponential("sinm", r"\\sin A", _sine, "1.")
 tanm = _of_exponential("tanm", r"\\tan A", lambda a: np.linalg.solve(_cosine(a), _sine(a)), "1.")
 coshm = _of_exponential("coshm", r"\\cosh A", _hyperbolic_cosine, "0.")

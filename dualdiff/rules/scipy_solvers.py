@@ -12,7 +12,7 @@ from dualdiff.rules.factorization import Factored, solving
 from dualdiff.rules.linalg import determinant, inverted, solved
 from dualdiff.rules.over_scipy import over_scipy, refuse
 from dualdiff.rules.support import Operands, plain_values, shape_of
-from dualdiff.rules.terms import Term, adjoint, hermitian_part, result, revalued, terms
+from dualdiff.rules.terms import Term, hermitian_part, result, revalued, terms
 
 #: What else LAPACK takes for granted: the part of the matrix that it reads, as ``(lowest, highest diagonal)``.
 _BANDS = {"diagonal": (0, 0), "tridiagonal": (-1, 1), "upper triangular": (0, None), "lower triangular": (None, 0)}
@@ -401,9 +401,7 @@ def triangle_of(a: Any, lower: bool, unit_diagonal: bool = False) -> Any:
 
 
 @over_scipy("a")
-def cholesky(
-    value: Any, a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True
-) -> Any:
+def cholesky(value: Any, a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     r"""The triangle of Cholesky, :math:`A = L L^*` or :math:`A = R^* R`, as ``scipy.linalg.cholesky``.
 
     Parameters
@@ -445,9 +443,7 @@ def cholesky(
 
 
 @over_scipy("a")
-def cho_factor(
-    value: Any, a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True
-) -> Any:
+def cho_factor(value: Any, a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """The triangle of Cholesky for `cho_solve`, as ``scipy.linalg.cho_factor``.
 
     Parameters
@@ -486,9 +482,7 @@ def cho_factor(
 
 
 @over_scipy("c_and_lower", "b")
-def cho_solve(
-    value: Any, c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True
-) -> Any:
+def cho_solve(value: Any, c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:
     """The x with ``a @ x = b``, given ``cho_factor(a)``, as ``scipy.linalg.cho_solve``.
 
     Parameters
@@ -712,7 +706,9 @@ def lu_solve(
 
     def composed(packed: Any, b: Any) -> Any:
         columns = b[:, None] if len(shape_of(b)) == 1 else b
-        columns = np.broadcast_to(columns, (*np.broadcast_shapes(rows.shape[:-1], columns.shape[:-2]), *columns.shape[-2:]))
+        columns = np.broadcast_to(
+            columns, (*np.broadcast_shapes(rows.shape[:-1], columns.shape[:-2]), *columns.shape[-2:])
+        )
         order = np.broadcast_to(rows, columns.shape[:-1])
         if trans == 0:
             x = solve_triangular(packed, _rows_of(columns, order), lower=True, unit_diagonal=True)

@@ -21,7 +21,7 @@ from dualdiff.core.array import DualArray, operand
 from dualdiff.core.dual import AnyDual, leading_space
 from dualdiff.core.errors import MixedPointsError, lost
 from dualdiff.rules.matrix_functions import unit_interval
-from dualdiff.rules.over_scipy import over_scipy, refuse
+from dualdiff.rules.over_scipy import over_scipy
 from dualdiff.rules.support import Operands, plain_values, shape_of
 from dualdiff.rules.terms import MatrixMap, adjoint, hermitian_part, result, rounding, terms
 from dualdiff.tangents.pointwise import Pointwise
@@ -89,7 +89,11 @@ class Spectrum:
         """The function, of numbers and duals; what is not a number becomes one."""
         found = self.func(x)
         plain = plain_values(operand(found))
-        return found if np.result_type(plain).kind in "fc" else np.asarray(plain, plain_values(x).dtype) + 0 * plain_values(x)
+        return (
+            found
+            if np.result_type(plain).kind in "fc"
+            else np.asarray(plain, plain_values(x).dtype) + 0 * plain_values(x)
+        )
 
     def differences(self, k: int) -> Any:
         """The divided differences of order k, with an axis for each of their k + 1 eigenvalues."""

@@ -161,9 +161,7 @@ def _beside(a: Any, b: Any, axis: int) -> Any:
 def terms(operands: Operands, name: str) -> list[Term | None]:
     """A term for each operand, None for those without a tangent (and for empty ones); ``name`` is for messages."""
     return [
-        None
-        if t is None or 0 in shape_of(x)
-        else Term(operands.space, t, shape_of(x), is_complex_valued(x), name)
+        None if t is None or 0 in shape_of(x) else Term(operands.space, t, shape_of(x), is_complex_valued(x), name)
         for x, t in zip(operands.values, operands.tangents, strict=True)
     ]
 
