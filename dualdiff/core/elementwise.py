@@ -26,7 +26,11 @@ class Rule(Protocol):
 
     @property
     def name(self) -> str:
-        """The name of the function, for messages."""
+        """The name of the function."""
+
+    @property
+    def label(self) -> str:
+        """The function as users know it, for messages."""
 
     @property
     def is_zero(self) -> bool:
@@ -69,7 +73,7 @@ def apply_several(rules: Sequence[Rule], function: Callable[..., Any], *inputs: 
     results = function(*values, **options)
     if space is not None:
         results = tuple(
-            _finished(rule, space, inputs, values, tangents, result, where)
+            _finished(rule, space, inputs, values, tangents, result, where, results)
             for rule, result in zip(rules, results, strict=True)
         )
     return tuple(
@@ -122,17 +126,18 @@ def _finished(
     tangents: list[Tangent | None],
     result: Any,
     where: Any,
+    results: Any = None,
 ) -> Any:
-    """The dual of this value."""
+    """The dual of this value; ``results`` are all of them, if the function has several."""
     if rule.is_zero:
         if _kind(result) not in "fc":
             return result
         return wrap(result, space.note(rule.name, inputs, result, None) if space.traces else None, space)
     if rule.is_plain and space.lazy:
-        raw = _tangent(rule, space, inputs, values, tangents, result, where)
+        raw = _tangent(rule, space, inputs, values, tangents, result, where, results)
     else:
         with np.errstate(all="ignore"):
-            raw = _tangent(rule, space, inputs, values, tangents, result, where)
+            raw = _tangent(rule, space, inputs, values, tangents, result, where, results)
     if raw is not None:
         for x, t in zip(inputs, tangents, strict=True):
             if t is not None and type(x) is DualArray:
@@ -140,7 +145,7 @@ def _finished(
     if space.traces:
         raw = space.note(rule.name, inputs, result, raw)
     dual = wrap(result, raw, space)
-    if (space.lazy or raw is result) and type(dual) is DualArray:
+    if (space.lazy or raw is result or results is not None) and type(dual) is DualArray:
         dual.held = True
     return dual
 
@@ -153,18 +158,20 @@ def _tangent(
     tangents: list[Tangent | None],
     result: Any,
     where: Any,
+    results: Any = None,
 ) -> Tangent | None:
     """The sum of the terms of the arguments that carry a tangent."""
     out_shape = getattr(result, "shape", ())
+    r = result if results is None else results
     if _is_square(rule, values, tangents) and where is True:
         # One tangent, twice: the coefficients are added, not the terms.
-        c, d = rule.coefficient(0, values, result), rule.coefficient(1, values, result)
+        c, d = rule.coefficient(0, values, r), rule.coefficient(1, values, r)
         if c is not None and d is not None:
             with np.errstate(all="ignore"):
                 c = c + d
             raw = space.scale(tangents[0], c, getattr(values[0], "shape", ()), out_shape)
             return space.cast(raw, _dtype(result), out_shape)
-    if where is True and type(result) is np.ndarray and result.size >= _LARGE and result.dtype == np.float64:
+    if where is True and r is result and type(r) is np.ndarray and r.size >= _LARGE and r.dtype == np.float64:
         raw = _in_blocks(rule, space, values, tangents, result)
         if raw is not None:
             return raw
@@ -175,11 +182,11 @@ def _tangent(
             continue
         shape = getattr(values[i], "shape", ())
         if rule.conjugates is not None and _kind(values[i]) == "c":
-            conjugate = rule.conjugate(i, values, result)
+            conjugate = rule.conjugate(i, values, r)
             if conjugate is not None:
                 space.note_conjugate(rule.name)
                 terms.append(space.scale(space.conj(t, "conj", shape), _masked(conjugate, where), shape, out_shape))
-        c = rule.coefficient(i, values, result)
+        c = rule.coefficient(i, values, r)
         if c is None:
             continue
         if where is not True:
@@ -194,7 +201,7 @@ def _tangent(
         if type(c) is int and c == -1 and len(terms) == 1 and shape == out_shape:
             terms[0], spare = space.subtract(terms[0], t, shape), None
             continue
-        made_here = type(c) is np.ndarray and c.base is None and c is not result and not any(c is v for v in values)
+        made_here = type(c) is np.ndarray and c.base is None and not any(c is v for v in (*values, *(results or (r,))))
         terms.append(space.scale(t, c, shape, out_shape, made_here))
         if space.is_new(terms[-1], None if made_here else c):
             spare = len(terms) - 1
@@ -305,7 +312,7 @@ def _apply_out(rule: Rule, function: Callable[..., Any], inputs: tuple[Any, ...]
         np.copyto(target, np.asarray(apply(rule, function, *inputs), dtype=object), where=where)
         return target
     if isinstance(target, Dual):
-        raise TypeError(f"numpy.{rule.name} stores its result in arrays, and out is a dual number")
+        raise TypeError(f"{rule.label} stores its result in arrays, and out is a dual number")
     space, values, tangents = _taken_apart(inputs)
     if where is not True:
         options["out"] = _aside(target, space, values)

@@ -194,7 +194,7 @@ class _Row:
     conjugates = None
 
     def __init__(self, custom: Custom, kwargs: dict[str, Any]) -> None:
-        self.name = custom.__name__
+        self.name = self.label = custom.__name__
         self.custom, self.kwargs = custom, kwargs
 
     def dual(self, *args: Any) -> Any:

@@ -4,6 +4,7 @@ Importing this package puts the rules of everyday functions where the numbers lo
 when a function is first met that has no rule yet.
 """
 
+import sys
 from importlib import import_module
 
 from dualdiff.core import registry
@@ -20,8 +21,8 @@ LATER = (
 
 
 def load() -> None:
-    """Import the rules that wait."""
-    for name in LATER:
+    """Import the rules that wait; those of SciPy only if there is a function of SciPy that they could be asked for."""
+    for name in (*LATER, *(["special"] if "scipy.special" in sys.modules else [])):
         import_module(f"dualdiff.rules.{name}")
 
 

@@ -6,18 +6,13 @@ cancel where the function itself does not.
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import operand
-from dualdiff.core.dual import AnyDual
-from dualdiff.core.elementwise import apply
 from dualdiff.rules import integrals
-from dualdiff.rules.table import NAMES, REALS, Interval, Kind, Row
+from dualdiff.rules.table import NAMES, REALS, Interval, Row, Table
 
 #: Constants that partials may name.
 CONSTANTS = {
@@ -31,50 +26,13 @@ CONSTANTS = {
 NAMES.update(CONSTANTS)
 
 #: The table, by NumPy's names.
-ROWS: dict[str, Row] = {}
+ROWS = Table(NAMES, "numpy")
+row, own, zero = ROWS.row, ROWS.own, ROWS.zero
 
 POSITIVE: Interval = (1e-3, 10.0)
 UNIT: Interval = (-0.99, 0.99)
 ABOVE_ONE: Interval = (1.001, 10.0)
 ABOVE_MINUS_ONE: Interval = (-0.99, 10.0)
-
-
-def row(
-    ufunc: Any,
-    *partials: str | None,
-    kind: Kind = "nonlinear",
-    domain: Interval | tuple[Interval, ...] = REALS,
-    name: str | None = None,
-    **more: Any,
-) -> None:
-    """Add a row: a function, and its partial derivative in each argument."""
-    intervals = domain if isinstance(domain[0], tuple) else (domain,) * len(partials)
-    name = name or ufunc.__name__
-    ROWS[name] = Row(name, ufunc, partials, kind, intervals, **more)
-    NAMES[name] = ufunc
-
-
-def own(name: str, implementation: Callable[..., Any], *partials: str | None, **more: Any) -> None:
-    """Add a row for a function that NumPy has not: ``implementation`` is it for plain numbers and arrays, quietly.
-
-    A name with an underscore is for other partials alone.
-    """
-
-    def function(*args: Any) -> Any:
-        args = tuple(map(operand, args))
-        if any(isinstance(a, AnyDual) for a in args):
-            return apply(ROWS[name], function, *args)
-        with np.errstate(all="ignore"):
-            result = implementation(*args)
-        return result.item() if all(type(a) in (float, int, complex) for a in args) else result
-
-    row(function, *partials, name=name, definition=inspect.cleandoc(implementation.__doc__ or ""), **more)
-
-
-def zero(*ufuncs: Any, math: str | None = None) -> None:
-    """Add rows of step functions: no argument has a derivative."""
-    for ufunc in ufuncs:
-        row(ufunc, *(None,) * ufunc.nin, kind="zero", math=math)
 
 
 # -- arithmetic ------------------------------------------------------------------------------------------------------
@@ -279,7 +237,7 @@ SEVERAL: dict[Any, tuple[Row, ...]] = {
     np.divmod: (ROWS["floor_divide"], ROWS["remainder"]),
     np.modf: (Row("modf", np.modf, ("1",), "linear"), ROWS["trunc"]),
     np.frexp: (
-        Row("frexp", np.frexp, ("where(x == 0, 1.0, r / x)",)),
+        Row("frexp", np.frexp, ("where(x == 0, 1.0, r[0] / x)",)),
         Row("frexp", np.frexp, (None,), "zero"),
     ),
 }

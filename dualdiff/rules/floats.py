@@ -18,7 +18,7 @@ import numpy as np
 from dualdiff.core.dual import AnyDual, Float64Dual, FloatDual
 from dualdiff.core.elementwise import apply, complete
 from dualdiff.rules.elementwise import CONSTANTS, ROWS
-from dualdiff.rules.table import Row
+from dualdiff.rules.table import NAMES, Row
 
 
 def _quiet(function: Any) -> Callable[..., Any]:
@@ -63,11 +63,11 @@ def _finish(row: Row, tangents: dict[str, str], numpy: set[str], result: str, op
     ``tangents`` says which tangent goes with which argument, ``numpy`` which of x, y, r are NumPy's and have to become
     Python floats, so that partials neither warn nor leave the fast arithmetic.
     """
-    from dualdiff.rules.texts import expression, names_in
+    from dualdiff.rules.texts import ARGUMENTS, expression, names_in
 
     terms, used = [], set()
     for argument, t in tangents.items():
-        text = row.partials["xyz".index(argument)]
+        text = row.partials[ARGUMENTS.index(argument)]
         if text is not None:
             used |= names_in(text)
             factor = text if text.isidentifier() else f"({expression(text)})"
@@ -147,7 +147,17 @@ def of_ufunc(row: Row, own: type) -> Callable[..., Any]:
     source = "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n" + _finish(
         row, {"x": "d.raw"}, numpy, "Float64Dual", "d,", "    "
     )
-    return compiled(row.name, source, row=row, op=row.ufunc)
+    return compiled(row.name, source, row=row, op=row.ufunc, **_named(row))
+
+
+def _named(row: Row) -> dict[str, Any]:
+    """What the partial of a row of another table names."""
+    if row.names is NAMES:
+        return {}
+    from dualdiff.rules.texts import names_in
+
+    found = {name: row.names[name] for name in names_in(row.partials[0] or "") if name in row.names}
+    return {name: _quiet(f) if callable(f) else f for name, f in found.items()}
 
 
 def comparison(name: str, symbol: str) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from dualdiff.core.elementwise import apply
 from dualdiff.core.registry import FLOAT64_UFUNCS, FLOAT_UFUNCS, UFUNCS
 from dualdiff.rules import floats
 from dualdiff.rules.elementwise import ROWS
-from dualdiff.rules.table import Row
+from dualdiff.rules.table import Row, Table
 from dualdiff.tangents.single import plain
 
 #: Which row serves which operator.
@@ -106,16 +106,22 @@ def _ufunc_call(row: Row) -> Callable[..., Any]:
     return partial(apply, row, row.ufunc)
 
 
-def install() -> None:
-    """Put the operators on the classes, and the rows under their ufuncs."""
-    for name, row in ROWS.items():
+def install_calls(rows: Table) -> None:
+    """Put the rows of a table under their ufuncs."""
+    for name, row in rows.items():
         if isinstance(row.ufunc, np.ufunc):
             UFUNCS[row.ufunc, "__call__"] = _ufunc_call(row)
-            if row.arity == 1 and name != "sign":
+            if "d->d" in row.ufunc.types and name != "sign":
                 for own, table in zip(FLOATS, (FLOAT_UFUNCS, FLOAT64_UFUNCS), strict=True):
                     table[row.ufunc] = _Lazy(row, own, table)
-            if {"O->O", "OO->O"} & set(row.ufunc.types) and not hasattr(Dual, name):
-                setattr(Dual, name, _object_loop(row.ufunc))
+
+
+def install() -> None:
+    """Put the operators on the classes, and the rows under their ufuncs."""
+    install_calls(ROWS)
+    for name, row in ROWS.items():
+        if {"O->O", "OO->O"} & set(getattr(row.ufunc, "types", ())) and not hasattr(Dual, name):
+            setattr(Dual, name, _object_loop(row.ufunc))
     for name, (row_name, op) in BINARY.items():
         row = ROWS[row_name]
         setattr(DualArray, f"__i{name}__", _in_place(row, op))

@@ -1,35 +1,43 @@
 """The form of the table of rules: a row is a function and its partial derivatives as plain mathematics.
 
-Partials are texts in the arguments ``x``, ``y``, ``z`` and the result ``r``, with Python's operators and the names
-of other rows; ``where(condition, a, b)`` chooses.  Every engine reads the same texts: Python floats through ``math``
+Partials are texts in the arguments ``x``, ``y``, ``z``, ``w`` and the result ``r`` (of several results ``r[0]``,
+``r[1]``, ...), with Python's operators and the names of other rows; ``where(condition, a, b)`` chooses.  Every engine reads the same texts: Python floats through ``math``
 (`expression` as source to build functions from), arrays and nested duals through NumPy (`Row.coefficient`), and
 engines to come by binding the texts to functions of their own (`bind`).
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
-from dualdiff.core.dual import Dual, make
+from dualdiff.core.array import operand
+from dualdiff.core.dual import AnyDual, Dual, make
+from dualdiff.core.elementwise import apply
+from dualdiff.core.errors import no_rule
 
 #: Partials that are an argument, the result or a constant.
 PLAIN = frozenset({"x", "y", "z", "r", "1", "-1", "pi / 180", "180 / pi"})
 Kind = Literal["zero", "linear", "nonlinear"]
 Interval = tuple[float, float]
 REALS: Interval = (-10.0, 10.0)
+#: Stands for the partial in an argument that the derivative is not known in: a tangent there is an error.
+UNKNOWN = "unknown"
 
 
 class Row:
     """A rule.
 
-    ``partials`` has a text for each argument, or None where the derivative is zero.  ``conjugates`` has the partials
+    ``partials`` has a text for each argument, None where the derivative is zero, or `UNKNOWN`.  ``conjugates`` has the partials
     in the complex conjugates of the arguments, for functions that are not complex-differentiable; ``complex_partials``
     replaces the partials at complex arguments.  ``domain`` is an interval for each argument to test the row on.
     ``math`` is the function's name in ``math``, if it has one.  ``associative`` says that the order in which it folds
-    many arguments does not matter.  ``definition`` is what documents a function that NumPy does not.
+    many arguments does not matter.  ``definition`` is what documents a function that NumPy does not.  ``names`` is what
+    the texts may name, and ``module`` where users find the function.
     """
 
     def __init__(
@@ -44,15 +52,23 @@ class Row:
         conjugates: tuple[str | None, ...] | None = None,
         associative: bool = False,
         definition: str = "",
+        names: dict[str, Any] | None = None,
+        module: str = "numpy",
     ) -> None:
         self.name, self.ufunc, self.partials, self.kind, self.domain = name, ufunc, partials, kind, domain
         self.math, self.complex_partials, self.conjugates = math, complex_partials, conjugates
-        self.associative, self.definition = associative, definition
+        self.associative, self.definition, self.module = associative, definition, module
+        self.names = NAMES if names is None else names
         self.is_zero = kind == "zero"
         self._bound: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"<row {self.name}: {', '.join(map(str, self.partials))}>"
+
+    @property
+    def label(self) -> str:
+        """The function as users know it."""
+        return f"{self.module}.{self.name}"
 
     @property
     def arity(self) -> int:
@@ -73,7 +89,10 @@ class Row:
         """The partial derivative in argument i, for numbers, arrays and duals of outer calls."""
         if self.complex_partials is not None and any(map(_is_complex, values)):
             return self._evaluate(self.complex_partials[i], values, result)
-        return self._evaluate(self.partials[i], values, result)
+        text = self.partials[i]
+        if text is UNKNOWN:
+            raise no_rule(self.label, f" in its {_ORDINALS[i]} argument")
+        return self._evaluate(text, values, result)
 
     def conjugate(self, i: int, values: list[Any], result: Any) -> Any:
         """The partial derivative in the conjugate of argument i at complex values, or None."""
@@ -89,7 +108,7 @@ class Row:
             # Reading texts takes Python's parser, which is slow to import: not before it is needed.
             from dualdiff.rules.texts import bind, constant, lazily
 
-            function = self._bound[text] = constant(text) or bind(lazily(text), self.arity, NAMES)
+            function = self._bound[text] = constant(text) or bind(lazily(text), self.arity, self.names)
         if not callable(function):
             return function
         # Python's numbers raise where NumPy's give inf or nan, and powers of negative ones turn complex where NumPy's
@@ -99,13 +118,23 @@ class Row:
         except (ZeroDivisionError, OverflowError):
             return function(*map(_strong, values), _strong(result))
         kind = type(c)
-        if (kind is complex or kind is Dual) and _is_complex(c) and not any(map(_is_complex, (*values, result))):
+        if (kind is complex or kind is Dual) and _is_complex(c) and not _any_complex(values, result):
             return function(*map(_strong, values), _strong(result))
         return c
 
 
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+
+
+def _any_complex(values: list[Any], result: Any) -> bool:
+    results = result if isinstance(result, tuple) else (result,)
+    return any(map(_is_complex, (*values, *results)))
+
+
 def _strong(x: Any) -> Any:
-    """A number of Python's as one of NumPy's; also inside a dual."""
+    """A number of Python's as one of NumPy's; also inside a dual, or among several results."""
+    if isinstance(x, tuple):
+        return tuple(map(_strong, x))
     if isinstance(x, (int, float)):
         return np.float64(x)
     return make(_strong(x.value), x.raw, x.space) if isinstance(x, Dual) else x
@@ -141,3 +170,61 @@ def _now(x: Any) -> Any:
 #: What the names in partials mean for numbers, arrays and duals alike: NumPy's functions, which dispatch, and
 #: constants.  Rows add themselves.
 NAMES: dict[str, Any] = {"where": _where, "both": _both}
+
+
+class Table(dict[str, Row]):
+    """Rows by their names, with what their texts may name."""
+
+    def __init__(self, names: dict[str, Any], module: str) -> None:
+        super().__init__()
+        self.names, self.module = names, module
+
+    def row(
+        self,
+        ufunc: Any,
+        *partials: str | None,
+        kind: Kind = "nonlinear",
+        domain: Interval | tuple[Interval, ...] = REALS,
+        name: str | None = None,
+        **more: Any,
+    ) -> None:
+        """Add a row: a function, and its partial derivative in each argument."""
+        intervals = domain if isinstance(domain[0], tuple) else (domain,) * len(partials)
+        name = name or ufunc.__name__
+        self[name] = Row(name, ufunc, partials, kind, intervals, names=self.names, module=self.module, **more)
+        self.names[name] = ufunc
+
+    def own(self, name: str, implementation: Callable[..., Any], *partials: str | None, **more: Any) -> None:
+        """Add a row for a function of our own: ``implementation`` is it for plain numbers and arrays, quietly.
+
+        A name with an underscore is for other partials alone.
+        """
+
+        def function(*args: Any) -> Any:
+            args = tuple(map(operand, args))
+            if any(isinstance(a, AnyDual) for a in args):
+                return apply(self[name], function, *args)
+            with np.errstate(all="ignore"):
+                result = implementation(*args)
+            return result.item() if all(type(a) in (float, int, complex) for a in args) else result
+
+        definition = inspect.cleandoc(implementation.__doc__ or "")
+        self.row(function, *partials, name=name, definition=definition, **more)
+
+    def let(self, name: str, arity: int, text: str) -> None:
+        """Abbreviate a text that several partials share: what it names takes duals, and so does it."""
+        bound: list[Callable[..., Any]] = []
+
+        def function(*args: Any) -> Any:
+            if not bound:
+                from dualdiff.rules.texts import bind, lazily
+
+                bound.append(bind(lazily(text), arity, self.names))
+            return bound[0](*args, None)
+
+        self.names[name] = function
+
+    def zero(self, *ufuncs: Any, math: str | None = None) -> None:
+        """Add rows of step functions: no argument has a derivative."""
+        for ufunc in ufuncs:
+            self.row(ufunc, *(None,) * ufunc.nin, kind="zero", math=math)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
-ARGUMENTS = ("x", "y", "z")
+ARGUMENTS = ("x", "y", "z", "w", "a", "b", "c", "d")
 
 
 def constant(text: str) -> Any:

@@ -20,7 +20,7 @@ from dualdiff.core.errors import lost, no_rule, plain_target
 from dualdiff.core.registry import UFUNCS
 from dualdiff.rules.elementwise import ROWS, SEVERAL
 from dualdiff.rules.support import Operands, axes_of, axis_of, into, no_duals, plain_values, shape_of
-from dualdiff.rules.table import Row
+from dualdiff.rules.table import Row, Table
 from dualdiff.tangents.structure import Structure
 
 _NOT_GIVEN = np._NoValue
@@ -288,7 +288,12 @@ def install() -> None:
         for method in ("reduce", "reduceat"):
             reason = "where NumPy uses AVX-512 it ignores all elements between the first and the last"
             UFUNCS[ufunc, method] = _refused(ufunc, method, reason)
-    for row in ROWS.values():
+    install_methods(ROWS)
+
+
+def install_methods(rows: Table) -> None:
+    """Put the methods of the ufuncs of a table where the numbers look for them."""
+    for row in rows.values():
         ufunc = row.ufunc
         if not isinstance(ufunc, np.ufunc):
             continue

@@ -1,0 +1,20 @@
+"""The derivative rules of ``scipy.special``, put where the numbers look for them.
+
+This module is imported when a ufunc is met that has no rule yet, if the user has imported ``scipy.special``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dualdiff.core.elementwise import apply_several
+from dualdiff.core.registry import UFUNCS
+from dualdiff.rules import operators, special_bessel, special_distributions, special_gamma, ufuncs
+from dualdiff.rules.special_table import SEVERAL, SPECIAL
+
+__all__ = ["SEVERAL", "SPECIAL", "special_bessel", "special_distributions", "special_gamma"]
+
+operators.install_calls(SPECIAL)
+ufuncs.install_methods(SPECIAL)
+for _ufunc, _rows in SEVERAL.items():
+    UFUNCS[_ufunc, "__call__"] = partial(apply_several, _rows, _ufunc)

@@ -1,0 +1,187 @@
+"""Rules of ``scipy.special``: distribution functions and their inverses, by their densities.
+
+A count k is rounded down by SciPy and so has derivative zero; parameters that only an integral without a name could
+be the derivative in are fixed.  Of an inverse function in its probability the derivative is one over the density.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from dualdiff.rules import special_integrals as integrals
+from dualdiff.rules.special_table import first, let, own, refuse, row, ufunc
+from dualdiff.rules.table import UNKNOWN
+
+
+# -- densities -----------------------------------------------------------------------------------------------------------
+@integrals.in_double
+def gamma_density(a: Any, x: Any) -> Any:
+    r""":math:`x^{a-1} e^{-x} / \Gamma(a)`."""
+    edge = np.where(a == 1, 1.0, np.where(a < 1, np.inf, 0.0))
+    positive = x > 0
+    inner = ufunc("_igam_fac")(a, np.where(positive, x, 1.0)) / np.where(positive, x, 1.0)
+    return np.where(positive, inner, np.where(x == 0, edge, 0.0))
+
+
+def _beta_density(x: Any, a: Any, b: Any) -> Any:
+    return np.exp(special.xlogy(a - 1, x) + special.xlog1py(b - 1, -x) - special.betaln(a, b))
+
+
+@integrals.in_double
+def beta_density(a: Any, b: Any, x: Any) -> Any:
+    r""":math:`x^{a-1} (1-x)^{b-1} / B(a, b)`."""
+    return first("_beta_pdf", otherwise=_beta_density)(x, a, b)
+
+
+@integrals.in_double
+def f_density(a: Any, b: Any, x: Any) -> Any:
+    """The density of the F distribution with a and b degrees of freedom."""
+    w, rest = a * x / (b + a * x), b / (b + a * x)
+    small = w < 0.5
+    # The smaller of the two as it is: the beta density would take it from 1.
+    density = beta_density(np.where(small, a, b) / 2, np.where(small, b, a) / 2, np.where(small, w, rest))
+    return density * (a / b) * rest * rest
+
+
+@integrals.in_double
+def t_density(v: Any, t: Any) -> Any:
+    """The density of Student's distribution with v degrees of freedom."""
+    square = t * (t / v)
+    power = np.where(square < 1, np.exp(-(v + 1) / 2 * np.log1p(square)), (1 + square) ** (-(v + 1) / 2))
+    return power / (np.sqrt(v) * special.beta(0.5, v / 2))
+
+
+def _ncx2_density(x: Any, v: Any, nc: Any) -> Any:
+    bessel = special.ive(v / 2 - 1, np.sqrt(nc * x))
+    return 0.5 * np.exp(-((np.sqrt(x) - np.sqrt(nc)) ** 2) / 2) * (x / nc) ** (v / 4 - 0.5) * bessel
+
+
+@integrals.in_double
+def ncx2_density(x: Any, v: Any, nc: Any) -> Any:
+    """The density of the noncentral chi-square distribution."""
+    return first("_ncx2_pdf", otherwise=_ncx2_density)(x, v, nc)
+
+
+own("gamma_density", gamma_density, "r * (log(y) - psi(x))", "where(y == 0, 0.0 * x, r * (x - 1 - y) / y)")
+own(
+    "beta_density",
+    beta_density,
+    "r * (log(z) + psi_difference(x, y))",
+    "r * (log1p(-z) + psi_difference(y, x))",
+    "r * ((x - 1) / z - (y - 1) / (1 - z))",
+)
+own(
+    "f_density",
+    f_density,
+    "0.5 * r * (1 + log(x * z / (y + x * z)) - (x + y) * z / (y + x * z) + psi_difference(0.5 * x, 0.5 * y))",
+    "0.5 * r * (1 + log(y / (y + x * z)) - (x + y) / (y + x * z) + psi_difference(0.5 * y, 0.5 * x))",
+    "r * ((0.5 * x - 1) / z - 0.5 * (x + y) * x / (y + x * z))",
+)
+own(
+    "t_density",
+    t_density,
+    "0.5 * r * (psi_difference(0.5 * x, 0.5) - 1 / x - log1p(y * y / x) + (x + 1) * y * y / (x * (x + y * y)))",
+    "-r * (x + 1) * y / (x + y * y)",
+)
+own(
+    "ncx2_density",
+    ncx2_density,
+    "0.5 * (z / x * ncx2_density(x, y + 2, z) + ((y - 2) / x - 1) * r)",
+    UNKNOWN,
+    "0.5 * (ncx2_density(x, y + 2, z) - r)",
+)
+
+# -- gamma and Poisson ---------------------------------------------------------------------------------------------------
+row("gammainc", UNKNOWN, "gamma_density(x, y)")
+row("gammaincc", UNKNOWN, "-gamma_density(x, y)")
+row("gammaincinv", UNKNOWN, "1 / gamma_density(x, r)")
+row("gammainccinv", UNKNOWN, "-1 / gamma_density(x, r)")
+row("_igam_fac", "r * (log(y) - psi(x))", "r * (x - y) / y")
+row("gdtr", "z * gamma_density(y, x * z)", UNKNOWN, "x * gamma_density(y, x * z)")
+row("gdtrc", "-z * gamma_density(y, x * z)", UNKNOWN, "-x * gamma_density(y, x * z)")
+row("gdtria", "1 / (z * gamma_density(y, r * z))", UNKNOWN, "-r / z")
+row("gdtrix", "-r / x", UNKNOWN, "1 / (x * gamma_density(y, x * r))")
+row("pdtr", None, "-gamma_density(floor(x) + 1, y)")
+row("pdtrc", None, "gamma_density(floor(x) + 1, y)")
+row("pdtri", None, "-1 / gamma_density(floor(x) + 1, r)")
+row("chdtr", UNKNOWN, "0.5 * gamma_density(0.5 * x, 0.5 * y)")
+row("chdtrc", UNKNOWN, "-0.5 * gamma_density(0.5 * x, 0.5 * y)")
+row("chdtri", UNKNOWN, "-2 / gamma_density(0.5 * x, 0.5 * r)")
+
+# -- beta, binomial, F ---------------------------------------------------------------------------------------------------
+row("betainc", UNKNOWN, UNKNOWN, "beta_density(x, y, z)")
+row("betaincc", UNKNOWN, UNKNOWN, "-beta_density(x, y, z)")
+row("betaincinv", UNKNOWN, UNKNOWN, "1 / beta_density(x, y, r)")
+row("betainccinv", UNKNOWN, UNKNOWN, "-1 / beta_density(x, y, r)")
+let("binomial_slope", 3, "where(floor(x) >= y, 0.0, beta_density(floor(x) + 1, y - floor(x), z))")
+row("bdtr", None, UNKNOWN, "-binomial_slope(x, y, z)")
+row("bdtrc", None, UNKNOWN, "where(x < 0, 0.0, binomial_slope(x, y, z))")
+row("bdtri", None, UNKNOWN, "-1 / binomial_slope(x, y, r)")
+row("nbdtr", None, UNKNOWN, "beta_density(y, floor(x) + 1, z)")
+row("nbdtrc", None, UNKNOWN, "-beta_density(y, floor(x) + 1, z)")
+row("nbdtri", None, UNKNOWN, "1 / beta_density(y, floor(x) + 1, r)")
+row("fdtr", UNKNOWN, UNKNOWN, "f_density(x, y, z)")
+row("fdtrc", UNKNOWN, UNKNOWN, "-f_density(x, y, z)")
+row("fdtri", UNKNOWN, UNKNOWN, "1 / f_density(x, y, r)")
+
+# -- noncentral distributions: the noncentrality is Poisson's mean of further degrees of freedom ----------------------------
+row("chndtr", "ncx2_density(x, y, z)", UNKNOWN, "-ncx2_density(x, y + 2, z)")
+row("chndtrix", "1 / ncx2_density(r, y, z)", UNKNOWN, "ncx2_density(r, y + 2, z) / ncx2_density(r, y, z)")
+row("chndtrinc", "ncx2_density(x, y, r) / ncx2_density(x, y + 2, r)", UNKNOWN, "-1 / ncx2_density(x, y + 2, r)")
+row("_ncf_pdf", *(UNKNOWN,) * 4)
+row("_nct_pdf", *(UNKNOWN,) * 3)
+let("ncf_in_nc", 4, "0.5 * (ncfdtr(x + 2, y, z, w * (x / (x + 2))) - ncfdtr(x, y, z, w))")
+_HAS_NCF, _HAS_NCT = ufunc("_ncf_pdf") is not None, ufunc("_nct_pdf") is not None
+row("ncfdtr", UNKNOWN, UNKNOWN, "ncf_in_nc(x, y, z, w)", "_ncf_pdf(w, x, y, z)" if _HAS_NCF else UNKNOWN)
+row(
+    "ncfdtri",
+    UNKNOWN,
+    UNKNOWN,
+    "-ncf_in_nc(x, y, z, r) / _ncf_pdf(r, x, y, z)" if _HAS_NCF else UNKNOWN,
+    "1 / _ncf_pdf(r, x, y, z)" if _HAS_NCF else UNKNOWN,
+)
+row(
+    "ncfdtrinc",
+    UNKNOWN,
+    UNKNOWN,
+    "1 / ncf_in_nc(x, y, r, w)",
+    "-_ncf_pdf(w, x, y, r) / ncf_in_nc(x, y, r, w)" if _HAS_NCF else UNKNOWN,
+)
+row("nctdtr", UNKNOWN, UNKNOWN, "_nct_pdf(z, x, y)" if _HAS_NCT else UNKNOWN)
+row("nctdtrit", UNKNOWN, UNKNOWN, "1 / _nct_pdf(r, x, y)" if _HAS_NCT else UNKNOWN)
+
+# -- Student, normal, Tukey, Voigt -----------------------------------------------------------------------------------------
+row("stdtr", UNKNOWN, "t_density(x, y)")
+row("stdtrit", UNKNOWN, "1 / t_density(x, r)")
+row("nrdtrimn", "-y * slope_of_ndtri(x)", "-ndtri(x)", "1")
+row("nrdtrisd", "-1 / ndtri(y)", "-r * slope_of_ndtri(y) / ndtri(y)", "1 / ndtri(y)")
+# The quantile is the difference of log p exprel(lam log p) at p and at 1 - p.
+row(
+    "tklmbda",
+    "where((r <= 0) | (r >= 1), 0.0, 1 / (r**(y - 1) + (1 - r)**(y - 1)))",
+    "where((r <= 0) | (r >= 1), 0.0, (log1p(-r)**2 * exprel_derivative(y * log1p(-r), 1)"
+    " - log(r)**2 * exprel_derivative(y * log(r), 1)) / (r**(y - 1) + (1 - r)**(y - 1)))",
+)
+own("voigt_slope", integrals.voigt_slope, *(UNKNOWN,) * 3, None)
+row("voigt_profile", "voigt_slope(x, y, z, 0)", "voigt_slope(x, y, z, 1)", "voigt_slope(x, y, z, 2)")
+
+# -- Kolmogorov and Smirnov --------------------------------------------------------------------------------------------------
+row("kolmogorov", "_kolmogp(x)")
+row("kolmogi", "1 / _kolmogp(r)")
+row("_kolmogp", UNKNOWN)
+row("_kolmogc", "-_kolmogp(x)")
+row("_kolmogci", "-1 / _kolmogp(r)")
+row("smirnov", UNKNOWN, "_smirnovp(x, y)")
+row("smirnovi", UNKNOWN, "1 / _smirnovp(x, r)")
+row("_smirnovp", UNKNOWN, UNKNOWN)
+row("_smirnovc", UNKNOWN, "-_smirnovp(x, y)")
+row("_smirnovci", UNKNOWN, "-1 / _smirnovp(x, r)")
+
+refuse(
+    "it solves for a parameter in which the distribution function has no derivative that SciPy computes",
+    *("bdtrik", "bdtrin", "btdtria", "btdtrib", "chdtriv", "chndtridf", "fdtridfd", "gdtrib"),
+    *("nbdtrik", "nbdtrin", "ncfdtridfd", "ncfdtridfn", "nctdtridf", "nctdtrinc", "pdtrik", "stdtridf"),
+)
