@@ -44,6 +44,8 @@ _LATER = {
     "linalg": "dualdiff.linalg",
     **dict.fromkeys(("DerivativeCheck", "DerivativeCheckError", "check_derivative"), "dualdiff.drivers.check"),
 }
+#: Modules that need an extra.
+_MODULES = frozenset({"special"})
 
 # The elementwise functions (dualdiff.sin, dualdiff.exp, ...) and the buffers are public too, but left out of
 # ``import *``, which must not shadow NumPy's names.
@@ -90,6 +92,8 @@ def __getattr__(name: str) -> Any:
         module = import_module(_LATER[name])
         thing = globals()[name] = module if module.__name__ == f"dualdiff.{name}" else getattr(module, name)
         return thing
+    if name in _MODULES:
+        return import_module(f"dualdiff.{name}")
     if name in rules.ROWS:
         function = globals()[name] = rules.elementwise_function(name)
         return function
@@ -97,4 +101,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER, *rules.ROWS})
+    return sorted({*globals(), *_LATER, *_MODULES, *rules.ROWS})

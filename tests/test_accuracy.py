@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import sympy
 from formulas import formula, x, y
+from ulps import BOUND, error
 
 import dualdiff
 from dualdiff import derivative
 from dualdiff.rules import ROWS
 from dualdiff.rules.operators import BINARY
 
-BOUND = 8.0
 ENGINES = ("float64", "float32", "float")
 
 #: Rows without an error, because their partials are constants, arguments, or chosen from them.
@@ -103,19 +103,6 @@ def arguments_of(name, dtype):
     if name in ("log1p", "xlog1py", "arccosh"):
         normal &= drawn[-1] > (1 if name == "arccosh" else -1)
     return [a[normal] for a in drawn]
-
-
-def error(found, wanted, dtype, size):
-    """The error in units in the last place of what is wanted."""
-    limits = np.finfo(dtype)
-    if abs(wanted) > float(limits.max) * (1 - 1e-6):
-        return 0.0 if abs(found) >= limits.max * (1 - 1e-6) and (found > 0) == (wanted > 0) else np.inf
-    if abs(wanted) < 2 * float(limits.tiny):
-        return 0.0 if abs(found) <= 2.1 * float(limits.tiny) else np.inf
-    if not np.isfinite(found):
-        return np.inf
-    unit = float(np.spacing(dtype(max(abs(float(wanted)), size))))
-    return float(abs(mpmath.mpf(float(found)) - wanted) / unit)
 
 
 def partials(name, i, engine, arguments):

@@ -26,7 +26,7 @@ FLOORS = (
     ("rules",),
     ("drivers",),
     ("compiled", "teaching", "integrations"),
-    ("expression", "linalg", "__main__", "__init__"),
+    ("expression", "linalg", "special", "__main__", "__init__"),
 )
 
 

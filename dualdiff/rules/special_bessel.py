@@ -54,34 +54,38 @@ row(
 row("besselpoly", "besselpoly(x, y + 1, z - 1.0) - besselpoly(x, y + 1, z + 1.0)", UNKNOWN, UNKNOWN)
 
 # -- spherical Bessel functions, and their derivatives ---------------------------------------------------------------------
+# (2n + 1) f_n' = n f_(n-1) - (n + 1) f_(n+1), up to signs: SciPy's own f_n' cancels near 0.
 for _name, _lower, _upper in (("jn", "", "-"), ("yn", "", "-"), ("in", "", "+"), ("kn", "-", "-")):
-    row(f"_spherical_{_name}", None, f"_spherical_{_name}_d(x, y)")
-    # (2n + 1) f_n' = n f_(n-1) - (n + 1) f_(n+1), up to signs.
-    _d = f"_spherical_{_name}_d"
-    row(
-        _d,
-        None,
-        f"({_lower}where(x == 0, 0.0, x * {_d}(x - 1, y)) {_upper} (x + 1) * {_d}(x + 1, y)) / (2.0 * x + 1)",
-    )
+    for _f in (f"_spherical_{_name}", f"_spherical_{_name}_d"):
+        _text = f"({_lower}where(x == 0, 0.0, x * {_f}(x - 1, y)) {_upper} (x + 1) * {_f}(x + 1, y)) / (2.0 * x + 1)"
+        row(_f, None, _text)
 
 # -- integrals of Bessel functions -----------------------------------------------------------------------------------------
 several("itj0y0", ("j0(x)",), ("y0(x)",))
 several("iti0k0", ("i0(x)",), ("k0(x)",))
 # Near 0 the sums of Bessel functions that they are, without the quotient.
-let("one_minus_j0", 1, f"0.5 * jv(1.0, x) + {3 / 4!r} * jv(3.0, x) + {5 / 12!r} * jv(5.0, x) + {7 / 24!r} * jv(7.0, x)")
-let("i0_minus_one", 1, f"0.5 * iv(1.0, x) - {3 / 4!r} * iv(3.0, x) + {5 / 12!r} * iv(5.0, x) - {7 / 24!r} * iv(7.0, x)")
+_TERMS = [(n, 1 / (n - 1) + 1 / (n + 1) if n > 1 else 0.5) for n in range(1, 13, 2)]
+let("one_minus_j0", 1, " + ".join(f"{c!r} * jv({n}.0, x)" for n, c in _TERMS))
+let("i0_minus_one", 1, " + ".join(f"{c * (-1) ** (n // 2)!r} * iv({n}.0, x)" for n, c in _TERMS))
 several("it2j0y0", ("where(absolute(x) < 0.5, one_minus_j0(x), (1 - j0(x)) / x)",), ("-y0(x) / x",))
 several("it2i0k0", ("where(absolute(x) < 0.5, i0_minus_one(x), (i0(x) - 1) / x)",), ("-k0(x) / x",))
 
 # -- Airy functions --------------------------------------------------------------------------------------------------------
 several("airy", ("r[1]",), ("x * r[0]",), ("r[3]",), ("x * r[2]",))
+# Scaled, of large real x as modified Bessel functions of zeta, whose slopes do not cancel.
+let("zeta_of", 1, "2 / 3 * x * sqrt(x)")
+let("airye_in_x", 1, "sqrt(x / 3) / pi * sqrt(x) * kve_derivative(1 / 3, zeta_of(x), 1)")
+let("airyep_in_x", 1, "-x * sqrt(x / 3) / pi * kve_derivative(2 / 3, zeta_of(x), 1)")
+let("biry_sum", 3, "ive_derivative(y, x, z) + ive_derivative(-y, x, z)")
+let("birye_in_x", 1, "sqrt(x / 3) * sqrt(x) * biry_sum(zeta_of(x), 1 / 3, 1)")
+let("biryep_in_x", 1, "x * sqrt(x / 3) * biry_sum(zeta_of(x), 2 / 3, 1)")
 _ROOT, _SIDE = "sqrt(where(x > 0, x, 0.0))", "0.5 * copysign(1, real(x * sqrt(x)))"
 several(
     "airye",
-    (f"r[1] + {_ROOT} * r[0]",),
-    (f"x * r[0] + {_ROOT} * r[1]",),
-    (f"r[3] - {_ROOT} * r[2]",),
-    (f"x * r[2] - {_ROOT} * r[3]",),
+    (f"where(x > 0.3, 0.5 * r[0] / x + airye_in_x(x), r[1] + {_ROOT} * r[0])",),
+    (f"where(x > 0.3, r[1] / x + airyep_in_x(x), x * r[0] + {_ROOT} * r[1])",),
+    (f"where(x > 2, 0.5 * r[2] / x + birye_in_x(x), r[3] - {_ROOT} * r[2])",),
+    (f"where(x > 2, r[3] / x + biryep_in_x(x), x * r[2] - {_ROOT} * r[3])",),
     complex_partials=(
         ("r[1] + sqrt(x) * r[0]",),
         ("x * r[0] + sqrt(x) * r[1]",),
@@ -107,11 +111,8 @@ row(
 )
 row("modstruve", UNKNOWN, "0.5 * (modstruve(x - 1.0, y) + modstruve(x + 1.0, y) + struve_edge(x, y))")
 row("itstruve0", "struve(0.0, x)")
-let(
-    "struve0_quotient",
-    1,
-    "2 / pi * (jv(0.0, x) + 10 / 9 * jv(2.0, x) + 34 / 225 * jv(4.0, x) + 74 / 1225 * jv(6.0, x) + jv(8.0, x) / 49)",
-)
+_TERMS = [(n, 1 / (n - 1) ** 2 + 1 / (n + 1) ** 2 if n else 1.0) for n in range(0, 12, 2)]
+let("struve0_quotient", 1, "2 / pi * (" + " + ".join(f"{c!r} * jv({n}.0, x)" for n, c in _TERMS) + ")")
 row("it2struve0", "-where(absolute(x) < 0.5, struve0_quotient(x), struve(0.0, x) / x)")
 row("itmodstruve0", "modstruve(0.0, x)")
 

@@ -99,7 +99,6 @@ row("gammainc", UNKNOWN, "gamma_density(x, y)")
 row("gammaincc", UNKNOWN, "-gamma_density(x, y)")
 row("gammaincinv", UNKNOWN, "1 / gamma_density(x, r)")
 row("gammainccinv", UNKNOWN, "-1 / gamma_density(x, r)")
-row("_igam_fac", "r * (log(y) - psi(x))", "r * (x - y) / y")
 row("gdtr", "z * gamma_density(y, x * z)", UNKNOWN, "x * gamma_density(y, x * z)")
 row("gdtrc", "-z * gamma_density(y, x * z)", UNKNOWN, "-x * gamma_density(y, x * z)")
 row("gdtria", "1 / (z * gamma_density(y, r * z))", UNKNOWN, "-r / z")
@@ -169,16 +168,12 @@ own("voigt_slope", integrals.voigt_slope, *(UNKNOWN,) * 3, None)
 row("voigt_profile", "voigt_slope(x, y, z, 0)", "voigt_slope(x, y, z, 1)", "voigt_slope(x, y, z, 2)")
 
 # -- Kolmogorov and Smirnov --------------------------------------------------------------------------------------------------
-row("kolmogorov", "_kolmogp(x)")
-row("kolmogi", "1 / _kolmogp(r)")
-row("_kolmogp", UNKNOWN)
-row("_kolmogc", "-_kolmogp(x)")
-row("_kolmogci", "-1 / _kolmogp(r)")
+own("kolmogorov_derivative", integrals.kolmogorov_derivative, "kolmogorov_derivative(x, y + 1)", None)
+row("kolmogorov", "kolmogorov_derivative(x, 1)")
+row("kolmogi", "1 / kolmogorov_derivative(r, 1)")
 row("smirnov", UNKNOWN, "_smirnovp(x, y)")
 row("smirnovi", UNKNOWN, "1 / _smirnovp(x, r)")
 row("_smirnovp", UNKNOWN, UNKNOWN)
-row("_smirnovc", UNKNOWN, "-_smirnovp(x, y)")
-row("_smirnovci", UNKNOWN, "-1 / _smirnovp(x, r)")
 
 refuse(
     "it solves for a parameter in which the distribution function has no derivative that SciPy computes",

@@ -1,0 +1,33 @@
+"""Errors in units in the last place, and the table of the largest ones."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+
+#: What a partial derivative may be off by where it is well conditioned.
+BOUND = 8.0
+
+
+def error(found, wanted, dtype, size=0.0):
+    """The error in units in the last place of what is wanted (or of a size that is larger)."""
+    limits = np.finfo(dtype)
+    magnitude = abs(wanted)
+    if magnitude > float(limits.max) * (1 - 1e-6):
+        return 0.0 if abs(found) >= limits.max * (1 - 1e-6) and (found > 0) == (wanted > 0) else np.inf
+    if magnitude < 2 * float(limits.tiny):
+        return 0.0 if abs(found) <= 2.1 * float(limits.tiny) else np.inf
+    if not np.isfinite(found):
+        return np.inf
+    unit = float(np.spacing(limits.dtype.type(max(float(magnitude), size))))
+    return float(abs(mpmath.mpmathify(complex(found) if np.iscomplexobj(found) else float(found)) - wanted) / unit)
+
+
+def print_table(errors, engines, notes=None):
+    """The largest errors first; ``errors`` has one for each row and engine, ``notes`` a remark for some rows."""
+    print("\nLargest errors of partial derivatives in units in the last place")
+    print(f"{'':28}" + "".join(f"{engine:>12}" for engine in engines))
+    found = {row: [errors.get((row, engine), np.nan) for engine in engines] for row, _ in errors}
+    for row in sorted(found, key=lambda row: -max(found[row])):
+        note = (notes or {}).get(row, "")
+        print(f"{row:28}" + "".join(f"{error:12.4g}" for error in found[row]) + (f"  {note}" if note else ""))
