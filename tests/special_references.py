@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import mpmath
 import numpy as np
 from mpmath import mp
 
-rng = np.random.default_rng(4)
 COUNT = 8
+rng = np.random.default_rng(0)
+
+
+def draw(name, dtype):
+    """The points to judge a row at, one array for each argument: always the same, normal numbers of the dtype."""
+    global rng  # noqa: PLW0603 - what the domains below draw from
+    rng = np.random.default_rng(crc32(name.encode()))
+    case, limits = CASES[name], np.finfo(dtype)
+    count = case.count if dtype is np.float64 else case.count // 3
+    drawn = [np.asarray(domain(case.count))[:count] for domain in case.domains]
+    with np.errstate(all="ignore"):
+        drawn = [a.astype(dtype) if a.dtype.kind == "f" else a for a in drawn]
+    sizes = [np.abs(a) for a in drawn if a.dtype.kind == "f"]
+    normal = np.logical_and.reduce([(a > limits.tiny) & (a < limits.max) for a in sizes])
+    return [a[normal] for a in drawn]
+
 
 
 # -- points ------------------------------------------------------------------------------------------------------------
@@ -217,11 +233,11 @@ for _name, _order, _function in (
     *(("j0", 0, mp.besselj), ("j1", 1, mp.besselj), ("y0", 0, mp.bessely), ("y1", 1, mp.bessely)),
     *(("i0", 0, mp.besseli), ("i1", 1, mp.besseli), ("k0", 0, mp.besselk), ("k1", 1, mp.besselk)),
 ):
-    case(_name, lambda x, v=_order, f=_function: f(v, x), WAVES, count=5)
+    case(_name, lambda x, v=_order, f=_function: f(v, x), WAVES, count=3 if _name[0] in "ky" else COUNT)
 for _name, _order in (("i0e", 0), ("i1e", 1)):
     case(_name, lambda x, v=_order: mp.exp(-abs(x)) * mp.besseli(v, x), both(1e-3, 1e3))
 for _name, _order in (("k0e", 0), ("k1e", 1)):
-    case(_name, lambda x, v=_order: mp.exp(x) * mp.besselk(v, x), log(1e-3, 1e3), count=4)
+    case(_name, lambda x, v=_order: mp.exp(x) * mp.besselk(v, x), log(1e-3, 1e3), count=3)
 ORDER = lin(0, 12)
 case("jv", mp.besselj, ORDER, WAVES)
 case("jve", mp.besselj, ORDER, WAVES)
@@ -310,7 +326,11 @@ case(
     lambda n, p, q, x: mp.jacobi(n, p - q, q - 1, 2 * x - 1) / mp.binomial(2 * n + p - 1, n),
     *(whole(0, 8), lin(2, 4), lin(0.5, 1.9), lin(0, 1)),
 )
-case("lpmv", lambda m, v, x: mp.legenp(v, m, x, type=2), whole(0, 3), whole(3, 8), lin(-0.95, 0.95), count=2)
+case(
+    "lpmv",
+    lambda m, v, x: (-1) ** m * (1 - x * x) ** (m / mp.mpf(2)) * mp.fac2(2 * m - 1) * mp.gegenbauer(v - m, m + 0.5, x),
+    *(whole(0, 3), whole(3, 8), lin(-0.95, 0.95)),
+)
 case("pbdv", (mp.pcfd, lambda v, x: mp.diff(lambda t: mp.pcfd(v, t), x)), lin(0, 5), lin(-3, 4), count=4)
 case("pbvv", (lambda v, x: mp.pcfv(-v - 0.5, x), lambda v, x: mp.diff(lambda t: mp.pcfv(-v - 0.5, t), x)),
     lin(0, 4), lin(0.1, 4), count=4)
@@ -340,7 +360,7 @@ def binomial_cdf(k, n, p):
 
 
 def poisson_mixture(function, nc):
-    return mp.fsum(mp.exp(-nc / 2) * (nc / 2) ** j / mp.factorial(j) * function(j) for j in range(40))
+    return mp.fsum(mp.exp(-nc / 2) * (nc / 2) ** j / mp.factorial(j) * function(j) for j in range(30))
 
 
 def ncx2_cdf(x, v, nc):
@@ -359,7 +379,7 @@ def nct_cdf(v, nc, t):
             half**j / mp.factorial(j) * beta_cdf(j + mp.mpf(1) / 2, v / mp.mpf(2), y)
             + nc / mp.sqrt(2) * half**j / mp.gamma(j + 1.5) * beta_cdf(j + 1, v / mp.mpf(2), y)
         )
-        for j in range(40)
+        for j in range(30)
     )
     return mp.ncdf(-nc) + total / 2
 
@@ -394,7 +414,7 @@ inverse("nbdtri", lambda k, n, p, r: beta_cdf(n, k + 1, r) - p, whole(0, 9), who
 case("fdtr", f_cdf, SHAPE, SHAPE, X)
 case("fdtrc", lambda a, b, x: -f_cdf(a, b, x), SHAPE, SHAPE, X)
 inverse("fdtri", lambda a, b, p, r: f_cdf(a, b, r) - p, lin(1, 10), lin(1, 10), P)
-SOME = {"count": 1, "dps": 25}
+SOME = {"count": 1, "dps": 20}
 case("chndtr", ncx2_cdf, log(0.5, 20), lin(0.5, 10), lin(0.5, 8), **SOME)
 inverse("chndtrix", lambda p, v, nc, r: ncx2_cdf(r, v, nc) - p, P, lin(0.5, 10), lin(0.5, 8), **SOME)
 inverse("chndtrinc", lambda x, v, p, r: ncx2_cdf(x, v, r) - p, lin(9, 15), lin(1, 4), lin(0.2, 0.6), **SOME)
@@ -459,10 +479,54 @@ def wanted(case, k, i, point, value):
     if not case.implicit:
         return partial(function, i, point)
     r = mpmath.mpmathify(value)
-    for _ in range(4 if case.dps < 100 else 6):
+    for _ in range(2 if case.dps < 30 else 4 if case.dps < 100 else 6):
         r -= function(*point, r) / partial(function, len(point), (*point, r))
     return -partial(function, i, (*point, r)) / partial(function, len(point), (*point, r))
 
 
 #: Rows that may be off by more, how much (in the units of the test), and why.
 EXCEPTIONS: dict[str, tuple[float, str]] = {}
+
+
+def exceptions(reason, bound, *labels):
+    EXCEPTIONS.update(dict.fromkeys(labels, (bound, reason)))
+
+
+def arguments(name, *numbers):
+    return [f"{name}, argument {i}" for i in numbers]
+
+
+exceptions("SciPy's beta, where one argument is much the larger", 1e7, *arguments("beta", 0, 1))
+exceptions("SciPy's binom", 100, *arguments("binom", 0, 1))
+exceptions("SciPy's poch", 500, *arguments("poch", 0, 1))
+exceptions("SciPy's erfcx of complex numbers", 60, "modfresnelp[1]", "modfresnelm[1]")
+exceptions("SciPy's hyp0f1", 300, *arguments("hyp0f1", 1))
+exceptions("SciPy's hyp1f1", 30, *arguments("hyp1f1", 2))
+exceptions("SciPy's hyperu", 1e7, *arguments("hyperu", 2))
+exceptions("a product of SciPy's results", 20, *(f"ellipj[{k}], argument 0" for k in range(3)))
+exceptions("two terms of opposite sign", 40, *arguments("elliprg", 0, 1, 2))
+exceptions("a quotient of exponentials of SciPy's results", 40, *arguments("log_wright_bessel", 2))
+exceptions("neighbouring orders, nearly equal up to an argument of 30", 100, "ive, argument 1", "i1e")
+exceptions("SciPy's spherical_jn", 30, *arguments("_spherical_jn", 1), *arguments("_spherical_jn_d", 1))
+exceptions("SciPy's airye, and two terms of opposite sign", 300, *(f"airye[{k}]" for k in range(4)))
+exceptions("SciPy's modstruve", 300, "modstruve, argument 1", "itmodstruve0")
+exceptions("SciPy's Kelvin functions", 1e5, "ker", "kei", "kerp", "keip", "kelvin[1]", "kelvin[3]")
+exceptions("SciPy's recurrence", 40, "eval_chebyu, argument 1", *arguments("eval_gegenbauer", 2))
+exceptions("SciPy's recurrence", 40, *arguments("eval_genlaguerre", 2))
+exceptions(
+    "SciPy's parabolic cylinder functions",
+    1e6,
+    *(f"{name}[{k}], argument 1" for name in ("pbdv", "pbvv", "pbwa") for k in (0, 1)),
+)
+exceptions(
+    "the value that SciPy solves for",
+    100,
+    *(*arguments("gammaincinv", 1), *arguments("gammainccinv", 1), *arguments("chdtri", 1), *arguments("pdtri", 1)),
+    *(*arguments("bdtri", 2), *arguments("chndtrix", 0, 2), *arguments("chndtrinc", 0, 2), *arguments("ncfdtri", 2, 3)),
+)
+exceptions("the value that SciPy solves for", 500, *arguments("stdtrit", 1))
+exceptions("the value that SciPy solves for, to five digits", 1e12, *arguments("ncfdtrinc", 2, 3))
+exceptions("the value that SciPy solves for, to twelve digits", 2e4, *arguments("tklmbda", 0, 1))
+exceptions("SciPy's densities of noncentral distributions", 50, *arguments("ncfdtr", 2, 3), *arguments("nctdtr", 2))
+exceptions("the real part of a complex number, mostly imaginary in the tails", 2e4, *arguments("voigt_profile", 0, 1, 2))
+exceptions("SciPy's density of the beta distribution", 20, *arguments("bdtrc", 2))

@@ -15,7 +15,7 @@ from ulps import BOUND, error, print_table
 
 pytest.importorskip("scipy.special")
 
-from special_references import CASES, EXCEPTIONS, wanted  # noqa: E402 - needs SciPy
+from special_references import CASES, EXCEPTIONS, draw, wanted  # noqa: E402 - needs SciPy
 
 from dualdiff import jvp  # noqa: E402
 from dualdiff.rules import special_table  # noqa: E402
@@ -50,25 +50,13 @@ def condition(case, k, i, point, value, exact):
     return float(sum(changes) / (step * abs(exact)))
 
 
-def points(case, engine):
-    """Points of the domain, one array for each argument."""
-    count = case.count if engine == "float64" else max(1, case.count // 3)
-    drawn = [np.asarray(domain(case.count))[:count] for domain in case.domains]
-    if engine == "float64":
-        return drawn
-    narrow = [a.astype(np.float32) if a.dtype.kind == "f" else a for a in drawn]
-    limits = np.finfo(np.float32)
-    normal = np.logical_and.reduce([(np.abs(a) == 0) | ((np.abs(a) > limits.tiny) & (np.abs(a) < limits.max)) for a in narrow])
-    return [a[normal] for a in narrow]
-
-
 @pytest.mark.parametrize("name", [name for name in CASES if special_table.ufunc(name) is not None])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_partials_are_accurate(name):
     case, rows, ufunc = CASES[name], rows_of(name), special_table.ufunc(name)
     for engine in ENGINES:
-        arguments = points(case, engine)
-        if not len(arguments[0]) or (engine == "float32" and not any("d" not in t and "D" not in t for t in ufunc.types)):
+        arguments = draw(name, getattr(np, engine))
+        if not len(arguments[0]):
             continue
         values = ufunc(*arguments)
         values = values if isinstance(values, tuple) else (values,)
@@ -88,6 +76,8 @@ def test_partials_are_accurate(name):
                 worst = 0.0
                 with mp.workdps(case.dps):
                     for j, found in enumerate(slope):
+                        if not np.isfinite(values[k][j]):
+                            continue
                         point = tuple(
                             int(a[j]) if a.dtype.kind == "i" else mpmath.mpf(float(a[j])) for a in arguments
                         )
@@ -118,7 +108,8 @@ WITHOUT_REFERENCE = {
 
 
 def test_exceptions_are_needed():
-    assert {label.split("[")[0].split(",")[0] for label in EXCEPTIONS} <= set(CASES)
+    known = {label.split("[")[0].split(",")[0] for label in EXCEPTIONS}
+    assert known <= set(CASES)
     for label, (bound, reason) in EXCEPTIONS.items():
         assert bound > BOUND
         assert reason

@@ -151,13 +151,24 @@ def of_ufunc(row: Row, own: type) -> Callable[..., Any]:
 
 
 def _named(row: Row) -> dict[str, Any]:
-    """What the partial of a row of another table names."""
-    if row.names is NAMES:
+    """What the partial of a row of another table names, for Python floats."""
+    if row.names is NAMES or row.is_zero:
         return {}
     from dualdiff.rules.texts import names_in
 
-    found = {name: row.names[name] for name in names_in(row.partials[0] or "") if name in row.names}
-    return {name: _quiet(f) if callable(f) else f for name, f in found.items()}
+    found = {name: row.names[name] for name in names_in(row.partials[0] or "0") if name in row.names}
+    return {name: _as_item(f) if callable(f) else f for name, f in found.items()}
+
+
+def _as_item(function: Any) -> Callable[..., Any]:
+    """A function of numbers that returns one of Python's, real or complex, and never warns."""
+
+    def quiet(*args: Any) -> Any:
+        with np.errstate(all="ignore"):
+            found = function(*args)
+        return found.item() if isinstance(found, (np.generic, np.ndarray)) else found
+
+    return quiet
 
 
 def comparison(name: str, symbol: str) -> Callable[..., Any]:

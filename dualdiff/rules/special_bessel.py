@@ -55,20 +55,22 @@ row("besselpoly", "besselpoly(x, y + 1, z - 1.0) - besselpoly(x, y + 1, z + 1.0)
 
 # -- spherical Bessel functions, and their derivatives ---------------------------------------------------------------------
 # (2n + 1) f_n' = n f_(n-1) - (n + 1) f_(n+1), up to signs: SciPy's own f_n' cancels near 0.
-for _name, _lower, _upper in (("jn", "", "-"), ("yn", "", "-"), ("in", "", "+"), ("kn", "-", "-")):
-    for _f in (f"_spherical_{_name}", f"_spherical_{_name}_d"):
-        _text = f"({_lower}where(x == 0, 0.0, x * {_f}(x - 1, y)) {_upper} (x + 1) * {_f}(x + 1, y)) / (2.0 * x + 1)"
-        row(_f, None, _text)
+_NEIGHBOURS = "({first}where(x == 0, 0.0, x * {f}(x - 1, y)) {second} (x + 1) * {f}(x + 1, y)) / (2.0 * x + 1)"
+for _name, _first, _second in (("jn", "", "-"), ("yn", "", "-"), ("in", "", "+"), ("kn", "-", "-")):
+    _f, _slope = f"_spherical_{_name}", f"spherical_{_name}_slope"
+    let(_slope, 2, _NEIGHBOURS.format(first=_first, second=_second, f=_f))
+    row(_f, None, f"{_slope}(x, y)")
+    row(f"{_f}_d", None, _NEIGHBOURS.format(first=_first, second=_second, f=_slope))
 
 # -- integrals of Bessel functions -----------------------------------------------------------------------------------------
 several("itj0y0", ("j0(x)",), ("y0(x)",))
 several("iti0k0", ("i0(x)",), ("k0(x)",))
 # Near 0 the sums of Bessel functions that they are, without the quotient.
-_TERMS = [(n, 1 / (n - 1) + 1 / (n + 1) if n > 1 else 0.5) for n in range(1, 13, 2)]
+_TERMS = [(n, 1 / (n - 1) + 1 / (n + 1) if n > 1 else 0.5) for n in range(1, 19, 2)]
 let("one_minus_j0", 1, " + ".join(f"{c!r} * jv({n}.0, x)" for n, c in _TERMS))
 let("i0_minus_one", 1, " + ".join(f"{c * (-1) ** (n // 2)!r} * iv({n}.0, x)" for n, c in _TERMS))
-several("it2j0y0", ("where(absolute(x) < 0.5, one_minus_j0(x), (1 - j0(x)) / x)",), ("-y0(x) / x",))
-several("it2i0k0", ("where(absolute(x) < 0.5, i0_minus_one(x), (i0(x) - 1) / x)",), ("-k0(x) / x",))
+several("it2j0y0", ("where(absolute(x) < 1.5, one_minus_j0(x), (1 - j0(x)) / x)",), ("-y0(x) / x",))
+several("it2i0k0", ("where(absolute(x) < 1.5, i0_minus_one(x), (i0(x) - 1) / x)",), ("-k0(x) / x",))
 
 # -- Airy functions --------------------------------------------------------------------------------------------------------
 several("airy", ("r[1]",), ("x * r[0]",), ("r[3]",), ("x * r[2]",))
@@ -106,10 +108,15 @@ let("struve_edge", 2, "(0.5 * y)**x * rgamma(x + 1.5) / SQRT_PI")
 row(
     "struve",
     UNKNOWN,
-    "where(absolute(y) < 2,"
-    " 0.5 * (struve(x - 1.0, y) - struve(x + 1.0, y) + struve_edge(x, y)), struve(x - 1.0, y) - x * r / y)",
+    "where(x == 0, 2 / pi - struve(1.0, y), where(absolute(y) < 2,"
+    " 0.5 * (struve(x - 1.0, y) - struve(x + 1.0, y) + struve_edge(x, y)), struve(x - 1.0, y) - x * r / y))",
 )
-row("modstruve", UNKNOWN, "0.5 * (modstruve(x - 1.0, y) + modstruve(x + 1.0, y) + struve_edge(x, y))")
+row(
+    "modstruve",
+    UNKNOWN,
+    "where(x == 0, 2 / pi + modstruve(1.0, y),"
+    " 0.5 * (modstruve(x - 1.0, y) + modstruve(x + 1.0, y) + struve_edge(x, y)))",
+)
 row("itstruve0", "struve(0.0, x)")
 _TERMS = [(n, 1 / (n - 1) ** 2 + 1 / (n + 1) ** 2 if n else 1.0) for n in range(0, 12, 2)]
 let("struve0_quotient", 1, "2 / pi * (" + " + ".join(f"{c!r} * jv({n}.0, x)" for n, c in _TERMS) + ")")

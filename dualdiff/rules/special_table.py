@@ -83,6 +83,7 @@ def refuse(reason: str, *names: str) -> None:
         function = ufunc(name)
         if function is not None:
             REFUSED[function] = reason
+            SPECIAL.names[name] = function
 
 
 def first(*names: str, otherwise: Callable[..., Any]) -> Any:

@@ -111,6 +111,8 @@ class Row:
             function = self._bound[text] = constant(text) or bind(lazily(text), self.arity, self.names)
         if not callable(function):
             return function
+        if len(values) > 1:
+            values = _as_wide(values, result)
         # Python's numbers raise where NumPy's give inf or nan, and powers of negative ones turn complex where NumPy's
         # give nan: which is what a partial is to give.
         try:
@@ -121,6 +123,14 @@ class Row:
         if (kind is complex or kind is Dual) and _is_complex(c) and not _any_complex(values, result):
             return function(*map(_strong, values), _strong(result))
         return c
+
+
+def _as_wide(values: list[Any], result: Any) -> list[Any]:
+    """The arguments in the precision of the result, if they differ in theirs."""
+    dtype = getattr(result[0] if isinstance(result, tuple) else result, "dtype", None)
+    if dtype is None or dtype.char not in "dD":
+        return values
+    return [v.astype(np.result_type(v.dtype, np.float64)) if getattr(v, "dtype", dtype).char in "efF" else v for v in values]
 
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
