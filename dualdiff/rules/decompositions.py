@@ -108,8 +108,8 @@ def complete_orthogonal_triangular(a: Any, all_q: Any, padded: Any) -> tuple[Any
     r"""All of Q, whose last columns the first ones decide on, as Householder's reflections make them, and all of R.
 
     These are :math:`Q = 1 - V T V^*` with a trapezoidal V and a triangle T.  Both can be eliminated: the last columns
-    are :math:`E_2 + (E_1 - Q_1) (1 - Q_{11})^{-*} Q_{21}^*`, E being the columns of the unit matrix.  The values are found
-    already; Q is None where only R is wanted.
+    are :math:`E_2 + (E_1 - Q_1) (1 - Q_{11})^{-*} Q_{21}^*`, E being the columns of the unit matrix.  The values are
+    found already; Q is None where only R is wanted.
     """
     m, n = shape_of(a)[-2:]
 

@@ -72,17 +72,23 @@ def qr(
     """
     refuse("qr", mode=(mode == "raw", "its Householder vectors are internals of LAPACK"))
     found = value(*Operands(a).values)
+    if not isinstance(found, (tuple, list)):
+        # R alone, of a stack.
+        return _orthogonal_triangular(operand(a), None, found)[1]
     order = found[-1:] if pivoting else ()
     q, r = (None, found[0]) if mode == "r" else found[:2]
     a = operand(a)
     if pivoting:
         a = np.take_along_axis(a, order[0][..., None, :].astype(np.intp), axis=-1)
-    m, n = shape_of(a)[-2:]
-    if mode == "economic" or m <= n:
-        q, r = orthogonal_triangular(Operands(a), q, r, "dualdiff.linalg.qr")
-    else:
-        q, r = complete_orthogonal_triangular(a, q, r)
+    q, r = _orthogonal_triangular(a, q, r)
     return (r, *order) if mode == "r" else (q, r, *order)
+
+
+def _orthogonal_triangular(a: Any, q: Any, r: Any) -> tuple[Any, Any]:
+    m, n = shape_of(a)[-2:]
+    if m <= n or shape_of(r)[-2] == n:
+        return orthogonal_triangular(Operands(a), q, r, "dualdiff.linalg.qr")
+    return complete_orthogonal_triangular(a, q, r)
 
 
 @over_scipy("a")
@@ -127,7 +133,8 @@ def svd(
     found = value(*operands.values)
     if not compute_uv:
         return singular_values(operands, found, "dualdiff.linalg.svd")
-    return singular(operands, *found, "dualdiff.linalg.svd")
+    u, s, vh = found
+    return singular(operands, u, s, vh, "dualdiff.linalg.svd")
 
 
 @over_scipy("a")
@@ -200,7 +207,8 @@ def eigh(
 
     Notes
     -----
-    With b, or a subset, the decomposition is done a second time for the tangents.  `funmh` is right where values repeat.
+    With b, or a subset, the decomposition is done a second time for the tangents.  `funmh` is right where values
+    repeat.
 
     Examples
     --------
@@ -256,7 +264,7 @@ def _eigh(
 ) -> Any:
     found = value(*Operands(a, b).values[: 1 if b is None else 2])
     if b is None and not only_values and by_index is None and by_value is None:
-        return hermitian_eigen(Operands(a), *found, not lower, name)
+        return hermitian_eigen(Operands(a), found[0], found[1], not lower, name)
     w, v = (found, None) if only_values else found
     arrays = (a,) if b is None else (a, b)
     all_values, all_vectors = _standard(operand(a), None if b is None else operand(b), kind, lower)
@@ -278,15 +286,12 @@ def _eigh(
 def _standard(a: Any, b: Any, kind: int, lower: bool) -> tuple[Any, Any]:
     """All eigenvalues and eigenvectors, by LAPACK's way from the generalized problem to the standard one."""
     if b is None:
-        return np.linalg.eigh(a, "L" if lower else "U")  # type: ignore[return-value]
+        return np.linalg.eigh(a, "L" if lower else "U")
     a = hermitian_part(a, not lower)
     factor = cholesky(b, lower=True) if lower else adjoint(cholesky(b))
     by_factor = Factored(factor, "lower")
-    if kind == 1:
-        a = by_factor.solve(adjoint(by_factor.solve(a)))
-    else:
-        a = adjoint(factor) @ a @ factor
-    w, y = np.linalg.eigh(a, "L" if lower else "U")
+    form = by_factor.solve(adjoint(by_factor.solve(a))) if kind == 1 else adjoint(factor) @ a @ factor
+    w, y = np.linalg.eigh(form, "L" if lower else "U")
     return w, factor @ y if kind == 3 else np.linalg.solve(adjoint(factor), y)
 
 
@@ -387,4 +392,7 @@ def _eig(value: Any, a: Any, b: Any, left: bool, right: bool, is_homogeneous: bo
     )
     operands = Operands(a)
     found = value(*operands.values)
-    return eigen(operands, *found, f"dualdiff.linalg.{name}") if right else eigenvalues(operands, found)
+    if not right:
+        return eigenvalues(operands, found)
+    w, v = found
+    return eigen(operands, w, v, f"dualdiff.linalg.{name}")

@@ -88,12 +88,8 @@ class Spectrum:
     def apply(self, x: Any) -> Any:
         """The function, of numbers and duals; what is not a number becomes one."""
         found = self.func(x)
-        plain = plain_values(operand(found))
-        return (
-            found
-            if np.result_type(plain).kind in "fc"
-            else np.asarray(plain, plain_values(x).dtype) + 0 * plain_values(x)
-        )
+        like, plain = plain_values(x), plain_values(operand(found))
+        return found if np.result_type(plain).kind in "fc" else np.asarray(plain, like.dtype) + 0 * like
 
     def differences(self, k: int) -> Any:
         """The divided differences of order k, with an axis for each of their k + 1 eigenvalues."""
