@@ -20,6 +20,7 @@ from dualdiff.core import tags
 from dualdiff.core.array import DualArray, operand
 from dualdiff.core.dual import AnyDual, leading_space
 from dualdiff.core.errors import MixedPointsError, lost
+from dualdiff.rules.factorization import Factored
 from dualdiff.rules.matrix_functions import unit_interval
 from dualdiff.rules.over_scipy import over_scipy
 from dualdiff.rules.support import Operands, plain_values, shape_of
@@ -79,10 +80,10 @@ class Spectrum:
             self.inverse = adjoint(self.vectors)
         else:
             self.values, self.vectors = np.linalg.eig(a)
-            self.inverse = np.linalg.pinv(self.vectors)
-            condition = np.linalg.norm(self.inverse, axis=(-2, -1)) * np.linalg.norm(self.vectors, axis=(-2, -1))
+            self.inverse = Factored(self.vectors).inverse
             # Defective matrices have no basis of eigenvectors.
-            self.inverse = np.where((condition * rounding(a) ** 0.5 < 1)[..., None, None], self.inverse, np.nan)
+            condition = np.sum(np.abs(self.inverse) ** 2, axis=(-2, -1), keepdims=True)
+            self.inverse = np.where(condition * rounding(a) < 1, self.inverse, np.nan)
         self._differences: dict[int, Any] = {}
 
     def apply(self, x: Any) -> Any:
