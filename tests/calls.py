@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import polynomial
 
+from dualdiff.core.registry import REFUSED
 from dualdiff.rules.elementwise import ROWS
 from dualdiff.rules.ufuncs import CLIP
 
@@ -463,11 +464,6 @@ def _methods(ufunc: Any, takes: int, domain: tuple[float, float]) -> Iterator[tu
 
     if takes < 3:
         yield "at", at, (x, y[:, None])[:takes]
-
-
-#: What NumPy refuses itself, or leaves undefined.
-REFUSED = {(np.power, "reduce"), (np.power, "reduceat"), (np.arctan2, "reduce"), (np.arctan2, "reduceat")}
-REFUSED |= {(np.ldexp, method) for method in ("reduce", "accumulate", "reduceat")}
 
 
 for _row in ROWS.values():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from against import WAYS, assert_near, assert_same, check, check_complex, check_float32, difference_jacobian
 
-from dualdiff import jacobian, jvp, rules, value_and_jacobian
+from dualdiff import Dual, DualArray, LostDerivativeError, jacobian, jvp, rules, value_and_jacobian
 from dualdiff.core.registry import FUNCTIONS
 
 # All rules, many of which are imported when they are first needed.
@@ -921,3 +921,23 @@ def test_takes_the_keywords_of_numpy(function):
         pytest.skip("this NumPy does not tell its signature")
     renamed = ["shape for newshape"] if np.lib.NumpyVersion(np.__version__) < "2.1.0" else []
     assert accepted(FUNCTIONS[function], function) in ([], renamed)
+
+
+def test_clip_takes_one_pair_of_bounds():
+    with pytest.raises(ValueError, match="either a_min and a_max or min and max"):
+        np.clip(DualArray([1.0, 2.0]), 0.0, 1.5, max=1.0)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, n: np.split(x, n),
+        lambda x, n: np.array_split(x, n),
+        lambda x, n: np.take_along_axis(x, np.reshape(n, (1,)), 0),
+        lambda x, n: np.cov(x, ddof=n),
+    ],
+)
+def test_duals_do_not_count_or_choose(call):
+    """They went on by value, or around in circles."""
+    with pytest.raises(LostDerivativeError, match="a dual number as an option of numpy"):
+        call(DualArray([1.0, 2.0], [1.0, 1.0]), Dual(1.0, 1.0))

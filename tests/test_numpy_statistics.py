@@ -327,3 +327,15 @@ def test_integer_dtypes_would_lose_the_derivative():
     for f in (lambda x: np.nansum(x, dtype=int), lambda x: np.nancumsum(x, dtype=int)):
         with pytest.raises(LostDerivativeError):
             jacobian(f, V)
+
+
+@pytest.mark.parametrize("function", [np.var, np.std, np.nanvar, np.nanstd])
+def test_a_mean_that_is_given_may_carry_a_tangent(function):
+    """``mean=`` saves computing it again; it need not be the mean, nor a constant."""
+    x = np.array([[0.3, 1.7, -0.4], [2.2, 0.9, -1.1]])
+    with_own = lambda x: function(x, axis=1, mean=np.mean(x, axis=1, keepdims=True), ddof=1)
+    check(with_own, x)
+    for mode in ("forward", "reverse"):
+        assert_near(jacobian(with_own, x, mode=mode), jacobian(lambda x: function(x, axis=1, ddof=1), x), 1e-13)
+    check(lambda m: function(x + 0 * m, axis=0, mean=m, keepdims=True), np.array([[0.1, 0.2, 0.3]]))
+    check(lambda x: function(x, axis=0, mean=x[:1] ** 2, where=np.array([[True, False, True], [True, True, True]])), x)

@@ -1,4 +1,4 @@
-"""Every function that NumPy hands to other libraries is differentiated, value-only or refused; every keyword is known.
+"""Everything that NumPy hands to other libraries is differentiated, value-only or refused; every keyword is known.
 
 A NumPy that adds a function or a keyword makes these tests fail.
 """
@@ -13,12 +13,17 @@ import numpy.lib.recfunctions
 import numpy.polynomial
 import numpy.strings
 import pytest
-from numpy.testing.overrides import get_overridable_numpy_array_functions
+from against import assert_near, assert_same
+from calls import UFUNC_CALLS
+from numpy.testing.overrides import get_overridable_numpy_array_functions, get_overridable_numpy_ufuncs
 
 import dualdiff.rules
-from dualdiff import DualArray, NoRuleError
-from dualdiff.core.registry import CREATORS, FUNCTIONS, REFUSED
+from dualdiff import Dual, DualArray, LostDerivativeError, NoRuleError, jvp
+from dualdiff.core.registry import CREATORS, FUNCTIONS, REFUSED, UFUNCS, refusal
+from dualdiff.rules.__main__ import lines
 from dualdiff.rules.support import VALUE_ONLY
+from dualdiff.rules.ufuncs import CLIP
+from dualdiff.rules.values import PLAIN
 
 dualdiff.rules.load()
 
@@ -45,7 +50,7 @@ def sets_of(function):
         found.append("value-only" if function in VALUE_ONLY else "differentiated")
     if function in CREATORS:
         found.append("made like")
-    if function in REFUSED or function.__module__ in REFUSED:
+    if refusal(function):
         found.append("refused")
     return found
 
@@ -124,7 +129,7 @@ def test_refusals_name_the_function_and_the_reason(function):
     with pytest.raises(NoRuleError) as error:
         x.__array_function__(function, (DualArray,), (x,), {})
     assert function.__name__ in str(error.value)
-    assert (REFUSED.get(function) or REFUSED[function.__module__]) in str(error.value)
+    assert refusal(function) in str(error.value)
 
 
 def test_a_function_that_nobody_knows_is_refused():
@@ -134,3 +139,162 @@ def test_a_function_that_nobody_knows_is_refused():
     x = DualArray([1.0, 2.0], [1.0, 0.0])
     with pytest.raises(NoRuleError, match="unheard_of has no derivative rule"):
         x.__array_function__(unheard_of, (DualArray,), (x,), {})
+
+
+def test_everything_refused_can_be_listed():
+    listed = "\n".join(lines())
+    for reason in REFUSED.values():
+        assert f"\n{reason}:\n" in listed
+    for name in ("savetxt", "gcd", "power.reduce", "equal.at", "numpy.strings.*"):
+        assert name in listed
+
+
+# -- ufuncs ------------------------------------------------------------------------------------------------------------
+#: NumPy's ufuncs; one for its own use alone.
+UFUNC_SURFACE = sorted(
+    {u for u in get_overridable_numpy_ufuncs() | {CLIP} if u.__name__ != "_ones_like"}, key=lambda u: u.__name__
+)
+
+
+def methods_of(ufunc):
+    """What NumPy offers of a ufunc."""
+    yield "__call__"
+    if ufunc.signature is None and ufunc.nout == 1 and ufunc.nin <= 2:
+        yield "at"
+    if ufunc.signature is None and ufunc.nin == 2:
+        yield "outer"
+        if ufunc.nout == 1:
+            yield from ("reduce", "accumulate", "reduceat")
+
+
+METHODS = [(ufunc, method) for ufunc in UFUNC_SURFACE for method in methods_of(ufunc)]
+
+
+def ufunc_named(value):
+    return getattr(value, "__name__", value)
+
+
+@pytest.mark.parametrize(("ufunc", "method"), METHODS, ids=ufunc_named)
+def test_every_method_of_every_ufunc_stands_in_exactly_one_set(ufunc, method):
+    has_rule = (ufunc, method) in UFUNCS
+    found = ["value-only" if ufunc in PLAIN else "differentiated"] * has_rule + ["refused"] * bool(
+        refusal(ufunc, method)
+    )
+    assert len(found) == 1, f"{ufunc.__name__}.{method} stands in {found or 'no set'}"
+    if not has_rule:
+        with pytest.raises(NoRuleError) as error:
+            Dual(1.0, 1.0).__array_ufunc__(ufunc, method, Dual(1.0, 1.0))
+        assert ufunc.__name__ in str(error.value)
+        assert refusal(ufunc, method) in str(error.value)
+
+
+def test_no_other_ufunc_of_numpy_has_a_rule():
+    assert {key for key in UFUNCS if key[0] in UFUNC_SURFACE} <= set(METHODS)
+
+
+#: The keywords of a call, with what the tests below give for each.
+KEYWORDS = {"casting": "unsafe", "order": "F", "dtype": None, "subok": False, "signature": None}
+KNOWN = {*KEYWORDS, "out", "where", "axes", "axis", "keepdims"}
+
+
+@pytest.mark.parametrize("ufunc", [u for u in UFUNC_SURFACE if (u, "__call__") in UFUNCS], ids=ufunc_named)
+def test_numpy_has_no_other_keywords(ufunc):
+    try:
+        parameters = inspect.signature(ufunc).parameters.values()
+    except ValueError:
+        # Before NumPy 2.4 only the keyword-only parameters of the text are to be had.
+        assert " where=" in ufunc.__doc__ or ufunc.signature is not None or ufunc is CLIP
+        return
+    assert {p.name for p in parameters if p.kind is p.KEYWORD_ONLY or p.name == "out"} <= KNOWN
+
+
+PARTS = [call for call in UFUNC_CALLS if call.function[0].nout == 1 and call.function[0] is not np.ldexp]
+
+
+def keyworded(call, **options):
+    """The ufunc of the example, with keywords."""
+    return lambda *args: call.function[0](*args, **options)
+
+
+@pytest.mark.parametrize("call", PARTS, ids=lambda call: call.function[0].__name__)
+def test_every_keyword_of_a_call_is_honoured(call):
+    ufunc, args = call.function[0], call.args
+    dual = [DualArray(a, np.cos(a)) for a in args]
+    plain = ufunc(*args)
+    slope = ufunc(*dual).tangent
+    is_product = ufunc.signature is not None
+    for keyword, given in KEYWORDS.items():
+        if given is not None and not (ufunc is CLIP and keyword == "signature"):
+            found = ufunc(*dual, **{keyword: given})
+            assert_same(found.value, ufunc(*args, **{keyword: given}))
+            assert_near(found.tangent, slope, 1e-15)
+    if not is_product and any(t.endswith("->f") for t in ufunc.types):
+        for option in ({"dtype": np.float32}, {"signature": "f" * ufunc.nin + "->f"}):
+            found = ufunc(*dual, casting="same_kind", **option)
+            assert found.dtype == found.tangent.dtype == np.float32
+            assert_same(found.value, ufunc(*args, casting="same_kind", **option))
+            assert_near(found.tangent, slope, 1e-4)
+        if np.any(slope):
+            with pytest.raises((TypeError, ValueError)), np.errstate(all="ignore"):
+                ufunc(*dual, dtype=int, casting="unsafe")
+    shape = np.shape(plain)
+    if not shape:
+        return
+    for pack in (lambda out: out, lambda out: (out,)):
+        out = DualArray(np.full(shape, 7.0), np.full(shape, 3.0))
+        assert ufunc(*dual, out=pack(out)) is out
+        assert_same(out.value, plain)
+        assert_near(out.tangent, slope, 1e-15)
+    if np.any(slope):
+        with pytest.raises(LostDerivativeError, match="plain numbers"):
+            ufunc(*dual, out=np.zeros(shape))
+    if not is_product:
+        mask = np.arange(plain.size).reshape(shape) % 2 == 0
+        out = DualArray(np.full(shape, 7.0), np.full(shape, 3.0))
+        ufunc(*dual, out=out, where=mask)
+        assert_same(out.value, np.where(mask, plain, 7.0))
+        assert_near(out.tangent, np.where(mask, slope, 3.0), 1e-15)
+
+
+A, B = np.linspace(-1.0, 2.0, 24).reshape(2, 3, 4), np.linspace(0.5, 1.5, 24).reshape(2, 3, 4) ** 2
+V, W = A[0, :, 0], B[1, :, 1]
+PRODUCTS = [
+    (np.matmul, A, B, {"axes": [(-2, -1), (-1, -2), (-2, -1)]}),
+    (np.matmul, A, B, {"axes": [(0, 2), (2, 0), (0, 1)]}),
+    (np.matmul, A, B, {"axes": [(2, 0), (0, 2), (2, 0)]}),
+    (np.matmul, V, B, {"axes": [(0,), (1, 2), (0,)]}),
+    (np.matmul, A, V, {"axes": [(0, 1), 0, 1]}),
+    (np.matmul, V, W, {"axes": [(0,), (0,), ()]}),
+    (np.vecdot, A, B, {"axis": 0}),
+    (np.vecdot, A, B, {"axis": 1, "keepdims": True}),
+    (np.vecdot, A, B, {"keepdims": True}),
+    (np.vecdot, A, B, {"axes": [0, 0]}),
+    (np.vecdot, A, B, {"axes": [(1,), (1,), ()]}),
+    (np.vecdot, A, B.transpose(1, 0, 2), {"axes": [(0,), (1,), ()]}),
+    (np.vecdot, A, B, {"axes": [(1,), (1,), (0,)], "keepdims": True}),
+]
+if hasattr(np, "matvec"):
+    PRODUCTS += [
+        (np.matvec, A, B[:, 0], {"axes": [(1, 2), (1,), (0,)]}),
+        (np.matvec, A, B, {"axes": [(0, 2), (2,), (-1,)]}),
+        (np.vecmat, B[:, :, 0], A, {"axes": [(1,), (1, 2), (0,)]}),
+    ]
+
+
+@pytest.mark.parametrize(("ufunc", "a", "b", "options"), PRODUCTS)
+def test_products_over_any_axes(ufunc, a, b, options):
+    """Bilinear: the derivative is the product with each factor exchanged, by NumPy itself."""
+    for unit in (1.0, 1.0 + 0.3j):
+        x, y, u, v = a * unit, b * unit, np.sin(a) * unit**2, np.cos(b) / unit
+        found, slope = jvp(lambda p: ufunc(p[0], p[1], **options), (x, y), (u, v))
+        assert_same(found, ufunc(x, y, **options))
+        assert_near(slope, ufunc(u, y, **options) + ufunc(x, v, **options), 1e-13)
+
+
+def test_products_refuse_what_numpy_refuses():
+    x = DualArray(A)
+    for ufunc, options in ((np.matmul, {"axis": 0}), (np.matmul, {"keepdims": True})):
+        with pytest.raises(TypeError, match="takes no axis= and no keepdims="):
+            ufunc(x, B, **options)
+        with pytest.raises((TypeError, ValueError)):
+            ufunc(A, B, **options)

@@ -5,65 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from against import assert_same, check, check_float32
-from numpy.testing.overrides import get_overridable_numpy_ufuncs
 
 import dualdiff
 from dualdiff import DualArray, LostDerivativeError, NoRuleError, derivative, gradient, hessian, jacobian, jvp, vjp
-from dualdiff.core.registry import REFUSED, UFUNCS
 from dualdiff.rules import ROWS
-from dualdiff.rules.elementwise import SEVERAL
 from dualdiff.rules.ufuncs import CLIP
-from dualdiff.rules.values import PLAIN
-
-#: Matrix products, whose rules are not elementwise.
-PRODUCTS = {getattr(np, name) for name in ("matmul", "vecdot", "matvec", "vecmat") if hasattr(np, name)}
-
-#: Names that NumPy keeps to itself.
-PRIVATE = "_"
-
-UFUNCS_OF_NUMPY = sorted(
-    get_overridable_numpy_ufuncs() | {u for u in vars(np).values() if isinstance(u, np.ufunc)}, key=lambda u: u.__name__
-)
-
-
-def takes_floats(ufunc):
-    """Whether the ufunc has a loop for floating or complex numbers."""
-    return any(set(types.partition("->")[0]) & set("efdgFDG") for types in ufunc.types)
-
-
-def places(ufunc):
-    """The sets that the ufunc stands in."""
-    elementwise = {row.ufunc: row for row in ROWS.values()} | {CLIP: ROWS["clip"]}
-    found = []
-    if ufunc in elementwise:
-        found.append("zero" if elementwise[ufunc].is_zero else "rule")
-    if ufunc in SEVERAL or ufunc in PRODUCTS:
-        found.append("rule")
-    if ufunc in PLAIN:
-        found.append("plain")
-    if ufunc in REFUSED:
-        found.append("refused")
-    return found
-
-
-@pytest.mark.parametrize("ufunc", [u for u in UFUNCS_OF_NUMPY if takes_floats(u)], ids=lambda u: u.__name__)
-def test_every_ufunc_of_floats_stands_in_exactly_one_set(ufunc):
-    if ufunc.__name__.startswith(PRIVATE):
-        pytest.skip("a ufunc without a public name")
-    (place,) = places(ufunc)
-    assert ((ufunc, "__call__") in UFUNCS) == (place != "refused")
-
-
-@pytest.mark.parametrize("ufunc", [u for u in UFUNCS_OF_NUMPY if not takes_floats(u)], ids=lambda u: u.__name__)
-def test_ufuncs_of_integers_dates_and_texts_are_refused_by_name(ufunc):
-    with pytest.raises(NoRuleError, match=rf"numpy\.{ufunc.__name__} has no derivative rule"):
-        ufunc(*[dualdiff.Dual(1.0, 1.0)] * ufunc.nin)
-
-
-def test_refusals_have_reasons():
-    with pytest.raises(NoRuleError, match="integers, booleans or dates"):
-        np.bitwise_count(dualdiff.Dual(1.0, 1.0)) if hasattr(np, "bitwise_count") else np.invert(dualdiff.Dual(1, 1))
-
 
 BINARY = [row for row in ROWS.values() if isinstance(row.ufunc, np.ufunc) and row.arity == 2]
 #: The second argument of ldexp is an integer: nothing can be folded.

@@ -18,7 +18,7 @@ import numpy as np
 
 from dualdiff.core import tags
 from dualdiff.core.errors import ObjectArrayWarning, expired, lost, lost_number, no_rule, plain_target
-from dualdiff.core.registry import CREATORS, FLOAT64_UFUNCS, FLOAT_UFUNCS, FUNCTIONS, REFUSED, UFUNCS, found
+from dualdiff.core.registry import CREATORS, FLOAT64_UFUNCS, FLOAT_UFUNCS, FUNCTIONS, UFUNCS, found, refusal
 from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.zeros import may_have_nan, zero_mask
 
@@ -59,7 +59,7 @@ class AnyDual:
             special = getattr(sys.modules.get("scipy.special"), ufunc.__name__, None) is ufunc
             name = ("scipy.special." if special else "numpy.") + ufunc.__name__
             name += "" if method == "__call__" else f".{method}"
-            reason = REFUSED.get(ufunc)
+            reason = refusal(ufunc, method)
             raise no_rule(name, f" ({reason})" if reason else "")
         if self.space.traces:
             name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -72,7 +72,7 @@ class AnyDual:
         rule = found(FUNCTIONS, function)
         if rule is None:
             module = function.__module__
-            reason = REFUSED.get(function) or REFUSED.get(module)
+            reason = refusal(function)
             raise no_rule(f"{module}.{function.__name__}", f" ({reason})" if reason else "")
         if self.space.traces:
             return self.space.call(function.__name__, rule, args, kwargs)

@@ -32,8 +32,20 @@ def found(table: dict[Any, Any], key: Any) -> Any:
     return entry
 
 
-#: NumPy functions that are refused, or the names of modules of such functions, with the reason.
+#: NumPy functions that are refused, ufuncs with one of their methods, or names of modules of such functions, with the
+#: reason.
 REFUSED: dict[Any, str] = {}
+
+
+def refusal(function: Any, method: str = "__call__") -> str | None:
+    """Why a NumPy function, or a method of a ufunc, is refused; None where there is no reason but a missing rule."""
+    for key in ((function, method), function, getattr(function, "__module__", None)):
+        if key in REFUSED:
+            return REFUSED[key]
+    types = getattr(function, "types", None)
+    if types is not None and not any(set("efdgFDG").intersection(t.partition("->")[0]) for t in types):
+        return "it takes no floating-point numbers"
+    return None
 
 
 def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -31,6 +31,8 @@ def clip(
     **options: Any,
 ) -> Any:
     """As the ufunc behind it; with one bound alone, maximum or minimum."""
+    if not (a_min is a_max is _NOT_GIVEN or min is max is _NOT_GIVEN):
+        raise ValueError("numpy.clip takes either a_min and a_max or min and max")
     lower: Any = a_min if a_min is not _NOT_GIVEN else None if min is _NOT_GIVEN else min
     upper: Any = a_max if a_max is not _NOT_GIVEN else None if max is _NOT_GIVEN else max
     if lower is None and upper is None:

@@ -9,22 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import gathered, operand
+from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import plain_target
 from dualdiff.rules.composed import composed
+from dualdiff.rules.reductions import picked
 from dualdiff.rules.support import Operands, axes_of, axis_of, implements, no_duals, plain_values, rearranged, shape_of
-from dualdiff.tangents.structure import Structure
-
-
-def picked(value: Any, numbers: Any, operands: Operands) -> Any:
-    """What has this value: the elements with these numbers, counted through all operands."""
-    return gathered(value, operands.space, operands.operands, Structure(_picked, {"numbers": numbers}))
-
-
-def _picked(*arrays: Any, numbers: Any) -> Any:
-    flat = [np.ravel(a) for a in arrays]
-    return (flat[0] if len(flat) == 1 else np.concatenate(flat))[numbers]
 
 
 # -- order -------------------------------------------------------------------------------------------------------------
@@ -41,7 +31,7 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
     places = np.empty_like(before)
     np.put_along_axis(places, after, before, axis)
     numbers = np.take_along_axis(np.arange(places.size).reshape(places.shape), places, axis)
-    return picked(value, numbers, operands)
+    return picked(value, numbers, operands.space, operands.operands)
 
 
 @composed(np.sort_complex)
@@ -62,7 +52,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     value = np.insert(operands.values[0], obj, operands.values[1], axis)
     split = arr.size
     mine, theirs = (np.arange(x.size).reshape(x.shape) for x in (arr, values))
-    return picked(value, np.insert(mine, obj, theirs + split, axis), operands)
+    return picked(value, np.insert(mine, obj, theirs + split, axis), operands.space, operands.operands)
 
 
 @implements(np.trim_zeros)

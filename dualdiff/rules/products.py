@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from dualdiff.core.array import operand
-from dualdiff.core.errors import no_rule
 from dualdiff.core.registry import UFUNCS
-from dualdiff.rules.support import Operands, axis_of, implements, into, shape_of
+from dualdiff.rules.support import Operands, axes_of, axis_of, implements, into, shape_of
 from dualdiff.tangents.linear import Contraction
 from dualdiff.tangents.space import Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure, pulled_by
@@ -89,64 +88,73 @@ def _letters(shape: Sequence[Any], skip: int = 0) -> str:
     return _LETTERS[skip : skip + len(shape)]
 
 
-@lru_cache(maxsize=256)
-def _batched(na: int, nb: int, core_a: str, core_b: str, core_out: str) -> tuple[tuple[str, str], str]:
-    """The subscripts of factors of so many axes, with letters for leading axes that broadcast."""
-    na, nb = na - len(core_a), nb - len(core_b)
-    batch = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: max(na, nb)]
-    return (batch[len(batch) - na :] + core_a, batch[len(batch) - nb :] + core_b), batch + core_out
-
-
-#: How ``a @= b`` of plain arrays calls matmul.
-_LAST_AXES = [(-2, -1), (-2, -1), (-2, -1)], [(-1,), (-2, -1), (-1,)]
-
-
-def matmul(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
-    if options.pop("axes", None) not in (None, *_LAST_AXES) or options.pop("axis", None) is not None:
-        raise no_rule("numpy.matmul with axes=")
-    a, b = operand(x1), operand(x2)
-    na, nb = len(shape_of(a)), len(shape_of(b))
+# -- products over the last axes, or over others -----------------------------------------------------------------------
+def _matmul_cores(na: int, nb: int) -> tuple[str, str, str]:
     if not na or not nb:
         raise ValueError("matmul: an operand is a number; use * instead")
     core_a, core_b = "k" if na == 1 else "ik", "k" if nb == 1 else "kj"
-    inputs, output = _batched(na, nb, core_a, core_b, core_a[:-1] + core_b[1:])
-    function = partial(np.matmul, **options) if options else np.matmul
-    return into(out, multilinear(function, (a, b), inputs, output))
+    return core_a, core_b, core_a[:-1] + core_b[1:]
 
 
-UFUNCS[np.matmul, "__call__"] = matmul
+@lru_cache(maxsize=256)
+def _batched(na: int, nb: int, cores: tuple[str, str, str], axes: Any) -> tuple[tuple[str, str], str]:
+    """The subscripts of factors of so many axes, with letters for the axes that broadcast beside those of the core."""
+    counts = na - len(cores[0]), nb - len(cores[1])
+    batch = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: max(counts)]
+    letters = batch[len(batch) - counts[0] :], batch[len(batch) - counts[1] :], batch
+    if axes is None:
+        found = [lead + core for lead, core in zip(letters, cores, strict=True)]
+    else:
+        found = list(map(_placed, letters, cores, axes))
+    return (found[0], found[1]), found[2]
 
 
-def _gufunc(name: str, core_a: str, core_b: str, core_out: str, conjugated: bool) -> None:
-    ufunc = getattr(np, name, None)
-    if ufunc is None:
-        return
+def _placed(batch: str, core: str, axes: tuple[int, ...]) -> str:
+    """The letters of the core at these axes, and the others around them."""
+    ndim = len(batch) + len(core)
+    places = dict(zip(axes_of(axes, ndim), core, strict=True))
+    rest = iter(batch)
+    return "".join(places[i] if i in places else next(rest) for i in range(ndim))
 
-    def implementation(x1: Any, x2: Any, /, out: Any = None, axis: int = -1, **options: Any) -> Any:
-        if axis != -1 or options.pop("axes", None) is not None:
-            if name != "vecdot":
-                raise no_rule(f"numpy.{name} with axes=")
-            x1, x2 = np.moveaxis(operand(x1), axis, -1), np.moveaxis(operand(x2), axis, -1)
+
+def _gufunc(ufunc: Any, cores: Callable[[int, int], tuple[str, str, str]], conjugated: bool = False) -> None:
+    """A product of this core, as NumPy's signatures of ufuncs have it; of the conjugate of the first factor."""
+
+    reduces = ufunc.signature.endswith("->()")
+
+    def implementation(
+        x1: Any, x2: Any, /, out: Any = None, axes: Any = None, axis: Any = None, keepdims: bool = False, **options: Any
+    ) -> Any:
         a, b = operand(x1), operand(x2)
-        inputs, output = _batched(len(shape_of(a)), len(shape_of(b)), core_a, core_b, core_out)
+        counts = len(shape_of(a)), len(shape_of(b))
+        core = cores(*counts)
+        if not reduces and (axis is not None or keepdims):
+            raise TypeError(f"numpy.{ufunc.__name__} takes no axis= and no keepdims=, for its core has several axes")
+        if axis is not None:
+            axes = [axis] * 3 if keepdims else [axis, axis, ()]
+        if axes is not None:
+            axes = [entry if isinstance(entry, tuple) else (entry,) for entry in axes]
+            axes += [axes[0] if keepdims else ()] * (3 - len(axes))
+        kept = (axes[2] if axes else (-1,)) if keepdims else ()
+        if axes is not None:
+            # An axis that is kept has no letter: it is put there in the end.
+            options["axes"] = axes = [*axes[:2], () if keepdims else axes[2]]
+        inputs, output = _batched(*counts, core, None if axes is None else tuple(axes))
         if conjugated:
             a = np.conjugate(a)
-        return into(
-            out,
-            multilinear(
-                lambda x, y: ufunc(np.conjugate(x) if conjugated else x, y, **options),
-                (a, b),
-                inputs,
-                output,
-            ),
+        found = multilinear(
+            lambda a, b: ufunc(np.conjugate(a) if conjugated else a, b, **options), (a, b), inputs, output
         )
+        return into(out, np.expand_dims(found, kept) if keepdims else found)
 
     UFUNCS[ufunc, "__call__"] = implementation
 
 
-_gufunc("vecdot", "k", "k", "", True)
-_gufunc("matvec", "ik", "k", "i", False)
-_gufunc("vecmat", "k", "kj", "j", True)
+_gufunc(np.matmul, _matmul_cores)
+_gufunc(np.vecdot, lambda na, nb: ("k", "k", ""), conjugated=True)
+if hasattr(np, "matvec"):
+    _gufunc(np.matvec, lambda na, nb: ("ik", "k", "i"))
+    _gufunc(np.vecmat, lambda na, nb: ("k", "kj", "j"), conjugated=True)
 
 
 @implements(np.dot)
@@ -203,7 +211,7 @@ def linalg_vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 @implements(np.linalg.matmul)
 def linalg_matmul(x1: Any, x2: Any, /) -> Any:
-    return matmul(x1, x2)
+    return np.matmul(x1, x2)
 
 
 @implements(np.tensordot)

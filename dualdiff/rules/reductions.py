@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import gathered, operand
-from dualdiff.core.dual import AnyDual
-from dualdiff.core.errors import lost, no_rule
+from dualdiff.core.errors import lost
 from dualdiff.core.registry import UFUNCS
 from dualdiff.rules.support import Operands, axes_of, axis_of, implements, into, plain_values, shape_of
 from dualdiff.tangents.linear import NamedMap
-from dualdiff.tangents.space import Shape
+from dualdiff.tangents.space import Shape, TangentSpace
 from dualdiff.tangents.structure import Structure
 
 _NO = np._NoValue if hasattr(np, "_NoValue") else None
@@ -117,26 +116,27 @@ def _spread(name: str) -> Any:
         correction: Any = _NO,
     ) -> Any:
         _floating(name, dtype)
-        operands = Operands(a)
-        x = operands.values[0]
-        if isinstance(mean, AnyDual):
-            raise no_rule(f"numpy.{name}(mean=...) with a dual mean")
-        options = _given(dtype=dtype, where=where, mean=mean, correction=correction)
+        mean = _NO if mean is None else mean
+        operands = Operands(a, mean)
+        x, given = operands.values
+        # From a mean that is given the elements may deviate on the whole.
+        moved = operands if mean is _NO else Operands(operands.operands[0] - mean)
+        options = _given(dtype=dtype, where=where, mean=given, correction=correction)
         if ddof:
             options["ddof"] = ddof
         value = function(x, axis=axis, **options, **_given(keepdims=keepdims))
         with np.errstate(all="ignore"):
             kept = _given(where=where)
-            centred = x - (np.mean(x, axis=axis, keepdims=True, **kept) if mean is _NO else mean)
+            centred = x - np.mean(x, axis=axis, keepdims=True, **kept) if mean is _NO else moved.values[0]
             count = _weak(_count(operands.shape(), axis, where) - (ddof if correction is _NO else correction), x)
             if name == "var":
                 weights = 2.0 * np.conjugate(centred) / count
             else:
                 spread = np.sqrt(np.sum(np.abs(centred) ** 2, axis=axis, keepdims=True, **kept) / count)
                 weights = np.where(spread == 0, 0.0, np.conjugate(centred) / (count * spread))
-        if np.iscomplexobj(plain_values(x)) and operands.tangents[0] is not None:
+        if np.iscomplexobj(plain_values(centred)) and moved.tangents[0] is not None:
             operands.space.note_conjugate(name)
-        return into(out, operands.result(value, _summed(operands, axis, shape_of(value), where, weights)))
+        return into(out, operands.result(value, _summed(moved, axis, shape_of(value), where, weights)))
 
     return implementation
 
@@ -276,8 +276,7 @@ def _extreme(name: str) -> Any:
             numbers = np.pad(numbers, more, constant_values=-1)
         places = np.expand_dims(place(x, axis=-1), -1)
         numbers = np.take_along_axis(numbers, places, -1).reshape(shape_of(value))
-        structure = Structure(_pick, {"numbers": numbers})
-        return into(out, gathered(value, operands.space, sources, structure))
+        return into(out, picked(value, numbers, operands.space, sources))
 
     return implementation
 
@@ -288,8 +287,12 @@ def _at_end(a: Any, axes: Shape) -> Any:
     return a.transpose(rest + axes).reshape((*(a.shape[i] for i in rest), math.prod(a.shape[i] for i in axes)))
 
 
-def _pick(*arrays: Any, numbers: Any) -> Any:
-    """Elements by number, of all arrays one after the other."""
+def picked(value: Any, numbers: Any, space: TangentSpace, sources: list[Any]) -> Any:
+    """What has this value: the elements with these numbers, counted through all sources."""
+    return gathered(value, space, sources, Structure(_picked, {"numbers": numbers}))
+
+
+def _picked(*arrays: Any, numbers: Any) -> Any:
     flat = [np.ravel(a) for a in arrays]
     return (flat[0] if len(flat) == 1 else np.concatenate(flat))[numbers]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import gathered, operand
-from dualdiff.rules.places import picked
+from dualdiff.rules.reductions import picked
 from dualdiff.rules.support import Operands, axis_of, implements, plain_values
 from dualdiff.tangents.structure import Structure
 
@@ -32,7 +32,7 @@ def _from(found: Any, arrays: list[Any], searched: int = 2) -> Any:
         return found
     operands = Operands(*map(np.ravel, arrays))
     values = np.concatenate([plain_values(a) for a in operands.operands[:searched]])
-    return picked(found, _first_places(values, found), operands)
+    return picked(found, _first_places(values, found), operands.space, operands.operands)
 
 
 def _values(*arrays: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from dualdiff.core.array import operand
 from dualdiff.rules.composed import composed
 from dualdiff.rules.reductions import cumprod, cumsum
-from dualdiff.rules.support import axes_of, plain_values, shape_of
+from dualdiff.rules.support import axes_of, no_duals, plain_values, shape_of
 
 _NO = np._NoValue
 
@@ -69,6 +69,7 @@ def cov(
     dtype: Any = None,
 ) -> Any:
     """The products of the deviations, averaged."""
+    no_duals("cov", (ddof, fweights), {})
     if dtype is None:
         dtype = np.result_type(*(plain_values(operand(a)) for a in (m, y) if a is not None), np.float64)
     x = _variables(m, rowvar, dtype)

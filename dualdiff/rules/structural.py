@@ -14,6 +14,7 @@ from dualdiff.rules.support import (
     axis_of,
     implements,
     into,
+    no_duals,
     plain_values,
     rearranged,
     shape_of,
@@ -188,6 +189,7 @@ implements(np.flipud)(lambda m: flip(m, 0))
 
 @implements(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    no_duals("array_split", (indices_or_sections,), {})
     ary = operand(ary)
     axis = axis_of(axis, ary.ndim)
     numbers = np.array_split(np.arange(ary.shape[axis]), plain_values(indices_or_sections))
@@ -198,6 +200,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 
 @implements(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    no_duals("split", (indices_or_sections,), {})
     ary = operand(ary)
     if np.ndim(indices_or_sections) == 0 and ary.shape[axis] % indices_or_sections:
         raise ValueError("array split does not result in an equal division")
@@ -361,6 +364,7 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
 
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    no_duals("take_along_axis", (indices,), {})
     if axis is None:
         return np.ravel(arr)[indices]
     return rearranged(np.take_along_axis, [arr], {"indices": indices, "axis": axis})

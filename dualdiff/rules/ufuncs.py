@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from dualdiff.core.array import DualArray, lift, operand
 from dualdiff.core.dual import AnyDual, same_call
 from dualdiff.core.elementwise import apply, apply_several, broadcast
-from dualdiff.core.errors import lost, no_rule, plain_target
-from dualdiff.core.registry import UFUNCS
+from dualdiff.core.errors import lost, plain_target
+from dualdiff.core.registry import REFUSED, UFUNCS
 from dualdiff.rules.elementwise import ROWS, SEVERAL
 from dualdiff.rules.support import Operands, axes_of, axis_of, into, no_duals, plain_values, shape_of
 from dualdiff.rules.table import Row, Table
+from dualdiff.rules.values import PLAIN
 from dualdiff.tangents.structure import Structure
 
 _NOT_GIVEN = np._NoValue
@@ -257,11 +258,9 @@ def divmod_operator(reflected: bool) -> Callable[..., Any]:
     return lambda self, other: apply_several(rows, divmod, self, other)
 
 
-def _refused(ufunc: np.ufunc, method: str, reason: str) -> Callable[..., Any]:
-    def refuse(*args: Any, **options: Any) -> NoReturn:
-        raise no_rule(f"numpy.{ufunc.__name__}.{method}", f" ({reason})")
-
-    return refuse
+def _refuse(ufunc: np.ufunc, reason: str, *methods: str) -> None:
+    for method in methods:
+        REFUSED[ufunc, method] = reason
 
 
 class _Revealing:
@@ -285,9 +284,11 @@ def install() -> None:
     UFUNCS[np.add, "at"] = _add_at
     UFUNCS[np.subtract, "at"] = lambda a, indices, b: _add_at(a, indices, -operand(b))
     for ufunc in (np.power, np.arctan2):
-        for method in ("reduce", "reduceat"):
-            reason = "where NumPy uses AVX-512 it ignores all elements between the first and the last"
-            UFUNCS[ufunc, method] = _refused(ufunc, method, reason)
+        reason = "where NumPy uses AVX-512 it ignores all elements between the first and the last"
+        _refuse(ufunc, reason, "reduce", "reduceat")
+    _refuse(np.ldexp, "its second argument is an integer", "reduce", "accumulate", "reduceat")
+    for ufunc in PLAIN:
+        _refuse(ufunc, "it would put booleans into an array of duals", "at")
     install_methods(ROWS)
 
 
@@ -297,13 +298,13 @@ def install_methods(rows: Table) -> None:
         ufunc = row.ufunc
         if not isinstance(ufunc, np.ufunc):
             continue
-        if ufunc.nin < 3:
-            UFUNCS.setdefault((ufunc, "at"), _at(ufunc))
+        methods: dict[str, Callable[..., Any]] = {"at": _at(ufunc)} if ufunc.nin < 3 else {}
         if ufunc.nin == 2:
-            UFUNCS.setdefault((ufunc, "reduce"), _reduce(row))
-            UFUNCS.setdefault((ufunc, "accumulate"), _accumulate(row))
-            UFUNCS.setdefault((ufunc, "reduceat"), _reduceat(ufunc))
-            UFUNCS.setdefault((ufunc, "outer"), _outer(ufunc))
+            methods["reduce"], methods["accumulate"] = _reduce(row), _accumulate(row)
+            methods["reduceat"], methods["outer"] = _reduceat(ufunc), _outer(ufunc)
+        for method, rule in methods.items():
+            if (ufunc, method) not in REFUSED:
+                UFUNCS.setdefault((ufunc, method), rule)
 
 
 install()

@@ -103,7 +103,7 @@ PLAIN = (
     np.logical_not,
 )
 for ufunc in PLAIN:
-    for method in ("__call__", "reduce", "accumulate", "outer", "reduceat"):
+    for method in ("__call__", *(("reduce", "accumulate", "outer", "reduceat") if ufunc.nin == 2 else ())):
         UFUNCS[ufunc, method] = _ufunc_by_value(ufunc, method)
 
 _INTEGERS = "it works on integers, booleans or dates, which carry no derivative"

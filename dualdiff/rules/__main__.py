@@ -1,0 +1,36 @@
+"""``python -m dualdiff.rules``: what of NumPy is refused, with its reason."""
+
+from __future__ import annotations
+
+from dualdiff.core.registry import CREATORS, FUNCTIONS, REFUSED, UFUNCS
+from dualdiff.rules import load
+from dualdiff.rules.support import VALUE_ONLY
+from dualdiff.rules.values import PLAIN
+
+
+def lines() -> list[str]:
+    """The counts of what has rules, and for each reason what is refused."""
+    load()
+    by_value = len(VALUE_ONLY) + sum(ufunc in PLAIN for ufunc, _ in UFUNCS)
+    differentiated = len(FUNCTIONS) + len(CREATORS) + len(UFUNCS) - by_value
+    report = [
+        f"NumPy's functions and ufunc methods: {differentiated} differentiated, {by_value} answer by value.  Refused:"
+    ]
+    groups: dict[str, list[str]] = {}
+    for key, reason in REFUSED.items():
+        groups.setdefault(reason, []).append(_named(key))
+    for reason, names in groups.items():
+        report += ["", f"{reason}:", "  " + ", ".join(sorted(names))]
+    return report
+
+
+def _named(key: object) -> str:
+    if isinstance(key, str):
+        return f"{key}.*"
+    function, method = key if isinstance(key, tuple) else (key, "__call__")
+    name: str = function.__name__
+    return name if method == "__call__" else f"{name}.{method}"
+
+
+if __name__ == "__main__":
+    print("\n".join(lines()))
