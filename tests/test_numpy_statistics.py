@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from against import assert_near, assert_same, check, check_complex, check_float32
 
-from dualdiff import LostDerivativeError, derivative, gradient, jacobian, value_and_jacobian
+from dualdiff import LostDerivativeError, derivative, gradient, jacobian, jvp, value_and_jacobian
 
 V = np.array([0.7, -1.1, 1.9, 0.4, -0.3])
 X = np.array([[0.31, -1.22, 2.13, 0.84], [1.75, 0.96, -0.47, -2.08], [-0.69, 1.31, 0.12, -1.53]])
@@ -339,3 +339,17 @@ def test_a_mean_that_is_given_may_carry_a_tangent(function):
         assert_near(jacobian(with_own, x, mode=mode), jacobian(lambda x: function(x, axis=1, ddof=1), x), 1e-13)
     check(lambda m: function(x + 0 * m, axis=0, mean=m, keepdims=True), np.array([[0.1, 0.2, 0.3]]))
     check(lambda x: function(x, axis=0, mean=x[:1] ** 2, where=np.array([[True, False, True], [True, True, True]])), x)
+
+
+@pytest.mark.parametrize("function", [np.var, np.std])
+def test_empty_slices_warn_once(function):
+    """Where nothing is chosen NumPy warns, and the tangent adds no warning of its own."""
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    f = lambda x: function(x, axis=1, where=np.array([[True, True], [False, False]]))
+    said = []
+    for run in (f, lambda x: jvp(f, x, x)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            run(x)
+        said.append([str(w.message) for w in caught])
+    assert said[0] == said[1]

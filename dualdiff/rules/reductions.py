@@ -125,24 +125,35 @@ def _spread(name: str) -> Any:
         if ddof:
             options["ddof"] = ddof
         value = function(x, axis=axis, **options, **_given(keepdims=keepdims))
+        chosen = present(x, where) if name.startswith("nan") else where
         with np.errstate(all="ignore"):
-            kept = _given(where=where)
-            centred = x - np.mean(x, axis=axis, keepdims=True, **kept) if mean is _NO else moved.values[0]
-            count = _weak(_count(operands.shape(), axis, where) - (ddof if correction is _NO else correction), x)
-            if name == "var":
+            kept = _given(where=chosen)
+            count = _count(operands.shape(), axis, chosen)
+            centred = moved.values[0]
+            if mean is _NO:
+                # Not np.mean, which warns of empty slices.
+                centred = x - np.sum(x, axis=axis, keepdims=True, **kept) / _weak(count, x)
+            count = _weak(count - (ddof if correction is _NO else correction), x)
+            if name.endswith("var"):
                 weights = 2.0 * np.conjugate(centred) / count
             else:
                 spread = np.sqrt(np.sum(np.abs(centred) ** 2, axis=axis, keepdims=True, **kept) / count)
                 weights = np.where(spread == 0, 0.0, np.conjugate(centred) / (count * spread))
         if np.iscomplexobj(plain_values(centred)) and moved.tangents[0] is not None:
             operands.space.note_conjugate(name)
-        return into(out, operands.result(value, _summed(moved, axis, shape_of(value), where, weights)))
+        return into(out, operands.result(value, _summed(moved, axis, shape_of(value), chosen, weights)))
 
     return implementation
 
 
-implements(np.var)(_spread("var"))
-implements(np.std)(_spread("std"))
+def present(a: Any, where: Any) -> Any:
+    """Which elements count where NaN do not."""
+    found = ~np.isnan(plain_values(a))
+    return found if where is _NO or where is None else found & plain_values(where)
+
+
+for _name in ("var", "std", "nanvar", "nanstd"):
+    implements(getattr(np, _name))(_spread(_name))
 
 
 @implements(np.prod)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dualdiff.core.array import operand
 from dualdiff.rules.composed import composed
-from dualdiff.rules.reductions import cumprod, cumsum
+from dualdiff.rules.reductions import cumprod, cumsum, present
 from dualdiff.rules.support import axes_of, no_duals, plain_values, shape_of
 
 _NO = np._NoValue
@@ -101,12 +101,6 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, bias: Any = _NO, ddof: 
 
 
 # -- without NaN -------------------------------------------------------------------------------------------------------
-def _present(a: Any, where: Any) -> Any:
-    """Which elements count."""
-    present = ~np.isnan(plain_values(a))
-    return present if where is _NO or where is None else present & plain_values(where)
-
-
 def _kept(keepdims: Any) -> dict[str, Any]:
     return {} if keepdims is _NO else {"keepdims": keepdims}
 
@@ -121,7 +115,7 @@ def _nan_reduction(name: str, initial: Any) -> None:
     ) -> Any:
         a = operand(a)
         options = missing if initial is _NO else {"initial": initial}
-        return reduction(a, axis=axis, **_kept(keepdims), **options, where=_present(a, where))
+        return reduction(a, axis=axis, **_kept(keepdims), **options, where=present(a, where))
 
     def composition_with_dtype(
         a: Any,
@@ -143,8 +137,8 @@ _nan_reduction("max", -math.inf)
 _nan_reduction("min", math.inf)
 
 
-def _total(a: Any, present: Any, axis: Any, keepdims: Any) -> Any:
-    return np.sum(np.where(present, a, 0.0), axis=axis, **_kept(keepdims))
+def _total(a: Any, there: Any, axis: Any, keepdims: Any) -> Any:
+    return np.sum(np.where(there, a, 0.0), axis=axis, **_kept(keepdims))
 
 
 @composed(np.nanmean)
@@ -153,66 +147,22 @@ def nanmean(
 ) -> Any:
     """The mean of what is there."""
     a = operand(a)
-    present = _present(a, where)
-    return _total(a, present, axis, keepdims) / np.sum(present, axis=axis, **_kept(keepdims))
-
-
-@composed(np.nanvar)
-def nanvar(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: Any = _NO,
-    *,
-    where: Any = _NO,
-    mean: Any = _NO,
-    correction: Any = _NO,
-) -> Any:
-    """The mean square deviation of what is there, from the mean (or what is given as the mean)."""
-    a = operand(a)
-    present = _present(a, where)
-    count = np.sum(present, axis=axis, keepdims=True)
-    if mean is _NO:
-        mean = _total(a, present, axis, True) / count
-    free = count - (ddof if correction is _NO else correction)
-    deviation = np.where(present, a - mean, 0.0)
-    square = np.real(deviation * np.conjugate(deviation)) if np.iscomplexobj(a) else deviation * deviation
-    return np.sum(square / free, axis=axis, **_kept(keepdims))
-
-
-@composed(np.nanstd)
-def nanstd(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: Any = _NO,
-    *,
-    where: Any = _NO,
-    mean: Any = _NO,
-    correction: Any = _NO,
-) -> Any:
-    """The root of the mean square deviation; of equal elements it is constant, as `std` is."""
-    variance = nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
-    is_positive = plain_values(variance) > 0
-    return np.where(is_positive, np.sqrt(np.where(is_positive, variance, 1.0)), 0.0)
+    there = present(a, where)
+    return _total(a, there, axis, keepdims) / np.sum(there, axis=axis, **_kept(keepdims))
 
 
 @composed(np.nancumsum)
 def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     """NaN counts as 0."""
     a = operand(a)
-    return cumsum(np.where(_present(a, None), a, 0.0), axis)
+    return cumsum(np.where(present(a, None), a, 0.0), axis)
 
 
 @composed(np.nancumprod)
 def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     """NaN counts as 1."""
     a = operand(a)
-    return cumprod(np.where(_present(a, None), a, 1.0), axis)
+    return cumprod(np.where(present(a, None), a, 1.0), axis)
 
 
 # -- cumulative sums and products, as the array standard names them ----------------------------------------------------
