@@ -6,157 +6,130 @@ the drivers are kept with the function.
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba import jit, njit, typeof
+from numba import config, jit, njit, typeof
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 
 from dualdiff import compiled
 from dualdiff.compiled import operators
-from dualdiff.compiled.operators import WIDTH
+from dualdiff.compiled.operators import HESSIAN_WIDTH, WIDTH
 from dualdiff.core.dual import AnyDual
-from dualdiff.core.errors import NoRuleError, plain_target
-from dualdiff.drivers.containers import input_leaf
-from dualdiff.drivers.passes import check_chunk_size
+from dualdiff.core.errors import LostDerivativeError, NoRuleError, plain_target
+from dualdiff.drivers.containers import aligned, flatten, input_leaf
+from dualdiff.drivers.jacobian import check_batch
+from dualdiff.drivers.passes import Inputs, check_chunk_size, sparse_pass
 from dualdiff.drivers.reverse import check_mode
+from dualdiff.drivers.sparse import Compression, check_pattern, prepared, rows_of, wrong_shape
 
 compiled.init()
 
 FLOAT64 = np.dtype(np.float64)
 
-#: Partials in a pass where x has no more numbers.
+#: Partials in a pass where there are no more directions.
 NARROW = 4
 
-#: The operators with a compiled driver, the number of arguments before f's others (x, or x and a direction), and
-#: whether they run in chunks of a chosen width.
-CORES: dict[str, tuple[Callable[..., Any], int, bool]] = {
-    "derivative": (operators.derivative_core, 1, False),
-    "gradient": (operators.gradient_core, 1, True),
-    "slope": (operators.slope_core, 1, False),
-    "second": (operators.second_core, 1, False),
-    "second_along": (operators.second_along_core, 2, False),
-    "jacobian": (operators.jacobian_core, 1, True),
-    "hessian": (operators.hessian_core, 1, False),
-    "jvp": (operators.jvp_core, 2, False),
-    "hvp": (operators.hvp_core, 2, True),
+#: What compiled drivers take before f's other arguments, and what they return, the derivative last.
+DRIVERS = {
+    "derivative": ("x", "derivative_core(f, x, args, {masked})"),
+    "points": ("x, values, slopes", "points_core(f, x, args, values, slopes, {masked})"),
+    "gradient": ("x", "shaped(gradient_core(f, x, args, {width}, {masked}, 0, x.size), x)"),
+    "gradient_part": ("x, start, stop", "gradient_core(f, x, args, {width}, {masked}, start, stop)"),
+    "jacobian": ("x", "shaped(jacobian_core(f, x, args, {width}, {masked}, None, 0, x.size), x)"),
+    "jacobian_part": ("x, start, stop", "jacobian_core(f, x, args, {width}, {masked}, None, start, stop)"),
+    "along": ("x, places, stop", "jacobian_core(f, x, args, {width}, {masked}, places, 0, stop)"),
+    "entries": (
+        "x, places, stop, size, rows, columns",
+        "entries_core(f, x, args, {width}, {masked}, places, stop, size, rows, columns)",
+    ),
+    "hessian": ("x", "square(hessian_core(f, x, args, {masked}, 0, x.size), x)"),
+    "hessian_part": ("x, start, stop", "hessian_core(f, x, args, {masked}, start, stop)"),
+    "jvp": ("x, v", "jvp_core(f, x, v, args, {masked})"),
+    "hvp": ("x, v", "hvp_core(f, x, v, args, {width}, {masked})"),
+    "slope": ("x", "slope_core(f, x, args, {masked})"),
+    "second": ("x", "second_core(f, x, args, {masked})"),
+    "second_along": ("x, v", "second_along_core(f, x, v, args, {masked})"),
 }
 
-#: What takes the place of a core at a number.
-ON_NUMBERS = {"gradient": "slope", "jacobian": "derivative", "hessian": "second", "hvp": "second_along"}
+#: What takes the place of a driver at a number.
+ON_NUMBERS = {
+    "slopes": "derivative",
+    "gradient": "slope",
+    "jacobian": "derivative",
+    "hessian": "second",
+    "hvp": "second_along",
+}
+
+#: Those called with nothing but an array by most.
+PLAIN = {"gradient", "jacobian", "hessian"}
+
+#: Those that take a direction after x.
+ALONG = {"jvp", "hvp"}
 
 
-def takes(f: Any) -> bool:
-    """Whether this engine differentiates f."""
-    return isinstance(f, Dispatcher)
+def takes(kind: type) -> bool:
+    """Whether this engine differentiates functions of a class."""
+    return issubclass(kind, Dispatcher)
 
 
-def run(operator: str, core: str, f: Any, args: tuple[Any, ...], argnum: int, chunk_size: int | None = None) -> Any:
-    """What the core of an operator finds, the derivative last."""
-    before = CORES[core][1]
-    x = args[0]
-    kind = type(x)
-    if (
-        argnum
-        or before == 2
-        or not (kind is float or (kind is np.ndarray and x.dtype is FLOAT64 and x.flags.c_contiguous))
-    ):
-        args = _prepared(operator, args, argnum, before)
-        argnum %= len(args) - before + 1
-        x = args[0]
-        kind = type(x)
-    if chunk_size is not None:
-        check_chunk_size(operator, chunk_size)
-    if kind is not np.ndarray:
-        width = 0
-        core = ON_NUMBERS.get(core, core)
-    else:
-        width = chunk_size or (NARROW if x.size <= NARROW else WIDTH)
-    try:
-        return _evaluated(f, args, core, argnum, width)
-    except NumbaError as error:
-        explained = _explained(operator, f, args, argnum, before, error)
-    raise explained
+# -- drivers -----------------------------------------------------------------------------------------------------------
+def kept(make: Callable[..., Any]) -> Callable[..., Any]:
+    """What is compiled for a function and these other arguments, kept with the function."""
+
+    def find(f: Any, *key: Any) -> Any:
+        try:
+            return f._dualdiff[make.__name__, *key]
+        except AttributeError:
+            f._dualdiff = {}
+        except KeyError:
+            pass
+        found = f._dualdiff[make.__name__, *key] = make(f, *key)
+        return found
+
+    return find
 
 
-def _evaluated(f: Any, args: tuple[Any, ...], core: str, argnum: int, width: int) -> Any:
-    try:
-        driver = f._dualdiff[core, argnum, width, False]
-    except (AttributeError, KeyError):
-        driver = _driver(f, core, argnum, width, False)
-    found, has_nan = driver(*args)
-    if has_nan:
-        # Once more with zero tangents contributing zero, which costs time and is seldom needed.
-        found, _ = _driver(f, core, argnum, width, True)(*args)
-    return found
+def _written(name: str, arguments: str, body: str, **names: Any) -> Any:
+    """A function from its text."""
+    exec(compile(f"def {name}({arguments}):\n    {body}\n", "<dualdiff>", "exec"), names)
+    return names[name]
 
 
-def _prepared(operator: str, args: tuple[Any, ...], argnum: int, before: int) -> tuple[Any, ...]:
-    """x (and the direction) as compiled code takes them, before the other arguments."""
-    given = list(args)
-    if before == 1:
-        if isinstance(argnum, bool) or not isinstance(argnum, (int, np.integer)):
-            raise TypeError(f"{operator}: argnum must be an integer, not {argnum!r}")
-        if not -len(given) <= argnum < len(given):
-            raise ValueError(f"{operator}: argnum={argnum}, but f was given {len(given)} positional arguments")
-        leading = [given.pop(argnum)]
-    else:
-        if len(given) < 2:
-            raise TypeError(f"{operator}(f, x, v, ...) needs a direction v after x")
-        if not -len(given) + 1 <= argnum < len(given) - 1:
-            raise ValueError(f"{operator}: argnum={argnum}, but f takes {len(given) - 1} positional arguments")
-        leading, given = given[:2], given[2:]
-    ready = []
-    for x in leading:
-        if isinstance(x, (tuple, dict)):
-            raise NoRuleError(
-                f"{operator}: x is a {type(x).__name__}, and compiled functions are differentiated in a number or an "
-                "array; pass f.py_func for NumPy's engine"
-            )
-        x = input_leaf(x, operator, True)
-        if isinstance(x, AnyDual):
-            raise NoRuleError(
-                f"{operator} of a compiled function inside another differentiation: pass f.py_func, or write the outer "
-                "function with @njit too and call dualdiff's operators in it"
-            )
-        ready.append(np.ascontiguousarray(x) if getattr(x, "shape", ()) else x[()] if isinstance(x, np.ndarray) else x)
-    if before == 2:
-        x, v = ready
-        if getattr(v, "shape", ()) != getattr(x, "shape", ()):
-            raise ValueError(
-                f"{operator}: the direction v has the shape {getattr(v, 'shape', ())}, and x has "
-                f"{getattr(x, 'shape', ())}"
-            )
-    return (*ready, *given)
-
-
-def _driver(f: Any, core: str, argnum: int, width: int, masked: bool) -> Any:
-    """A compiled function of x (and a direction) and f's other arguments; kept with f."""
-    try:
-        drivers = f._dualdiff
-    except AttributeError:
-        drivers = f._dualdiff = {}
-    key = core, argnum, width, masked
-    if key in drivers:
-        return drivers[key]
-    function, before, is_wide = CORES[core]
-    leading = ", ".join("xv"[:before])
-    options = f"{width}, {masked}" if is_wide else f"{masked}"
-    source = (
-        f"def driver({leading}, *args):\n"
-        f"    found = core(f, {leading}, args, {options})\n"
-        f"    return found, {'False' if masked else 'any_nan(found[-1])'}\n"
+@kept
+def driver_of(f: Any, name: str, argnum: int, width: int, masked: bool, nogil: bool = False) -> Any:
+    """A compiled function of what the driver takes and f's other arguments; it also says whether there is a NaN."""
+    arguments, expression = DRIVERS[name]
+    found = expression.format(width=width, masked=masked)
+    has_nan = False if masked else "any_nan(found[-1])"
+    body = f"found = {found}; return found, {has_nan}"
+    return njit(nogil=nogil)(
+        _written("driver", f"{arguments}, *args", body, f=with_first(f, argnum), **vars(operators))
     )
-    names = {"core": function, "f": _with_first(f, argnum), "any_nan": operators.any_nan}
-    exec(compile(source, f"<dualdiff {core}>", "exec"), names)
-    drivers[key] = njit(names["driver"])
-    return drivers[key]
 
 
-def _with_first(f: Any, argnum: int) -> Any:
+@kept
+def slope_of(f: Any) -> Any:
+    """The derivative at a float alone, where it is a number."""
+    return njit(
+        _written(
+            "driver",
+            "x, *args",
+            "return core(f, x, args, False)[1]",
+            f=with_first(f, 0),
+            core=operators.derivative_core,
+        )
+    )
+
+
+@kept
+def with_first(f: Any, argnum: int) -> Any:
     """f as a function whose first argument is the one that is differentiated, run by one thread."""
     if f.targetoptions.get("parallel"):
         # Numba's loops over several threads know its own numbers alone.
@@ -164,9 +137,327 @@ def _with_first(f: Any, argnum: int) -> Any:
     if argnum == 0:
         return f
     others = "".join(f"a{i}, " for i in range(argnum))
-    names = {"f": f}
-    exec(compile(f"def moved(x, {others}*rest):\n    return f({others}x, *rest)\n", "<dualdiff>", "exec"), names)
-    return njit(names["moved"])
+    return njit(_written("moved", f"x, {others}*rest", f"return f({others}x, *rest)", f=f))
+
+
+@kept
+def without_aux(f: Any) -> Any:
+    """The first of the pair that f returns."""
+    return njit(_written("alone", "*args", "return f(*args)[0]", f=f))
+
+
+@kept
+def of_flat(f: Any, argnum: int, nesting: str, kinds: tuple[type, ...]) -> Any:
+    """f of a flat array, of where its parts are, and of f's other arguments."""
+    names = {f"kind{i}": kind for i, kind in enumerate(kinds)}
+    return njit(_written("flat", "x, layout, *rest", f"return f({nesting}, *rest)", f=with_first(f, argnum), **names))
+
+
+@kept
+def derivative_as_function(f: Any, argnum: int) -> Any:
+    """The derivative as a compiled function with f's arguments, the one that is differentiated first."""
+    return njit(
+        _written(
+            "slope",
+            "x, *args",
+            "return derivative(f, x, *args)",
+            f=with_first(f, argnum),
+            derivative=operators.derivative,
+        )
+    )
+
+
+def evaluated(f: Any, name: str, argnum: int, width: int, args: tuple[Any, ...]) -> Any:
+    """What a driver finds."""
+    found, has_nan = driver_of(f, name, argnum, width, False)(*args)
+    if has_nan:
+        # Once more with zero tangents contributing zero, which costs time and is seldom needed.
+        found, _ = driver_of(f, name, argnum, width, True)(*args)
+    return found
+
+
+def spread(f: Any, name: str, argnum: int, width: int, pieces: list[tuple[Any, ...]]) -> list[Any]:
+    """What a driver finds for each of the pieces, one for each thread."""
+
+    def run(masked: bool) -> list[Any]:
+        driver = driver_of(f, name, argnum, width, masked, True)
+        if len(pieces) == 1:
+            return [driver(*pieces[0])]
+        # Threads of this call alone: unlike Numba's, they may be used by several threads, and after a fork.
+        with ThreadPoolExecutor(len(pieces)) as pool:
+            others = [pool.submit(driver, *piece) for piece in pieces[1:]]
+            return [driver(*pieces[0]), *(other.result() for other in others)]
+
+    found = run(False)
+    if any(has_nan for _, has_nan in found):
+        found = run(True)
+    return [result for result, _ in found]
+
+
+def ranges(total: int, step: int, triangular: bool = False) -> list[tuple[int, int]]:
+    """Parts of a range for each thread to take, in whole steps; of a triangle's columns such as are equally large."""
+    steps, threads = -(-total // step), config.NUMBA_NUM_THREADS
+    shares = [k / threads for k in range(threads + 1)]
+    bounds = [min(total, step * round(steps * (1 - math.sqrt(1 - s) if triangular else s))) for s in shares]
+    return [(start, stop) for start, stop in itertools.pairwise(bounds) if start < stop]
+
+
+# -- arguments ---------------------------------------------------------------------------------------------------------
+class Call:
+    """A function with the argument that is differentiated first, a number or an array, as compiled code takes it."""
+
+    def __init__(self, operator: str, f: Any, args: tuple[Any, ...], argnum: int, is_along: bool = False) -> None:
+        self.operator, self.f, self.source, self.has_aux = operator, f, f, False
+        if isinstance(argnum, bool) or not isinstance(argnum, (int, np.integer)):
+            raise TypeError(f"{operator}: argnum must be an integer, not {argnum!r}")
+        given, direction = list(args), []
+        if is_along:
+            if len(given) < 2:
+                raise TypeError(f"{operator}(f, x, v, ...) needs a direction v after x")
+            direction = [given.pop(1)]
+        if not -len(given) <= argnum < len(given):
+            raise ValueError(f"{operator}: argnum={argnum}, but f was given {len(given)} positional arguments")
+        self.argnum = self.place = int(argnum) % len(given)
+        x = given.pop(0 if is_along else self.argnum)
+        leaves, self.rebuild = flatten(x)
+        self.in_container = isinstance(x, (tuple, dict))
+        leaves = [self._leaf(leaf) for leaf in leaves]
+        #: What f is called with, to be told what is wrong with f alone.
+        self.own = [*given]
+        self.own.insert(self.argnum, self.rebuild(leaves))
+        self.shapes = [getattr(leaf, "shape", ()) for leaf in leaves]
+        if direction:
+            direction = [self._leaf(v) for v in aligned(direction[0], x, f"{operator}: the direction v")]
+            for v, shape in zip(direction, self.shapes, strict=True):
+                if getattr(v, "shape", ()) != shape:
+                    raise ValueError(
+                        f"{operator}: the direction v has the shape {getattr(v, 'shape', ())}, and x has {shape}"
+                    )
+        if self.in_container:
+            self._flatten(x, leaves)
+            self.args = (_joined(leaves), *([_joined(direction)] if direction else []), self.layout, *given)
+        else:
+            self.args = (*leaves, *direction, *given)
+        self.x = self.args[0]
+
+    def _leaf(self, x: Any) -> Any:
+        x = input_leaf(x, self.operator, not self.in_container)
+        if isinstance(x, AnyDual):
+            raise NoRuleError(
+                f"{self.operator} of a compiled function inside another differentiation: pass f.py_func, or write the "
+                "outer function with @njit too and call dualdiff's operators in it"
+            )
+        return np.ascontiguousarray(x) if getattr(x, "shape", ()) else x[()] if isinstance(x, np.ndarray) else x
+
+    def _flatten(self, x: Any, leaves: list[Any]) -> None:
+        """Take the numbers of a nested tuple as one array."""
+        dtypes = {np.result_type(leaf) for leaf in leaves}
+        if len(dtypes) != 1:
+            raise NoRuleError(
+                f"{self.operator}: x has parts of the dtypes {sorted(map(str, dtypes))}, and compiled functions are "
+                f"differentiated in numbers of one; convert them, or {REMEDY}"
+            )
+        kinds: list[type] = []
+        ends = np.cumsum([0, *map(math.prod, self.shapes)]).tolist()
+        self.layout = tuple(
+            (start, stop, shape) if shape else start
+            for start, stop, shape in zip(ends, ends[1:], self.shapes, strict=False)
+        )
+        places = iter(range(len(leaves)))
+
+        def text(part: Any) -> str:
+            if isinstance(part, dict):
+                raise NoRuleError(
+                    f"{self.operator}: x is or holds a dict, which compiled functions do not take; use a named tuple, "
+                    f"or {REMEDY}"
+                )
+            if isinstance(part, tuple):
+                kind = ""
+                if hasattr(part, "_fields"):
+                    kind = f"kind{len(kinds)}"
+                    kinds.append(type(part))
+                items = "".join(f"{text(item)}, " for item in part)
+                return f"{kind}({items})"
+            i = next(places)
+            return (
+                f"x[layout[{i}][0] : layout[{i}][1]].reshape(layout[{i}][2])" if self.shapes[i] else f"x[layout[{i}]]"
+            )
+
+        nesting = text(x)
+        self.f, self.argnum = of_flat(self.f, self.argnum, nesting, tuple(kinds)), 0
+
+    def divided(self, derivative: Any) -> Any:
+        """A derivative whose last axis belongs to the numbers of x, in the nesting of x."""
+        if not self.in_container:
+            return derivative
+        ends = np.cumsum(list(map(math.prod, self.shapes)))[:-1]
+        parts = np.split(derivative, ends, axis=-1)
+        lead = derivative.shape[:-1]
+        return self.rebuild(p.reshape(lead + s) if lead + s else p[0] for p, s in zip(parts, self.shapes, strict=True))
+
+    def width(self, chunk_size: int | None) -> int:
+        """How many directions a pass takes."""
+        check_chunk_size(self.operator, chunk_size)
+        return chunk_size or (NARROW if np.size(self.x) <= NARROW else WIDTH)
+
+    def run(self, name: str, chunk_size: int | None, parallel: bool) -> Any:
+        """What the driver of an operator finds at x."""
+        if self.in_container and name in ("derivative", "slopes"):
+            raise TypeError(f"{self.operator} differentiates in one number, and x is a tuple: use gradient or jacobian")
+        width = self.width(chunk_size)
+        if not isinstance(self.x, np.ndarray):
+            return evaluated(self.f, ON_NUMBERS.get(name, name), self.argnum, 0, self.args)
+        if name in ("derivative", "slopes"):
+            return self._at_points(name == "derivative", parallel)
+        width = 0 if name in ("hessian", "jvp") else width
+        found = self._in_parts(name, width) if parallel else None
+        value, *found = found or evaluated(self.f, name, self.argnum, width, self.args)
+        match name:
+            case "gradient" | "hvp":
+                return value, self.divided(found[0])
+            case "hessian" if self.in_container:
+                return value, self.divided(found[0]), self.divided_rows(found[1], self.shapes, self.rebuild)
+            case "jacobian" if isinstance(value, tuple):
+                values, rebuild = flatten(value)
+                matrix = found[0].reshape(len(found[0]), -1) if not self.in_container else found[0]
+                return value, self.divided_rows(matrix, list(map(np.shape, values)), rebuild)
+            case "jacobian":
+                return value, self.divided(found[0])
+        return value, *found
+
+    def _at_points(self, with_values: bool, parallel: bool) -> tuple[Any, Any]:
+        x, others = self.x, self.args[1:]
+        values, slopes = np.empty_like(x) if with_values else None, np.empty_like(x)
+        flat, flat_slopes = x.reshape(-1), slopes.reshape(-1)
+        flat_values = None if values is None else values.reshape(-1)
+        pieces = [
+            (flat[i:j], None if flat_values is None else flat_values[i:j], flat_slopes[i:j], *others)
+            for i, j in (ranges(x.size, 1) if parallel and x.size else [(0, x.size)])
+        ]
+        spread(self.f, "points", self.argnum, 0, pieces)
+        return values, slopes
+
+    def _in_parts(self, name: str, width: int) -> Any:
+        """Along several parts of the directions at once; None where there is only one part."""
+        x, is_hessian = self.x, name == "hessian"
+        parts = ranges(x.size, HESSIAN_WIDTH if is_hessian else width, is_hessian)
+        if len(parts) < 2:
+            return None
+        pieces = [(x, start, stop, *self.args[1:]) for start, stop in parts]
+        found = spread(self.f, f"{name}_part", self.argnum, width, pieces)
+        derivative = np.concatenate([part[-1] for part in found], axis=-1)
+        if is_hessian:
+            return operators.square((*found[0][:2], derivative), x)
+        return operators.shaped((found[0][0], derivative), x)
+
+    def divided_rows(self, matrix: Any, shapes: list[Any], rebuild: Any) -> Any:
+        """A matrix whose rows belong to parts of these shapes, in their nesting, and in each place in that of x."""
+        parts = np.split(matrix, np.cumsum(list(map(math.prod, shapes)))[:-1])
+        # What is not in a container has no nesting, but it has axes.
+        axes = matrix.shape[1:] if self.in_container else self.shapes[0]
+        return rebuild(self.divided(part.reshape(shape + axes)) for part, shape in zip(parts, shapes, strict=True))
+
+    def in_batch(self, name: str, batch_dims: int, chunk_size: int | None) -> Any:
+        """Value and derivative of an f that works on each of the points of a batch by itself."""
+        inputs = Inputs(self.operator, self.f, self.args, 0, batch_dims=batch_dims)
+        if self.in_container:
+            raise NoRuleError(f"{self.operator}: batch_dims with tuples as x is not compiled; {REMEDY}")
+        places = np.tile(np.arange(inputs.size), math.prod(inputs.batch_shape))
+        args = (self.x, places, inputs.size, *self.args[1:])
+        value, matrix = evaluated(self.f, "along", self.argnum, self.width(chunk_size), args)
+        check_batch(inputs, flatten(value)[0])
+        shape = np.shape(value)
+        if name == "gradient" and shape != inputs.batch_shape:
+            raise ValueError(
+                f"{self.operator} with batch_dims={batch_dims} needs an f that returns one number for each point, and "
+                f"f returned an array of shape {shape} for points {inputs.batch_shape}: use dualdiff.jacobian"
+            )
+        return value, matrix.reshape(shape + inputs.core_shapes[0])
+
+    def sparsely(self, sparse: Any, check: bool, chunk_size: int | None) -> tuple[Any, Any]:
+        """Value, and Jacobian as a ``csr_array``, along a direction for each colour of the pattern."""
+        operator = self.operator
+        compression = prepared(operator, sparse, False)
+        is_given = isinstance(compression, Compression)
+        if check and not is_given:
+            raise ValueError(f"{operator}: check=True compares a pattern with f, and sparse={sparse} is no pattern")
+        followed = self._followed(check) if check or not is_given else None
+        if not is_given:
+            compression = Compression(followed.pattern, False, thorough=False)
+        size = sum(map(math.prod, self.shapes))
+        if compression.shape[1] != size:
+            raise wrong_shape(operator, compression, f"x has {size} numbers")
+        x = np.atleast_1d(self.x)
+        if x is not self.x:
+            raise NoRuleError(f"{operator}: sparse with a number as x is not compiled; {REMEDY}")
+        count = compression.count
+        width = min((w for w in (NARROW, 2 * NARROW) if count <= w), default=self.width(chunk_size))
+        places = compression.colours.astype(np.intp)
+        args = (x, places, count, compression.shape[0], *compression.entries, *self.args[1:])
+        value, entries = evaluated(self.f, "entries", self.argnum, width, args)
+        results = sum(map(np.size, flatten(value)[0]))
+        if results != compression.shape[0]:
+            raise wrong_shape(operator, compression, f"f returned {results} numbers")
+        if check:
+            check_pattern(operator, compression, followed)
+        return value, compression.pattern.copy().as_array(entries)
+
+    def _followed(self, with_numbers: bool) -> Any:
+        """The rows of the Jacobian, or their pattern alone, from NumPy's engine."""
+        try:
+            inputs = Inputs(self.operator, self.source.py_func, tuple(self.own), self.place, self.has_aux)
+            return rows_of(sparse_pass(inputs, pattern_only=not with_numbers))
+        except (NoRuleError, LostDerivativeError) as error:
+            raise NoRuleError(
+                f"{self.operator}: the pattern of a compiled function is found by NumPy's engine in f.py_func, which "
+                f"failed ({error}); give the pattern: sparse=pattern"
+            ) from error
+
+    def take_aux(self) -> Any:
+        """What f returns beside its result; from now on f is without it."""
+        result = self.source(*(np.copy(a) if isinstance(a, np.ndarray) else a for a in self.own))
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(f"{self.operator}: with has_aux=True, f has to return a pair (result, aux)")
+        self.f, self.has_aux = without_aux(self.f), True
+        return result[1]
+
+
+def _joined(leaves: list[Any]) -> Any:
+    return np.concatenate([np.ravel(leaf) for leaf in leaves])
+
+
+def run(
+    operator: str,
+    name: str,
+    f: Any,
+    args: tuple[Any, ...],
+    argnum: int,
+    chunk_size: int | None = None,
+    parallel: bool = False,
+    has_aux: bool = False,
+    batch_dims: int = 0,
+    sparse: Any = False,
+    check: bool = False,
+) -> tuple[Any, Any]:
+    """What the driver of an operator finds, the derivative last; and aux."""
+    x = args[0]
+    kind = type(x)
+    is_plain = argnum == 0 and not (parallel or has_aux or batch_dims or check) and sparse is False
+    try:
+        if is_plain and kind is np.ndarray and x.dtype is FLOAT64 and x.flags.c_contiguous and name in PLAIN:
+            check_chunk_size(operator, chunk_size)
+            width = 0 if name == "hessian" else chunk_size or (NARROW if x.size <= NARROW else WIDTH)
+            return evaluated(f, name, 0, width, args), None
+        call = Call(operator, f, args, argnum, name in ALONG)
+        aux = call.take_aux() if has_aux else None
+        if sparse is not False or check:
+            return call.sparsely(sparse, check, chunk_size), aux
+        if batch_dims:
+            return call.in_batch(name, batch_dims, chunk_size), aux
+        return call.run(name, chunk_size, parallel), aux
+    except NumbaError as error:
+        explained = _explained(operator, f, args, argnum, name in ALONG, error)
+    raise explained
 
 
 def refuse(operator: str, **options: Any) -> None:
@@ -178,16 +469,16 @@ def refuse(operator: str, **options: Any) -> None:
 
 REMEDY = "pass f.py_func for NumPy's engine"
 _CALL = re.compile(r">>> (.+)")
-_OWN = re.compile(r"\w+_(core|in|of|into|number)\(")
+_OWN = re.compile(r"(\w+_(core|in|of|into|number|nan|array)|seed|direction|shaped|square|mirror)\(")
 _PLACE = re.compile(r"During: (?:typing of .+|lowering .+) at (.+) \((\d+)\)")
 
 
-def _explained(operator: str, f: Any, args: tuple[Any, ...], argnum: int, before: int, error: NumbaError) -> Exception:
+def _explained(
+    operator: str, f: Any, args: tuple[Any, ...], argnum: int, is_along: bool, error: NumbaError
+) -> Exception:
     """One line for pages of typing trace; Numba's own words where f does not compile by itself."""
-    given = list(args[before:])
-    given.insert(argnum, args[0])
     try:
-        f.compile(tuple(map(typeof, given)))
+        f.compile(tuple(map(typeof, Call(operator, f, args, argnum, is_along).own)))
     except NumbaError as own:
         return own
     text = str(error)
@@ -204,34 +495,43 @@ def _explained(operator: str, f: Any, args: tuple[Any, ...], argnum: int, before
 
 
 # -- the operators -----------------------------------------------------------------------------------------------------
-def derivative(f: Any, args: tuple[Any, ...], argnum: int, has_aux: bool) -> Any:
+def derivative(f: Any, args: tuple[Any, ...], argnum: int, has_aux: bool, parallel: bool) -> Any:
     """The derivative; at a float by the shortest way."""
-    if argnum == 0 and not has_aux and type(args[0]) is float:
+    if type(args[0]) is float and argnum == 0 and not has_aux:
         try:
-            driver = f._dualdiff_at_float
+            at_float = f._dualdiff_at_float
         except AttributeError:
             return _first_derivative(f, args)
-        found = driver(*args)
+        found = at_float(*args)
         if found == found:
             return found
-    refuse("derivative", has_aux=has_aux)
-    return run("derivative", "derivative", f, args, argnum)[1]
+    found, aux = run("derivative", "slopes", f, args, argnum, None, parallel, has_aux)
+    return (found[1], aux) if has_aux else found[1]
 
 
 def _first_derivative(f: Any, args: tuple[Any, ...]) -> Any:
     """The first derivative of f at a float; where it is a number, a driver is made that returns it and nothing else."""
-    found = run("derivative", "derivative", f, args, 0)[1]
+    found = run("derivative", "derivative", f, args, 0)[0][1]
     if type(found) is float:
-        names = {"f": _with_first(f, 0), "core": operators.derivative_core}
-        exec("def driver(x, *args):\n    return core(f, x, args, False)[1]\n", names)
-        f._dualdiff_at_float = njit(names["driver"])
+        f._dualdiff_at_float = slope_of(f)
     return found
 
 
-def value_and_derivative(f: Any, args: tuple[Any, ...], argnum: int, has_aux: bool) -> Any:
+def value_and_derivative(f: Any, args: tuple[Any, ...], argnum: int, has_aux: bool, parallel: bool) -> Any:
     """Value and derivative."""
-    refuse("value_and_derivative", has_aux=has_aux)
-    return run("value_and_derivative", "derivative", f, args, argnum)
+    (value, found), aux = run("value_and_derivative", "derivative", f, args, argnum, None, parallel, has_aux)
+    return ((value, aux) if has_aux else value), found
+
+
+def nth_derivative(f: Any, args: tuple[Any, ...], argnum: int, n: int) -> Any:
+    """The derivative of the derivatives, each a compiled function of its own."""
+    call = Call("nth_derivative", f, args, argnum)
+    if n == 0:
+        return f(*call.own)
+    g = f
+    for order in range(n - 1):
+        g = derivative_as_function(g, 0 if order else call.argnum)
+    return derivative(g, call.args if n > 1 else args, 0 if n > 1 else argnum, False, False)
 
 
 def gradient(
@@ -243,12 +543,14 @@ def gradient(
     mode: str,
     has_aux: bool,
     batch_dims: int,
+    parallel: bool,
 ) -> Any:
-    """Value and gradient."""
-    if mode != "auto" or has_aux or batch_dims:
+    """Value, gradient and aux."""
+    if mode != "auto":
         check_mode(operator, mode)
-        refuse(operator, mode=mode == "reverse" and mode, has_aux=has_aux, batch_dims=batch_dims)
-    return run(operator, "gradient", f, args, argnum, chunk_size)
+        refuse(operator, mode=mode == "reverse" and mode)
+    (value, slope), aux = run(operator, "gradient", f, args, argnum, chunk_size, parallel, has_aux, batch_dims)
+    return value, slope, aux
 
 
 def jacobian(
@@ -262,19 +564,16 @@ def jacobian(
     check: bool,
     has_aux: bool,
     batch_dims: int,
+    parallel: bool,
 ) -> Any:
-    """Value and Jacobian."""
-    if mode != "auto" or sparse is not False or check or has_aux or batch_dims:
+    """Value, Jacobian and aux."""
+    if mode != "auto":
         check_mode(operator, mode)
-        refuse(
-            operator,
-            mode=mode == "reverse" and mode,
-            sparse=sparse is not False and "...",
-            check=check,
-            has_aux=has_aux,
-            batch_dims=batch_dims,
-        )
-    return run(operator, "jacobian", f, args, argnum, chunk_size)
+        refuse(operator, mode=mode == "reverse" and mode)
+    (value, matrix), aux = run(
+        operator, "jacobian", f, args, argnum, chunk_size, parallel, has_aux, batch_dims, sparse, check
+    )
+    return value, matrix, aux
 
 
 def hessian(
@@ -288,29 +587,32 @@ def hessian(
     check: bool,
     has_aux: bool,
     batch_dims: int,
+    parallel: bool,
 ) -> Any:
-    """Value, gradient and Hessian."""
-    check_mode(operator, mode)
-    refuse(
-        operator,
-        mode=mode == "reverse" and mode,
-        sparse=sparse is not False and "...",
-        check=check,
-        has_aux=has_aux,
-        batch_dims=batch_dims,
-    )
+    """Value and aux, gradient, Hessian."""
+    if mode != "auto" or sparse is not False or check or batch_dims:
+        check_mode(operator, mode)
+        refuse(
+            operator,
+            mode=mode == "reverse" and mode,
+            sparse=sparse is not False and "...",
+            check=check,
+            batch_dims=batch_dims,
+        )
     check_chunk_size(operator, chunk_size)
-    return run(operator, "hessian", f, args, argnum)
+    (value, slope, matrix), aux = run(operator, "hessian", f, args, argnum, None, parallel, has_aux)
+    return (value, aux), slope, matrix
 
 
 def jvp(f: Any, args: tuple[Any, ...], argnum: int, has_aux: bool) -> Any:
-    """Value and derivative along a direction."""
-    refuse("jvp", has_aux=has_aux)
-    return run("jvp", "jvp", f, args, argnum)
+    """Value and derivative along a direction (and aux)."""
+    found, aux = run("jvp", "jvp", f, args, argnum, None, False, has_aux)
+    return (*found, aux) if has_aux else found
 
 
 def hvp(f: Any, args: tuple[Any, ...], argnum: int, chunk_size: int | None, mode: str, has_aux: bool) -> Any:
-    """Derivative along a direction, and Hessian times it."""
+    """The Hessian times a direction (and aux)."""
     check_mode("hvp", mode)
-    refuse("hvp", mode=mode == "reverse" and mode, has_aux=has_aux)
-    return run("hvp", "hvp", f, args, argnum, chunk_size)
+    refuse("hvp", mode=mode == "reverse" and mode)
+    (_, product), aux = run("hvp", "hvp", f, args, argnum, chunk_size, False, has_aux)
+    return (product, aux) if has_aux else product

@@ -163,12 +163,15 @@ def is_nan(typingctx: Any, y: Any) -> Any:
 
 
 def any_nan(y: Any) -> Any:
-    """Whether there is a NaN in a number or an array (in compiled code alone)."""
+    """Whether there is a NaN in a number, an array or a tuple of them (in compiled code alone)."""
     raise NotImplementedError
 
 
 @overload(any_nan, strict=False)
 def _any_nan(y: Any) -> Any:
+    if isinstance(y, types.BaseTuple):
+        items = " or ".join(f"any_nan(y[{i}])" for i in range(len(y)))
+        return eval(f"lambda y: {items or False}", {"any_nan": any_nan})
     if not isinstance(y, types.Array):
         return lambda y: is_nan(y)
 

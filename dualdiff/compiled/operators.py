@@ -21,8 +21,12 @@ from dualdiff.drivers.hessian import hessian, value_gradient_and_hessian
 from dualdiff.drivers.jacobian import jacobian, value_and_jacobian
 from dualdiff.drivers.products import hvp, jvp
 
-#: Partials in one pass: two of the processor's vectors of float64.
-WIDTH = 16 if llvm.get_host_cpu_features().get("avx512f") else 8
+#: Partials in one pass: as many as four of the processor's vectors hold, or two long ones.  More spill registers;
+#: fewer compute values more often.
+WIDTH = 16 if llvm.get_host_cpu_features().get("avx") else 8
+
+#: Columns of a Hessian in one pass.
+HESSIAN_WIDTH = 8
 
 
 def outermost(*kinds: Any) -> Any:
@@ -55,23 +59,58 @@ def element_for(x: Any, args: Any) -> Any:
 
 
 # -- the operators, masked or not --------------------------------------------------------------------------------------
+# Those over arrays run along the directions from start to stop.  The direction of the j-th number of x is j, or stands
+# in places, if those are not None.
+@register_jitable  # type: ignore[untyped-decorator]
+def seed(duals, x, places, start, kind):  # type: ignore[no-untyped-def]
+    """Fill an array with the duals of x for one pass."""
+    flat_duals, flat = duals.ravel(), x.ravel()
+    for j in range(flat.size):
+        flat_duals[j] = seeded(flat[j], direction(places, j) - start, kind)
+
+
+def direction(places: Any, j: Any) -> Any:
+    """The direction of a number of x."""
+    raise NotImplementedError
+
+
+@overload(direction, strict=False)
+def _direction(places: Any, j: Any) -> Any:
+    return (lambda places, j: places[j]) if isinstance(places, types.Array) else (lambda places, j: j)
+
+
 def derivative_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     """Value and derivative of f at a number, or at each number of an array."""
     raise NotImplementedError
 
 
-def gradient_core(f: Any, x: Any, args: Any, width: Any, masked: Any) -> Any:
-    """Value and gradient of f at an array."""
+def points_core(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: Any) -> Any:
+    """Values (unless they are None) and derivatives of f at a row of numbers, into arrays."""
     raise NotImplementedError
 
 
-def jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any) -> Any:
-    """Value and Jacobian of f at an array."""
+def gradient_core(f: Any, x: Any, args: Any, width: Any, masked: Any, start: Any, stop: Any) -> Any:
+    """Value and gradient of f at an array, flat."""
     raise NotImplementedError
 
 
-def hessian_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
-    """Value, gradient and Hessian of f at an array."""
+def jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, start: Any, stop: Any) -> Any:
+    """Value of f at an array, and its derivatives along the directions, which are the last axis."""
+    raise NotImplementedError
+
+
+def entries_core(
+    f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, stop: Any, size: Any, rows: Any, columns: Any
+) -> Any:
+    """Value of f at an array, and of its derivatives the entries in these rows, along these directions.
+
+    They are left zero if f returns another number of results than is expected.
+    """
+    raise NotImplementedError
+
+
+def hessian_core(f: Any, x: Any, args: Any, masked: Any, start: Any, stop: Any) -> Any:
+    """Value, gradient and Hessian of f at an array, flat; of the Hessian these columns, from the diagonal down."""
     raise NotImplementedError
 
 
@@ -85,10 +124,25 @@ def hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any:
     raise NotImplementedError
 
 
-@overload(derivative_core, prefer_literal=True, strict=False)
+def _core(core: Any) -> Any:
+    """Register what makes an implementation of a core, once it is told literally whether to mask."""
+
+    def register(make: Any) -> Any:
+        place = make.__code__.co_varnames.index("masked")
+        names = ", ".join(make.__code__.co_varnames[: make.__code__.co_argcount])
+
+        def choose(*kinds: Any) -> Any:
+            return make(*kinds) if isinstance(kinds[place], types.Literal) else None
+
+        # Numba reads the names of the arguments.
+        overload(core, prefer_literal=True, strict=False)(eval(f"lambda {names}: choose({names})", {"choose": choose}))
+        return make
+
+    return register
+
+
+@_core(derivative_core)
 def _derivative_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
-    if not isinstance(masked, types.Literal):
-        return None
     t = DualType(element_for(x, args), 1, masked.literal_value)
     if not isinstance(x, types.Array):
 
@@ -97,76 +151,104 @@ def _derivative_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
             return values_in(y, t), tangents_in(y, t)
 
         return at_number
-    element = t.element
+    element, is_masked = t.element, t.masked
 
     def at_points(f: Any, x: Any, args: Any, masked: Any) -> Any:
         values, slopes = np.empty(x.shape, element), np.empty(x.shape, element)
-        flat_values, flat_slopes = values.ravel(), slopes.ravel()
-        for i, number in enumerate(x.flat):
-            y = f(seeded(number, 0, t), *args)
-            flat_values[i] = value_in(y, t)
-            flat_slopes[i] = partial_in(y, 0, t)
+        points_core(f, x.ravel(), args, values.ravel(), slopes.ravel(), is_masked)
         return values, slopes
 
     return at_points
 
 
-@overload(gradient_core, prefer_literal=True, strict=False)
-def _gradient_core(f: Any, x: Any, args: Any, width: Any, masked: Any) -> Any:
-    if not isinstance(masked, types.Literal):
-        return None
+@_core(points_core)
+def _points_core(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: Any) -> Any:
+    t = DualType(element_for(x, args), 1, masked.literal_value)
+    is_wanted = isinstance(values, types.Array)
+
+    def at_points(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: Any) -> Any:
+        for i in range(x.size):
+            y = f(seeded(x[i], 0, t), *args)
+            if is_wanted:
+                values[i] = value_in(y, t)
+            slopes[i] = partial_in(y, 0, t)
+        return values, slopes
+
+    return at_points
+
+
+@_core(gradient_core)
+def _gradient_core(f: Any, x: Any, args: Any, width: Any, masked: Any, start: Any, stop: Any) -> Any:
     count = width.literal_value
     t = DualType(element_for(x, args), count, masked.literal_value)
     element = t.element
 
-    def of_array(f: Any, x: Any, args: Any, width: Any, masked: Any) -> Any:
-        n = x.size
-        flat = x.ravel()
+    def of_array(f: Any, x: Any, args: Any, width: Any, masked: Any, start: Any, stop: Any) -> Any:
         duals = np.empty(x.shape, t)
-        slope = np.empty(x.shape, element)
-        flat_duals, flat_slope = duals.ravel(), slope.ravel()
-        for start in range(0, max(n, 1), count):
-            for j in range(n):
-                flat_duals[j] = seeded(flat[j], j - start, t)
+        slope = np.empty(stop - start, element)
+        for first in range(start, max(stop, start + 1), count):
+            seed(duals, x, None, first, t)
             y = one_number(f(duals, *args))
-            for i in range(min(count, n - start)):
-                flat_slope[start + i] = partial_in(y, i, t)
+            for i in range(min(count, stop - first)):
+                slope[first - start + i] = partial_in(y, i, t)
         return value_in(y, t), slope
 
     return of_array
 
 
-@overload(jacobian_core, prefer_literal=True, strict=False)
-def _jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any) -> Any:
-    if not isinstance(masked, types.Literal):
-        return None
+@_core(jacobian_core)
+def _jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, start: Any, stop: Any) -> Any:
     count = width.literal_value
     t = DualType(element_for(x, args), count, masked.literal_value)
     element = t.element
 
-    def of_array(f: Any, x: Any, args: Any, width: Any, masked: Any) -> Any:
-        n = x.size
-        flat = x.ravel()
+    def of_array(f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, start: Any, stop: Any) -> Any:
         duals = np.empty(x.shape, t)
-        flat_duals = duals.ravel()
-        for start in range(0, max(n, 1), count):
-            for j in range(n):
-                flat_duals[j] = seeded(flat[j], j - start, t)
+        for first in range(start, max(stop, start + 1), count):
+            seed(duals, x, places, first, t)
             y = f(duals, *args)
             rows = as_array(y)
-            if start == 0:
-                matrix = np.empty((rows.size, n), element)
+            if first == start:
+                matrix = np.empty((rows.size, stop - start), element)
                 value = values_in(y, t)
-            columns_into(rows, matrix, start, t)
-        return value, matrix.reshape(shape_of(y) + x.shape)
+            for row, number in enumerate(rows.flat):
+                for i in range(min(count, stop - first)):
+                    matrix[row, first - start + i] = partial_in(number, i, t)
+        return value, matrix.reshape(shape_of(y, rows) + (stop - start,))  # noqa: RUF005  (for Numba)
 
     return of_array
 
 
-@overload(jvp_core, prefer_literal=True, strict=False)
+@_core(entries_core)
+def _entries_core(
+    f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, stop: Any, size: Any, rows: Any, columns: Any
+) -> Any:
+    count = width.literal_value
+    t = DualType(element_for(x, args), count, masked.literal_value)
+    element = t.element
+
+    def of_array(
+        f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, stop: Any, size: Any, rows: Any, columns: Any
+    ) -> Any:
+        duals = np.empty(x.shape, t)
+        entries = np.zeros(rows.size, element)
+        for first in range(0, max(stop, 1), count):
+            seed(duals, x, places, first, t)
+            y = f(duals, *args)
+            results = as_array(y).ravel()
+            if first == 0:
+                value = values_in(y, t)
+            if results.size == size:
+                for k in range(rows.size):
+                    if 0 <= columns[k] - first < count:
+                        entries[k] = partial_in(results[rows[k]], columns[k] - first, t)
+        return value, entries
+
+    return of_array
+
+
+@_core(jvp_core)
 def _jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
-    if not isinstance(masked, types.Literal):
-        return None
     t = DualType(element_for(x, types.Tuple((v, args))), 1, masked.literal_value)
     if not isinstance(x, types.Array):
 
@@ -187,26 +269,22 @@ def _jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
     return at_array
 
 
-@overload(hessian_core, prefer_literal=True, strict=False)
-def _hessian_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
-    if not isinstance(masked, types.Literal):
-        return None
+@_core(hessian_core)
+def _hessian_core(f: Any, x: Any, args: Any, masked: Any, start: Any, stop: Any) -> Any:
     # One vector of the processor's along the first axis, four of them along the second: more spill registers.
-    rows, columns = 4, 8
+    rows, columns = 4, HESSIAN_WIDTH
     first = DualType(element_for(x, args), columns, masked.literal_value)
     second = DualType(first, rows, masked.literal_value)
     element = first.element
 
-    def of_array(f: Any, x: Any, args: Any, masked: Any) -> Any:
+    def of_array(f: Any, x: Any, args: Any, masked: Any, start: Any, stop: Any) -> Any:
         n = x.size
         flat = x.ravel()
         duals = np.empty(x.shape, second)
         flat_duals = duals.ravel()
-        slope = np.empty(x.shape, element)
-        matrix = np.empty((n, n), element)
-        flat_slope = slope.ravel()
-        for j0 in range(0, max(n, 1), columns):
-            # What lies above the diagonal is found below it.
+        slope = np.empty(n, element)
+        matrix = np.zeros((n, stop - start), element)
+        for j0 in range(start, max(stop, start + 1), columns):
             for i0 in range(j0, max(n, 1), rows):
                 for k in range(n):
                     flat_duals[k] = seeded(seeded(flat[k], k - j0, first), k - i0, second)
@@ -214,21 +292,39 @@ def _hessian_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
                 for i in range(min(rows, n - i0)):
                     row = partial_in(y, i, second)
                     if j0 == 0:
-                        flat_slope[i0 + i] = value_in(row, first)
-                    for j in range(min(columns, n - j0)):
-                        matrix[i0 + i, j0 + j] = partial_in(row, j, first)
-        for i in range(n):
-            for j in range(i + 1, n):
-                matrix[i, j] = matrix[j, i]
-        return value_in(value_in(y, second), first), slope, matrix.reshape(x.shape + x.shape)
+                        slope[i0 + i] = value_in(row, first)
+                    for j in range(min(columns, stop - j0)):
+                        matrix[i0 + i, j0 - start + j] = partial_in(row, j, first)
+        return value_in(value_in(y, second), first), slope, matrix
 
     return of_array
 
 
-@overload(hvp_core, prefer_literal=True, strict=False)
+@register_jitable  # type: ignore[untyped-decorator]
+def mirror(matrix):  # type: ignore[no-untyped-def]
+    """Fill in above the diagonal what stands below it."""
+    for i in range(len(matrix)):
+        for j in range(i + 1, len(matrix)):
+            matrix[i, j] = matrix[j, i]
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def shaped(found, x):  # type: ignore[no-untyped-def]
+    """Value and derivative with the axes of x in place of that of directions."""
+    value, derivative = found
+    return value, derivative.reshape(derivative.shape[:-1] + x.shape)
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def square(found, x):  # type: ignore[no-untyped-def]
+    """Value, gradient and the entire Hessian, with the axes of x."""
+    value, slope, matrix = found
+    mirror(matrix)
+    return value, slope.reshape(x.shape), matrix.reshape(x.shape + x.shape)
+
+
+@_core(hvp_core)
 def _hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any:
-    if not isinstance(masked, types.Literal):
-        return None
     count = width.literal_value
     first = DualType(element_for(x, types.Tuple((v, args))), count, masked.literal_value)
     second = DualType(first, 1, masked.literal_value)
@@ -266,10 +362,8 @@ def second_along_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
     raise NotImplementedError
 
 
-@overload(slope_core, prefer_literal=True, strict=False)
+@_core(slope_core)
 def _slope_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
-    if not isinstance(masked, types.Literal):
-        return None
     t = DualType(element_for(x, args), 1, masked.literal_value)
 
     def at_number(f: Any, x: Any, args: Any, masked: Any) -> Any:
@@ -279,10 +373,8 @@ def _slope_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     return at_number
 
 
-@overload(second_core, prefer_literal=True, strict=False)
+@_core(second_core)
 def _second_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
-    if not isinstance(masked, types.Literal):
-        return None
     first = DualType(element_for(x, args), 1, masked.literal_value)
     second = DualType(first, 1, masked.literal_value)
 
@@ -294,7 +386,7 @@ def _second_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     return at_number
 
 
-@overload(second_along_core, prefer_literal=True, strict=False)
+@_core(second_along_core)
 def _second_along_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
     def at_number(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
         _, slope, curvature = second_core(f, x, args, masked)
@@ -330,7 +422,7 @@ def _one_number(y: Any) -> Any:
 
 
 def as_array(y: Any) -> Any:
-    """The result as an array."""
+    """The result as an array; of tuples, the numbers of all in a row."""
     raise NotImplementedError
 
 
@@ -338,28 +430,99 @@ def as_array(y: Any) -> Any:
 def _as_array(y: Any) -> Any:
     if isinstance(y, types.Array):
         return lambda y: y
-    if isinstance(y, (types.Number, types.Boolean, DualType)):
+    leaves = _numbers_of(y)
+    t = types.float64
+    for kind in leaves:
+        if isinstance(kind, (types.Float, types.Complex, DualType)):
+            t = kind if level_of(kind) > level_of(t) or not level_of(t) else t
+
+    if not isinstance(y, types.BaseTuple):
 
         def of_number(y: Any) -> Any:
-            array = np.empty(1, constant_type)
+            array = np.empty(1, t)
             array[0] = y
             return array
 
-        constant_type = types.float64 if isinstance(y, (types.Integer, types.Boolean)) else y
         return of_number
+
+    def of_tuple(y: Any) -> Any:
+        array = np.empty(size_of(y), t)
+        put_into(array, 0, y)
+        return array
+
+    return of_tuple
+
+
+def _numbers_of(y: Any) -> list[Any]:
+    """The types of the numbers in a result."""
+    if isinstance(y, types.BaseTuple):
+        return [kind for item in y for kind in _numbers_of(item)]
+    number = y.dtype if isinstance(y, types.Array) else y
+    if isinstance(number, (types.Number, types.Boolean, DualType)):
+        return [number]
     raise errors.NumbaTypeError(
-        f"jacobian of a compiled function needs one that returns a number or an array, and f returned {y}"
+        f"a compiled function is differentiated if it returns numbers, arrays and tuples of them, and f returned {y}"
     )
 
 
-def shape_of(y: Any) -> Any:
-    """The shape of a number or an array."""
+def _of_items(function: Any, y: Any, arguments: str, combine: str = "") -> Any:
+    """The implementation of a function for tuples, which calls it for every item."""
+    calls = [f"function(y[{i}]{arguments})" for i in range(len(y))]
+    kind = getattr(y, "instance_class", None)
+    body = f" {combine} ".join(calls) if combine else f"{'kind' if kind else ''}({', '.join(calls)},)"
+    return eval(f"lambda y{arguments}: {body}", {"function": function, "kind": kind})
+
+
+def size_of(y: Any) -> Any:
+    """How many numbers a result has."""
+    raise NotImplementedError
+
+
+@overload(size_of, strict=False)
+def _size_of(y: Any) -> Any:
+    if isinstance(y, types.BaseTuple):
+        return _of_items(size_of, y, "", "+") if len(y) else lambda y: 0
+    return (lambda y: y.size) if isinstance(y, types.Array) else (lambda y: 1)
+
+
+def put_into(array: Any, place: Any, y: Any) -> Any:
+    """Write the numbers of a result into an array, from a place on; the place after them."""
+    raise NotImplementedError
+
+
+@overload(put_into, strict=False)
+def _put_into(array: Any, place: Any, y: Any) -> Any:
+    if isinstance(y, types.BaseTuple):
+        body = "place"
+        for i in range(len(y)):
+            body = f"put(array, {body}, y[{i}])"
+        return eval(f"lambda array, place, y: {body}", {"put": put_into})
+    if isinstance(y, types.Array):
+
+        def of_array(array: Any, place: Any, y: Any) -> Any:
+            for i, number in enumerate(y.flat):
+                array[place + i] = number
+            return place + y.size
+
+        return of_array
+
+    def of_number(array: Any, place: Any, y: Any) -> Any:
+        array[place] = y
+        return place + 1
+
+    return of_number
+
+
+def shape_of(y: Any, rows: Any) -> Any:
+    """The shape of a number or an array; of a tuple that of its numbers in a row."""
     raise NotImplementedError
 
 
 @overload(shape_of, strict=False)
-def _shape_of(y: Any) -> Any:
-    return (lambda y: y.shape) if isinstance(y, types.Array) else (lambda y: ())
+def _shape_of(y: Any, rows: Any) -> Any:
+    if isinstance(y, (types.Array, types.BaseTuple)):
+        return (lambda y, rows: y.shape) if isinstance(y, types.Array) else (lambda y, rows: rows.shape)
+    return lambda y, rows: ()
 
 
 def values_in(y: Any, kind: Any) -> Any:
@@ -369,6 +532,8 @@ def values_in(y: Any, kind: Any) -> Any:
 
 @overload(values_in, strict=False)
 def _values_in(y: Any, kind: Any) -> Any:
+    if isinstance(y, types.BaseTuple):
+        return _of_items(values_in, y, ", kind")
     if not isinstance(y, types.Array):
         return lambda y, kind: value_in(y, kind)
     if level_of(y.dtype) < kind.instance_type.level:
@@ -392,6 +557,8 @@ def tangents_in(y: Any, kind: Any) -> Any:
 
 @overload(tangents_in, strict=False)
 def _tangents_in(y: Any, kind: Any) -> Any:
+    if isinstance(y, types.BaseTuple):
+        return _of_items(tangents_in, y, ", kind")
     if not isinstance(y, types.Array):
         return lambda y, kind: partial_in(y, 0, kind)
     is_constant = level_of(y.dtype) < kind.instance_type.level
@@ -407,24 +574,6 @@ def _tangents_in(y: Any, kind: Any) -> Any:
     return of_array
 
 
-def columns_into(y: Any, matrix: Any, start: Any, kind: Any) -> Any:
-    """The partials of a result into the columns of a matrix that belong to this pass."""
-    raise NotImplementedError
-
-
-@overload(columns_into, strict=False)
-def _columns_into(y: Any, matrix: Any, start: Any, kind: Any) -> Any:
-    count = kind.instance_type.count
-
-    def of_array(y: Any, matrix: Any, start: Any, kind: Any) -> Any:
-        stop = min(start + count, matrix.shape[1])
-        for row, number in enumerate(y.flat):
-            for j in range(stop - start):
-                matrix[row, start + j] = partial_in(number, j, kind)
-
-    return of_array
-
-
 # -- by their public names ---------------------------------------------------------------------------------------------
 # Each runs once without masks, and once more with them if a NaN comes out.
 @register_jitable  # type: ignore[untyped-decorator]
@@ -435,20 +584,20 @@ def _derivative(f, x, args):  # type: ignore[no-untyped-def]
 
 @register_jitable  # type: ignore[untyped-decorator]
 def _gradient(f, x, args):  # type: ignore[no-untyped-def]
-    found = gradient_core(f, x, args, WIDTH, False)
-    return gradient_core(f, x, args, WIDTH, True) if any_nan(found[1]) else found
+    found = gradient_core(f, x, args, WIDTH, False, 0, x.size)
+    return shaped(gradient_core(f, x, args, WIDTH, True, 0, x.size) if any_nan(found[1]) else found, x)
 
 
 @register_jitable  # type: ignore[untyped-decorator]
 def _jacobian(f, x, args):  # type: ignore[no-untyped-def]
-    found = jacobian_core(f, x, args, WIDTH, False)
-    return jacobian_core(f, x, args, WIDTH, True) if any_nan(found[1]) else found
+    found = jacobian_core(f, x, args, WIDTH, False, None, 0, x.size)
+    return shaped(jacobian_core(f, x, args, WIDTH, True, None, 0, x.size) if any_nan(found[1]) else found, x)
 
 
 @register_jitable  # type: ignore[untyped-decorator]
 def _hessian(f, x, args):  # type: ignore[no-untyped-def]
-    found = hessian_core(f, x, args, False)
-    return hessian_core(f, x, args, True) if any_nan(found[2]) else found
+    found = hessian_core(f, x, args, False, 0, x.size)
+    return square(hessian_core(f, x, args, True, 0, x.size) if any_nan(found[2]) else found, x)
 
 
 @register_jitable  # type: ignore[untyped-decorator]

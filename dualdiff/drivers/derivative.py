@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,16 @@ from dualdiff.core import tags
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.core.errors import MixedPointsError
-from dualdiff.drivers.engines import engine_for
+from dualdiff.drivers.engines import engine_of, refuse_parallel
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.passes import Inputs, Outputs, single_pass
 from dualdiff.tangents.pointwise import Belonging, Pointwise
 from dualdiff.tangents.single import Single
 
 
-def derivative(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False) -> Any:
+def derivative(
+    f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False, parallel: bool = False
+) -> Any:
     r"""The derivative :math:`f'(x)` of a function of one number.
 
     Parameters
@@ -34,6 +35,8 @@ def derivative(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool
         Which positional argument is differentiated.
     has_aux : bool
         f returns a pair (result, aux); the derivative is returned with aux.
+    parallel : bool
+        Spread points over the cores, with the same results; for functions that ``numba.njit`` compiled.
 
     Returns
     -------
@@ -62,9 +65,9 @@ def derivative(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool
     >>> second(2.0)
     12.0
     """
-    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
-        return engine.derivative(f, args, argnum, has_aux)
-    if len(args) == 1 and type(args[0]) is float and not has_aux and argnum == 0:
+    if (engine := engine_of[type(f)]) is not None and args:
+        return engine.derivative(f, args, argnum, has_aux, parallel)
+    if len(args) == 1 and type(args[0]) is float and not has_aux and argnum == 0 and not parallel:
         # By hand what `single_pass` does for all: for a float this is a third of the whole cost.
         space = object.__new__(Single)
         space.conjugates = "allowed"
@@ -82,11 +85,14 @@ def derivative(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool
             return y.raw if kind is FloatDual else np.float64(y.raw)
         return _answer(Outputs(Inputs("derivative", f, args, 0), space, y, None), False)
     if not args:
-        return derived(derivative, f, argnum=argnum, has_aux=has_aux)
+        return derived(derivative, f, argnum=argnum, has_aux=has_aux, parallel=parallel)
+    refuse_parallel("derivative", parallel)
     return _evaluate("derivative", f, args, argnum, has_aux, False)
 
 
-def value_and_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False) -> Any:
+def value_and_derivative(
+    f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False, parallel: bool = False
+) -> Any:
     """The pair (f(x), f'(x)) from one call of f.
 
     Parameters, errors and cost as `derivative`; with ``has_aux`` the result is ((f(x), aux), f'(x)).
@@ -97,10 +103,11 @@ def value_and_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0, has
     >>> value_and_derivative(lambda x: x**3 + 2*x, 3)
     (33.0, 29.0)
     """
-    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
-        return engine.value_and_derivative(f, args, argnum, has_aux)
+    if (engine := engine_of[type(f)]) is not None and args:
+        return engine.value_and_derivative(f, args, argnum, has_aux, parallel)
     if not args:
-        return derived(value_and_derivative, f, argnum=argnum, has_aux=has_aux)
+        return derived(value_and_derivative, f, argnum=argnum, has_aux=has_aux, parallel=parallel)
+    refuse_parallel("value_and_derivative", parallel)
     return _evaluate("value_and_derivative", f, args, argnum, has_aux, True)
 
 
@@ -137,6 +144,8 @@ def nth_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
     *rest, n = args
     if isinstance(n, (bool, np.bool_)) or not isinstance(n, (int, np.integer)) or n < 0 or not rest:
         raise ValueError(f"nth_derivative(f, x, n) needs an order n of 0, 1, 2, ... as its last argument, not {n!r}")
+    if (engine := engine_of[type(f)]) is not None:
+        return engine.nth_derivative(f, tuple(rest), argnum, int(n))
     g = f
     for _ in range(int(n)):
         g = derived(derivative, g, argnum=argnum)

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 #: By the package that a function's class comes from: the module that differentiates it, loaded when one is met.
 ENGINES = {"numba": "dualdiff.compiled.engine"}
 
-#: What was found for the classes of those packages.
-_found: dict[type, Any] = {}
+
+class _Engines(dict[type, Any]):
+    """By the class of a function its engine, or None: duals go through it as through any function."""
+
+    def __missing__(self, kind: type) -> Any:
+        module = ENGINES.get(kind.__module__.partition(".")[0])
+        if module is None:
+            return None
+        engine = importlib.import_module(module)
+        self[kind] = engine if engine.takes(kind) else None
+        return self[kind]
 
 
-def engine_for(f: Callable[..., Any]) -> Any:
-    """The engine that takes this function, or None: duals go through it as through any function."""
-    kind = type(f)
-    if kind in _found:
-        return _found[kind]
-    module = ENGINES.get(kind.__module__.partition(".")[0])
-    if module is None:
-        return None
-    engine = importlib.import_module(module)
-    _found[kind] = engine if engine.takes(f) else None
-    return _found[kind]
+engine_of = _Engines({FunctionType: None})
+
+
+def refuse_parallel(operator: str, parallel: Any) -> None:
+    """Refuse to spread over cores what NumPy differentiates."""
+    if parallel:
+        raise TypeError(
+            f"{operator}: parallel={parallel!r} spreads functions that numba.njit compiled over the cores, and f is "
+            "not one; decorate f with @njit, or leave out parallel"
+        )

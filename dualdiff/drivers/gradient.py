@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from dualdiff.core.array import DualArray
-from dualdiff.drivers.engines import engine_for
+from dualdiff.drivers.engines import engine_of, refuse_parallel
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.passes import (
     Inputs,
@@ -31,6 +30,7 @@ def gradient(
     mode: str = "auto",
     has_aux: bool = False,
     batch_dims: int = 0,
+    parallel: bool = False,
 ) -> Any:
     r"""The gradient :math:`\partial f / \partial x_i` of a function with one number as its result.
 
@@ -52,6 +52,8 @@ def gradient(
         f returns a pair (result, aux); the gradient is returned with aux.
     batch_dims : int
         So many leading axes of x are points that f treats on their own; f returns one number for each.
+    parallel : bool
+        Spread the chunks over the cores, with the same results; for functions that ``numba.njit`` compiled.
 
     Returns
     -------
@@ -78,8 +80,9 @@ def gradient(
     >>> gradient(lambda p: p["a"] * p["b"], {"a": 2.0, "b": 5.0})
     {'a': np.float64(5.0), 'b': np.float64(2.0)}
     """
-    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
-        return engine.gradient("gradient", f, args, argnum, chunk_size, mode, has_aux, batch_dims)[1]
+    if (engine := engine_of[type(f)]) is not None and args:
+        _, result, aux = engine.gradient("gradient", f, args, argnum, chunk_size, mode, has_aux, batch_dims, parallel)
+        return (result, aux) if has_aux else result
     options: dict[str, Any] = {
         "argnum": argnum,
         "chunk_size": chunk_size,
@@ -88,7 +91,8 @@ def gradient(
         "batch_dims": batch_dims,
     }
     if not args:
-        return derived(gradient, f, **options)
+        return derived(gradient, f, **options, parallel=parallel)
+    refuse_parallel("gradient", parallel)
     _, result, aux = evaluate("gradient", f, args, **options)
     return (result, aux) if has_aux else result
 
@@ -101,6 +105,7 @@ def value_and_gradient(
     mode: str = "auto",
     has_aux: bool = False,
     batch_dims: int = 0,
+    parallel: bool = False,
 ) -> Any:
     """The pair (f(x), gradient) from the calls of f that the gradient costs.
 
@@ -112,8 +117,11 @@ def value_and_gradient(
     >>> value_and_gradient(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
     """
-    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
-        return engine.gradient("value_and_gradient", f, args, argnum, chunk_size, mode, has_aux, batch_dims)
+    if (engine := engine_of[type(f)]) is not None and args:
+        value, result, aux = engine.gradient(
+            "value_and_gradient", f, args, argnum, chunk_size, mode, has_aux, batch_dims, parallel
+        )
+        return ((value, aux) if has_aux else value), result
     options: dict[str, Any] = {
         "argnum": argnum,
         "chunk_size": chunk_size,
@@ -122,7 +130,8 @@ def value_and_gradient(
         "batch_dims": batch_dims,
     }
     if not args:
-        return derived(value_and_gradient, f, **options)
+        return derived(value_and_gradient, f, **options, parallel=parallel)
+    refuse_parallel("value_and_gradient", parallel)
     value, result, aux = evaluate("value_and_gradient", f, args, **options)
     return ((value, aux) if has_aux else value), result
 

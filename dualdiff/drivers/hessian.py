@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 from dualdiff.drivers import gradient, jacobian
-from dualdiff.drivers.engines import engine_for
+from dualdiff.drivers.engines import engine_of, refuse_parallel
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.sparse import prepared, reverse_alone
 
@@ -22,6 +21,7 @@ def hessian(
     check: bool = False,
     has_aux: bool = False,
     batch_dims: int = 0,
+    parallel: bool = False,
 ) -> Any:
     r"""The Hessian :math:`H_{ij} = \partial^2 f / \partial x_i \partial x_j` of a function to numbers.
 
@@ -49,6 +49,8 @@ def hessian(
         f returns a pair (result, aux); the Hessian is returned with aux.
     batch_dims : int
         So many leading axes of x are points that f treats on their own; f returns one number for each.
+    parallel : bool
+        Spread the chunks over the cores, with the same results; for functions that ``numba.njit`` compiled.
 
     Returns
     -------
@@ -76,8 +78,11 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
-    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
-        return engine.hessian("hessian", f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims)[2]
+    if (engine := engine_of[type(f)]) is not None and args:
+        (_, aux), _, result = engine.hessian(
+            "hessian", f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims, parallel
+        )
+        return (result, aux) if has_aux else result
     options: dict[str, Any] = {
         "argnum": argnum,
         "chunk_size": chunk_size,
@@ -88,7 +93,8 @@ def hessian(
         "batch_dims": batch_dims,
     }
     if not args:
-        return derived(hessian, f, **options)
+        return derived(hessian, f, **options, parallel=parallel)
+    refuse_parallel("hessian", parallel)
     (_, aux), _, result = evaluate(f, args, **options)
     return (result, aux) if has_aux else result
 
@@ -103,6 +109,7 @@ def value_gradient_and_hessian(
     check: bool = False,
     has_aux: bool = False,
     batch_dims: int = 0,
+    parallel: bool = False,
 ) -> Any:
     """The triple (f(x), gradient, Hessian) from the calls of f that the Hessian costs.
 
@@ -115,9 +122,12 @@ def value_gradient_and_hessian(
     (np.float64(6.0), array([2., 3.]), array([[0., 1.],
            [1., 0.]]))
     """
-    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
+    if (engine := engine_of[type(f)]) is not None and args:
         name = "value_gradient_and_hessian"
-        return engine.hessian(name, f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims)
+        (value, aux), slope, result = engine.hessian(
+            name, f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims, parallel
+        )
+        return ((value, aux) if has_aux else value), slope, result
     options: dict[str, Any] = {
         "argnum": argnum,
         "chunk_size": chunk_size,
@@ -128,7 +138,8 @@ def value_gradient_and_hessian(
         "batch_dims": batch_dims,
     }
     if not args:
-        return derived(value_gradient_and_hessian, f, **options)
+        return derived(value_gradient_and_hessian, f, **options, parallel=parallel)
+    refuse_parallel("value_gradient_and_hessian", parallel)
     (value, aux), slope, result = evaluate(f, args, **options)
     return ((value, aux) if has_aux else value), slope, result
 

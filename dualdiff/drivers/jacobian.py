@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from dualdiff.drivers.engines import engine_for
+from dualdiff.drivers.engines import engine_of, refuse_parallel
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.gradient import split
 from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, directions_last, recorded_pass
@@ -27,6 +26,7 @@ def jacobian(
     check: bool = False,
     has_aux: bool = False,
     batch_dims: int = 0,
+    parallel: bool = False,
 ) -> Any:
     r"""The Jacobian :math:`J_{ij} = \partial f_i / \partial x_j`.
 
@@ -55,6 +55,8 @@ def jacobian(
         f returns a pair (result, aux); the Jacobian is returned with aux.
     batch_dims : int
         So many leading axes of x, and of f(x), are points that f treats on their own.
+    parallel : bool
+        Spread the chunks over the cores, with the same results; for functions that ``numba.njit`` compiled.
 
     Returns
     -------
@@ -92,8 +94,11 @@ def jacobian(
     array([[3., 2.],
            [4., 0.]])
     """
-    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
-        return engine.jacobian("jacobian", f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims)[1]
+    if (engine := engine_of[type(f)]) is not None and args:
+        _, result, aux = engine.jacobian(
+            "jacobian", f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims, parallel
+        )
+        return (result, aux) if has_aux else result
     options: dict[str, Any] = {
         "argnum": argnum,
         "chunk_size": chunk_size,
@@ -104,7 +109,8 @@ def jacobian(
         "batch_dims": batch_dims,
     }
     if not args:
-        return derived(jacobian, f, **options)
+        return derived(jacobian, f, **options, parallel=parallel)
+    refuse_parallel("jacobian", parallel)
     _, result, aux = evaluate("jacobian", f, args, **options)
     return (result, aux) if has_aux else result
 
@@ -119,6 +125,7 @@ def value_and_jacobian(
     check: bool = False,
     has_aux: bool = False,
     batch_dims: int = 0,
+    parallel: bool = False,
 ) -> Any:
     """The pair (f(x), Jacobian) from the calls of f that the Jacobian costs.
 
@@ -131,9 +138,11 @@ def value_and_jacobian(
     (array([3., 6.]), array([[3., 0.],
            [0., 3.]]))
     """
-    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
-        name = "value_and_jacobian"
-        return engine.jacobian(name, f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims)
+    if (engine := engine_of[type(f)]) is not None and args:
+        value, result, aux = engine.jacobian(
+            "value_and_jacobian", f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims, parallel
+        )
+        return ((value, aux) if has_aux else value), result
     options: dict[str, Any] = {
         "argnum": argnum,
         "chunk_size": chunk_size,
@@ -144,7 +153,8 @@ def value_and_jacobian(
         "batch_dims": batch_dims,
     }
     if not args:
-        return derived(value_and_jacobian, f, **options)
+        return derived(value_and_jacobian, f, **options, parallel=parallel)
+    refuse_parallel("value_and_jacobian", parallel)
     value, result, aux = evaluate("value_and_jacobian", f, args, **options)
     return ((value, aux) if has_aux else value), result
 
@@ -174,7 +184,7 @@ def evaluate(
     for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates):
         if first is None:
             first = outputs
-            _check_batch(inputs, first.values)
+            check_batch(inputs, first.values)
             if mode == "auto" and stop < inputs.size and _results(inputs, first) < inputs.size:
                 return _reverse(inputs, chunk_size, conjugates)
         reads = outputs.reads()
@@ -201,7 +211,7 @@ def evaluate(
 def _reverse(inputs: Inputs, chunk_size: int | None, conjugates: str) -> tuple[Any, Any, Any]:
     """Value, Jacobian and aux, row by row."""
     outputs, program = recorded_pass(inputs, conjugates)
-    _check_batch(inputs, outputs.values)
+    check_batch(inputs, outputs.values)
     rows = pulled_rows(inputs, outputs, program, chunk_size)
     return outputs.value, outputs.rebuild([inputs.rebuild(row) for row in rows]), outputs.aux
 
@@ -211,7 +221,8 @@ def _results(inputs: Inputs, outputs: Outputs) -> int:
     return sum(math.prod(outputs.shape(i)[inputs.batch_dims :]) for i in range(len(outputs.values)))
 
 
-def _check_batch(inputs: Inputs, values: list[Any]) -> None:
+def check_batch(inputs: Inputs, values: list[Any]) -> None:
+    """Refuse results that do not start with the axes of the batch."""
     for value in values:
         shape = getattr(value, "shape", ())
         if shape[: inputs.batch_dims] != inputs.batch_shape:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers import gradient
 from dualdiff.drivers.containers import aligned, check_running
-from dualdiff.drivers.engines import engine_for
+from dualdiff.drivers.engines import engine_of
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.passes import Inputs, single_pass
 
@@ -51,7 +50,7 @@ def jvp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = Fals
     >>> jvp(np.sin, np.array([0.0, 0.0]), np.array([1.0, 2.0]))
     (array([0., 0.]), array([1., 2.]))
     """
-    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
+    if (engine := engine_of[type(f)]) is not None and args:
         return engine.jvp(f, args, argnum, has_aux)
     if not args:
         return derived(jvp, f, argnum=argnum, has_aux=has_aux)
@@ -107,8 +106,8 @@ def hvp(
     >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([1.0, 2.0]), np.array([1.0, 0.0]))
     array([4., 2.])
     """
-    if type(f) is not FunctionType and args and (engine := engine_for(f)) is not None:
-        return engine.hvp(f, args, argnum, chunk_size, mode, has_aux)[1]
+    if (engine := engine_of[type(f)]) is not None and args:
+        return engine.hvp(f, args, argnum, chunk_size, mode, has_aux)
     options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "mode": mode, "has_aux": has_aux}
     if not args:
         return derived(hvp, f, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,12 @@ class Compression:
             return seeds
 
         return Directions(self.count, rows)
+
+    @cached_property
+    def entries(self) -> tuple[Any, Any]:
+        """For each entry its row in the compressed derivative, and its colour."""
+        colours, rows = np.divmod(self.places, max(self.pattern.rows, 1))
+        return rows.astype(np.intp), colours.astype(np.intp)
 
     def decompressed(self, compressed: Any) -> Any:
         """The derivative as a ``csr_array``, with indices of its own."""
@@ -144,14 +151,14 @@ def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, m
         outputs, rows = _in_one_pass(inputs, conjugates, sparse)
         return outputs.value, rows.pattern.copy().as_array(rows.data), outputs.aux
     if sparse.shape[1] != inputs.size:
-        raise _wrong_shape(inputs, sparse, f"x has {inputs.size} numbers")
+        raise wrong_shape(operator, sparse, f"x has {inputs.size} numbers")
     if chunk_size is None and sum(1 for _ in inputs.chunks(None, sparse.count)) > PASSES:
         outputs, rows = _in_one_pass(inputs, conjugates, sparse.repeated)
-        data = _checked(inputs, sparse, rows)
+        data = check_pattern(operator, sparse, rows)
         return outputs.value, sparse.pattern.copy().as_array(data), outputs.aux
     outputs, compressed = _compressed(inputs, sparse, chunk_size, conjugates)
     if check:
-        _checked(inputs, sparse, _in_one_pass(inputs, conjugates, sparse.repeated)[1])
+        check_pattern(operator, sparse, _in_one_pass(inputs, conjugates, sparse.repeated)[1])
     return outputs.value, sparse.decompressed(compressed), outputs.aux
 
 
@@ -195,7 +202,7 @@ def _compressed(
         if first is None:
             first = outputs
             if sum(sizes) != rows:
-                raise _wrong_shape(inputs, compression, f"f returned {sum(sizes)} numbers")
+                raise wrong_shape(inputs.operator, compression, f"f returned {sum(sizes)} numbers")
             compressed = np.empty((compression.count, rows), dtype)
         place = 0
         for t, size in zip(outputs.tangents, sizes, strict=True):
@@ -204,26 +211,26 @@ def _compressed(
     return first, compressed
 
 
-def _checked(inputs: Inputs, compression: Compression, rows: Rows) -> Any:
+def check_pattern(operator: str, compression: Compression, rows: Rows) -> Any:
     """The numbers of the entries that the pattern has; refuse one that lacks an entry which the derivative has."""
     found = rows.pattern
     if found.rows != compression.shape[0]:
-        raise _wrong_shape(inputs, compression, f"f returned {found.rows} numbers")
+        raise wrong_shape(operator, compression, f"f returned {found.rows} numbers")
     data, missing = rows.within(compression.pattern)
     if missing is not None and (missing := missing & (rows.data != 0)).any():
         place = int(np.argmax(missing))
         row, column = int(found.row_of_entries()[place]), int(found.indices[place])
         raise ValueError(
-            f"{inputs.operator}: the pattern given as sparse lacks {np.count_nonzero(missing)} entries that f has; the "
+            f"{operator}: the pattern given as sparse lacks {np.count_nonzero(missing)} entries that f has; the "
             f"first is in row {row}, column {column}, where the derivative is {rows.data[place]}. "
             f"dualdiff.{'hessian' if compression.symmetric else 'jacobian'}_sparsity(f, x) finds the pattern"
         )
     return data
 
 
-def _wrong_shape(inputs: Inputs, compression: Compression, found: str) -> ValueError:
+def wrong_shape(operator: str, compression: Compression, found: str) -> ValueError:
     return ValueError(
-        f"{inputs.operator}: the pattern given as sparse has the shape {compression.shape}, but {found}; it needs a "
+        f"{operator}: the pattern given as sparse has the shape {compression.shape}, but {found}; it needs a "
         "row for each result of f and a column for each number of x"
     )
 
