@@ -79,6 +79,11 @@ def takes(kind: type) -> bool:
     return issubclass(kind, Dispatcher)
 
 
+def uncompiled(f: Any) -> Any:
+    """The function as it was written, for NumPy's engine."""
+    return f.py_func
+
+
 # -- drivers -----------------------------------------------------------------------------------------------------------
 def kept(make: Callable[..., Any]) -> Callable[..., Any]:
     """What is compiled for a function and these other arguments, kept with the function."""
@@ -160,9 +165,9 @@ def derivative_as_function(f: Any, argnum: int) -> Any:
         _written(
             "slope",
             "x, *args",
-            "return derivative(f, x, *args)",
+            "return derivative(f, x, args)[1]",
             f=with_first(f, argnum),
-            derivative=operators.derivative,
+            derivative=operators._derivative,
         )
     )
 
@@ -311,19 +316,21 @@ class Call:
             return self._at_points(name == "derivative", parallel)
         width = 0 if name in ("hessian", "jvp") else width
         found = self._in_parts(name, width) if parallel else None
-        value, *found = found or evaluated(self.f, name, self.argnum, width, self.args)
-        match name:
-            case "gradient" | "hvp":
-                return value, self.divided(found[0])
-            case "hessian" if self.in_container:
-                return value, self.divided(found[0]), self.divided_rows(found[1], self.shapes, self.rebuild)
-            case "jacobian" if isinstance(value, tuple):
-                values, rebuild = flatten(value)
-                matrix = found[0].reshape(len(found[0]), -1) if not self.in_container else found[0]
-                return value, self.divided_rows(matrix, list(map(np.shape, values)), rebuild)
-            case "jacobian":
-                return value, self.divided(found[0])
-        return value, *found
+        return self.nested(name, found or evaluated(self.f, name, self.argnum, width, self.args))
+
+    def nested(self, name: str, found: Any) -> Any:
+        """What a driver found, the derivatives in the nesting of f(x) and of x."""
+        value, *derivatives = found
+        if name == "jacobian" and isinstance(value, tuple):
+            values, rebuild = flatten(value)
+            matrix = derivatives[0].reshape(len(derivatives[0]), -1)
+            return value, self.divided_rows(matrix, list(map(np.shape, values)), rebuild)
+        if not self.in_container or name == "jvp":
+            return found
+        if name == "hessian":
+            slope, matrix = derivatives
+            return value, self.divided(slope), self.divided_rows(matrix, self.shapes, self.rebuild)
+        return value, self.divided(derivatives[0])
 
     def _at_points(self, with_values: bool, parallel: bool) -> tuple[Any, Any]:
         x, others = self.x, self.args[1:]
@@ -447,7 +454,8 @@ def run(
         if is_plain and kind is np.ndarray and x.dtype is FLOAT64 and x.flags.c_contiguous and name in PLAIN:
             check_chunk_size(operator, chunk_size)
             width = 0 if name == "hessian" else chunk_size or (NARROW if x.size <= NARROW else WIDTH)
-            return evaluated(f, name, 0, width, args), None
+            found = evaluated(f, name, 0, width, args)
+            return found if type(found[0]) is not tuple else Call(operator, f, args, 0).nested(name, found), None
         call = Call(operator, f, args, argnum, name in ALONG)
         aux = call.take_aux() if has_aux else None
         if sparse is not False or check:

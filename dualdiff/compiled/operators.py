@@ -468,9 +468,9 @@ def _numbers_of(y: Any) -> list[Any]:
 def _of_items(function: Any, y: Any, arguments: str, combine: str = "") -> Any:
     """The implementation of a function for tuples, which calls it for every item."""
     calls = [f"function(y[{i}]{arguments})" for i in range(len(y))]
-    kind = getattr(y, "instance_class", None)
-    body = f" {combine} ".join(calls) if combine else f"{'kind' if kind else ''}({', '.join(calls)},)"
-    return eval(f"lambda y{arguments}: {body}", {"function": function, "kind": kind})
+    made = getattr(y, "instance_class", None)
+    body = f" {combine} ".join(calls) if combine else f"{'made' if made else ''}({', '.join(calls)},)"
+    return eval(f"lambda y{arguments}: {body}", {"function": function, "made": made})
 
 
 def size_of(y: Any) -> Any:

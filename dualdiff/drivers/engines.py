@@ -32,3 +32,9 @@ def refuse_parallel(operator: str, parallel: Any) -> None:
             f"{operator}: parallel={parallel!r} spreads functions that numba.njit compiled over the cores, and f is "
             "not one; decorate f with @njit, or leave out parallel"
         )
+
+
+def uncompiled(f: Any) -> Any:
+    """The function that NumPy's engine can follow, of one that is compiled."""
+    engine = engine_of[type(f)]
+    return f if engine is None else engine.uncompiled(f)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dualdiff.drivers import gradient, sparse
+from dualdiff.drivers.engines import uncompiled
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.passes import Inputs, sparse_pass
 from dualdiff.tangents.sparse import Rows
@@ -52,7 +53,7 @@ def jacobian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any
     """
     if not args:
         return derived(jacobian_sparsity, f, argnum=argnum)
-    return _pattern(Inputs("jacobian_sparsity", f, args, argnum)).as_array()
+    return _pattern(Inputs("jacobian_sparsity", uncompiled(f), args, argnum)).as_array()
 
 
 def hessian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
@@ -98,7 +99,7 @@ def hessian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
         return derived(hessian_sparsity, f, argnum=argnum)
 
     def slope(*args: Any) -> Any:
-        return gradient.evaluate("hessian_sparsity", f, args, argnum, None, "reverse", False, 0)[1]
+        return gradient.evaluate("hessian_sparsity", uncompiled(f), args, argnum, None, "reverse", False, 0)[1]
 
     pattern = sparse.symmetrised(_pattern(Inputs("hessian_sparsity", slope, args, argnum)).pattern)
     return Rows(pattern, None).as_array()
