@@ -131,11 +131,11 @@ class TestFiles:
         assert not document["metadata"].get("execution")
 
     def test_checkers_are_folded_and_answers_alone(self, path):
-        """Who looks at the place for an answer does not see the answer."""
+        """Who looks at the place for an answer does not see the answer, nor pages of data."""
         for cell in cells(path, "code"):
             text = "".join(cell["source"])
-            is_checker = "Exercise(" in text
-            assert cell["metadata"] == ({"jupyter": {"source_hidden": True}} if is_checker else {})
+            is_folded = "Exercise(" in text or text.startswith("# Data: ")
+            assert cell["metadata"] == ({"jupyter": {"source_hidden": True}} if is_folded else {})
             if "answer_" in text:
                 assert re.fullmatch(r"answer_(\d) = \.\.\.\nexercise_\1\.check\(answer_\1\)", text)
         assert f"(solutions/{path.stem}.py)" in "".join(sources(path, "markdown"))

@@ -14,12 +14,19 @@ from dualdiff import jacobian_sparsity
 from dualdiff.teaching import plot_sparsity, plot_step_size, trace
 
 #: Words stay words, and nothing depends on the day or on chance.
-STYLE = {"svg.fonttype": "none", "svg.hashsalt": "dualdiff", "font.family": "sans-serif", "font.size": 11}
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "dualdiff",
+    "font.family": "sans-serif",
+    "font.size": 11,
+}
 
 
 def graph(folder):
     """The example of the survey of Baydin and others, with its tangents and adjoints, for both themes."""
-    picture = trace(lambda x, y: np.log(x) + x * y - np.sin(y), 2.0, 5.0).graph(tangents=True, adjoints=True)
+    picture = trace(lambda x, y: np.log(x) + x * y - np.sin(y), 2.0, 5.0).graph(
+        tangents=True, adjoints=True
+    )
     for theme in "light", "dark":
         picture.save(folder / f"graph-{theme}.svg", theme)
 
@@ -36,7 +43,9 @@ def colours(folder):
 
     def diffusion(u):
         u = u.reshape(5, 5)
-        return np.ravel(sum(np.roll(u, shift, axis) for shift in (1, -1) for axis in (0, 1)) - 4 * u)
+        return np.ravel(
+            sum(np.roll(u, shift, axis) for shift in (1, -1) for axis in (0, 1)) - 4 * u
+        )
 
     figure = Figure(figsize=(4.6, 4.8), layout="constrained")
     plot_sparsity(jacobian_sparsity(diffusion, np.ones(25)), True, figure.subplots())

@@ -8,7 +8,9 @@ from dualdiff import jacobian
 def f(x):
     u, v = x
     angle = 0.6 * (u**2 + v**2)
-    return np.stack([u * np.cos(angle) - v * np.sin(angle), u * np.sin(angle) + 0.5 * v * np.cos(angle)])
+    return np.stack(
+        [u * np.cos(angle) - v * np.sin(angle), u * np.sin(angle) + 0.5 * v * np.cos(angle)]
+    )
 
 
 # 1. The first right singular vector.
