@@ -179,6 +179,8 @@ def _gradient(program: Program, point: dict[str, float], value: float, order: in
 
 def _trace(program: Program, point: dict[str, float]) -> list[str]:
     """The evaluation trace: for every variable and step its formula, its value and its tangents."""
+    from dualdiff.teaching.words import table  # as in _draw: the floor of teaching is not for every start
+
     # The steps are together the result of one function, so that one call gives the tangents of all.
     values, tangents = dualdiff.value_and_jacobian(program.run, point)
     formulas = {step.text: step.formula for step in program.steps}
@@ -187,7 +189,7 @@ def _trace(program: Program, point: dict[str, float]) -> list[str]:
         [name, formulas.get(name, ""), show(value), *(show(tangents[name][variable]) for variable in point)]
         for name, value in values.items()
     ]
-    return _table(rows, ["", "formula", "value", "tangent"] if len(point) == 1 else header, words=2)
+    return table(["", "formula", "value", "tangent"] if len(point) == 1 else header, rows)
 
 
 def _draw(program: Program, point: dict[str, float], path: str) -> None:
@@ -219,11 +221,11 @@ def _draw(program: Program, point: dict[str, float], path: str) -> None:
         raise Refusal(f"{excerpt(path)} cannot be written: {error.strerror}") from None
 
 
-def _table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), words: int = 1) -> list[str]:
-    """Lines of aligned columns: the first ones of words, the others of numbers."""
+def _table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> list[str]:
+    """Lines of aligned columns: the first one of words, the others of numbers."""
     columns = []
     for k, cells in enumerate(zip(*rows, strict=True)):
-        column = [*header[k : k + 1], *(cells if k < words else _points_aligned(cells))]
+        column = [*header[k : k + 1], *(_points_aligned(cells) if k else cells)]
         width = max(map(len, column))
         columns.append([cell.ljust(width) for cell in column])
     return ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]

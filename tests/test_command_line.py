@@ -144,6 +144,13 @@ def test_trace_of_several_variables(printed):
     ]
 
 
+def test_a_trace_of_many_variables_is_as_wide_as_a_terminal(printed):
+    lines = printed("sin(a*b)/exp(c*d)", "--at", "a=.1", "b=.2", "c=.3", "d=.4", "--trace")
+    assert max(map(len, lines)) <= 80
+    heads = [line.split() for line in lines if " d/d" in line]
+    assert heads == [["formula", "value", "d/da", "d/db"], ["d/dc", "d/dd"]]
+
+
 def test_names_of_steps_avoid_those_of_variables(printed):
     lines = printed("v1*v2 + 1", "--at", "v1=2", "v2=3", "--trace")
     assert [line.split()[0] for line in lines[1:5]] == ["v1", "v2", "vv1", "vv2"]

@@ -319,3 +319,19 @@ def test_an_object_array_of_duals_beside_an_operator():
     assert [s.formula for s in t.operations] == ["x*x", "[x, v1]*x"]
     assert [s.operation for s in t.operations] == ["×", "×"]
     assert list(t["v2"].tangents[0]) == [6.0, 27.0]
+
+
+def test_a_table_is_as_wide_as_a_terminal():
+    """Columns that do not fit follow below, with the names again, and none is lost."""
+    t = trace(lambda x: np.sum((x - np.mean(x)) ** 2), np.array([1.0, 2.0, 6.0]))
+    lines = repr(t).splitlines()
+    assert max(map(len, lines)) <= 80
+    blocks = "\n".join(lines).split("\n\n")
+    assert [block.split("\n")[0].split() for block in blocks] == [
+        ["formula", "value", "d/dx[0]", "d/dx[1]"],
+        ["d/dx[2]"],
+    ]
+    assert [line.split()[0] for line in blocks[1].splitlines()[1:]] == ["x", "v1", "v2", "v3", "v4", "f"]
+    assert "6" in blocks[1].splitlines()[5]
+    # A table that fits is one block.
+    assert "\n\n" not in repr(trace(lambda x, y: np.log(x) + x * y, 2.0, 5.0))

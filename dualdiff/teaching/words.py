@@ -27,6 +27,8 @@ SHORT = {"absolute": "abs"}
 
 #: Longer formulas are cut.
 LONGEST = 48
+#: Columns of tangents that would make a line of a terminal longer follow below.
+WIDTH = 80
 #: Arrays of more numbers are named by their shape.
 FEW = 6
 
@@ -138,13 +140,22 @@ def operation(note: Note) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of columns: names and formulas to the left, numbers with their points below each other."""
+    """Lines of columns: names and formulas to the left, numbers with their points below each other.
+
+    What does not fit beside them follows below, with the names again.
+    """
     columns = []
     for k, (title, *cells) in enumerate(zip(head, *rows, strict=True)):
         cells = cells if k < 2 else _points_aligned(cells)
         width = max(map(len, [title, *cells]))
         columns.append([cell.ljust(width) for cell in (title, *cells)])
-    return ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
+    parts = [columns[:3]]
+    for column in columns[3:]:
+        if len(parts[-1]) > 1 and sum(len(shown[0]) + 2 for shown in parts[-1]) + len(column[0]) > WIDTH:
+            parts.append(columns[:1])
+        parts[-1] = [*parts[-1], column]
+    blocks = [["  ".join(line).rstrip() for line in zip(*part, strict=True)] for part in parts]
+    return [line for i, block in enumerate(blocks) for line in ([""] if i else []) + block]
 
 
 def _points_aligned(numbers: Sequence[str]) -> list[str]:
@@ -171,8 +182,8 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], below: Sequen
         f'<div style="{faint if i else ""};margin:.2em 0">{html.escape(n)}</div>' for i, n in enumerate(below)
     )
     return (
-        f'<div><table style="border-collapse:collapse;margin:.5em 0"><thead>{line("th", head, rule)}</thead>'
-        f"<tbody>{''.join(body)}</tbody></table>{notes}</div>"
+        '<div style="overflow-x:auto"><table style="border-collapse:collapse;margin:.5em 0">'
+        f"<thead>{line('th', head, rule)}</thead><tbody>{''.join(body)}</tbody></table>{notes}</div>"
     )
 
 
