@@ -1,11 +1,14 @@
 """The course: what a notebook has to have, and its exercises, which know a right answer from a wrong one.
 
-That every notebook runs is a test of its own, by nbmake, which collects the folder (see pyproject.toml).
+That every notebook runs is a test of its own, by nbmake, which collects the folder (see pyproject.toml); that no
+outputs are stored is one of the house.
 """
 
 import json
 import re
 import runpy
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -117,11 +120,6 @@ def test_exercises(path, monkeypatch):
 class TestFiles:
     """What can be seen without running them."""
 
-    def test_outputs_are_stripped(self, path):
-        for cell in cells(path, "code"):
-            assert not cell["outputs"], f"{path.name}: a stored output; jupyter nbconvert --clear-output --inplace"
-            assert cell["execution_count"] is None
-
     def test_kernel(self, path):
         document = json.loads(path.read_text(encoding="utf-8"))
         assert document["metadata"]["kernelspec"]["name"] == "python3"
@@ -172,6 +170,15 @@ def test_none_is_left_out():
 
 def test_each_notebook_has_its_solutions():
     assert [path.stem for path in SOLUTIONS if path.suffix == ".py"] == [path.stem for path in NOTEBOOKS]
+
+
+def test_the_solutions_run_within_their_time():
+    """As a reader runs them, each on its own, and all of them under one cap."""
+    code = "import runpy, sys; [runpy.run_path(path) for path in sys.argv[1:]]"
+    paths = [str(path) for path in SOLUTIONS if path.suffix == ".py"]
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code, *paths], capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == b""
 
 
 def test_each_exercise_has_a_wrong_answer():
