@@ -375,6 +375,13 @@ def test_products_with_zeros_are_exact_at_every_order(zeros):
         np.testing.assert_array_equal(J[k], gradient(lambda x, k=k: np.prod(x[: k + 1]), x))
 
 
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_product_of_no_factors_is_one(mode):
+    for f in (lambda x: np.prod(x[:, :0], axis=1), lambda x: np.prod(x[:0], axis=1), lambda x: np.prod(x[:0])):
+        x = np.ones((2, 3))
+        np.testing.assert_array_equal(jacobian(f, x, mode=mode), np.zeros((*f(x).shape, 2, 3)))
+
+
 # -- whole ranges ----------------------------------------------------------------------------------------------------
 def close(found, wanted):
     """Equal to within four units in the last place."""

@@ -170,3 +170,49 @@ def test_linearize_keeps_its_own_copy_of_what_may_be_overwritten():
     _, linear = dd.linearize(lambda x: x * a, np.ones(2))
     a[:] = 0.0
     np.testing.assert_array_equal(linear(np.ones(2)), [1.0, 2.0])
+
+
+#: One number of an array.
+NUMBERS = {
+    "y[1]": lambda y: y[1],
+    "iteration": lambda y: next(iter(y)),
+    "flat": lambda y: y.flat[1],
+    "item": lambda y: y.item(1),
+    "tolist": lambda y: y.tolist()[1],
+    "take": lambda y: np.take(y, 1),
+    "max": np.max,
+    "min": np.min,
+    "min of one": lambda y: np.min(y[:1]),
+    "nanmin": np.nanmin,
+    "maximum.reduce": np.maximum.reduce,
+    "ptp": np.ptp,
+    "median": np.median,
+    "quantile": lambda y: np.quantile(y, 0.4),
+    "sum of one": lambda y: np.sum(y[1:2]),
+    "einsum": lambda y: np.einsum("i->", y[:1]),
+    "trace": lambda y: np.trace(y[None, :1]),
+    "diagonal": lambda y: np.diagonal(y[None])[0],
+    "unstack": lambda y: np.array_split(y, 3)[1][0],
+    "where": lambda y: np.where(True, y[0], 1.0),
+    "interp": lambda y: np.interp(0.5, [0.0, 1.0, 2.0], y),
+    "real": lambda y: y[1].real,
+    "copy of a squeezed view": lambda y: y[:1].squeeze().copy(),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_taken_from_an_array_stays_as_it_was(name):
+    def f(x):
+        y = x * 1.0
+        y[0] = y[0] * 2  # from here on its tangent is written in place
+        number = NUMBERS[name](y)
+        y *= 3.0
+        y[1:] = y[:-1]
+        return np.stack([number, y[0]])
+
+    x = np.array([0.3, -0.5, 0.9])
+    expected = finite_differences(f, x)
+    for options in ({"mode": "forward"}, {"mode": "forward", "chunk_size": 2}, {"mode": "reverse"}):
+        np.testing.assert_allclose(dd.jacobian(f, x, **options), expected, atol=1e-8)
+    np.testing.assert_allclose(dd.jacobian(f, x, sparse=True).toarray(), expected, atol=1e-8)
+    np.testing.assert_allclose(dd.jvp(f, x, x)[1], expected @ x, atol=1e-8)

@@ -184,12 +184,12 @@ def prod(
 
 def _others(x: Any, axes: tuple[int, ...]) -> Any:
     """For each element the product of all others along the axes."""
-    if not axes:
+    if not axes or not x.size:
         return np.ones_like(plain_values(x))
     rest = tuple(i for i in range(x.ndim) if i not in axes)
     order = rest + axes
     moved = np.transpose(x, order)
-    flat = moved.reshape((*(x.shape[i] for i in rest), -1))
+    flat = moved.reshape((*(x.shape[i] for i in rest), math.prod(x.shape[i] for i in axes)))
     ones = np.ones_like(plain_values(flat)[..., :1])
     before = np.cumprod(np.concatenate([ones, flat[..., :-1]], axis=-1), axis=-1)
     after = np.cumprod(np.concatenate([ones, flat[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]

@@ -71,7 +71,8 @@ class Dense(TangentSpace):
         ]
         everything = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
         if index.size and index.min() > 0:
-            return everything[:, index - 1]
+            # Not everything[:, index - 1], which is a view where the index is one number.
+            return np.take(everything, index - 1, axis=1)
         places = index > 0
         result = np.zeros((n, *index.shape), everything.dtype)
         result = accepting(result, everything)
