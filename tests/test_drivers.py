@@ -396,7 +396,12 @@ def test_forms_of_forms():
     assert derivative(derivative(lambda x: x**3))(2.0) == 12.0
     np.testing.assert_allclose(jacobian(gradient(energy))(X), hessian(energy, X))
     np.testing.assert_allclose(hessian(energy)(X), hessian(energy, X))
-    assert repr(derivative(derivative(np.sin))).startswith("<derivative(")
+    assert (
+        repr(derivative(derivative(np.sin))) == "<derivative(derivative(sin)): a function, waiting for its arguments>"
+    )
+    assert repr(jacobian(gradient(np.sum, chunk_size=2))).startswith(
+        "<jacobian(gradient(sum, chunk_size=2)): a function"
+    )
 
 
 def test_forms_of_partials_methods_and_objects():

@@ -33,9 +33,13 @@ class Derived:
         return Derived, (self.operator, self.f, self.options)
 
     def __repr__(self) -> str:
-        f = getattr(self.f, "__qualname__", None) or repr(self.f)
+        return f"<{self._expression()}: a function, waiting for its arguments>"
+
+    def _expression(self) -> str:
+        f = self.f._expression() if isinstance(self.f, Derived) else getattr(self.f, "__qualname__", None)
+        f = f or repr(self.f)
         options = "".join(f", {k}={v!r}" for k, v in self.options.items())
-        return f"<{self.operator.__name__}({f}{options}): a function, waiting for its arguments>"
+        return f"{self.operator.__name__}({f}{options})"
 
 
 def derived(operator: Callable[..., Any], f: Callable[..., Any], **options: Any) -> Derived:
