@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import fractions
 import math
 import pickle
 import warnings
@@ -402,6 +403,18 @@ def test_nan_to_num_of_one_complex_number():
     assert jvp(np.nan_to_num, 1 + 2j, 1.0) == (1 + 2j, 1.0)
     assert jvp(np.nan_to_num, complex(np.nan, 2), 1 + 1j) == (2j, 1j)
     assert jvp(np.nan_to_num, np.array(1j), np.array(1.0)) == (1j, 1.0)
+
+
+def test_methods_of_numbers_leave_pythons_numbers_pythons():
+    # (-8.0)**(1/3) is complex, np.float64(-8.0)**(1/3) is nan.
+    for take in (lambda t: t.conjugate(), lambda t: t.real, lambda t: t + fractions.Fraction(0)):
+        for x in (-8.0, np.float64(-8.0)):
+            with np.errstate(invalid="ignore"):
+                value, slope = value_and_derivative(lambda t, take=take: take(t) ** (1 / 3), x)
+                expected = take(x) ** (1 / 3)
+            assert type(value) is type(expected)
+            np.testing.assert_array_equal(value, expected)
+            np.testing.assert_allclose(slope, expected / -24)
 
 
 # -- constants and empty arrays ----------------------------------------------------------------------------------------

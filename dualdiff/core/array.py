@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -479,10 +479,19 @@ def operand(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         array = _nested(x)
         return combined(array.ravel().tolist(), array.shape, array) if array.dtype == object else array
-    if isinstance(x, numbers.Rational) and not isinstance(x, np.generic):
-        # A fraction, which NumPy would make an object of.
-        return float(x)
     return x
+
+
+def operands(xs: Iterable[Any]) -> list[Any]:
+    """Several of them, among which a fraction beside arrays is a float; NumPy would make objects of all."""
+    found = [operand(x) for x in xs]
+    if any(getattr(x, "shape", ()) for x in found):
+        return [float(x) if _is_fraction(x) else x for x in found]
+    return found
+
+
+def _is_fraction(x: Any) -> bool:
+    return isinstance(x, numbers.Rational) and not isinstance(x, (int, np.generic))
 
 
 def _nested(x: Any) -> Any:

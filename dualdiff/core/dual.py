@@ -319,6 +319,12 @@ class Dual(AnyDual):
 
     tolist = item
 
+    def conjugate(self) -> Any:
+        """As the method of the value, which leaves a real number what it is."""
+        return self if self.dtype.kind == "f" else np.conjugate(self)
+
+    conj = conjugate
+
     def is_integer(self) -> bool:
         """Whether the value is a whole number."""
         return bool(self.value.is_integer())

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dualdiff.core.array import DualArray, disown, lift, operand, wrap
+from dualdiff.core.array import DualArray, disown, lift, operands, wrap
 from dualdiff.core.dual import AnyDual, Dual, Float64Dual, FloatDual, leading_space, same_call
 from dualdiff.core.errors import lost, plain_target
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
@@ -109,7 +109,7 @@ def _taken_apart(inputs: tuple[Any, ...]) -> tuple[TangentSpace, list[Any], list
             break
     else:
         return space, values, tangents
-    values = [operand(x) for x in inputs]
+    values = operands(inputs)
     space = leading_space(values)
     tangents = [None] * len(values)
     for i, x in enumerate(values):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from dualdiff.core.array import DualArray, disown, gathered, operand, wrap
+from dualdiff.core.array import DualArray, disown, gathered, wrap
+from dualdiff.core.array import operands as operands_of
 from dualdiff.core.dual import AnyDual, leading_space, same_call
 from dualdiff.core.errors import NoRuleError, lost, plain_target
 from dualdiff.core.registry import FUNCTIONS, implements
@@ -41,7 +42,7 @@ class Operands:
     """The array arguments of a call: their values and tangents in the innermost call among them."""
 
     def __init__(self, *operands: Any) -> None:
-        self.operands = list(map(operand, operands))
+        self.operands = operands_of(operands)
         self.space: TangentSpace = leading_space(self.operands)
         self.values = list(self.operands)
         self.tangents: list[Tangent | None] = [None] * len(self.operands)
