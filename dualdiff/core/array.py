@@ -17,6 +17,7 @@ from dualdiff.tangents.structure import Structure
 
 #: Object arrays of at most this many duals are made without a warning.
 FEW = 16
+_USUAL = (AnyDual, np.ndarray, float, int, np.generic, type(np._NoValue), type(None))
 
 
 class DualArray(AnyDual):
@@ -485,13 +486,14 @@ def operand(x: Any) -> Any:
 def operands(xs: Iterable[Any]) -> list[Any]:
     """Several of them, among which a fraction beside arrays is a float; NumPy would make objects of all."""
     found = [operand(x) for x in xs]
-    if any(getattr(x, "shape", ()) for x in found):
-        return [float(x) if _is_fraction(x) else x for x in found]
+    for i, x in enumerate(found):
+        if (
+            not isinstance(x, _USUAL)
+            and isinstance(x, numbers.Rational)
+            and any(getattr(y, "shape", ()) for y in found)
+        ):
+            found[i] = float(x)
     return found
-
-
-def _is_fraction(x: Any) -> bool:
-    return isinstance(x, numbers.Rational) and not isinstance(x, (int, np.generic))
 
 
 def _nested(x: Any) -> Any:

@@ -49,7 +49,7 @@ def sum_(
 ) -> Any:
     """Linear: the tangents are added up along the same axes."""
     _floating("sum", dtype)
-    operands = Operands(a, initial)
+    operands = Operands(a, None if initial is _NO else initial)
     x, first = operands.values
     value = np.sum(x, axis=axis, **_given(dtype=dtype, keepdims=keepdims, initial=first, where=where))
     terms = _summed(operands, axis, shape_of(value), where) + _started(operands, 1.0, shape_of(value))
