@@ -72,10 +72,11 @@ WITH_UNKNOWN = [
     (ufunc, i)
     for ufunc, rows in ROWS.items()
     for i in range(ufunc.nin)
-    if rows[0].partials[i] is UNKNOWN and not ufunc.__name__.startswith("_")
+    if rows[0].partials[i] is UNKNOWN and any(t[i] in "dD" for t in ufunc.types) and ufunc.__name__[0] != "_"
 ]
 
 
+@pytest.mark.filterwarnings("ignore:non-integer arg n:DeprecationWarning")
 @pytest.mark.parametrize(("ufunc", "i"), WITH_UNKNOWN, ids=lambda x: x if isinstance(x, int) else named(x))
 def test_an_unknown_argument_raises_if_it_carries_a_tangent_and_is_a_constant_otherwise(ufunc, i):
     arguments = [a[:1] for a in arguments_of(ufunc)]
@@ -150,9 +151,13 @@ def arguments_of(ufunc, n=3):
         return [np.array(a) for a in special_points[name]]
     if name.startswith(("mathieu", "pro_", "obl_")):
         spheroidal = name[:3] in ("pro", "obl")
-        last = {"pro_rad": [1.3, 1.6, 2.0]}.get(name[:7], [0.2, 0.5, 0.7])
-        cv = [[1.2, 2.4, 3.1]] if name.endswith("_cv") else []
-        return [np.array(a) for a in ([[0, 1, 1]] * spheroidal + [[1, 2, 3], [0.4, 0.6, 0.8], *cv, last])][: ufunc.nin]
+        # Of radial functions where SciPy's results agree with each other.
+        radial = "rad" in name
+        last = [2.0, 2.5, 3.0] if radial else [0.2, 0.5, 0.7]
+        c = [2.0, 3.0, 4.0] if radial else [0.4, 0.6, 0.8]
+        orders = [[0, 1, 1]] * spheroidal + [[1, 2, 3]]
+        cv = [getattr(special, name[:4] + "cv")(*orders, c)] if name.endswith("_cv") else []
+        return [np.array(a) for a in (*orders, c, *cv, last)][: ufunc.nin]
     whole = ufunc.types[0].startswith(("l", "ll")) or name.startswith(("_spherical", "smirnov", "_smirnov"))
     rng = np.random.default_rng(sum(map(ord, name)))
     found = [rng.uniform(0.2, 0.8, n) for _ in range(ufunc.nin)]
@@ -170,7 +175,7 @@ KNOWN = [
     for ufunc, rows in ROWS.items()
     for k, row in enumerate(rows)
     for i, text in enumerate(row.partials)
-    if text is not UNKNOWN and ufunc.nin < 5 and ufunc.__name__ not in NOT_BY_DIFFERENCES
+    if text is not UNKNOWN and ufunc.__name__ not in NOT_BY_DIFFERENCES
 ]
 
 
@@ -253,7 +258,7 @@ def test_second_derivatives(ufunc, k, i):
 MIXED = [
     (ufunc, k, i, j)
     for (ufunc, k, i), (other, l, j) in itertools.product(SMOOTH, SMOOTH)
-    if other is ufunc and k == l and i != j and not {(ufunc.__name__, i), (ufunc.__name__, j)} & ONCE
+    if other is ufunc and k == l and i < j and not {(ufunc.__name__, i), (ufunc.__name__, j)} & ONCE
 ]
 
 
@@ -379,7 +384,7 @@ def test_scaled_functions_keep_their_derivative_far_away():
     x = np.array([1e3, 1e6, 1e100])
     leading = 1 / np.sqrt(2 * np.pi * x)
     np.testing.assert_allclose(derivative(special.i0e, x), -leading / (2 * x), rtol=1e-3)
-    np.testing.assert_allclose(derivative(special.k1e, x), -np.pi * leading / (2 * x), rtol=1e-3)
+    np.testing.assert_allclose(derivative(special.k1e, x), -np.pi * leading / (2 * x), rtol=2e-3)
     np.testing.assert_allclose(derivative(special.erfcx, x), -1 / (np.sqrt(np.pi) * x**2), rtol=1e-5)
     np.testing.assert_allclose(derivative(special.dawsn, x), -1 / (2 * x**2), rtol=1e-5)
     np.testing.assert_allclose(derivative(special.log_ndtr, -x), x, rtol=1e-5)

@@ -377,9 +377,10 @@ def kve_derivative(v: Any, x: Any, k: Any) -> Any:
         return np.where(far, math.sqrt(math.pi / 2) * _asymptotic(v, np.where(far, x, 1.0), k, 1), direct)
     large = x > 0.5
     z = np.where(large, x, 1.0)
-    reach = np.arccosh(1 + 50 / z)
-    for _ in range(4):
-        reach = np.arccosh(1 + (50 + size * reach) / z)
+    reach = np.zeros_like(z)
+    for _ in range(5):
+        # arccosh(1 + y / z), where the exponential is below exp(-50).
+        reach = 2 * np.arcsinh(np.sqrt((50 + size * reach) / (2 * z)))
     nodes = 48 + int(np.max(reach, initial=0.0) / 0.1)
     total = np.zeros_like(reach)
     for n in range(nodes, 0, -1):
