@@ -18,7 +18,12 @@ from dualdiff.rules.support import axes_of, duals_in, plain_values
 
 _scipy = load("scipy.special", "scipy", "dualdiff.special")
 
-__all__ = ["comb", "factorial", "log_softmax", "logsumexp", "multigammaln", "perm", "polygamma", "softmax"]
+from dualdiff.rules.special import SPECIAL  # noqa: E402 - needs SciPy
+
+__all__ = [
+    *("comb", "factorial", "log_softmax", "logsumexp", "multigammaln", "perm", "polygamma", "softmax"),
+    *("spherical_in", "spherical_jn", "spherical_kn", "spherical_yn"),
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -90,7 +95,9 @@ def _logsumexp(a: Any, axis: Any, b: Any, keepdims: bool, return_sign: bool) -> 
     exponents = plain_values(a).real
     if b is not None:
         b = _flattened(np.broadcast_to(b, shape), axes)
-        exponents = np.where(plain_values(b) == 0, -np.inf, exponents)
+        # What has the factor 0 is no part of the sum, even if it is infinite.
+        hidden = (plain_values(b) == 0) & np.isinf(exponents)
+        a, exponents = np.where(hidden, -np.inf, a), np.where(plain_values(b) == 0, -np.inf, exponents)
     largest = np.max(exponents, axis=-1, keepdims=True)
     finite = np.isfinite(largest)
     powers = np.exp(a - np.where(finite, largest, 0.0).astype(exponents.dtype))
@@ -212,8 +219,6 @@ def polygamma(n: Any, x: Any) -> Any:
 
 
 def _polygamma(n: Any, x: Any) -> Any:
-    from dualdiff.rules.special import SPECIAL
-
     n = np.asarray(n)
     higher = SPECIAL.names["polygamma"](np.where(n == 0, 1, n), x)
     return np.where(n == 0, _scipy.psi(x), higher)
@@ -393,3 +398,68 @@ def perm(N: Any, k: Any, exact: bool = False) -> Any:
 def _perm(N: Any, k: Any) -> Any:
     counted = (plain_values(k) <= plain_values(N)) & (plain_values(N) >= 0) & (plain_values(k) >= 0)
     return np.where(counted, _scipy.poch(N - k + 1, k), 0.0)
+
+
+def _spherical(name: str, letter: str, equation: str, sign: int | None) -> Any:
+    """A spherical Bessel function; ``sign`` is what even orders change by if the argument changes its sign."""
+
+    def function(n: Any, z: Any, derivative: bool = False) -> Any:
+        if duals_in(n):
+            raise no_rule(f"scipy.special.{name}", " in its first argument")
+        if not duals_in(z):
+            return getattr(_scipy, name)(n, z, derivative)
+        return evaluated(function, composition, np.asarray(n, np.long), z, derivative=derivative)
+
+    def composition(n: Any, z: Any, derivative: bool) -> Any:
+        ufunc = SPECIAL.names[f"_{name}" + ("_d" if derivative else "")]
+        negative = plain_values(z).real < 0
+        if not np.any(negative) or np.iscomplexobj(z):
+            return ufunc(n, z)
+        if sign is None:
+            return np.real(ufunc(n, z + 0j))
+        factor = np.where(negative, sign * (-1.0) ** n * (-1 if derivative else 1), 1.0)
+        return factor * ufunc(n, np.where(negative, -z, z))
+
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = __name__
+    function.__doc__ = f"""The {equation}, :math:`{letter}_n(z)`, or its derivative, as ``scipy.special.{name}``.
+
+    Derivatives are those of the recurrence in n.
+
+    Parameters
+    ----------
+    n : array_like of int
+        Orders, not negative, and not differentiated.
+    z : array_like
+        Real or complex numbers.
+    derivative : bool
+        Whether to return the derivative in z.
+
+    Returns
+    -------
+    array or number
+        SciPy's value, bit for bit, with its tangent.
+
+    Raises
+    ------
+    NoRuleError
+        If n carries a tangent.
+
+    Notes
+    -----
+    Two further evaluations, of the orders beside n.
+
+    Examples
+    --------
+    >>> from dualdiff import derivative, special
+    >>> slope = derivative(lambda z: special.{name}(1, z), 2.0)
+    >>> bool(np.isclose(slope, special.{name}(1, 2.0, derivative=True), rtol=1e-14))
+    True
+    """
+    return function
+
+
+spherical_jn = _spherical("spherical_jn", "j", "spherical Bessel function of the first kind", 1)
+spherical_yn = _spherical("spherical_yn", "y", "spherical Bessel function of the second kind", -1)
+spherical_in = _spherical("spherical_in", "i", "modified spherical Bessel function of the first kind", 1)
+spherical_kn = _spherical("spherical_kn", "k", "modified spherical Bessel function of the second kind", None)
