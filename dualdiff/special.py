@@ -49,7 +49,7 @@ def _finite_maximum(x: Any, axis: Any) -> Any:
 def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False) -> Any:
     r"""The logarithm of a sum of exponentials, :math:`\log \sum_i b_i e^{a_i}`, as ``scipy.special.logsumexp``.
 
-    With w the weights :math:`b_i e^{a_i} / \sum_j b_j e^{a_j}` its derivative is :math:`\sum_i w_i (da_i + db_i / b_i)`.
+    With w the weights :math:`b_i e^{a_i} / \sum_j b_j e^{a_j}` it changes by :math:`\sum_i w_i (da_i + db_i / b_i)`.
     Where the result is infinite because of an infinite a, the first of the largest a has the weight 1.
 
     Parameters

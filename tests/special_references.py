@@ -16,7 +16,7 @@ rng = np.random.default_rng(0)
 
 def draw(name, dtype):
     """The points to judge a row at, one array for each argument: always the same, normal numbers of the dtype."""
-    global rng  # noqa: PLW0603 - what the domains below draw from
+    global rng
     rng = np.random.default_rng(crc32(name.encode()))
     case, limits = CASES[name], np.finfo(dtype)
     count = case.count if dtype is np.float64 else case.count // 3
@@ -26,7 +26,6 @@ def draw(name, dtype):
     sizes = [np.abs(a) for a in drawn if a.dtype.kind == "f"]
     normal = np.logical_and.reduce([(a > limits.tiny) & (a < limits.max) for a in sizes])
     return [a[normal] for a in drawn]
-
 
 
 # -- points ------------------------------------------------------------------------------------------------------------
@@ -95,7 +94,7 @@ def slopes(name, *functions, domains, **options):
     CASES[name] = Case(functions, domains, slopes=True, **options)
 
 
-# -- gamma ---------------------------------------------------------------------------------------------------------------
+# -- gamma -------------------------------------------------------------------------------------------------------------
 def log_gamma(x):
     return mp.log(abs(mp.gamma(x)))
 
@@ -112,16 +111,22 @@ case("binom", mp.binomial, log(1, 60), log(0.1, 20))
 case("poch", mp.rf, log(1e-3, 100), log(1e-3, 20))
 case("_zeta", mp.zeta, log(1.1, 30), log(1e-3, 1e3))
 
-# -- error functions -----------------------------------------------------------------------------------------------------
+# -- error functions ---------------------------------------------------------------------------------------------------
 case("erf", mp.erf, both(1e-300, 26), dps=330)
 case("erfc", mp.erfc, both(1e-300, 26), dps=330)
-case("erfcx", lambda x: mp.exp(x * x) * mp.erfc(x), lambda n: np.where(np.arange(n) < 5, log(1e-5, 1e4)(n), -lin(0, 25)(n)))
+case(
+    "erfcx",
+    lambda x: mp.exp(x * x) * mp.erfc(x),
+    lambda n: np.where(np.arange(n) < 5, log(1e-5, 1e4)(n), -lin(0, 25)(n)),
+)
 case("erfi", mp.erfi, both(1e-300, 26))
 case("dawsn", lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x), both(1e-10, 1e3))
 case("ndtr", mp.ncdf, both(1e-10, 37), dps=330)
 case("log_ndtr", lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2), both(1e-5, 37), dps=330)
 inverse("erfinv", lambda x, r: mp.erf(r) - x, symmetric, dps=60)
-inverse("erfcinv", lambda x, r: mp.erfc(r) - x, lambda n: np.where(np.arange(n) < 4, log(1e-300, 1)(n), 1 + unit(n)), dps=60)
+inverse(
+    "erfcinv", lambda x, r: mp.erfc(r) - x, lambda n: np.where(np.arange(n) < 4, log(1e-300, 1)(n), 1 + unit(n)), dps=60
+)
 inverse("ndtri", lambda p, r: mp.ncdf(r) - p, lambda n: np.where(np.arange(n) < 4, log(1e-30, 1)(n), unit(n)), dps=60)
 inverse("ndtri_exp", lambda y, r: mp.log(mp.erfc(-r / mp.sqrt(2)) / 2) - y, lambda n: -log(1e-10, 1e6)(n), dps=60)
 slopes(
@@ -147,10 +152,16 @@ for _name, _sign in (("modfresnelp", 1), ("modfresnelm", -1)):
         (lambda x, s=_sign: mp.diff(k_plus(s), x),),
         domains=(lin(0, 12),),
     )
-case("owens_t", lambda h, a: mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), [0, a]) / (2 * mp.pi),
-    lin(-5, 5), lin(-3, 3), count=2, dps=30)
+case(
+    "owens_t",
+    lambda h, a: mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), [0, a]) / (2 * mp.pi),
+    lin(-5, 5),
+    lin(-3, 3),
+    count=2,
+    dps=30,
+)
 
-# -- exponential integrals -------------------------------------------------------------------------------------------------
+# -- exponential integrals ---------------------------------------------------------------------------------------------
 case("exp1", mp.e1, log(1e-300, 700), dps=330)
 case("expi", mp.ei, both(1e-10, 700), dps=330)
 case("expn", mp.expint, whole(0, 8), log(1e-3, 50))
@@ -159,7 +170,7 @@ case("sici", (mp.si, mp.ci), log(1e-5, 1e3))
 slopes("spence", (lambda x: mp.log(x) / (1 - x),), domains=(lambda n: 1 + both(1e-12, 0.9)(n),))
 case("wrightomega", lambda x: mp.lambertw(mp.exp(x)), both(1e-3, 300), dps=200)
 
-# -- elliptic ----------------------------------------------------------------------------------------------------------------
+# -- elliptic ----------------------------------------------------------------------------------------------------------
 BELOW_ONE = lambda n: np.where(np.arange(n) < 3, -log(1e-3, 1e5)(n), unit(n))
 case("ellipk", mp.ellipk, BELOW_ONE)
 case("ellipkm1", lambda p: mp.ellipk(1 - p), log(1e-100, 1), dps=140)
@@ -174,8 +185,10 @@ case("elliprg", mp.elliprg, POSITIVE, POSITIVE, POSITIVE, count=3)
 case("elliprj", mp.elliprj, log(1e-3, 1e3), log(1e-3, 1e3), log(1e-3, 1e3), log(1e-3, 1e3), count=3)
 case(
     "ellipj",
-    tuple(lambda u, m, k=k: mp.ellipfun(k, u, m=m) for k in ("sn", "cn", "dn"))
-    + (lambda u, m: mp.findroot(lambda a: mp.ellipf(a, m) - u, u),),
+    (
+        *(lambda u, m, k=k: mp.ellipfun(k, u, m=m) for k in ("sn", "cn", "dn")),
+        lambda u, m: mp.findroot(lambda a: mp.ellipf(a, m) - u, u),
+    ),
     lin(-2.5, 2.5),
     lin(0.01, 0.95),
     count=4,
@@ -183,7 +196,7 @@ case(
 )
 case("agm", mp.agm, log(1e-100, 1e100), log(1e-100, 1e100))
 
-# -- hypergeometric --------------------------------------------------------------------------------------------------------
+# -- hypergeometric ----------------------------------------------------------------------------------------------------
 case("hyp0f1", mp.hyp0f1, log(0.1, 20), both(1e-3, 50))
 case("hyp1f1", mp.hyp1f1, log(0.1, 10), log(0.1, 10), both(1e-3, 30))
 case("hyp2f1", mp.hyp2f1, log(0.1, 5), log(0.1, 5), log(0.1, 10), lin(-0.9, 0.9))
@@ -197,7 +210,7 @@ def wright(a, b, x):
 case("wright_bessel", wright, lin(0.1, 2), lin(0.1, 5), log(1e-3, 20), count=4)
 case("log_wright_bessel", lambda a, b, x: mp.log(wright(a, b, x)), lin(0.1, 2), lin(0.5, 5), log(1e-3, 20), count=4)
 
-# -- elementary ----------------------------------------------------------------------------------------------------------------
+# -- elementary --------------------------------------------------------------------------------------------------------
 DEGREE = mp.pi / 180
 case("exp10", lambda x: mp.mpf(10) ** x, both(1e-5, 300))
 case("exp2", lambda x: mp.mpf(2) ** x, both(1e-5, 1000))
@@ -227,16 +240,17 @@ case("boxcox1p", lambda x, y: ((1 + x) ** y - 1) / y, log(1e-6, 1e3), both(1e-3,
 case("inv_boxcox", lambda x, y: (1 + x * y) ** (1 / y), log(1e-2, 10), log(1e-3, 5))
 case("inv_boxcox1p", lambda x, y: (1 + x * y) ** (1 / y) - 1, log(1e-2, 10), log(1e-3, 5))
 
+
 def bessel_k(v, x):
     """The integral of exp(-x cosh t) cosh(v t) from 0 to infinity; mpmath takes a limit for whole orders, slowly."""
-    h, terms, t = mp.mpf(1) / 20, [mp.exp(-x) / 2], 0
+    h, terms, t = 1 / (12 * mp.sqrt(1 + x)), [mp.exp(-x) / 2], 0
     while terms[-1] > mp.eps**2 * terms[0]:
         t += h
         terms.append(mp.exp(-x * mp.cosh(t)) * mp.cosh(v * t))
     return h * mp.fsum(terms)
 
 
-# -- Bessel ----------------------------------------------------------------------------------------------------------------------
+# -- Bessel ------------------------------------------------------------------------------------------------------------
 WAVES = log(1e-3, 50)
 for _name, _order, _function in (
     *(("j0", 0, mp.besselj), ("j1", 1, mp.besselj), ("y0", 0, mp.bessely), ("y1", 1, mp.bessely)),
@@ -258,8 +272,15 @@ case("ive", lambda v, x: mp.exp(-x) * mp.besseli(v, x), ORDER, log(1e-3, 1e4))
 case("kv", mp.besselk, ORDER, log(1e-3, 600))
 case("kn", mp.besselk, whole(0, 9), log(1e-3, 600), count=2)
 case("kve", lambda v, x: mp.exp(x) * mp.besselk(v, x), ORDER, log(1e-3, 1e4))
-case("besselpoly", lambda a, p, v: mp.quad(lambda t: t**p * mp.besselj(v, 2 * a * t), [0, 1]),
-    lin(0.1, 2), lin(1, 3), whole(0, 3), count=3, dps=25)
+case(
+    "besselpoly",
+    lambda a, p, v: mp.quad(lambda t: t**p * mp.besselj(v, 2 * a * t), [0, 1]),
+    lin(0.1, 2),
+    lin(1, 3),
+    whole(0, 3),
+    count=3,
+    dps=25,
+)
 for _name, _function in (("jn", mp.besselj), ("yn", mp.bessely), ("in", mp.besseli), ("kn", mp.besselk)):
 
     def _spherical(n, x, f=_function):
@@ -267,7 +288,8 @@ for _name, _function in (("jn", mp.besselj), ("yn", mp.bessely), ("in", mp.besse
 
     case(f"_spherical_{_name}", _spherical, whole(0, 6), log(1e-2, 30))
     slopes(
-        f"_spherical_{_name}_d", (None, lambda n, x, f=_spherical: mp.diff(lambda t: f(n, t), x, 2)),
+        f"_spherical_{_name}_d",
+        (None, lambda n, x, f=_spherical: mp.diff(lambda t: f(n, t), x, 2)),
         domains=(whole(0, 6), log(1e-1, 30)),
     )
 slopes("itj0y0", (lambda x: mp.besselj(0, x),), (lambda x: mp.bessely(0, x),), domains=(WAVES,))
@@ -293,8 +315,11 @@ case(
     ),
     log(1e-3, 100),
 )
-slopes("itairy", *(((lambda x, f=f, s=s: f(s * x)),) for s in (1, -1) for f in (mp.airyai, mp.airybi)),
-    domains=(lin(-5, 5),))
+slopes(
+    "itairy",
+    *(((lambda x, f=f, s=s: f(s * x)),) for s in (1, -1) for f in (mp.airyai, mp.airybi)),
+    domains=(lin(-5, 5),),
+)
 case("struve", mp.struveh, lin(0, 5), WAVES)
 case("modstruve", mp.struvel, lin(0, 5), WAVES)
 slopes("itstruve0", (lambda x: mp.struveh(0, x),), domains=(WAVES,))
@@ -311,10 +336,14 @@ def kelvin(first, second, order):
     return lambda x: mp.diff(lambda t: first(0, t) + 1j * second(0, t), x, order)
 
 
-slopes("kelvin", *((kelvin(*pair, order),) for order in (1, 2) for pair in ((mp.ber, mp.bei), (mp.ker, mp.kei))),
-    domains=(KELVIN,), count=3)
+slopes(
+    "kelvin",
+    *((kelvin(*pair, order),) for order in (1, 2) for pair in ((mp.ber, mp.bei), (mp.ker, mp.kei))),
+    domains=(KELVIN,),
+    count=3,
+)
 
-# -- orthogonal polynomials ------------------------------------------------------------------------------------------------------
+# -- orthogonal polynomials --------------------------------------------------------------------------------------------
 DEGREES = whole(0, 12)
 case("eval_legendre", mp.legendre, DEGREES, symmetric)
 case("eval_chebyt", mp.chebyt, DEGREES, symmetric)
@@ -341,12 +370,17 @@ case(
     *(whole(0, 3), whole(3, 8), lin(-0.95, 0.95)),
 )
 case("pbdv", (mp.pcfd, lambda v, x: mp.diff(lambda t: mp.pcfd(v, t), x)), lin(0, 5), lin(-3, 4), count=4)
-case("pbvv", (lambda v, x: mp.pcfv(-v - 0.5, x), lambda v, x: mp.diff(lambda t: mp.pcfv(-v - 0.5, t), x)),
-    lin(0, 4), lin(0.1, 4), count=4)
+case(
+    "pbvv",
+    (lambda v, x: mp.pcfv(-v - 0.5, x), lambda v, x: mp.diff(lambda t: mp.pcfv(-v - 0.5, t), x)),
+    lin(0, 4),
+    lin(0.1, 4),
+    count=4,
+)
 case("pbwa", (mp.pcfw, lambda a, x: mp.diff(lambda t: mp.pcfw(a, t), x)), lin(-4, 4), lin(-4, 4), count=1, dps=20)
 
 
-# -- distributions -----------------------------------------------------------------------------------------------------------------
+# -- distributions -----------------------------------------------------------------------------------------------------
 def gamma_cdf(a, x):
     return mp.gammainc(a, 0, x, regularized=True)
 
@@ -429,7 +463,9 @@ inverse("chndtrix", lambda p, v, nc, r: ncx2_cdf(r, v, nc) - p, P, lin(0.5, 10),
 inverse("chndtrinc", lambda x, v, p, r: ncx2_cdf(x, v, r) - p, lin(9, 15), lin(1, 4), lin(0.2, 0.6), **SOME)
 case("ncfdtr", ncf_cdf, lin(1, 10), lin(1, 10), lin(0.5, 4), log(0.5, 5), **SOME)
 inverse("ncfdtri", lambda a, b, nc, p, r: ncf_cdf(a, b, nc, r) - p, lin(2, 9), lin(3, 9), lin(0.5, 4), P, **SOME)
-inverse("ncfdtrinc", lambda a, b, p, x, r: ncf_cdf(a, b, r, x) - p, lin(2, 9), lin(3, 9), lin(0.2, 0.5), lin(3, 5), **SOME)
+inverse(
+    "ncfdtrinc", lambda a, b, p, x, r: ncf_cdf(a, b, r, x) - p, lin(2, 9), lin(3, 9), lin(0.2, 0.5), lin(3, 5), **SOME
+)
 case("nctdtr", nct_cdf, lin(1, 10), lin(-2, 2), log(0.5, 3), **SOME)
 inverse("nctdtrit", lambda v, nc, p, r: nct_cdf(v, nc, r) - p, lin(2, 10), lin(0.2, 2), lin(0.5, 0.9), **SOME)
 case("stdtr", t_cdf, SHAPE, both(1e-2, 1e2))
@@ -471,7 +507,7 @@ case("smirnov", smirnov, whole(2, 15), lin(0.03, 0.97))
 inverse("smirnovi", lambda n, p, r: smirnov(n, r) - p, whole(2, 15), P)
 
 
-# -- derivatives -------------------------------------------------------------------------------------------------------------------
+# -- derivatives -------------------------------------------------------------------------------------------------------
 def partial(function, i, point, order=1):
     """The partial derivative in argument i, with steps in proportion to it."""
     x = point[i]
@@ -537,5 +573,7 @@ exceptions("the value that SciPy solves for", 500, *arguments("stdtrit", 1))
 exceptions("the value that SciPy solves for, to five digits", 1e12, *arguments("ncfdtrinc", 2, 3))
 exceptions("the value that SciPy solves for, to twelve digits", 2e4, *arguments("tklmbda", 0, 1))
 exceptions("SciPy's densities of noncentral distributions", 50, *arguments("ncfdtr", 2, 3), *arguments("nctdtr", 2))
-exceptions("the real part of a complex number, mostly imaginary in the tails", 2e4, *arguments("voigt_profile", 0, 1, 2))
+exceptions(
+    "the real part of a complex number, mostly imaginary in the tails", 2e4, *arguments("voigt_profile", 0, 1, 2)
+)
 exceptions("SciPy's density of the beta distribution", 20, *arguments("bdtrc", 2))

@@ -18,7 +18,7 @@ from dualdiff import special  # noqa: E402 - needs SciPy
 X = np.array([[0.3, -1.2, 2.0], [0.5, 0.1, -0.7]])
 
 
-# -- the module ----------------------------------------------------------------------------------------------------------
+# -- the module --------------------------------------------------------------------------------------------------------
 def test_every_name_of_scipy_is_there():
     assert {name for name in scipy_special.__all__ if not hasattr(special, name)} == set()
     assert special.erf is scipy_special.erf
@@ -57,7 +57,7 @@ def differences(f, x):
     return found
 
 
-# -- logsumexp -----------------------------------------------------------------------------------------------------------
+# -- logsumexp ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 1)])
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_logsumexp_along_axes(axis, keepdims):
@@ -141,7 +141,7 @@ def test_values_without_duals_are_those_of_scipy():
     assert_same(special.factorial(X[:, 0] + 1), scipy_special.factorial(X[:, 0] + 1))
 
 
-# -- softmax -------------------------------------------------------------------------------------------------------------
+# -- softmax -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 @pytest.mark.parametrize("axis", [None, 0, 1])
 def test_softmax(name, axis):
@@ -157,7 +157,7 @@ def test_log_softmax_where_softmax_underflows():
     np.testing.assert_allclose(jacobian(special.log_softmax, x)[:2, :2], [[0.0, 0.0], [-1.0, 1.0]])
 
 
-# -- polygamma and the like ----------------------------------------------------------------------------------------------
+# -- polygamma and the like --------------------------------------------------------------------------------------------
 def test_polygamma():
     n, x = np.array([0, 1, 2]), np.array([0.7, 1.9, 3.1])
     np.testing.assert_allclose(derivative(lambda x: special.polygamma(n, x), x), scipy_special.polygamma(n + 1, x))
@@ -186,12 +186,16 @@ def test_factorial_comb_and_perm():
     np.testing.assert_allclose(derivative(lambda n: special.comb(n, 2), n), [2.5, 5.0, 0.0], atol=1e-14)
     np.testing.assert_allclose(derivative(lambda n: special.comb(n, 2, repetition=True), n), [3.5, 6.0, 1.5])
     np.testing.assert_allclose(derivative(lambda n: special.perm(n, 2), n), [5.0, 10.0, 0.0], atol=1e-14)
-    for f in (special.factorial, lambda n, exact: special.comb(n, 2, exact=exact), lambda n, exact: special.perm(n, 2, exact)):
+    for f in (
+        special.factorial,
+        lambda n, exact: special.comb(n, 2, exact=exact),
+        lambda n, exact: special.perm(n, 2, exact),
+    ):
         with pytest.raises(NoRuleError, match="exact=True"):
             derivative(lambda n, f=f: f(n, exact=True), 3.0)
 
 
-# -- SciPy's functions around ufuncs -------------------------------------------------------------------------------------
+# -- SciPy's functions around ufuncs -----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "f",
     [
@@ -217,7 +221,7 @@ def test_functions_that_call_ufuncs_work_as_they_are(f):
     both_modes(f, x, differences(f, x), rtol=1e-8)
 
 
-# -- nesting, and other spaces ---------------------------------------------------------------------------------------------
+# -- nesting, and other spaces -----------------------------------------------------------------------------------------
 def test_nested_and_mixed():
     def f(x):
         return special.logsumexp(special.log_softmax(x) * x) * special.multigammaln(x[0] + 3, 2)

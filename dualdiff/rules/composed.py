@@ -66,7 +66,7 @@ def evaluated(function: Function, composition: Function, *args: Any, **kwargs: A
     if any(d.raw is not None and d.size for d in own):
         with np.errstate(all="ignore"):
             found = composition(*args, **kwargs)
-    return _joined(function.__name__, value, found, space, own)
+    return _joined(f"{function.__module__}.{function.__name__}", value, found, space, own)
 
 
 def arrayed(x: Any) -> Any:
@@ -95,7 +95,7 @@ def _joined(name: str, value: Any, found: Any, space: TangentSpace, own: list[An
     dtype = value.dtype if hasattr(value, "dtype") else np.result_type(value)
     if dtype.kind not in "fc":
         if raw is not None:
-            raise lost(f"the dtype {dtype} in numpy.{name}", "a floating dtype")
+            raise lost(f"the dtype {dtype} in {name}", "a floating dtype")
         return value
     if space is None:
         return value

@@ -9,7 +9,7 @@ from dualdiff.rules import special_integrals as integrals
 from dualdiff.rules.special_table import let, own, refuse, row, several
 from dualdiff.rules.table import UNKNOWN
 
-# -- Bessel functions ----------------------------------------------------------------------------------------------------
+# -- Bessel functions --------------------------------------------------------------------------------------------------
 row("j0", "-j1(x)")
 row("j1", "0.5 * (j0(x) - jv(2.0, x))")
 row("y0", "-y1(x)")
@@ -53,7 +53,7 @@ row(
 )
 row("besselpoly", "besselpoly(x, y + 1, z - 1.0) - besselpoly(x, y + 1, z + 1.0)", UNKNOWN, UNKNOWN)
 
-# -- spherical Bessel functions, and their derivatives ---------------------------------------------------------------------
+# -- spherical Bessel functions, and their derivatives -----------------------------------------------------------------
 # (2n + 1) f_n' = n f_(n-1) - (n + 1) f_(n+1), up to signs: SciPy's own f_n' cancels near 0.
 _NEIGHBOURS = "({first}where(x == 0, 0.0, x * {f}(x - 1, y)) {second} (x + 1) * {f}(x + 1, y)) / (2.0 * x + 1)"
 for _name, _first, _second in (("jn", "", "-"), ("yn", "", "-"), ("in", "", "+"), ("kn", "-", "-")):
@@ -62,7 +62,7 @@ for _name, _first, _second in (("jn", "", "-"), ("yn", "", "-"), ("in", "", "+")
     row(_f, None, f"{_slope}(x, y)")
     row(f"{_f}_d", None, _NEIGHBOURS.format(first=_first, second=_second, f=_slope))
 
-# -- integrals of Bessel functions -----------------------------------------------------------------------------------------
+# -- integrals of Bessel functions -------------------------------------------------------------------------------------
 several("itj0y0", ("j0(x)",), ("y0(x)",))
 several("iti0k0", ("i0(x)",), ("k0(x)",))
 # Near 0 the sums of Bessel functions that they are, without the quotient.
@@ -72,7 +72,7 @@ let("i0_minus_one", 1, " + ".join(f"{c * (-1) ** (n // 2)!r} * iv({n}.0, x)" for
 several("it2j0y0", ("where(absolute(x) < 1.5, one_minus_j0(x), (1 - j0(x)) / x)",), ("-y0(x) / x",))
 several("it2i0k0", ("where(absolute(x) < 1.5, i0_minus_one(x), (i0(x) - 1) / x)",), ("-k0(x) / x",))
 
-# -- Airy functions --------------------------------------------------------------------------------------------------------
+# -- Airy functions ----------------------------------------------------------------------------------------------------
 several("airy", ("r[1]",), ("x * r[0]",), ("r[3]",), ("x * r[2]",))
 # Scaled, of large real x as modified Bessel functions of zeta, whose slopes do not cancel.
 let("zeta_of", 1, "2 / 3 * x * sqrt(x)")
@@ -103,7 +103,7 @@ several(
 )
 several("itairy", ("airy(x)[0]",), ("airy(x)[2]",), ("airy(-x)[0]",), ("airy(-x)[2]",))
 
-# -- Struve functions --------------------------------------------------------------------------------------------------------
+# -- Struve functions --------------------------------------------------------------------------------------------------
 let("struve_edge", 2, "(0.5 * y)**x * rgamma(x + 1.5) / SQRT_PI")
 row(
     "struve",
@@ -123,7 +123,7 @@ let("struve0_quotient", 1, "2 / pi * (" + " + ".join(f"{c!r} * jv({n}.0, x)" for
 row("it2struve0", "-where(absolute(x) < 0.5, struve0_quotient(x), struve(0.0, x) / x)")
 row("itmodstruve0", "modstruve(0.0, x)")
 
-# -- Kelvin functions, with x w'' + w' = i x w -------------------------------------------------------------------------------
+# -- Kelvin functions, with x w'' + w' = i x w -------------------------------------------------------------------------
 row("ber", "berp(x)")
 row("bei", "beip(x)")
 row("ker", "kerp(x)")
@@ -142,7 +142,7 @@ several(
     ("1j * r[1] - r[3] / x",),
 )
 
-# -- orthogonal polynomials of fixed degree: a derivative is a polynomial of the next lower degree, of another family ---------
+# -- orthogonal polynomials of fixed degree: a derivative is one of the next lower degree, of another family -----------
 for _name, _lower in {
     "eval_legendre": "eval_gegenbauer(x - 1, 1.5, y)",
     "eval_chebyt": "x * eval_chebyu(x - 1, y)",
@@ -182,12 +182,12 @@ row(
     " sqrt((y - x) * (y + x + 1.0)) * exp(-1j * z) * sph_harm(x + 1, y, z, w))",
 )
 
-# -- parabolic cylinder functions: the results are a function and its derivative ----------------------------------------------
+# -- parabolic cylinder functions: the results are a function and its derivative ---------------------------------------
 for _name in ("pbdv", "pbvv"):
     several(_name, (UNKNOWN, "r[1]"), (UNKNOWN, "(0.25 * y * y - x - 0.5) * r[0]"))
 several("pbwa", (UNKNOWN, "r[1]"), (UNKNOWN, "(x - 0.25 * y * y) * r[0]"))
 
-# -- Mathieu functions, of an angle in degrees ----------------------------------------------------------------------------------
+# -- Mathieu functions, of an angle in degrees -------------------------------------------------------------------------
 for _kind, _name in (("a", "cem"), ("b", "sem")):
     own(f"mathieu_{_kind}_slope", getattr(integrals, f"mathieu_{_kind}_slope"), None, UNKNOWN)
     row(f"mathieu_{_kind}", UNKNOWN, f"mathieu_{_kind}_slope(x, y)")
@@ -198,7 +198,7 @@ for _kind, _name in (("a", "cem"), ("b", "sem")):
         _bend = _curve.format(cos="cosh(2 * z)")
         several(f"mathieu_mod{_name}{_number}", (UNKNOWN, UNKNOWN, "r[1]"), (UNKNOWN, UNKNOWN, _bend))
 
-# -- spheroidal wave functions: a function and its derivative --------------------------------------------------------------------
+# -- spheroidal wave functions: a function and its derivative ----------------------------------------------------------
 _ANGULAR = "(2 * {x} * r[1] - ({cv} {sign} (z * {x})**2 - x * x / (1 - {x} * {x})) * r[0]) / (1 - {x} * {x})"
 _RADIAL = "(({cv} - (z * {x})**2 {sign} x * x / ({x} * {x} {one})) * r[0] - 2 * {x} * r[1]) / ({x} * {x} {one})"
 for _shape, _sign, _sign2, _one in (("pro", "-", "+", "- 1"), ("obl", "+", "-", "+ 1")):

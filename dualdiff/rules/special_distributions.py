@@ -16,7 +16,7 @@ from dualdiff.rules.special_table import first, let, own, refuse, row, ufunc
 from dualdiff.rules.table import UNKNOWN
 
 
-# -- densities -----------------------------------------------------------------------------------------------------------
+# -- densities ---------------------------------------------------------------------------------------------------------
 @integrals.in_double
 def gamma_density(a: Any, x: Any) -> Any:
     r""":math:`x^{a-1} e^{-x} / \Gamma(a)`."""
@@ -94,7 +94,7 @@ own(
     "0.5 * (ncx2_density(x, y + 2, z) - r)",
 )
 
-# -- gamma and Poisson ---------------------------------------------------------------------------------------------------
+# -- gamma and Poisson -------------------------------------------------------------------------------------------------
 row("gammainc", UNKNOWN, "gamma_density(x, y)")
 row("gammaincc", UNKNOWN, "-gamma_density(x, y)")
 row("gammaincinv", UNKNOWN, "1 / gamma_density(x, r)")
@@ -110,7 +110,7 @@ row("chdtr", UNKNOWN, "0.5 * gamma_density(0.5 * x, 0.5 * y)")
 row("chdtrc", UNKNOWN, "-0.5 * gamma_density(0.5 * x, 0.5 * y)")
 row("chdtri", UNKNOWN, "-2 / gamma_density(0.5 * x, 0.5 * r)")
 
-# -- beta, binomial, F ---------------------------------------------------------------------------------------------------
+# -- beta, binomial, F -------------------------------------------------------------------------------------------------
 row("betainc", UNKNOWN, UNKNOWN, "beta_density(x, y, z)")
 row("betaincc", UNKNOWN, UNKNOWN, "-beta_density(x, y, z)")
 row("betaincinv", UNKNOWN, UNKNOWN, "1 / beta_density(x, y, r)")
@@ -126,33 +126,23 @@ row("fdtr", UNKNOWN, UNKNOWN, "f_density(x, y, z)")
 row("fdtrc", UNKNOWN, UNKNOWN, "-f_density(x, y, z)")
 row("fdtri", UNKNOWN, UNKNOWN, "1 / f_density(x, y, r)")
 
-# -- noncentral distributions: the noncentrality is Poisson's mean of further degrees of freedom ----------------------------
+# -- noncentral distributions: the noncentrality is Poisson's mean of further degrees of freedom -----------------------
 row("chndtr", "ncx2_density(x, y, z)", UNKNOWN, "-ncx2_density(x, y + 2, z)")
 row("chndtrix", "1 / ncx2_density(r, y, z)", UNKNOWN, "ncx2_density(r, y + 2, z) / ncx2_density(r, y, z)")
 row("chndtrinc", "ncx2_density(x, y, r) / ncx2_density(x, y + 2, r)", UNKNOWN, "-1 / ncx2_density(x, y + 2, r)")
 row("_ncf_pdf", *(UNKNOWN,) * 4)
 row("_nct_pdf", *(UNKNOWN,) * 3)
 let("ncf_in_nc", 4, "0.5 * (ncfdtr(x + 2, y, z, w * (x / (x + 2))) - ncfdtr(x, y, z, w))")
-_HAS_NCF, _HAS_NCT = ufunc("_ncf_pdf") is not None, ufunc("_nct_pdf") is not None
-row("ncfdtr", UNKNOWN, UNKNOWN, "ncf_in_nc(x, y, z, w)", "_ncf_pdf(w, x, y, z)" if _HAS_NCF else UNKNOWN)
-row(
-    "ncfdtri",
-    UNKNOWN,
-    UNKNOWN,
-    "-ncf_in_nc(x, y, z, r) / _ncf_pdf(r, x, y, z)" if _HAS_NCF else UNKNOWN,
-    "1 / _ncf_pdf(r, x, y, z)" if _HAS_NCF else UNKNOWN,
-)
-row(
-    "ncfdtrinc",
-    UNKNOWN,
-    UNKNOWN,
-    "1 / ncf_in_nc(x, y, r, w)",
-    "-_ncf_pdf(w, x, y, r) / ncf_in_nc(x, y, r, w)" if _HAS_NCF else UNKNOWN,
-)
-row("nctdtr", UNKNOWN, UNKNOWN, "_nct_pdf(z, x, y)" if _HAS_NCT else UNKNOWN)
-row("nctdtrit", UNKNOWN, UNKNOWN, "1 / _nct_pdf(r, x, y)" if _HAS_NCT else UNKNOWN)
+if ufunc("_ncf_pdf") is not None:
+    row("ncfdtr", UNKNOWN, UNKNOWN, "ncf_in_nc(x, y, z, w)", "_ncf_pdf(w, x, y, z)")
+    row("ncfdtri", UNKNOWN, UNKNOWN, "-ncf_in_nc(x, y, z, r) / _ncf_pdf(r, x, y, z)", "1 / _ncf_pdf(r, x, y, z)")
+    row("ncfdtrinc", UNKNOWN, UNKNOWN, "1 / ncf_in_nc(x, y, r, w)", "-_ncf_pdf(w, x, y, r) / ncf_in_nc(x, y, r, w)")
+    row("nctdtr", UNKNOWN, UNKNOWN, "_nct_pdf(z, x, y)")
+    row("nctdtrit", UNKNOWN, UNKNOWN, "1 / _nct_pdf(r, x, y)")
+else:
+    refuse("this SciPy is too old to have its density", "ncfdtr", "ncfdtri", "ncfdtrinc", "nctdtr", "nctdtrit")
 
-# -- Student, normal, Tukey, Voigt -----------------------------------------------------------------------------------------
+# -- Student, normal, Tukey, Voigt -------------------------------------------------------------------------------------
 row("stdtr", UNKNOWN, "t_density(x, y)")
 row("stdtrit", UNKNOWN, "1 / t_density(x, r)")
 row("nrdtrimn", "-y * slope_of_ndtri(x)", "-ndtri(x)", "1")
@@ -167,7 +157,7 @@ row(
 own("voigt_slope", integrals.voigt_slope, *(UNKNOWN,) * 3, None)
 row("voigt_profile", "voigt_slope(x, y, z, 0)", "voigt_slope(x, y, z, 1)", "voigt_slope(x, y, z, 2)")
 
-# -- Kolmogorov and Smirnov --------------------------------------------------------------------------------------------------
+# -- Kolmogorov and Smirnov --------------------------------------------------------------------------------------------
 own("kolmogorov_derivative", integrals.kolmogorov_derivative, "kolmogorov_derivative(x, y + 1)", None)
 row("kolmogorov", "kolmogorov_derivative(x, 1)")
 row("kolmogi", "1 / kolmogorov_derivative(r, 1)")

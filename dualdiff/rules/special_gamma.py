@@ -1,9 +1,9 @@
-"""Rules of ``scipy.special``: gamma and error functions, exponential and elliptic integrals, and elementary functions."""
+"""Rules of ``scipy.special``: gamma and error functions, exponential and elliptic integrals, elementary functions."""
 
 from __future__ import annotations
 
 from dualdiff.rules import special_integrals as integrals
-from dualdiff.rules.special_table import let, own, refuse, row, several, zero
+from dualdiff.rules.special_table import let, own, refuse, row, several, ufunc, zero
 from dualdiff.rules.table import UNKNOWN
 
 # -- rows of the k-th derivatives, and other functions for partials alone ----------------------------------------------
@@ -73,7 +73,9 @@ row("erfcinv", "slope_of_erfcinv(x)")
 row("ndtri", "slope_of_ndtri(x)")
 row("ndtri_exp", "slope_of_ndtri_exp(x)")
 several("fresnel", ("sin_of_square(x)",), ("cos_of_square(x)",))
-for _name, _sign, _other in (("modfresnelp", "+", "-"), ("modfresnelm", "-", "+")):
+for _name in ("modfresnelp", "modfresnelm"):
+    # SciPy before 1.14 has one for the other.
+    _sign, _other = "+-" if ufunc(_name)(0.0)[0].imag > 0 else "-+"
     _turn = f"(SQRT_HALF {_other} 1j * SQRT_HALF)"
     several(_name, (f"-exp_of_product({_sign}1j * x, x)",), (f"0.5 * {_turn} * erfcx_derivative(x * {_turn}, 1)",))
 row(
@@ -82,7 +84,7 @@ row(
     "exp_of_product(-0.5 * x, x) * exp_of_product(-0.5 * x * y, x * y) / (2 * pi * (1 + y * y))",
 )
 
-# -- exponential integrals, and kin --------------------------------------------------------------------------------------
+# -- exponential integrals, and kin ------------------------------------------------------------------------------------
 row("exp1", "-exp(-x) / x")
 row("expi", "exp(x) / x")
 row("expn", UNKNOWN, "-where(x == 0, exp(-y) * (1 + y) / (y * y), expn(x - 1, y))")
@@ -92,7 +94,7 @@ row("spence", "-log1p_quotient(x - 1.0, 0)")
 row("wrightomega", "r / (1 + r)")
 row("_lambertw", "where(x == 0, exp(-r), r / x) / (1 + r)", None, None)
 
-# -- elliptic integrals, by those of Carlson, whose partials do not cancel -------------------------------------------------
+# -- elliptic integrals, by those of Carlson, whose partials do not cancel ---------------------------------------------
 own(
     "carlson",
     integrals.carlson,
@@ -102,9 +104,12 @@ own(
     "-0.5 * d * carlson(x, y, z, w, a, b, c, d + 2)",
     *(None,) * 4,
 )
-row("elliprc", "where(y < 0, (r - 1 / sqrt(x)) / (2 * (y - x)), -elliprd(y, y, x) / 6)",
+row(
+    "elliprc",
+    "where(y < 0, (r - 1 / sqrt(x)) / (2 * (y - x)), -elliprd(y, y, x) / 6)",
     "where(y < 0, (r - sqrt(x) / y) / (2 * (x - y)), -elliprd(x, y, y) / 3)",
-    complex_partials=("-elliprd(y, y, x) / 6", "-elliprd(x, y, y) / 3"))
+    complex_partials=("-elliprd(y, y, x) / 6", "-elliprd(x, y, y) / 3"),
+)
 row("elliprf", "-elliprd(y, z, x) / 6", "-elliprd(x, z, y) / 6", "-elliprd(x, y, z) / 6")
 row(
     "elliprd",
@@ -122,8 +127,12 @@ row(
     "elliprj_in_w(x, y, z, w)",
 )
 let("principal_in_x", 4, "(elliprj(x, y, z, w) - elliprd(y, z, x)) / (2 * (w - x))")
-let("principal_in_w", 4, "-(1.5 * elliprj(x, y, z, w) + x * principal_in_x(x, y, z, w)"
-    " + y * principal_in_x(y, x, z, w) + z * principal_in_x(z, x, y, w)) / w")
+let(
+    "principal_in_w",
+    4,
+    "-(1.5 * elliprj(x, y, z, w) + x * principal_in_x(x, y, z, w)"
+    " + y * principal_in_x(y, x, z, w) + z * principal_in_x(z, x, y, w)) / w",
+)
 let("elliprj_in_x", 4, "where(w == absolute(w), -0.75 * carlson(x, y, z, w, 3, 1, 1, 2), principal_in_x(x, y, z, w))")
 let("elliprj_in_w", 4, "where(w == absolute(w), -1.5 * carlson(x, y, z, w, 1, 1, 1, 4), principal_in_w(x, y, z, w))")
 row("ellipk", "elliprd(0.0, 1.0, 1 - x) / 6")
@@ -155,11 +164,14 @@ several(
     ("-y * r[0] * r[1]", f"r[0] * (2 * y * r[1] * {_AM} - r[0]) / (2 * r[2])"),
     ("r[2]", f"-{_AM}"),
 )
-row("agm", "where(r == 0, where(x == y, nan, where(x == 0, inf, 0.0)), agm_in_x(x / r, y / r))",
-    "where(r == 0, where(x == y, nan, where(y == 0, inf, 0.0)), agm_in_x(y / r, x / r))")
+row(
+    "agm",
+    "where(r == 0, where(x == y, nan, where(x == 0, inf, 0.0)), agm_in_x(x / r, y / r))",
+    "where(r == 0, where(x == y, nan, where(y == 0, inf, 0.0)), agm_in_x(y / r, x / r))",
+)
 let("agm_in_x", 2, "2 / (3 * pi) * x * elliprd(0.0, y * y, x * x)")
 
-# -- hypergeometric functions --------------------------------------------------------------------------------------------
+# -- hypergeometric functions ------------------------------------------------------------------------------------------
 row("hyp0f1", UNKNOWN, "hyp0f1(x + 1, y) / x")
 row("hyp1f1", UNKNOWN, UNKNOWN, "x / y * hyp1f1(x + 1, y + 1, z)")
 row("hyp2f1", UNKNOWN, UNKNOWN, UNKNOWN, "x * y / z * hyp2f1(x + 1, y + 1, z + 1, w)")
@@ -167,7 +179,7 @@ row("hyperu", UNKNOWN, UNKNOWN, "-x * hyperu(x + 1, y + 1, z)")
 row("wright_bessel", UNKNOWN, UNKNOWN, "wright_bessel(x, x + y, z)")
 row("log_wright_bessel", UNKNOWN, UNKNOWN, "exp(log_wright_bessel(x, x + y, z) - r)")
 
-# -- elementary functions ------------------------------------------------------------------------------------------------
+# -- elementary functions ----------------------------------------------------------------------------------------------
 row("exp10", "LN10 * r")
 row("exp2", "LN2 * r")
 row("expm1", "exp(x)")
@@ -175,8 +187,11 @@ row("log1p", "1 / (1 + x)")
 row("cbrt", "1 / (3 * r * r)")
 row("cosm1", "-sin(x)")
 row("exprel", "exprel_derivative(x, 1)")
-row("powm1", "where((x == 0) & (y == 0), 0.0, where(y <= 0.5, y * (x**y / x), y * x**(y - 1)))",
-    "where((x == 0) & (y == y), where(y > 0, 0.0, -inf), x**y * log(x))")
+row(
+    "powm1",
+    "where((x == 0) & (y == 0), 0.0, where(y <= 0.5, y * (x**y / x), y * x**(y - 1)))",
+    "where((x == 0) & (y == y), where(y > 0, 0.0, -inf), x**y * log(x))",
+)
 row("sindg", "pi / 180 * cosdg(x)")
 row("cosdg", "-pi / 180 * sindg(x)")
 row("tandg", "pi / 180 / cosdg(x)**2")
@@ -184,15 +199,19 @@ row("cotdg", "-pi / 180 / sindg(x)**2")
 row("radian", "pi / 180", "pi / 10800", "pi / 648000", kind="linear")
 zero("round")
 
-# -- information, probability, losses --------------------------------------------------------------------------------------
+# -- information, probability, losses ----------------------------------------------------------------------------------
 row("expit", "r * expit(-x)")
 row("logit", "1 / (x * (1 - x))")
 row("log_expit", "expit(-x)")
 row("xlogy", "log(y)", "where((x == 0) & (y == 0), 0.0, x / y)")
 row("xlog1py", "log1p(y)", "where((x == 0) & (y == -1), 0.0, x / (1 + y))")
 row("entr", "-log(x) - 1")
-let("log_of_quotient", 2, "where((x > 0.5 * y) & (x < 2 * y), log1p((x - y) / y),"
-    " where((x / y == 0) | (x / y == inf), log(x) - log(y), log(x / y)))")
+let(
+    "log_of_quotient",
+    2,
+    "where((x > 0.5 * y) & (x < 2 * y), log1p((x - y) / y),"
+    " where((x / y == 0) | (x / y == inf), log(x) - log(y), log(x / y)))",
+)
 row("rel_entr", "1 + log_of_quotient(x, y)", "-x / y")
 row("kl_div", "log_of_quotient(x, y)", "(y - x) / y")
 row("huber", "where(absolute(y) <= x, 0.0, absolute(y) - x)", "where(absolute(y) <= x, y, x * copysign(1, y))")
@@ -202,9 +221,15 @@ row(
     "x * ((y / x)**2 / (1 + pseudo_huber_root(x, y)))**2 / pseudo_huber_root(x, y)",
     "y / pseudo_huber_root(x, y)",
 )
-row("boxcox", "where(y <= 0.5, x**y / x, x**(y - 1))",
-    "where(x == 0, 1 / (y * y), log(x)**2 * exprel_derivative(y * log(x), 1))")
-row("boxcox1p", "where(absolute(x) < 0.5, exp(xlog1py(y - 1, x)), (1 + x)**(y - 1))",
-    "where(x == -1, 1 / (y * y), log1p(x)**2 * exprel_derivative(y * log1p(x), 1))")
+row(
+    "boxcox",
+    "where(y <= 0.5, x**y / x, x**(y - 1))",
+    "where(x == 0, 1 / (y * y), log(x)**2 * exprel_derivative(y * log(x), 1))",
+)
+row(
+    "boxcox1p",
+    "where(absolute(x) < 0.5, exp(xlog1py(y - 1, x)), (1 + x)**(y - 1))",
+    "where(x == -1, 1 / (y * y), log1p(x)**2 * exprel_derivative(y * log1p(x), 1))",
+)
 row("inv_boxcox", "r / (1 + x * y)", "r * x * x * log1p_quotient(x * y, 1)")
 row("inv_boxcox1p", "(r + 1) / (1 + x * y)", "(r + 1) * x * x * log1p_quotient(x * y, 1)")

@@ -135,7 +135,7 @@ def dawsn_derivative(x: Any, k: Any) -> Any:
     for j in range(-14, 15):
         n = middle + 2 * j
         u = z - n * h
-        polynomial, lower = 2 * u, 1.0
+        polynomial, lower = 2 * u, np.ones_like(u)
         for i in range(1, k):
             polynomial, lower = 2 * u * polynomial - 2 * i * lower, polynomial
         total += polynomial * u**k * np.exp(-u * u) / n
@@ -167,9 +167,7 @@ def voigt_slope(x: Any, sigma: Any, gamma: Any, which: Any) -> Any:
         # At gamma = 0 one side's, -1/pi sigma^2 + ...: by the Hilbert transform of the density, Dawson's integral.
         edge = (2 * x / (math.sqrt(2.0) * s) * special.dawsn(x / (math.sqrt(2.0) * s)) - 1) / (math.pi * s * s)
         q = x * x + gamma * gamma
-        return np.where(
-            gauss, edge, np.where(lorentz, (x * x - gamma * gamma) / (math.pi * q * q), -slope.imag)
-        )
+        return np.where(gauss, edge, np.where(lorentz, (x * x - gamma * gamma) / (math.pi * q * q), -slope.imag))
     # As in the heat equation, of which it is a solution, sigma times the second derivative in x.
     bent = -erfcx_derivative(-1j * z, 2).real / (2 * math.sqrt(2 * math.pi) * s * s)
     density = np.exp(-((x / s) ** 2) / 2) / (math.sqrt(2 * math.pi) * s)
@@ -319,7 +317,7 @@ def carlson(x: Any, y: Any, z: Any, w: Any, i: Any, j: Any, k: Any, m: Any) -> A
 
     by the trapezoidal rule in :math:`\log t`, which converges exponentially and adds up positive terms.
     """
-    points, powers = np.broadcast_arrays(x, y, z, w), [float(np.max(p)) / 2 for p in (i, j, k, m)]
+    points, powers = list(np.broadcast_arrays(x, y, z, w)), [float(np.max(p)) / 2 for p in (i, j, k, m)]
     sizes = [np.abs(p) for p in points]
     largest = np.maximum.reduce(sizes)
     smallest = np.minimum.reduce([np.where(s == 0, largest, s) for s in sizes])

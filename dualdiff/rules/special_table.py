@@ -65,7 +65,7 @@ def several(name: str, *results: Partials, **columns: tuple[Partials | None, ...
             partials,
             names=SPECIAL.names,
             module=SPECIAL.module,
-            **{column: entries[i] for column, entries in columns.items()},  # type: ignore[arg-type]
+            **{column: entries[i] for column, entries in columns.items()},
         )
         for i, partials in enumerate(results)
     )

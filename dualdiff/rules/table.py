@@ -1,9 +1,10 @@
 """The form of the table of rules: a row is a function and its partial derivatives as plain mathematics.
 
-Partials are texts in the arguments ``x``, ``y``, ``z``, ``w`` and the result ``r`` (of several results ``r[0]``,
-``r[1]``, ...), with Python's operators and the names of other rows; ``where(condition, a, b)`` chooses.  Every engine reads the same texts: Python floats through ``math``
-(`expression` as source to build functions from), arrays and nested duals through NumPy (`Row.coefficient`), and
-engines to come by binding the texts to functions of their own (`bind`).
+Partials are texts in the arguments ``x``, ``y``, ``z``, ``w``, ``a``, ... and the result ``r`` (of several results
+``r[0]``, ``r[1]``, ...), with Python's operators and the names of other rows; ``where(condition, a, b)`` chooses.
+Every engine reads the same texts: Python floats through ``math`` (`expression` as source to build functions from),
+arrays and nested duals through NumPy (`Row.coefficient`), and engines to come by binding the texts to functions of
+their own (`bind`).
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ UNKNOWN = "unknown"
 class Row:
     """A rule.
 
-    ``partials`` has a text for each argument, None where the derivative is zero, or `UNKNOWN`.  ``conjugates`` has the partials
-    in the complex conjugates of the arguments, for functions that are not complex-differentiable; ``complex_partials``
-    replaces the partials at complex arguments.  ``domain`` is an interval for each argument to test the row on.
-    ``math`` is the function's name in ``math``, if it has one.  ``associative`` says that the order in which it folds
-    many arguments does not matter.  ``definition`` is what documents a function that NumPy does not.  ``names`` is what
-    the texts may name, and ``module`` where users find the function.
+    ``partials`` has a text for each argument, None where the derivative is zero, or `UNKNOWN`.  ``conjugates`` has the
+    partials in the complex conjugates of the arguments, for functions that are not complex-differentiable;
+    ``complex_partials`` replaces the partials at complex arguments.  ``domain`` is an interval for each argument to
+    test the row on.  ``math`` is the function's name in ``math``, if it has one.  ``associative`` says that the order
+    in which it folds many arguments does not matter.  ``definition`` is what documents a function that NumPy does not.
+    ``names`` is what the texts may name, and ``module`` where users find the function.
     """
 
     def __init__(
@@ -130,7 +131,9 @@ def _as_wide(values: list[Any], result: Any) -> list[Any]:
     dtype = getattr(result[0] if isinstance(result, tuple) else result, "dtype", None)
     if dtype is None or dtype.char not in "dD":
         return values
-    return [v.astype(np.result_type(v.dtype, np.float64)) if getattr(v, "dtype", dtype).char in "efF" else v for v in values]
+    return [
+        v.astype(np.result_type(v.dtype, np.float64)) if getattr(v, "dtype", dtype).char in "efF" else v for v in values
+    ]
 
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
