@@ -65,6 +65,21 @@ def ncx2_density(x: Any, v: Any, nc: Any) -> Any:
     return first("_ncx2_pdf", otherwise=_ncx2_density)(x, v, nc)
 
 
+@integrals.in_double
+def betainc_in_a(a: Any, b: Any, x: Any) -> Any:
+    """The derivative of the incomplete beta function in its first parameter."""
+    return integrals.betainc_in_first(a, b, x, 1 - x, beta_density(a, b, x))
+
+
+@integrals.in_double
+def betainc_in_b(a: Any, b: Any, x: Any) -> Any:
+    """The derivative of the incomplete beta function in its second parameter."""
+    return -integrals.betainc_in_first(b, a, 1 - x, x, beta_density(a, b, x))
+
+
+own("gammainc_in_a", integrals.gammainc_in_a, UNKNOWN, "gamma_density(x, y) * (log(y) - psi(x))")
+own("betainc_in_a", betainc_in_a, UNKNOWN, UNKNOWN, "beta_density(x, y, z) * (log(z) + psi_difference(x, y))")
+own("betainc_in_b", betainc_in_b, UNKNOWN, UNKNOWN, "beta_density(x, y, z) * (log1p(-z) + psi_difference(y, x))")
 own("gamma_density", gamma_density, "r * (log(y) - psi(x))", "where(y == 0, 0.0 * x, r * (x - 1 - y) / y)")
 own(
     "beta_density",
