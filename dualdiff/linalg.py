@@ -35,22 +35,16 @@ from dualdiff.rules.matrix_functions import (
     tanm,
 )
 from dualdiff.rules.scipy_decompositions import eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
-from dualdiff.rules.scipy_solvers import (
+from dualdiff.rules.scipy_factors import (
     cho_factor,
     cho_solve,
     cholesky,
-    det,
-    inv,
-    lstsq,
     lu,
     lu_factor,
     lu_solve,
-    norm,
-    pinv,
-    pinvh,
-    solve,
     solve_triangular,
 )
+from dualdiff.rules.scipy_solvers import det, inv, lstsq, norm, pinv, pinvh, solve
 from dualdiff.rules.special_matrices import block_diag, circulant, companion, hankel, khatri_rao, toeplitz
 from dualdiff.rules.spectral import funm, funmh
 

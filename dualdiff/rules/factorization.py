@@ -50,8 +50,10 @@ class Factored:
 
     def _solve_plain(self, b: Any, transposed: bool) -> Any:
         if self._large and b.size:
-            x = self._by_triangles(np.moveaxis(b, -2, 0).reshape((len(self.matrix), -1)), transposed)
-            return np.moveaxis(x.reshape((x.shape[0], *b.shape[:-2], b.shape[-1])), 0, -2)
+            # One right-hand side in each row, which is LAPACK's order: the one copy that is made.
+            rows = np.swapaxes(b, -1, -2).reshape((-1, len(self.matrix)))
+            x = self._by_triangles(rows.T, transposed).T
+            return np.swapaxes(x.reshape((*b.shape[:-2], b.shape[-1], -1)), -1, -2)
         inverse = np.swapaxes(self.inverse, -1, -2) if transposed else self.inverse
         if inverse.ndim > 2 or b.ndim == 2:
             return np.matmul(inverse, b)
@@ -65,7 +67,8 @@ class Factored:
     def _by_triangles(self, columns: Any, transposed: bool) -> Any:
         if self.triangle is not None:
             (trtrs,) = _lapack()(("trtrs",), (self.matrix, columns))
-            x, info = trtrs(self.matrix, columns, lower=self.triangle == "lower", trans=int(transposed))
+            # The transposed matrix is in LAPACK's order without a copy.
+            x, info = trtrs(self.matrix.T, columns, lower=self.triangle == "upper", trans=int(not transposed))
             return x if info == 0 else np.full_like(x, np.nan)
         if self._triangles is None:
             (getrf,) = _lapack()(("getrf",), (self.matrix,))

@@ -18,7 +18,7 @@ from dualdiff.rules.decompositions import (
 )
 from dualdiff.rules.factorization import Factored
 from dualdiff.rules.over_scipy import over_scipy, refuse
-from dualdiff.rules.scipy_solvers import cholesky
+from dualdiff.rules.scipy_factors import cholesky
 from dualdiff.rules.support import Operands, plain_values, shape_of
 from dualdiff.rules.terms import adjoint, hermitian_part, revalued
 

@@ -29,8 +29,6 @@ structural(
     np.resize,
     np.rot90,
     np.tile,
-    np.tril,
-    np.triu,
     np.delete,
 )
 
@@ -488,6 +486,22 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
 
 
 # -- transposes, where they are simpler than to count places -----------------------------------------------------------
+def _triangular(function: Any) -> None:
+    def implementation(m: Any, k: int = 0) -> Any:
+        no_duals(function.__name__, (k,), {})
+        m = operand(m)
+        m = np.broadcast_to(m, m.shape * 2) if m.ndim == 1 else m
+        # The last two axes are meant, whatever stands before them.
+        return rearranged(function, [m], {"k": k}, {})
+
+    implements(function)(implementation)
+    pulled_by(function)(lambda w, shapes, wanted, k: [function(w, k)])
+
+
+_triangular(np.tril)
+_triangular(np.triu)
+
+
 @pulled_by(_reshape)
 def _pull_reshape(w: Any, shapes: Any, wanted: Any, shape: Any) -> list[Any]:
     return [np.reshape(w, shapes[0])]

@@ -200,7 +200,8 @@ def triangle(a: Any, upper: bool = False) -> Any:
     """Coefficients that take the lower (or upper) triangle of a square matrix, and half of its diagonal."""
     n = shape_of(a)[-1]
     dtype = plain_values(a).real.dtype if hasattr(a, "dtype") else float
-    mask = np.tri(n, dtype=dtype) - 0.5 * np.eye(n, dtype=dtype)
+    mask = np.tri(n, k=-1, dtype=dtype)
+    np.fill_diagonal(mask, 0.5)
     return mask.T if upper else mask
 
 

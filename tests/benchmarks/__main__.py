@@ -8,7 +8,7 @@ import platform
 import sys
 from importlib import metadata
 
-from . import compiled, gradient, jacobian, points, reverse, scalar, sparse, startup
+from . import compiled, gradient, jacobian, linalg, points, reverse, scalar, sparse, startup
 from .harness import HEADER, measure, rows
 
 THEMES = {
@@ -16,6 +16,7 @@ THEMES = {
     "points": points.WORKS,
     "jacobian": jacobian.WORKS,
     "gradient": gradient.WORKS,
+    "linalg": linalg.WORKS,
     "reverse": reverse.WORKS,
     "sparse": sparse.WORKS,
     "compiled": compiled.WORKS,
