@@ -1,8 +1,13 @@
 """numpy.linalg: the decompositions of matrices (Cholesky, QR, eigenvalues, singular values).
 
 A decomposition changes with its matrix as far as the matrix decides on it.  The eigenvalues of a repeated value keep
-their derivative, its eigenvectors have none, and NaN says so.  The phase of a complex vector is the one that LAPACK
-chose, which makes a component of it real.
+their derivative, its eigenvectors have none, and NaN says so: any finite number would make ``(v * f(w)) @ v.T`` wrong
+without a sign of it, since its derivative between the vectors of one value is f'(w), which the vectors and the values
+by themselves do not hold (`dualdiff.linalg.funmh` does).  The phase of a complex vector is the one that LAPACK chose,
+which makes a component of it real.
+
+Of a Hermitian matrix LAPACK reads one triangle, and the derivative in the elements of the other is zero: that is what
+the function that NumPy offers does with them, and for all directions that are Hermitian it makes no difference.
 
 See M. B. Giles, Collected matrix derivative results for forward and reverse mode algorithmic differentiation (2008).
 """
@@ -188,8 +193,9 @@ def _turned(change: Term, vectors: Any) -> Term:
     The component that LAPACK made real, whichever it is, stays real.
     """
     plain = plain_values(vectors)
-    size = np.abs(plain)
-    is_real = (plain.imag == 0) & (size > plain.shape[-2] * rounding(plain))
+    size, noise = np.abs(plain), plain.shape[-2] * rounding(plain)
+    # Exactly or, where LAPACK multiplied by a phase, up to rounding.
+    is_real = (np.abs(plain.imag) <= noise * size) & (size > noise)
     # Of several real components the first: a decomposition of a stack has it in one place.
     place = np.where(np.any(is_real, axis=-2), np.argmax(is_real, axis=-2), np.argmax(size, axis=-2))
     key = (*np.indices(place.shape, sparse=True)[:-1], place, np.arange(place.shape[-1]))
