@@ -329,11 +329,19 @@ ROTATION = np.linalg.qr(np.array([[1.0, 0.4, -0.2], [0.3, 1.0, 0.7], [-0.5, 0.2,
 DIRECTION = np.array([[0.4, 0.3, -1.0], [0.3, 1.2, 0.6], [-1.0, 0.6, -0.5]])
 
 
+def composed(a):
+    """exp(a), as it is often written."""
+    w, v = np.linalg.eigh(a)
+    return (v * np.exp(w)) @ v.T
+
+
 @pytest.mark.parametrize("values", [(1, 1, 1), (1, 1, 3), (0, 0, 0), (1, 1 + 1e-13, 1 + 1e-6), (1, 1 + 1e-3, 5)])
 @pytest.mark.parametrize("is_complex", [False, True])
 def test_function_of_a_matrix_with_repeated_eigenvalues(values, is_complex):
     """Where V f(L) V* by eigh is NaN, funmh is exact to every order."""
     a, v = ROTATION @ np.diag(np.array(values, float)) @ ROTATION.T, DIRECTION
+    if values[:2] == (1, 1):
+        assert np.isnan(jvp(composed, a, v)[1]).any()
     if is_complex:
         a, v = a + 0j, v + 1j * (SQUARE - SQUARE.T)
     cube = lambda a: linalg.funmh(a, lambda w: w**3)
@@ -352,6 +360,7 @@ def test_function_of_a_matrix_with_repeated_eigenvalues(values, is_complex):
 def test_projector_on_a_cluster_of_repeated_eigenvalues():
     """V[:, :2] V[:, :2]' by eigh is NaN inside the block; as a step function of the eigenvalues it is right."""
     a = ROTATION @ np.diag([1.0, 1.0, 3.0]) @ ROTATION.T
+    assert np.isnan(jvp(lambda a: np.linalg.eigh(a)[1][:, :2] @ np.linalg.eigh(a)[1][:, :2].T, a, DIRECTION)[1]).any()
     projector = lambda a: linalg.funmh(a, lambda w: w < 2)
     assert_near(jvp(projector, a, DIRECTION)[1], central(projector, a, DIRECTION))
     bend = central(lambda a: jvp(projector, a, DIRECTION)[1], a, DIRECTION)
