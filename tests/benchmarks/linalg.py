@@ -88,6 +88,11 @@ def likelihood_gradient() -> Call:
     return partial(dualdiff.gradient, likelihood(np, dualdiff.linalg.solve_triangular), HYPER)
 
 
+def likelihood_backwards() -> Call:
+    dualdiff = optional("dualdiff")
+    return partial(dualdiff.gradient, likelihood(np, dualdiff.linalg.solve_triangular), HYPER, mode="reverse")
+
+
 def likelihood_by_autograd() -> Call:
     written = likelihood(optional("autograd.numpy"), optional("autograd.scipy.linalg").solve_triangular)
     return partial(optional("autograd").grad(written), HYPER)
@@ -120,7 +125,8 @@ def exponential_gradient() -> Call:
 
 def exponential_by_frechet() -> Call:
     linalg = optional("scipy.linalg")
-    return lambda: linalg.expm_frechet(RATES.T, np.outer(END, START), compute_expm=False)
+    backwards = np.outer(END, START)
+    return lambda: (END @ linalg.expm(RATES) @ START, linalg.expm_frechet(RATES.T, backwards, compute_expm=False))
 
 
 def exponential_by_eigenvectors() -> Any:
@@ -183,6 +189,7 @@ WORKS = [
         likelihood_gradient,
         [
             Peer("autograd grad", likelihood_by_autograd, at_most=1.0),
+            Peer("dualdiff, mode='reverse'", likelihood_backwards),
             Peer("by hand, `np`", lambda: partial(likelihood_by_hand, HYPER)),
             Peer("the value alone", value_of_likelihood, read=None),
         ],
@@ -193,7 +200,7 @@ WORKS = [
         "gradient through the exponential of a matrix of 50 x 50",
         exponential_gradient,
         [
-            Peer("scipy.linalg.expm_frechet by hand", exponential_by_frechet, at_most=1.5),
+            Peer("expm and expm_frechet by hand", exponential_by_frechet, at_most=1.5, read=second_of_pair),
             Peer("jax.jit(grad)", exponential_by_jax),
             Peer("the value alone, scipy.linalg.expm", value_of_exponential, read=None),
         ],
