@@ -47,6 +47,7 @@ from dualdiff.rules.scipy_factors import (
 from dualdiff.rules.scipy_solvers import det, inv, lstsq, norm, pinv, pinvh, solve
 from dualdiff.rules.special_matrices import block_diag, circulant, companion, hankel, khatri_rao, toeplitz
 from dualdiff.rules.spectral import funm, funmh
+from dualdiff.rules.structured_solvers import solve_banded, solve_toeplitz, solveh_banded
 
 __all__ = [
     "block_diag",
@@ -84,13 +85,16 @@ __all__ = [
     "sinhm",
     "sinm",
     "solve",
+    "solve_banded",
     "solve_continuous_are",
     "solve_continuous_lyapunov",
     "solve_discrete_are",
     "solve_discrete_lyapunov",
     "solve_lyapunov",
     "solve_sylvester",
+    "solve_toeplitz",
     "solve_triangular",
+    "solveh_banded",
     "sqrtm",
     "svd",
     "svdvals",

@@ -21,6 +21,7 @@ TALL = np.array([[1.9, -0.4], [0.3, 1.1], [-0.7, 0.6], [0.2, -1.3]])
 WIDE = TALL.T.copy()
 RIGHT = np.array([[0.7, -1.2], [0.4, 0.9], [-1.5, 0.3]])
 VECTOR = np.array([0.7, -1.2, 0.4])
+BAND = np.array([[0.3, -0.7, 0.5], [9.1, 8.0, 7.2], [0.4, 0.9, -0.6]])
 SMALL = np.array([[1.5, 0.3], [-0.2, 2.0]])
 #: Whether SciPy takes stacks of matrices.
 BATCHES = tuple(map(int, __import__("scipy").__version__.split(".")[:2])) >= (1, 17)
@@ -169,6 +170,20 @@ OTHERS = {
     "logm": [(SMALL, lambda a: linalg.logm(9 * a))],
     "solve_continuous_are": [(SMALL, lambda a: linalg.solve_continuous_are(a, 3 * a[:, :2], positive(a), positive(a)))],
     "solve_discrete_are": [(SMALL, lambda a: linalg.solve_discrete_are(a / 2, 3 * a[:, :2], positive(a), positive(a)))],
+    "solve_banded": [
+        (BAND, lambda ab: linalg.solve_banded((1, 1), ab, ab[0] * 2)),
+        (BAND, lambda ab: linalg.solve_banded((0, 2), ab[[1, 2, 0]], RIGHT)),
+    ],
+    "solveh_banded": [
+        (BAND, lambda ab: linalg.solveh_banded(ab[:2], RIGHT)),
+        (BAND, lambda ab: linalg.solveh_banded(ab[1:], ab[0], lower=True)),
+        (BAND, lambda ab: linalg.solveh_banded(ab[[1, 0, 2]], RIGHT, lower=True)),
+        (BAND, lambda ab: linalg.solveh_banded(ab[[0, 2, 1]], VECTOR)),
+    ],
+    "solve_toeplitz": [
+        (np.array([5.0, 0.3, -0.4]), lambda c: linalg.solve_toeplitz(c, RIGHT)),
+        (BAND, lambda a: linalg.solve_toeplitz((a[1], a[0]), a[2])),
+    ],
     "toeplitz": [(VECTOR, linalg.toeplitz), (VECTOR, lambda c: linalg.toeplitz(c, c[:2] ** 2))],
     "hankel": [(VECTOR, linalg.hankel), (VECTOR, lambda c: linalg.hankel(c, c[1:] ** 2))],
     "circulant": [(VECTOR, linalg.circulant)],
@@ -498,6 +513,8 @@ def test_duals_as_options():
         derivative(lambda t: linalg.lstsq(TALL, TALL, cond=t)[0], 0.1)
     with pytest.raises(ValueError, match=r"toeplitz of duals takes vectors.*\(3, 3\)"):
         jvp(linalg.toeplitz, SQUARE, SQUARE)
+    with pytest.raises(ValueError, match=r"solveh_banded of duals takes one matrix.*\(2, 3, 3\)"):
+        jvp(lambda a: linalg.solveh_banded(a, VECTOR), STACK, STACK)
 
 
 def test_scipy_is_loaded_by_the_first_call_and_named_where_it_is_missing(monkeypatch):

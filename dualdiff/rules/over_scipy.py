@@ -40,7 +40,9 @@ def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any
             options = {k: x for k, x in given.items() if k not in arrays and x is not defaults[k]}
 
             def value(*values: Any) -> Any:
-                return function(**dict(zip(arrays, values, strict=False)), **options)
+                call = signature.bind_partial()
+                call.arguments = {**dict(zip(arrays, values, strict=False)), **options}
+                return function(*call.args, **call.kwargs)
 
             space = leading_space(duals)
             if space.traces:
