@@ -124,8 +124,8 @@ def solve_banded(
     Examples
     --------
     >>> from dualdiff import derivative, linalg
-    >>> derivative(lambda t: linalg.solve_banded((0, 1), [[0.0, 1.0], [t, 1.0]], [2.0, 1.0]), 2.0)
-    array([-0.25,  0.  ])
+    >>> derivative(lambda t: linalg.solve_banded((0, 0), [[t, t]], [1.0, 2.0]), 2.0)
+    array([-0.25, -0.5 ])
     """
     lower, upper = l_and_u
     ab = _one_matrix(ab, 2, "solve_banded")
@@ -181,8 +181,8 @@ def solveh_banded(
     Examples
     --------
     >>> from dualdiff import derivative, linalg
-    >>> derivative(lambda t: linalg.solveh_banded([[0.0, 0.0], [t, 1.0]], [1.0, 1.0]), 2.0)
-    array([-0.25,  0.  ])
+    >>> derivative(lambda t: linalg.solveh_banded([[0.0, 0.0], [t, t]], [1.0, 2.0]), 2.0)
+    array([-0.25, -0.5 ])
     """
     ab = _one_matrix(ab, 2, "solveh_banded")
     x = value(*Operands(ab, b).values)
