@@ -16,10 +16,13 @@ from dualdiff.tangents.linear import LinearMap
 
 
 class Sylvester:
-    """The matrices of ``a @ x + x @ b = q``, brought to Schur's form once for all q; a and b may be stacks."""
+    """The matrices of ``a @ x + x @ b = q``, brought to Schur's form once for all q; a and b may be stacks.
+
+    It keeps copies, so that they stay what they were when f writes into its matrices.
+    """
 
     def __init__(self, a: Any, b: Any) -> None:
-        self.a, self.b = a, b
+        self.a, self.b = np.copy(a), np.copy(b)
         self._inner: Sylvester | None = None
         self._forms: list[Any] | None = None
 

@@ -129,8 +129,9 @@ def solve_banded(
     """
     lower, upper = l_and_u
     ab = _one_matrix(ab, 2, "solve_banded")
-    x = value(*Operands(ab, b).values)
-    inner = Operands(ab, b).values[0]
+    values = Operands(ab, b).values
+    # A copy, which stays what it is when f writes into its matrix.
+    x, inner = value(*values), np.copy(values[0])
     return _implicit(
         x,
         lambda ab, b: b - _band_product(ab, x, upper),
@@ -185,8 +186,8 @@ def solveh_banded(
     array([-0.25, -0.5 ])
     """
     ab = _one_matrix(ab, 2, "solveh_banded")
-    x = value(*Operands(ab, b).values)
-    inner = Operands(ab, b).values[0]
+    values = Operands(ab, b).values
+    x, inner = value(*values), np.copy(values[0])
     width = shape_of(ab)[0] - 1
 
     def residual(ab: Any, b: Any) -> Any:
@@ -244,6 +245,7 @@ def solve_toeplitz(value: Any, c_or_cr: Any, b: Any, check_finite: bool = True) 
     r = np.conjugate(c) if r is None else _one_matrix(r, 1, "solve_toeplitz")
     column, row, right = Operands(c, r, b).values
     x = value((column, row), right)
+    column, row = np.copy(column), np.copy(row)
     transposed = np.concatenate([column[:1], row[1:]])
     return _implicit(
         x,
