@@ -99,6 +99,18 @@ def counting(x):
     return y
 
 
+def squares_with_a_default(x, make=np.zeros):
+    y = make(len(x))
+    y[...] = x**2
+    return y
+
+
+def squares_with_a_default_keyword(x, *, make=zeros):
+    y = make(len(x))
+    y[...] = x**2
+    return y
+
+
 CODE = {
     "np.zeros": dual_buffers(squares),
     "zeros": dual_buffers(squares_by_name),
@@ -111,6 +123,8 @@ CODE = {
     "an inner function": dual_buffers(lambda x: (lambda: (y := np.zeros(3), y.__setitem__(..., x**2), y)[2])()),
     "helpers of its module": dual_buffers(squares_with_a_helper, module=True),
     "a decorator": dual_buffers(module=False)(squares),
+    "the default of a parameter": dual_buffers(squares_with_a_default),
+    "the default of a keyword": dual_buffers(squares_with_a_default_keyword),
 }
 
 
@@ -181,6 +195,8 @@ MADE = {
     "asfortranarray": lambda x: np.asfortranarray([1.0, 2.0, 3.0]),
     "zeros like": lambda x: np.zeros(3, like=x),
     "single precision": lambda x: np.zeros(3, np.float32),
+    "tri": lambda x: np.tri(1, 3)[0],
+    "copy": lambda x: np.copy([1.0, 2.0, 3.0]),
 }
 
 
@@ -210,6 +226,14 @@ def test_what_is_made(name):
         assert_near(jacobian(f, X, mode=mode), expected, 1e-6 if "single" in name else 1e-15)
     assert all(isinstance(y, DualArray) for y in seen)
     assert {y.dtype for y in seen} == {np.dtype(np.float32 if "single" in name else float)}
+
+
+def test_grids_stay_plain():
+    """They are read, often by ``math``, which takes no duals."""
+    grids = []
+    f = dual_buffers(lambda x: grids.extend([np.arange(3.0), np.linspace(0.0, 1.0, 3)]) or x)
+    jacobian(f, X)
+    assert [type(grid) for grid in grids] == [np.ndarray, np.ndarray]
 
 
 def test_integers_and_what_asarray_hands_through_stay_plain():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from against import assert_near, assert_same, check
 
-from dualdiff import DualArray, LostDerivativeError, jacobian, jvp
+from dualdiff import DualArray, jacobian, jvp, value_and_jacobian
 
 X = np.array([[0.3, -1.2, 2.1, 0.8], [1.7, 0.9, -0.4, -2.0], [-0.6, 1.3, 0.1, -1.5]])
 MASK = np.array([[True, False, True, False], [False, True, True, False], [False, False, False, True]])
@@ -240,9 +240,32 @@ def test_made_like_duals_of_integers_they_stay_plain():
     assert all(type(m) is np.ndarray for m in made)
 
 
-def test_what_comes_from_files_of_duals():
-    with pytest.raises(LostDerivativeError):
-        jacobian(lambda x: np.fromiter(x[0], float, like=x), X)
+RANGES = {
+    "from to by": lambda x: np.arange(x[0, 0], x[0, 0] + 3.05 * np.abs(x[1, 1]), np.abs(x[1, 1]), like=x),
+    "from to": lambda x: np.arange(x[0, 1], x[0, 1] + 3.5, like=x),
+    "by name": lambda x: np.arange(start=x[0, 1] ** 2, stop=30.0, step=4.0, dtype=np.float32, like=x),
+    "the end alone": lambda x: np.arange(2.5 + 0 * x[0, 0], like=x) * x[0, 0],
+    "of an iterator": lambda x: np.fromiter((e * e for e in x[0]), float, like=x),
+    "of some of it": lambda x: np.fromiter((e * e for e in x[0]), np.float32, 2, like=x),
+    "of places": lambda x: np.fromfunction(lambda i: x[0, 0] * i + x[0, i.astype(int)], (3,), like=x),
+    "of places, a number": lambda x: np.fromfunction(lambda i: 2.0, (3,), like=x) * x[0, 0],
+}
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_ranges_and_iterators_of_duals(name):
+    f = RANGES[name]
+    value, J = value_and_jacobian(f, X)
+    assert_same(value, f(X))
+    tolerance = 1e-9 if value.dtype == float else 1e-5
+    assert_near(J, jacobian(lambda x: f(x), X, mode="reverse"), tolerance)
+    if value.dtype == float:
+        check(f, X)
+
+
+def test_too_few_for_an_iterator():
+    with pytest.raises(ValueError, match="iterator too short"):
+        jacobian(lambda x: np.fromiter(x[0], float, 99, like=x), X)
 
 
 @pytest.mark.parametrize("name", ["zeros_like", "ones_like", "empty_like", "full_like"])

@@ -45,10 +45,11 @@ def dual_buffers(f: Callable[..., Any] | None = None, *, module: bool = False) -
 
     Notes
     -----
-    Replaced are ``zeros``, ``ones``, ``empty``, ``full``, ``eye``, ``identity``, their forms ending in ``_like``, and
-    ``array``, ``asarray``, ``asanyarray``, ``ascontiguousarray``, ``asfortranarray``.  What they make of floating dtype
-    is a dual array, which is constant until duals are written into it; integers and booleans stay plain, and so do
-    arrays that ``asarray`` hands through.  ``np.array`` and ``np.asarray`` of duals give dual arrays, where NumPy
+    Replaced are ``zeros``, ``ones``, ``empty``, ``full``, ``eye``, ``identity``, ``tri``, ``copy``, their forms ending
+    in ``_like``, and ``array``, ``asarray``, ``asanyarray``, ``ascontiguousarray``, ``asfortranarray``; also where they
+    are the default of a parameter.  What they make of floating dtype is a dual array, which is constant until duals are
+    written into it; integers and booleans stay plain, and so do arrays that ``asarray`` hands through, and the grids of
+    ``arange`` and ``linspace``, which are rather read than written.  ``np.array`` and ``np.asarray`` of duals give dual arrays, where NumPy
     would make arrays of objects.
 
     Duals are found among the arguments, in tuples, lists and dicts too, and among the variables of enclosing functions
@@ -105,9 +106,11 @@ class _Copy:
 
     def _copied(self, function: FunctionType) -> FunctionType:
         cells = tuple(CellType(self._other(_content(c))) if self._differs(c) else c for c in function.__closure__ or ())
-        copy = FunctionType(function.__code__, self.copied_names, function.__name__, function.__defaults__, cells)
-        copy.__kwdefaults__, copy.__qualname__ = function.__kwdefaults__, function.__qualname__
+        copy = FunctionType(function.__code__, self.copied_names, function.__name__, None, cells)
+        copy.__qualname__ = function.__qualname__
         self.copies[function] = copy
+        copy.__defaults__ = tuple(map(self._other, function.__defaults__ or ()))
+        copy.__kwdefaults__ = {name: self._other(x) for name, x in (function.__kwdefaults__ or {}).items()}
         for name in _names(function.__code__) & self.names.keys():
             self.copied_names[name] = self._other(self.names[name])
         return copy
@@ -166,6 +169,11 @@ def _similar(name: str, like: Any, /, *args: Any, **kwargs: Any) -> Any:
     return made if isinstance(made, AnyDual) or made.dtype.kind not in "fc" else buffer(made, [like])
 
 
+def _copied(name: str, like: Any, /, *args: Any, **kwargs: Any) -> Any:
+    made = np.copy(*args, **kwargs)
+    return made if isinstance(made, AnyDual) or made.dtype.kind not in "fc" else buffer(made, [like])
+
+
 def _converted(name: str, like: Any, /, a: Any, *args: Any, **kwargs: Any) -> Any:
     if isinstance(a, np.ndarray) and not isinstance(operand(a), AnyDual):
         return getattr(np, name)(a, *args, **kwargs)
@@ -173,7 +181,8 @@ def _converted(name: str, like: Any, /, a: Any, *args: Any, **kwargs: Any) -> An
 
 
 _MAKERS: dict[str, Callable[..., Any]] = {
-    **dict.fromkeys(("zeros", "ones", "empty", "full", "eye", "identity", "array"), _new),
+    **dict.fromkeys(("zeros", "ones", "empty", "full", "eye", "identity", "tri", "array"), _new),
+    "copy": _copied,
     **dict.fromkeys(("zeros_like", "ones_like", "empty_like", "full_like"), _similar),
     **dict.fromkeys(("asarray", "asanyarray", "ascontiguousarray", "asfortranarray"), _converted),
 }

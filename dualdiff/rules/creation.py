@@ -148,17 +148,47 @@ def _creator(name: str) -> Any:
     function = getattr(np, name)
 
     def implementation(like: Any, *args: Any, **kwargs: Any) -> Any:
-        made = function(*args, **kwargs)
-        return buffer(made, [like]) if made.dtype.kind in "fc" else made
+        return _accepting(function(*args, **kwargs), like)
 
     return implementation
 
 
+def _accepting(made: Any, like: Any) -> Any:
+    """What was made, so that it accepts the duals of ``like``; it may have duals already (`fromfunction`)."""
+    if isinstance(made, AnyDual) or np.result_type(made).kind not in "fc":
+        return made
+    return buffer(made, [like])
+
+
 for _name in (
-    *("zeros", "ones", "empty", "eye", "identity", "arange", "tri", "fromfunction"),
-    *("frombuffer", "fromfile", "fromiter", "fromstring", "genfromtxt", "loadtxt"),
+    *("zeros", "ones", "empty", "eye", "identity", "tri", "fromfunction"),
+    *("frombuffer", "fromfile", "fromstring", "genfromtxt", "loadtxt"),
 ):
     CREATORS[getattr(np, _name)] = _creator(_name)
+
+
+def _arange_with_like(like: Any, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
+    """The start and multiples of the step; how many there are is a step function of all."""
+    bound = dict(zip(("start", "stop", "step") if len(args) > 1 else ("stop",), args, strict=False)) | kwargs
+    start, step = bound.get("start", 0), bound.get("step", 1)
+    shown = np.arange(*map(plain_values, args), dtype=dtype, **{k: plain_values(v) for k, v in kwargs.items()})
+    if not duals_in([start, step]):
+        return _accepting(shown, like)
+    # As NumPy, which takes the step from the first two, in the dtype of the result.
+    first, second = (x.astype(shown.dtype) if isinstance(x, AnyDual) else x for x in (start, start + step))
+    k = np.arange(len(shown), dtype=shown.dtype)
+    return np.where(k == 1, second, first + k * (second - first))
+
+
+def _fromiter_with_like(like: Any, iter: Any, dtype: Any, count: int = -1) -> Any:
+    items = list(iter)
+    if not duals_in(items):
+        return _accepting(np.fromiter(items, dtype, count), like)
+    chosen = np.fromiter(range(len(items)), np.intp, count)
+    return np.stack([items[i] for i in chosen]).astype(dtype)
+
+
+CREATORS[np.arange], CREATORS[np.fromiter] = _arange_with_like, _fromiter_with_like
 
 
 def _full_with_like(
