@@ -49,8 +49,8 @@ def dual_buffers(f: Callable[..., Any] | None = None, *, module: bool = False) -
     in ``_like``, and ``array``, ``asarray``, ``asanyarray``, ``ascontiguousarray``, ``asfortranarray``; also where they
     are the default of a parameter.  What they make of floating dtype is a dual array, which is constant until duals are
     written into it; integers and booleans stay plain, and so do arrays that ``asarray`` hands through, and the grids of
-    ``arange`` and ``linspace``, which are rather read than written.  ``np.array`` and ``np.asarray`` of duals give dual arrays, where NumPy
-    would make arrays of objects.
+    ``arange`` and ``linspace``, which are rather read than written.  ``np.array`` and ``np.asarray`` of duals give dual
+    arrays, where NumPy would make arrays of objects.
 
     Duals are found among the arguments, in tuples, lists and dicts too, and among the variables of enclosing functions
     that f uses.  What f assigns to global names is lost when it returns; ``import numpy`` inside f is not seen.
