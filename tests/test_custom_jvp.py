@@ -519,3 +519,57 @@ def test_tangents_that_do_not_come_as_arguments_are_refused():
                 operator(g, 1.5)
     with pytest.raises(TypeError, match="uses a dual number that is not among its arguments"):
         derivative(lambda x: custom_derivative(lambda u: 2 * u, lambda u: x)(x), 1.5)
+
+
+# -- odd points --------------------------------------------------------------------------------------------------------
+def test_nothing_to_differentiate():
+    """Empty arrays in and out."""
+    for rule in (elementwise_jvp, buffered_jvp):
+        f = custom_derivative(elementwise, jvp=rule)
+        for options in ({"mode": "forward"}, {"mode": "reverse"}, {"sparse": True}):
+            assert jacobian(f, np.zeros(0), **options).shape == (0, 0)
+    nothing = custom_derivative(lambda x: x[:0], jvp=lambda p, t: t[0][:0])
+    assert jacobian(nothing, X).shape == (0, 4)
+
+
+@pytest.mark.parametrize("opaque", [False, True])
+def test_ill_conditioned_rules_are_linear_too(opaque):
+    """Rounding errors as large as the result are none that a test of linearity may see."""
+    n = 10
+    hilbert = 1 / (1 + np.add.outer(np.arange(n), np.arange(n)))
+
+    def rule(primals, tangents):
+        t = np.array(tangents[0], float) if opaque else tangents[0]
+        return np.linalg.solve(hilbert, t)
+
+    f = custom_derivative(lambda b: np.linalg.solve(hilbert, b), jvp=rule)
+    b = np.ones(n)
+    for mode in ("forward", "reverse"):
+        np.testing.assert_allclose(hilbert @ jacobian(f, b, mode=mode), np.eye(n), atol=1e-2)
+
+
+def test_half_precision():
+    f = custom_derivative(softmax, jvp=softmax_jvp)
+    x = X.astype(np.float16)
+    for mode in ("forward", "reverse"):
+        J = jacobian(f, x, mode=mode)
+        assert J.dtype == np.float16
+        np.testing.assert_allclose(J, jacobian(softmax, X), atol=2e-3)
+
+
+def test_batches_and_duals_built_by_hand():
+    rowwise = custom_derivative(lambda x: np.sum(x**2, axis=-1), jvp=lambda p, t: np.sum(2 * p[0] * t[0], axis=-1))
+    np.testing.assert_allclose(gradient(rowwise, X.reshape(2, 2), batch_dims=1), 2 * X.reshape(2, 2))
+    y = rowwise(dualdiff.DualArray(X, np.ones(4)))
+    assert (y.value, y.tangent) == (np.sum(X**2), np.sum(2 * X))
+
+
+def test_approximate_rules_pass():
+    """A rule that solves iteratively is linear up to its tolerance."""
+
+    def rule(primals, tangents):
+        t = np.array(tangents[0], float)
+        return np.round(2 * primals[0] * t, 5)
+
+    f = custom_derivative(lambda x: x**2, jvp=rule)
+    np.testing.assert_allclose(jacobian(f, X, mode="reverse"), np.diag(2 * X), atol=1e-5)

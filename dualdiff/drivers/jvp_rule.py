@@ -25,9 +25,10 @@ from dualdiff.tangents.space import Shape, Tangent
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import may_have_nan
 
-#: A rule is held to be linear where its tangent along this multiple of a direction is this multiple.
-FACTOR = -1.5
-#: Up to rounding errors in it, which may cancel.
+#: A rule is held to be linear where its tangent along this multiple of a direction is this multiple.  A power of two,
+#: by which floating-point numbers are multiplied exactly, so that not even an ill-conditioned rule looks otherwise.
+FACTOR = -2.0
+#: What is allowed for a rule that is computed approximately.
 TOLERANCE = 1e-3
 
 
@@ -242,16 +243,18 @@ class BlackBox(NamedMap):
     def _matrices(self) -> tuple[Any, Any]:
         """The matrix of the map, and for complex numbers that of i times its argument."""
         real = np.swapaxes(self._pushed(np.eye(*self.in_shape * 2)), -1, -2)
-        direction = np.concatenate([np.ravel(self.rule._point(0.0, v)) for v in self.likes])
-        self.rule._check_linear([np.matmul(real, np.real(direction))], [self._pushed(FACTOR * np.real(direction))])
+        self.rule._check_linear(*([self._pushed(c * self._direction)] for c in (1.0, FACTOR)))
         if self.operands[0].dtype.kind != "c":
             return real, None
         return real, np.swapaxes(self._pushed(1j * np.eye(*self.in_shape * 2)), -1, -2)
 
+    @property
+    def _direction(self) -> Any:
+        return _packed(*(self.rule._point(0.0, v) for v in self.likes))
+
     def is_holomorphic(self) -> bool:
         """Whether i times a direction gives i times the result."""
-        direction = np.concatenate([np.ravel(self.rule._point(0.0, v)) for v in self.likes])
-        a, b = (plain_values(self._pushed(t)) for t in (direction, 1j * direction))
+        a, b = (plain_values(self._pushed(c * self._direction)) for c in (1.0, 1j))
         return bool(np.allclose(1j * a, b, TOLERANCE, 0.0, equal_nan=True))
 
 
