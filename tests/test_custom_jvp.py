@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pytest
 from against import assert_near
-from numba import njit
 from test_spaces import in_every_space
 
 import dualdiff
@@ -415,17 +414,6 @@ def test_decorator():
     assert copy is cube
     assert derivative(Model(3.0).scaled, 2.0) == 12.0
     assert pickle.loads(pickle.dumps(custom_derivative(softmax, jvp=softmax_jvp))).jvp is softmax_jvp
-
-
-def test_compiled_functions():
-    """Numba's functions are external code: as f, and as a rule, which duals do not pass through."""
-    square = njit(lambda x: x * x)
-    rule = njit(lambda primals, tangents: 2 * primals[0] * tangents[0])
-    f = custom_derivative(square, jvp=rule)
-    for mode in ("forward", "reverse"):
-        np.testing.assert_allclose(jacobian(f, X, mode=mode), np.diag(2 * X), rtol=1e-15)
-    g = custom_derivative(square, jvp=lambda p, t: 2 * p[0] * t[0])
-    np.testing.assert_array_equal(jacobian(gradient(lambda x: np.sum(g(x))), X), 2 * np.eye(4))
 
 
 # -- check_derivative --------------------------------------------------------------------------------------------------

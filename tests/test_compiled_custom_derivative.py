@@ -1,0 +1,42 @@
+"""`custom_derivative` of functions that Numba compiled."""
+
+import numpy as np
+import pytest
+from numba import njit
+from numba.core.errors import TypingError
+
+from dualdiff import NoRuleError, custom_derivative, derivative, gradient, jacobian
+
+X = np.array([0.7, -1.3, 0.4, 2.1])
+
+
+def test_compiled_functions():
+    """Numba's functions are external code: as f, and as a rule, which duals do not pass through."""
+    square = njit(lambda x: x * x)
+    rule = njit(lambda primals, tangents: 2 * primals[0] * tangents[0])
+    f = custom_derivative(square, jvp=rule)
+    for mode in ("forward", "reverse"):
+        np.testing.assert_allclose(jacobian(f, X, mode=mode), np.diag(2 * X), rtol=1e-15)
+    g = custom_derivative(square, jvp=lambda p, t: 2 * p[0] * t[0])
+    np.testing.assert_array_equal(jacobian(gradient(lambda x: np.sum(g(x))), X), 2 * np.eye(4))
+
+
+def test_compiled_partials_end_at_the_first_derivative():
+    """They take numbers and no duals: the second derivative says so."""
+    f = custom_derivative(njit(lambda x: x * x), njit(lambda x: 2 * x))
+    assert derivative(f, 3.0) == 6.0
+    with pytest.raises(NoRuleError, match="a compiled function was called with a dual number"):
+        derivative(derivative(f), 3.0)
+
+
+def test_inside_compiled_code_it_is_unknown():
+    """Numba compiles neither the function nor its rule; it says so where f is called plainly, too."""
+    f = custom_derivative(np.sin, np.cos)
+
+    @njit
+    def g(x):
+        return 2 * f(x)
+
+    for call in (lambda: g(1.0), lambda: derivative(g, 1.0)):
+        with pytest.raises(TypingError, match="Cannot determine Numba type of .*custom.Custom"):
+            call()
