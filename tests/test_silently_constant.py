@@ -157,3 +157,32 @@ def test_a_dual_in_any_place_is_differentiated_or_refused(call, around):
             expected = (ends[0] - ends[1]) / (2 * STEP)
             ok = np.isclose(tangents, expected, 1e-5, 1e-5) | np.isnan(expected)
             assert np.all(ok), f"{name}: {tangents} for {expected}"
+
+
+def takes_out(call):
+    try:
+        return "out" in inspect.signature(call.function).parameters
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize("call", [c for c in CALLS if takes_out(c)], ids=lambda call: call.function.__name__)
+def test_a_result_without_tangent_takes_that_of_out_away(call):
+    """Plain arguments and a dual ``out``, by name and by position: the values are stored, with tangent zero."""
+    signature = inspect.signature(call.function)
+    args, kwargs = recorded(call)
+    bound = signature.bind(*args, **kwargs)
+    bound.arguments.pop("out", None)
+    expected = np.asarray(call.function(*bound.args, **bound.kwargs))
+    # An argument after others by position goes by position itself.
+    for positional in (False, signature.parameters["out"].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD):
+        out = DualArray(np.full(expected.shape, 9.0, expected.dtype), np.full(expected.shape, 5.0, expected.dtype))
+        if positional:
+            bound.apply_defaults()
+        bound.arguments["out"] = out
+        ordered = OrderedDict((n, bound.arguments[n]) for n in signature.parameters if n in bound.arguments)
+        call_with = inspect.BoundArguments(signature, ordered)
+        kwargs = {n: x for n, x in call_with.kwargs.items() if x is not np._NoValue}
+        assert call.function(*call_with.args, **kwargs) is out
+        np.testing.assert_array_equal(out.value, expected)
+        assert not np.any(out.tangent)

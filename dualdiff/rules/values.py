@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import wrap
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.registry import REFUSED, UFUNCS
-from dualdiff.rules.support import by_value, implements, into, leading, plain_values
+from dualdiff.rules.support import Operands, by_value, implements, into, plain_values
 
 by_value(
     np.all,
@@ -59,18 +58,19 @@ if hasattr(np, "in1d"):
     by_value(np.in1d)  # noqa: NPY201 (NumPy 2.0 has it still)
 
 
-def _zero(function: Any) -> Any:
-    def implementation(*args: Any, **kwargs: Any) -> Any:
-        a, args = leading(function, args, kwargs)
-        out = kwargs.pop("out", None)
-        return into(out, wrap(function(a.value, *args, **kwargs), None, a.space))
-
-    return implementation
+@implements(np.round, np.around)
+def round_(a: Any, decimals: Any = 0, out: Any = None) -> Any:
+    operands = Operands(a)
+    return into(out, operands.result(np.round(operands.values[0], decimals), []))
 
 
-for function in (np.round, np.around, np.fix):
-    if not isinstance(function, np.ufunc):
-        implements(function)(_zero(function))
+def fix(x: Any, out: Any = None) -> Any:
+    operands = Operands(x)
+    return into(out, operands.result(np.fix(operands.values[0]), []))
+
+
+if not isinstance(np.fix, np.ufunc):
+    implements(np.fix)(fix)
 
 
 def _ufunc_by_value(ufunc: np.ufunc, method: str) -> Any:
