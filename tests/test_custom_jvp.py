@@ -87,7 +87,19 @@ def external_jvp(primals, tangents):
     return softmax_jvp(plain(*primals), plain(*tangents))
 
 
+def halved_jvp(primals, tangents):
+    """Half of it by numbers, as code does that logs or caches what it is given: duals see the other half alone."""
+    (x,), (t,) = primals, tangents
+    return softmax_jvp((x,), (0.5 * t,)) + softmax_jvp((dualdiff.value(x),), (0.5 * dualdiff.value(t),))
+
+
+def by_value_jvp(primals, tangents):
+    return softmax_jvp(dualdiff.value(primals), dualdiff.value(tangents))
+
+
 FUNCTIONS = {
+    "halved": (softmax, halved_jvp),
+    "by value": (softmax, by_value_jvp),
     "elementwise": (elementwise, elementwise_jvp),
     "softmax": (softmax, softmax_jvp),
     "outer": (outer, outer_jvp),

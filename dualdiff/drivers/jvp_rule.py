@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core import tags
 from dualdiff.core.array import DualArray, disown, operand, wrap
 from dualdiff.core.dual import AnyDual, leading_space, same_call
 from dualdiff.core.errors import MixedPointsError, NotHolomorphicError
@@ -21,7 +22,7 @@ from dualdiff.drivers.containers import Rebuild, aligned, flatten
 from dualdiff.rules.support import plain_values, shape_of
 from dualdiff.tangents.linear import NamedMap
 from dualdiff.tangents.single import Single
-from dualdiff.tangents.space import Shape, Tangent
+from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import may_have_nan
 
@@ -57,9 +58,7 @@ class JvpRule:
         self.name, self.jvp, self.options, self._rebuild = name, jvp, options, rebuild
         self.leaves = leaves
         self.space = leading_space(leaves)
-        mine = [isinstance(x, AnyDual) and same_call(x.space, self.space) for x in leaves]
-        self.values = [x.value if m else x for x, m in zip(leaves, mine, strict=True)]
-        self.raws: list[Tangent | None] = [x.raw if m else None for x, m in zip(leaves, mine, strict=True)]
+        self.values, self.raws = _stripped(leaves, self.space)
 
     def applied(self, result: Any) -> Any:
         """The duals of what the function gave for the values."""
@@ -83,17 +82,34 @@ class JvpRule:
         # Once more, if it was NaN: in duals zero times infinity is zero.
         try:
             found = self._called(self._marked(), [self._stand_in(t, v) for t, v in self._pairs()])
+            values, (scaled, slopes) = _stripped(found, space)[0], self._elsewhere()
         except (MixedPointsError, NotHolomorphicError):
             raise
         except Exception:
             # Duals do not pass through the rule.  If that is not the reason, plain numbers will raise it again.
             return self._by_hand() if raws is None else raws
-        points = [self._point(t, v) for t, v in self._pairs()]
-        self._check_linear(
-            [x.value if isinstance(x, AnyDual) and same_call(x.space, space) else x for x in found],
-            self._called(self._primals(), [None if p is None else FACTOR * p for p in points]),
-        )
-        return [self._raw(x, y) for x, y in zip(found, self.results, strict=True)]
+        self._check_linear(values, scaled)
+        if not all(map(_agree, values, slopes)):
+            # Nor do they where a part of its derivative is missing.
+            return self._by_hand() if raws is None else raws
+        return [
+            None if t is None else space.cast(t, _dtype(y), shape_of(y))
+            for t, y in zip(_stripped(found, space)[1], self.results, strict=True)
+        ]
+
+    def _elsewhere(self) -> tuple[list[Any], list[Any]]:
+        """The rule at `FACTOR` times the stand-ins, and its derivative there along them: what it gives at them."""
+        tag = tags.start()
+        try:
+            inner = Single(tag)
+            points = [self._point(t, v) for t, v in self._pairs()]
+            found = self._called(
+                self._primals(), [None if p is None else wrap(FACTOR * p, own(p), inner) for p in points]
+            )
+            values, raws = _stripped(found, inner)
+            return values, [inner.read(t, v) for t, v in zip(raws, values, strict=True)]
+        finally:
+            tags.end(tag)
 
     def _pairs(self) -> Iterable[tuple[Tangent | None, Any]]:
         return zip(self.raws, self.values, strict=True)
@@ -161,28 +177,16 @@ class JvpRule:
             raise captured(self.name)
         return [_numbers.cast(own(t), _dtype(y), shape_of(y)) for t, y in zip(found, self.results, strict=True)]
 
-    def _raw(self, t: Any, y: Any) -> Tangent | None:
-        if not isinstance(t, AnyDual) or not same_call(t.space, self.space) or t.raw is None:
-            return None
-        return self.space.cast(t.raw, _dtype(y), shape_of(y))
-
     def _check_linear(self, found: list[Any], scaled: list[Any]) -> None:
         """Whether the second of two results of the rule, along a direction and `FACTOR` times it, is that multiple."""
         inner = leading_space(scaled)
         if inner is not None and inner.tag >= self.space.tag:
             raise captured(self.name)
-        for a, b in (
-            (FACTOR * np.asarray(plain_values(a)), plain_values(b)) for a, b in zip(found, scaled, strict=True)
-        ):
-            with np.errstate(all="ignore"):
-                size = np.abs(a) + np.abs(b)
-                allowed = TOLERANCE * (size + TOLERANCE * np.max(size, initial=0.0))
-                wrong = np.abs(a - b) > allowed
-            if np.any(wrong & np.isfinite(size)):
-                raise ValueError(
-                    f"the jvp of {self.name} is not linear in the tangents: what it multiplies them with may depend on "
-                    "the primals alone, and nothing may be added"
-                )
+        if not all(_agree(FACTOR * np.asarray(plain_values(a)), b) for a, b in zip(found, scaled, strict=True)):
+            raise ValueError(
+                f"the jvp of {self.name} is not linear in the tangents: what it multiplies them with may depend on the "
+                "primals alone, and nothing may be added"
+            )
 
     # -- a rule that duals do not pass through -------------------------------------------------------------------------
 
@@ -256,6 +260,22 @@ class BlackBox(NamedMap):
         """Whether i times a direction gives i times the result."""
         a, b = (plain_values(self._pushed(c * self._direction)) for c in (1.0, 1j))
         return bool(np.allclose(1j * a, b, TOLERANCE, 0.0, equal_nan=True))
+
+
+def _stripped(found: list[Any], space: TangentSpace) -> tuple[list[Any], list[Tangent | None]]:
+    """The values and the tangents in a space."""
+    mine = [isinstance(x, AnyDual) and same_call(x.space, space) for x in found]
+    pairs = [(x.value, x.raw) if m else (x, None) for x, m in zip(found, mine, strict=True)]
+    return [value for value, _ in pairs], [raw for _, raw in pairs]
+
+
+def _agree(a: Any, b: Any) -> bool:
+    """Whether two results that should be equal are, where they are finite."""
+    a, b = plain_values(a), plain_values(b)
+    with np.errstate(all="ignore"):
+        size = np.abs(a) + np.abs(b)
+        wrong = np.abs(np.asarray(a) - b) > TOLERANCE * (size + TOLERANCE * np.max(size, initial=0.0))
+    return not np.any(wrong & np.isfinite(size))
 
 
 def _dtype(x: Any) -> Any:
