@@ -39,7 +39,7 @@ NARROW = 4
 #: What compiled drivers take before f's other arguments, and what they return, the derivative last.
 DRIVERS = {
     "derivative": ("x", "derivative_core(f, x, args, {masked})"),
-    "points": ("x, values, slopes", "points_core(f, x, args, values, slopes, {masked})"),
+    "points": ("x, values, slopes", "(points_core(f, x, args, values, slopes, {masked}),)"),
     "gradient": ("x", "shaped(gradient_core(f, x, args, {width}, {masked}, 0, x.size), x)"),
     "gradient_part": ("x, start, stop", "gradient_core(f, x, args, {width}, {masked}, start, stop)"),
     "jacobian": ("x", "shaped(jacobian_core(f, x, args, {width}, {masked}, None, 0, x.size), x)"),

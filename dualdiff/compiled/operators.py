@@ -13,7 +13,7 @@ import numpy as np
 from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
-from dualdiff.compiled.intrinsics import any_nan, dual, partial_in, seeded, value_in
+from dualdiff.compiled.intrinsics import any_nan, dual, is_nan, partial_in, seeded, value_in
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.drivers.derivative import derivative, value_and_derivative
 from dualdiff.drivers.gradient import gradient, value_and_gradient
@@ -85,7 +85,7 @@ def derivative_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
 
 
 def points_core(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: Any) -> Any:
-    """Values (unless they are None) and derivatives of f at a row of numbers, into arrays."""
+    """Values (unless they are None) and derivatives of f at a row of numbers, into arrays; NaN if one of these is."""
     raise NotImplementedError
 
 
@@ -167,12 +167,15 @@ def _points_core(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: An
     is_wanted = isinstance(values, types.Array)
 
     def at_points(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: Any) -> Any:
+        found = 0.0
         for i in range(x.size):
             y = f(seeded(x[i], 0, t), *args)
             if is_wanted:
                 values[i] = value_in(y, t)
-            slopes[i] = partial_in(y, 0, t)
-        return values, slopes
+            slopes[i] = slope = partial_in(y, 0, t)
+            if is_nan(slope):
+                found = np.nan
+        return found
 
     return at_points
 

@@ -18,6 +18,7 @@ from .harness import Call, Peer, Work, jax, optional
 from .jacobian import X as COUPLED
 from .jacobian import jacobian_by_hand
 from .jacobian import written_with as coupled_with
+from .sparse import ALPHA, brusselator, start
 
 POINTS = np.linspace(-2.0, 2.0, 10**6)
 
@@ -233,6 +234,72 @@ def hessians(n: int, at_most: float) -> Work:
     )
 
 
+def brusselator_loop(t: Any, y: Any) -> Any:
+    """The reaction-diffusion equation of `sparse`, on a grid of 32 by 32, as a loop."""
+    n = 32
+    u, v = y[: n * n].reshape(n, n), y[n * n :].reshape(n, n)
+    found = np.empty_like(y)
+    du, dv = found[: n * n].reshape(n, n), found[n * n :].reshape(n, n)
+    for i in range(n):
+        for j in range(n):
+            up, down, left, right = (i - 1) % n, (i + 1) % n, (j - 1) % n, (j + 1) % n
+            reacted = u[i, j] * u[i, j] * v[i, j]
+            spread_u = u[up, j] + u[down, j] + u[i, left] + u[i, right] - 4 * u[i, j]
+            spread_v = v[up, j] + v[down, j] + v[i, left] + v[i, right] - 4 * v[i, j]
+            du[i, j] = 1 + reacted - 4.4 * u[i, j] + ALPHA * spread_u
+            dv[i, j] = 3.4 * u[i, j] - reacted + ALPHA * spread_v
+    return found
+
+
+def integration(by_differences: bool) -> tuple[Any, int, float]:
+    """The equation solved by a stiff method: where it ends, the calls of f, and the seconds spent in Jacobians."""
+    bdf, solve = optional("scipy.integrate._ivp.bdf"), optional("scipy.integrate").solve_ivp
+    f, calls, seconds = njit(brusselator_loop), 0, 0.0
+
+    def counted(t: float, y: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return f(t, y)
+
+    def timed(jacobian: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            nonlocal seconds
+            begin = time.perf_counter()
+            found = jacobian(*args)
+            seconds += time.perf_counter() - begin
+            return found
+
+        return call
+
+    differences = bdf.num_jac
+    bdf.num_jac = timed(differences)  # SciPy's own, by the pattern
+    options = {"jac_sparsity": pattern_of_loop()} if by_differences else {"jac": timed(coloured())}
+    try:
+        solution = solve(counted, (0.0, 10.0), start(32), "BDF", rtol=1e-6, atol=1e-8, **options)
+    finally:
+        bdf.num_jac = differences
+    return solution.y[:, -1], calls, seconds
+
+
+@cache
+def pattern_of_loop() -> Any:
+    return optional("dualdiff").jacobian_sparsity(brusselator(32), start(32))
+
+
+@cache
+def coloured() -> Any:
+    return optional("dualdiff").jacobian(njit(brusselator_loop), argnum=1, sparse=pattern_of_loop())
+
+
+def stiff(by_differences: bool) -> Call:
+    """The seconds in Jacobians; both ways come to the same end, the exact one with fewer calls of f."""
+    (end, few, _), (other_end, many, _) = integration(False), integration(True)
+    np.testing.assert_allclose(end, other_end, rtol=1e-4)
+    if not few < many:
+        raise AssertionError(f"{few} calls of f with exact Jacobians, {many} with differences")
+    return lambda: integration(by_differences)[2]
+
+
 def first_gradient() -> Call:
     dualdiff, numba = optional("dualdiff"), optional("numba")
     dualdiff.gradient(njit(rosenbrock_loop), np.ones(20))  # what the first compilation of all loads
@@ -286,10 +353,17 @@ WORKS = [
         partial(operator, "derivative", CURVE, POINTS),
         [
             Peer("by hand, Numba", lambda: partial(njit(slope_by_hand), POINTS)),
-            Peer("jax.jit(jvp)", jax_jvp_at_points, at_most=0.8),
+            Peer("jax.jit(jvp), all cores", jax_jvp_at_points),
         ],
         expected=slope_by_hand(POINTS),
         rounds=9,
+    ),
+    Work(
+        "the same with `parallel=True`",
+        lambda: partial(optional("dualdiff").derivative, njit(CURVE), POINTS, parallel=True),
+        [Peer("jax.jit(jvp), all cores", jax_jvp_at_points, at_most=0.8)],
+        expected=slope_by_hand(POINTS),
+        rounds=15,
     ),
     *(gradients("Rosenbrock", rosenbrock_loop, written_with, gradient_by_hand, n) for n in (12, 120, 1200)),
     *(gradients("Ackley", ackley_loop, ackley_with, ackley_gradient_by_hand, n) for n in (12, 120, 1200)),
@@ -300,5 +374,12 @@ WORKS = [
         partial(operator, "jacobian", coupled_with(np), COUPLED),
         [Peer("jax.jit(jacfwd)", partial(by_jax, "jacfwd", coupled_with, COUPLED), at_most=1.0)],
         expected=jacobian_by_hand(COUPLED),
+    ),
+    Work(
+        "Jacobians of a stiff integration, Brusselator 32 × 32",
+        partial(stiff, False),
+        [Peer("SciPy's 2-point differences, grouped", partial(stiff, True), at_most=0.5, read=None)],
+        self_timed=True,
+        rounds=7,
     ),
 ]

@@ -130,7 +130,8 @@ def _repeated(call: Call, sample_seconds: float) -> Callable[[], float]:
     """A sampler that loops over the call for about the given time; it returns seconds for one call."""
     timer = timeit.Timer(call)
     loops = 1
-    while (took := timer.timeit(loops)) < sample_seconds / 2:
+    # The shortest of three: a busy machine would make one call seem long, and samples short and cold.
+    while (took := min(timer.repeat(3, loops))) < sample_seconds / 2:
         loops *= 2
     loops = max(1, round(loops * sample_seconds / took))
     return lambda: timer.timeit(loops) / loops
