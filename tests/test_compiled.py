@@ -314,9 +314,7 @@ def test_errors_of_f_stay_its_own():
 def test_what_compiled_drivers_do_not_do_is_refused():
     for refused in (
         lambda: dualdiff.gradient(rosenbrock, X, mode="reverse"),
-        lambda: dualdiff.gradient(rosenbrock, X, has_aux=True),
-        lambda: dualdiff.gradient(rosenbrock, (X, X)),
-        lambda: dualdiff.jacobian(rosenbrock, X, sparse=True),
+        lambda: dualdiff.hessian(rosenbrock, X, sparse=True),
         lambda: dualdiff.linearize(rosenbrock, X),
         lambda: dualdiff.derivative(lambda x: scalar(x), 1.0),
         lambda: dualdiff.derivative(dualdiff.derivative(scalar), 1.0),
@@ -343,5 +341,5 @@ def test_the_driver_is_compiled_once_for_each_function():
     f = njit(lambda x: np.sum(x * x))
     for n in 7, 9, 23:
         dualdiff.gradient(f, np.ones(n))
-    assert len(f._dualdiff) == 1
-    assert engine.takes(f)
+    assert [key[0] for key in f._dualdiff].count("driver_of") == 1
+    assert engine.takes(type(f))

@@ -14,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba import config, jit, njit, typeof
+from numba import config, jit, typeof
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 
 from dualdiff import compiled
 from dualdiff.compiled import operators
+from dualdiff.compiled.caching import compiled_beside
+from dualdiff.compiled.functions import Known
 from dualdiff.compiled.operators import HESSIAN_WIDTH, WIDTH
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import LostDerivativeError, NoRuleError, plain_target
@@ -101,75 +103,54 @@ def kept(make: Callable[..., Any]) -> Callable[..., Any]:
     return find
 
 
-def _written(name: str, arguments: str, body: str, **names: Any) -> Any:
-    """A function from its text."""
-    exec(compile(f"def {name}({arguments}):\n    {body}\n", "<dualdiff>", "exec"), names)
-    return names[name]
-
-
 @kept
 def driver_of(f: Any, name: str, argnum: int, width: int, masked: bool, nogil: bool = False) -> Any:
     """A compiled function of what the driver takes and f's other arguments; it also says whether there is a NaN."""
     arguments, expression = DRIVERS[name]
     found = expression.format(width=width, masked=masked)
     has_nan = False if masked else "any_nan(found[-1])"
-    body = f"found = {found}; return found, {has_nan}"
-    return njit(nogil=nogil)(
-        _written("driver", f"{arguments}, *args", body, f=with_first(f, argnum), **vars(operators))
-    )
+    names = {**vars(operators), "f": Known(with_first(f, argnum))}
+    return compiled_beside(f, f"{arguments}, *args", f"found = {found}; return found, {has_nan}", names, nogil)
 
 
 @kept
 def slope_of(f: Any) -> Any:
     """The derivative at a float alone, where it is a number."""
-    return njit(
-        _written(
-            "driver",
-            "x, *args",
-            "return core(f, x, args, False)[1]",
-            f=with_first(f, 0),
-            core=operators.derivative_core,
-        )
-    )
+    names = {"f": Known(with_first(f, 0)), "core": operators.derivative_core}
+    return compiled_beside(f, "x, *args", "return core(f, x, args, False)[1]", names)
 
 
 @kept
 def with_first(f: Any, argnum: int) -> Any:
     """f as a function whose first argument is the one that is differentiated, run by one thread."""
+    serial = f
     if f.targetoptions.get("parallel"):
         # Numba's loops over several threads know its own numbers alone.
-        f = jit(**{**f.targetoptions, "parallel": False})(f.py_func)
+        serial = jit(**{**f.targetoptions, "parallel": False})(f.py_func)
     if argnum == 0:
-        return f
+        return serial
     others = "".join(f"a{i}, " for i in range(argnum))
-    return njit(_written("moved", f"x, {others}*rest", f"return f({others}x, *rest)", f=f))
+    return compiled_beside(f, f"x, {others}*rest", f"return f({others}x, *rest)", {"f": Known(serial)})
 
 
 @kept
 def without_aux(f: Any) -> Any:
     """The first of the pair that f returns."""
-    return njit(_written("alone", "*args", "return f(*args)[0]", f=f))
+    return compiled_beside(f, "*args", "return f(*args)[0]", {"f": Known(f)})
 
 
 @kept
 def of_flat(f: Any, argnum: int, nesting: str, kinds: tuple[type, ...]) -> Any:
     """f of a flat array, of where its parts are, and of f's other arguments."""
-    names = {f"kind{i}": kind for i, kind in enumerate(kinds)}
-    return njit(_written("flat", "x, layout, *rest", f"return f({nesting}, *rest)", f=with_first(f, argnum), **names))
+    names = {"f": Known(with_first(f, argnum)), **{f"kind{i}": kind for i, kind in enumerate(kinds)}}
+    return compiled_beside(f, "x, layout, *rest", f"return f({nesting}, *rest)", names)
 
 
 @kept
 def derivative_as_function(f: Any, argnum: int) -> Any:
     """The derivative as a compiled function with f's arguments, the one that is differentiated first."""
-    return njit(
-        _written(
-            "slope",
-            "x, *args",
-            "return derivative(f, x, args)[1]",
-            f=with_first(f, argnum),
-            derivative=operators._derivative,
-        )
-    )
+    names = {"f": Known(with_first(f, argnum)), "derivative": operators._derivative}
+    return compiled_beside(f, "x, *args", "return derivative(f, x, args)[1]", names)
 
 
 def evaluated(f: Any, name: str, argnum: int, width: int, args: tuple[Any, ...]) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
+from dualdiff.compiled.functions import Known
 from dualdiff.compiled.intrinsics import any_nan, dual, is_nan, partial_in, seeded, value_in
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.drivers.derivative import derivative, value_and_derivative
@@ -615,22 +616,29 @@ def _hvp(f, x, v, args):  # type: ignore[no-untyped-def]
     return hvp_core(f, x, v, args, WIDTH, True) if any_nan(found[1]) else found
 
 
-def _operator(function: Any, implementation: Any) -> None:
+def _operator(function: Any, implementation: Any, item: int | None = None) -> None:
     def choose(f: Any, *args: Any) -> Any:
         if not isinstance(f, types.Callable):
             raise errors.NumbaTypeError(f"{function.__name__} takes a function as its first argument, not {f}")
-        return implementation
+        return written(Known(f.dispatcher) if isinstance(f, types.Dispatcher) else None)
+
+    leading = "x, v" if implementation in (_jvp, _hvp) else "x"
+    part = "" if item is None else f"[{item}]"
+
+    def written(known: Any) -> Any:
+        text = f"lambda f, {leading}, *args: run({'f' if known is None else 'known'}, {leading}, args){part}"
+        return eval(text, {"run": implementation, "known": known})
 
     overload(function, strict=False)(choose)
 
 
-_operator(value_and_derivative, lambda f, x, *args: _derivative(f, x, args))
-_operator(derivative, lambda f, x, *args: _derivative(f, x, args)[1])
-_operator(value_and_gradient, lambda f, x, *args: _gradient(f, x, args))
-_operator(gradient, lambda f, x, *args: _gradient(f, x, args)[1])
-_operator(value_and_jacobian, lambda f, x, *args: _jacobian(f, x, args))
-_operator(jacobian, lambda f, x, *args: _jacobian(f, x, args)[1])
-_operator(value_gradient_and_hessian, lambda f, x, *args: _hessian(f, x, args))
-_operator(hessian, lambda f, x, *args: _hessian(f, x, args)[2])
-_operator(jvp, lambda f, x, v, *args: _jvp(f, x, v, args))
-_operator(hvp, lambda f, x, v, *args: _hvp(f, x, v, args)[1])
+_operator(value_and_derivative, _derivative)
+_operator(derivative, _derivative, 1)
+_operator(value_and_gradient, _gradient)
+_operator(gradient, _gradient, 1)
+_operator(value_and_jacobian, _jacobian)
+_operator(jacobian, _jacobian, 1)
+_operator(value_gradient_and_hessian, _hessian)
+_operator(hessian, _hessian, 2)
+_operator(jvp, _jvp)
+_operator(hvp, _hvp, 1)

@@ -1,0 +1,37 @@
+"""Functions that compiled operators are handed: known by their type, nothing of them exists when the code runs.
+
+Numba passes a compiled function as the address of its object, and code with an address in it cannot be cached on disk.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba.core import types
+from numba.core.datamodel import models
+from numba.core.imputils import lower_constant
+from numba.extending import register_model, typeof_impl
+
+
+class Known:
+    """A compiled function, as a constant without a value."""
+
+    def __init__(self, dispatcher: Any) -> None:
+        self.dispatcher = dispatcher
+
+
+class KnownType(types.Dispatcher):  # type: ignore[misc]
+    """The type of such a function."""
+
+
+register_model(KnownType)(models.OpaqueModel)
+
+
+@typeof_impl.register(Known)  # type: ignore[untyped-decorator]
+def _typeof(known: Known, c: Any) -> Any:
+    return KnownType(known.dispatcher)
+
+
+@lower_constant(KnownType)  # type: ignore[untyped-decorator]
+def _nothing(context: Any, builder: Any, t: Any, known: Any) -> Any:
+    return context.get_dummy_value()
