@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
@@ -279,3 +282,35 @@ def test_hamiltonian_sampler():
     variance, rate = sample(q, 4000, 4.0, 1)
     assert variance == pytest.approx(0.25, rel=0.1)
     assert rate > 0.9
+
+
+# -- caching -----------------------------------------------------------------------------------------------------------
+CACHED = """
+import dualdiff, numba
+
+@numba.njit(cache=True)
+def f(a, x):
+    return a * x**{power}
+
+@numba.njit(cache=True)
+def newton(a, x):
+    return x - f(x, a) / dualdiff.derivative(f, x, a)
+
+found = dualdiff.derivative(f, 2.0, 3.0, argnum=1), newton(2.0, 1.0)
+drivers = [newton, *(d for key, d in f._dualdiff.items() if key[0] == "driver_of")]
+print(*found, *(sum(s.values()) for d in drivers for s in (d.stats.cache_hits, d.stats.cache_misses)))
+"""
+
+
+def test_drivers_are_cached_with_their_functions(tmp_path):
+    script = tmp_path / "script.py"
+
+    def run(power):
+        script.write_text(CACHED.format(power=power))
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        command = [sys.executable, "-W", "error", str(script)]
+        return subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stdout.split()
+
+    assert run(3) == ["54.0", "0.0", "0", "1", "0", "1"]
+    assert run(3) == ["54.0", "0.0", "1", "0", "1", "0"]
+    assert run(2) == ["12.0", "0.0", "0", "1", "0", "1"]
