@@ -18,7 +18,7 @@ from dualdiff.drivers.containers import flatten
 numba = pytest.importorskip("numba")
 njit = numba.njit
 
-from dualdiff.compiled import engine  # noqa: E402  (needs Numba)
+from dualdiff.compiled import drivers  # noqa: E402  (needs Numba)
 
 X = np.linspace(0.5, 1.5, 21)
 Layer = namedtuple("Layer", "weights bias")
@@ -51,7 +51,7 @@ def ring(x):
 
 # -- threads -----------------------------------------------------------------------------------------------------------
 def test_threads_find_the_same_bit_for_bit(monkeypatch):
-    monkeypatch.setattr(engine.config, "NUMBA_NUM_THREADS", 3)
+    monkeypatch.setattr(drivers.config, "NUMBA_NUM_THREADS", 3)
     curve = njit(lambda x: np.sqrt(x * x) * np.sin(x + 1))
     points = X[:20].reshape(4, 5) - X[0]  # with a zero, which has to be masked
     values, slopes = dualdiff.value_and_derivative(curve, points, parallel=True)
@@ -68,10 +68,10 @@ def test_threads_find_the_same_bit_for_bit(monkeypatch):
 
 def test_parts_cover_the_directions_once(monkeypatch):
     for threads in 1, 2, 5:
-        monkeypatch.setattr(engine.config, "NUMBA_NUM_THREADS", threads)
+        monkeypatch.setattr(drivers.config, "NUMBA_NUM_THREADS", threads)
         for total in 0, 1, 7, 64, 1000:
             for triangular in False, True:
-                parts = engine.ranges(total, 8, triangular)
+                parts = drivers.ranges(total, 8, triangular)
                 assert [i for start, stop in parts for i in range(start, stop)] == list(range(total))
                 assert len(parts) <= threads
                 assert not any(start % 8 for start, _ in parts)

@@ -1,0 +1,141 @@
+"""The compiled drivers of a function: made when they are first needed, kept with it, run by one thread or several.
+
+A driver seeds, runs f chunk by chunk, and reads the derivative off.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from numba import config, jit
+
+from dualdiff.compiled import operators
+from dualdiff.compiled.caching import compiled_beside
+from dualdiff.compiled.functions import Known
+
+#: What compiled drivers take before f's other arguments, and what they return, the derivative last.
+DRIVERS = {
+    "derivative": ("x", "derivative_core(f, x, args, {masked})"),
+    "points": ("x, values, slopes", "(points_core(f, x, args, values, slopes, {masked}),)"),
+    "gradient": ("x", "shaped(gradient_core(f, x, args, {width}, {masked}, 0, x.size), x)"),
+    "gradient_part": ("x, start, stop", "gradient_core(f, x, args, {width}, {masked}, start, stop)"),
+    "jacobian": ("x", "shaped(jacobian_core(f, x, args, {width}, {masked}, None, 0, x.size), x)"),
+    "jacobian_part": ("x, start, stop", "jacobian_core(f, x, args, {width}, {masked}, None, start, stop)"),
+    "along": ("x, places, stop", "jacobian_core(f, x, args, {width}, {masked}, places, 0, stop)"),
+    "entries": (
+        "x, places, stop, size, rows, columns",
+        "entries_core(f, x, args, {width}, {masked}, places, stop, size, rows, columns)",
+    ),
+    "hessian": ("x", "square(hessian_core(f, x, args, {masked}, 0, x.size), x)"),
+    "hessian_part": ("x, start, stop", "hessian_core(f, x, args, {masked}, start, stop)"),
+    "jvp": ("x, v", "jvp_core(f, x, v, args, {masked})"),
+    "hvp": ("x, v", "hvp_core(f, x, v, args, {width}, {masked})"),
+    "slope": ("x", "slope_core(f, x, args, {masked})"),
+    "second": ("x", "second_core(f, x, args, {masked})"),
+    "second_along": ("x, v", "second_along_core(f, x, v, args, {masked})"),
+}
+
+
+def kept(make: Callable[..., Any]) -> Callable[..., Any]:
+    """What is compiled for a function and these other arguments, kept with the function."""
+
+    def find(f: Any, *key: Any) -> Any:
+        try:
+            return f._dualdiff[make.__name__, *key]
+        except AttributeError:
+            f._dualdiff = {}
+        except KeyError:
+            pass
+        found = f._dualdiff[make.__name__, *key] = make(f, *key)
+        return found
+
+    return find
+
+
+@kept
+def driver_of(f: Any, name: str, argnum: int, width: int, masked: bool, nogil: bool = False) -> Any:
+    """A compiled function of what the driver takes and f's other arguments; it also says whether there is a NaN."""
+    arguments, expression = DRIVERS[name]
+    found = expression.format(width=width, masked=masked)
+    has_nan = False if masked else "any_nan(found[-1])"
+    names = {**vars(operators), "f": Known(with_first(f, argnum))}
+    return compiled_beside(f, f"{arguments}, *args", f"found = {found}; return found, {has_nan}", names, nogil)
+
+
+@kept
+def slope_of(f: Any) -> Any:
+    """The derivative at a float alone, where it is a number."""
+    names = {"f": Known(with_first(f, 0)), "core": operators.derivative_core}
+    return compiled_beside(f, "x, *args", "return core(f, x, args, False)[1]", names)
+
+
+@kept
+def with_first(f: Any, argnum: int) -> Any:
+    """f as a function whose first argument is the one that is differentiated, run by one thread."""
+    serial = f
+    if f.targetoptions.get("parallel"):
+        # Numba's loops over several threads know its own numbers alone.
+        serial = jit(**{**f.targetoptions, "parallel": False})(f.py_func)
+    if argnum == 0:
+        return serial
+    others = "".join(f"a{i}, " for i in range(argnum))
+    return compiled_beside(f, f"x, {others}*rest", f"return f({others}x, *rest)", {"f": Known(serial)})
+
+
+@kept
+def without_aux(f: Any) -> Any:
+    """The first of the pair that f returns."""
+    return compiled_beside(f, "*args", "return f(*args)[0]", {"f": Known(f)})
+
+
+@kept
+def of_flat(f: Any, argnum: int, nesting: str, kinds: tuple[type, ...]) -> Any:
+    """f of a flat array, of where its parts are, and of f's other arguments."""
+    names = {"f": Known(with_first(f, argnum)), **{f"kind{i}": kind for i, kind in enumerate(kinds)}}
+    return compiled_beside(f, "x, layout, *rest", f"return f({nesting}, *rest)", names)
+
+
+@kept
+def derivative_as_function(f: Any, argnum: int) -> Any:
+    """The derivative as a compiled function with f's arguments, the one that is differentiated first."""
+    names = {"f": Known(with_first(f, argnum)), "derivative": operators._derivative}
+    return compiled_beside(f, "x, *args", "return derivative(f, x, args)[1]", names)
+
+
+def evaluated(f: Any, name: str, argnum: int, width: int, args: tuple[Any, ...]) -> Any:
+    """What a driver finds."""
+    found, has_nan = driver_of(f, name, argnum, width, False)(*args)
+    if has_nan:
+        # Once more with zero tangents contributing zero, which costs time and is seldom needed.
+        found, _ = driver_of(f, name, argnum, width, True)(*args)
+    return found
+
+
+def spread(f: Any, name: str, argnum: int, width: int, pieces: list[tuple[Any, ...]]) -> list[Any]:
+    """What a driver finds for each of the pieces, one for each thread."""
+
+    def run(masked: bool) -> list[Any]:
+        driver = driver_of(f, name, argnum, width, masked, True)
+        if len(pieces) == 1:
+            return [driver(*pieces[0])]
+        # Threads of this call alone: unlike Numba's, they may be used by several threads, and after a fork.
+        with ThreadPoolExecutor(len(pieces)) as pool:
+            others = [pool.submit(driver, *piece) for piece in pieces[1:]]
+            return [driver(*pieces[0]), *(other.result() for other in others)]
+
+    found = run(False)
+    if any(has_nan for _, has_nan in found):
+        found = run(True)
+    return [result for result, _ in found]
+
+
+def ranges(total: int, step: int, triangular: bool = False) -> list[tuple[int, int]]:
+    """Parts of a range for each thread to take, in whole steps; of a triangle's columns such as are equally large."""
+    steps, threads = -(-total // step), config.NUMBA_NUM_THREADS
+    shares = [k / threads for k in range(threads + 1)]
+    bounds = [min(total, step * round(steps * (1 - math.sqrt(1 - s) if triangular else s))) for s in shares]
+    return [(start, stop) for start, stop in itertools.pairwise(bounds) if start < stop]

@@ -1,0 +1,190 @@
+"""What a function returned, in compiled code: numbers, arrays, and tuples of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba.core import errors, types
+from numba.extending import overload
+
+from dualdiff.compiled.intrinsics import partial_in, value_in
+from dualdiff.compiled.types import DualType, level_of
+
+
+def one_number(y: Any) -> Any:
+    """The result of a function to numbers; an array of one number counts."""
+    raise NotImplementedError
+
+
+@overload(one_number, strict=False)
+def _one_number(y: Any) -> Any:
+    if isinstance(y, types.Array):
+
+        def of_array(y: Any) -> Any:
+            if y.size != 1:
+                raise ValueError(
+                    "gradient and hessian need an f that returns one number, and f returned an array: use "
+                    "dualdiff.jacobian"
+                )
+            return y.flat[0]
+
+        return of_array
+    if isinstance(y, (types.Number, types.Boolean, DualType)):
+        return lambda y: y
+    raise errors.NumbaTypeError(
+        f"gradient and hessian need an f that returns one number, and f returned {y}: use dualdiff.jacobian"
+    )
+
+
+def as_array(y: Any) -> Any:
+    """The result as an array; of tuples, the numbers of all in a row."""
+    raise NotImplementedError
+
+
+@overload(as_array, strict=False)
+def _as_array(y: Any) -> Any:
+    if isinstance(y, types.Array):
+        return lambda y: y
+    leaves = _numbers_of(y)
+    t = types.float64
+    for kind in leaves:
+        if isinstance(kind, (types.Float, types.Complex, DualType)):
+            t = kind if level_of(kind) > level_of(t) or not level_of(t) else t
+
+    if not isinstance(y, types.BaseTuple):
+
+        def of_number(y: Any) -> Any:
+            array = np.empty(1, t)
+            array[0] = y
+            return array
+
+        return of_number
+
+    def of_tuple(y: Any) -> Any:
+        array = np.empty(size_of(y), t)
+        put_into(array, 0, y)
+        return array
+
+    return of_tuple
+
+
+def _numbers_of(y: Any) -> list[Any]:
+    """The types of the numbers in a result."""
+    if isinstance(y, types.BaseTuple):
+        return [kind for item in y for kind in _numbers_of(item)]
+    number = y.dtype if isinstance(y, types.Array) else y
+    if isinstance(number, (types.Number, types.Boolean, DualType)):
+        return [number]
+    raise errors.NumbaTypeError(
+        f"a compiled function is differentiated if it returns numbers, arrays and tuples of them, and f returned {y}"
+    )
+
+
+def _of_items(function: Any, y: Any, arguments: str, combine: str = "") -> Any:
+    """The implementation of a function for tuples, which calls it for every item."""
+    calls = [f"function(y[{i}]{arguments})" for i in range(len(y))]
+    made = getattr(y, "instance_class", None)
+    body = f" {combine} ".join(calls) if combine else f"{'made' if made else ''}({', '.join(calls)},)"
+    return eval(f"lambda y{arguments}: {body}", {"function": function, "made": made})
+
+
+def size_of(y: Any) -> Any:
+    """How many numbers a result has."""
+    raise NotImplementedError
+
+
+@overload(size_of, strict=False)
+def _size_of(y: Any) -> Any:
+    if isinstance(y, types.BaseTuple):
+        return _of_items(size_of, y, "", "+") if len(y) else lambda y: 0
+    return (lambda y: y.size) if isinstance(y, types.Array) else (lambda y: 1)
+
+
+def put_into(array: Any, place: Any, y: Any) -> Any:
+    """Write the numbers of a result into an array, from a place on; the place after them."""
+    raise NotImplementedError
+
+
+@overload(put_into, strict=False)
+def _put_into(array: Any, place: Any, y: Any) -> Any:
+    if isinstance(y, types.BaseTuple):
+        body = "place"
+        for i in range(len(y)):
+            body = f"put(array, {body}, y[{i}])"
+        return eval(f"lambda array, place, y: {body}", {"put": put_into})
+    if isinstance(y, types.Array):
+
+        def of_array(array: Any, place: Any, y: Any) -> Any:
+            for i, number in enumerate(y.flat):
+                array[place + i] = number
+            return place + y.size
+
+        return of_array
+
+    def of_number(array: Any, place: Any, y: Any) -> Any:
+        array[place] = y
+        return place + 1
+
+    return of_number
+
+
+def shape_of(y: Any, rows: Any) -> Any:
+    """The shape of a number or an array; of a tuple that of its numbers in a row."""
+    raise NotImplementedError
+
+
+@overload(shape_of, strict=False)
+def _shape_of(y: Any, rows: Any) -> Any:
+    if isinstance(y, (types.Array, types.BaseTuple)):
+        return (lambda y, rows: y.shape) if isinstance(y, types.Array) else (lambda y, rows: rows.shape)
+    return lambda y, rows: ()
+
+
+def values_in(y: Any, kind: Any) -> Any:
+    """The values of a result, a copy."""
+    raise NotImplementedError
+
+
+@overload(values_in, strict=False)
+def _values_in(y: Any, kind: Any) -> Any:
+    if isinstance(y, types.BaseTuple):
+        return _of_items(values_in, y, ", kind")
+    if not isinstance(y, types.Array):
+        return lambda y, kind: value_in(y, kind)
+    if level_of(y.dtype) < kind.instance_type.level:
+        return lambda y, kind: y.copy()
+    element = y.dtype.element
+
+    def of_duals(y: Any, kind: Any) -> Any:
+        values = np.empty(y.shape, element)
+        flat = values.ravel()
+        for i, number in enumerate(y.flat):
+            flat[i] = value_in(number, kind)
+        return values
+
+    return of_duals
+
+
+def tangents_in(y: Any, kind: Any) -> Any:
+    """The tangents of a result along the only direction."""
+    raise NotImplementedError
+
+
+@overload(tangents_in, strict=False)
+def _tangents_in(y: Any, kind: Any) -> Any:
+    if isinstance(y, types.BaseTuple):
+        return _of_items(tangents_in, y, ", kind")
+    if not isinstance(y, types.Array):
+        return lambda y, kind: partial_in(y, 0, kind)
+    is_constant = level_of(y.dtype) < kind.instance_type.level
+    element = kind.instance_type.element if is_constant else y.dtype.element
+
+    def of_array(y: Any, kind: Any) -> Any:
+        tangents = np.empty(y.shape, element)
+        flat = tangents.ravel()
+        for i, number in enumerate(y.flat):
+            flat[i] = partial_in(number, 0, kind)
+        return tangents
+
+    return of_array
