@@ -33,7 +33,7 @@ def drawn(tmp_path_factory):
 def content(path):
     """The words of a picture, and the places of its curves, marks and words."""
     nodes = list(ET.parse(path).iter())
-    words = ["".join(node.itertext()).split() for node in nodes if node.tag == f"{SVG}text"]
+    words = ["".join("".join(node.itertext()).split()) for node in nodes if node.tag == f"{SVG}text"]
     places = [(node.tag, re.findall(r"-?\d+\.?\d*", " ".join(map(node.get, names)))) for node, names in _placed(nodes)]
     return words, [tag for tag, _ in places], np.array([float(x) for _, numbers in places for x in numbers])
 
@@ -57,13 +57,13 @@ def test_the_script_draws_all_of_them(drawn):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_what_the_script_draws(name, drawn):
-    # Another release of matplotlib may write the same picture in other bytes: hence by what is seen, within a point.
+    # Another matplotlib may leave other margins and write other bytes: hence by what is seen, within 4 points.
     words, shapes, numbers = content(FOLDER / name)
     new_words, new_shapes, new_numbers = content(drawn / name)
     stale = f"{name} is out of date: python notebooks/figures/make.py"
     assert (words, shapes) == (new_words, new_shapes), stale
     assert len(numbers) > 100
-    np.testing.assert_allclose(numbers, new_numbers, atol=1, err_msg=stale)
+    np.testing.assert_allclose(numbers, new_numbers, rtol=0, atol=4, err_msg=stale)
 
 
 @pytest.mark.parametrize("name", FIGURES)

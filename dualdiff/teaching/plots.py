@@ -148,6 +148,9 @@ def plot_step_size(f: Callable[[Any], Any], x: float, ax: Any = None, *, exact: 
     floor = max(abs(dual - right) / scale, EPS / 2)
     ax.axhline(floor, color=GREEN, linewidth=2.4, label="dual number (no step size)")
     ax.set_ylim(EPS / 10, 10)
+    ax.set_xticks(10.0 ** np.arange(-16, 1, 4))
+    ax.set_yticks(10.0 ** np.arange(-16, 1, 4))
+    ax.minorticks_off()
     ax.set_xlabel("step size h" if abs(x) <= 1 else "step size h, relative to x")
     ax.set_ylabel("relative error" if right else "error")
     ax.legend(
