@@ -149,3 +149,11 @@ def test_nothing_is_loaded_before_it_is_needed():
         "assert not {'matplotlib', 'fast_sugiyama', 'scipy', 'numba'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_name_is_shown_at_work():
+    for name in teaching.__all__:
+        thing = getattr(teaching, name)
+        assert thing.__doc__
+        if not isinstance(thing, type):
+            assert "\n    Examples\n    --------\n    >>> " in thing.__doc__, name

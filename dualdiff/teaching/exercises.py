@@ -167,6 +167,12 @@ def find(name: str) -> Exercise:
     ------
     KeyError
         If there is none; the message has the names that there are.
+
+    Examples
+    --------
+    >>> slope = Exercise("slope of a square", expected=6.0)
+    >>> find("slope of a square") is slope
+    True
     """
     if name not in REGISTRY:
         raise KeyError(f"there is no exercise {name!r}; there are: {', '.join(REGISTRY) or 'none'}")

@@ -64,6 +64,12 @@ def plot_derivatives(f: Callable[[Any], Any], a: float, b: float, order: int = 2
         If matplotlib is not installed and no Axes are given.
     ValueError
         If not a < b, or the order is no positive integer.
+
+    Examples
+    --------
+    >>> ax = plot_derivatives(lambda x: x**3 - x, -1.5, 1.5)
+    >>> [line.get_text() for line in ax.get_legend().get_texts()]
+    ['$f$', "$f'$", "$f''$", 'tangents']
     """
     _interval(a, b, "plot_derivatives")
     _count("order", order, "plot_derivatives")
@@ -118,6 +124,12 @@ def plot_step_size(f: Callable[[Any], Any], x: float, ax: Any = None, *, exact: 
     Notes
     -----
     The dotted lines are the theory: truncation by Taylor's formula, rounding of f as half a unit in the last place.
+
+    Examples
+    --------
+    >>> ax = plot_step_size(lambda x: x**3 + 2 * x, 3.0)
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('step size h, relative to x', 'relative error')
     """
     ax = _axes(ax, "plot_step_size")
     x = float(x)
@@ -180,6 +192,12 @@ def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
         If matplotlib is not installed and no Axes are given.
     ValueError
         If there is not one colour for each column.
+
+    Examples
+    --------
+    >>> tridiagonal = np.eye(9) + np.eye(9, k=1) + np.eye(9, k=-1)
+    >>> plot_sparsity(tridiagonal, True).get_title()
+    '3 colours: 3 directions instead of 9'
     """
     dense = np.asarray(pattern.toarray() if hasattr(pattern, "toarray") else pattern) != 0
     if dense.ndim != 2:
@@ -248,6 +266,11 @@ def plot_newton(f: Callable[[Any], Any], x0: float, steps: int = 5, ax: Any = No
         If matplotlib is not installed and no Axes are given.
     ValueError
         If a tangent is horizontal, so that it leads nowhere.
+
+    Examples
+    --------
+    >>> plot_newton(lambda x: x**2 - 2, 1.0, steps=2).get_title()
+    'after 2 steps: x = 1.41666666667, |f(x)| = 6.9e-03'
     """
     _count("steps", steps, "plot_newton")
     path = [float(x0)]
@@ -319,6 +342,11 @@ def plot_descent(f: Callable[[Any], Any], x0: Sequence[float], rate: float, step
     -----
     ``steps`` gradients, and 3600 values of f for the contours.  A path that diverges is drawn until it leaves what a
     float can hold, or is a thousand times as long as the distance from the origin at its start.
+
+    Examples
+    --------
+    >>> plot_descent(lambda x: x[0] ** 2 + 4 * x[1] ** 2, [2.0, 1.0], rate=0.1, steps=20).get_title()
+    'rate 0.1: f = 0.000532 after 20 steps'
     """
     _count("steps", steps, "plot_descent")
     x = np.asarray(x0, float)
