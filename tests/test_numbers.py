@@ -399,6 +399,15 @@ def test_real_and_imaginary_parts_are_views_in_every_space(name):
     )
 
 
+def test_extremes_of_complex_numbers_by_their_real_parts_first():
+    for x in (0.5 + 1j, np.complex128(0.5 + 1j), np.array([0.5 + 1j])):
+        v = np.ones_like(x)[()]
+        assert jvp(lambda z: 3 * np.maximum(z, 0.2 + 9j), x, v)[1] == 3
+        assert jvp(lambda z: np.minimum(0.2 + 9j, z), x, v)[1] == 0
+        assert jvp(lambda z: np.clip(z, 0.2, 0.4), x, v)[1] == 0
+    assert jvp(lambda t: np.maximum(t, 0.2 + 9j), 0.5, 1.0)[1] == 1
+
+
 def test_nan_to_num_of_one_complex_number():
     assert jvp(np.nan_to_num, 1 + 2j, 1.0) == (1 + 2j, 1.0)
     assert jvp(np.nan_to_num, complex(np.nan, 2), 1 + 1j) == (2j, 1j)

@@ -46,6 +46,11 @@ def test_interpolation(name):
     check(f, x)
 
 
+def test_interpolation_at_one_number():
+    for x in (0.5, np.float64(0.5), np.array(0.5)):
+        assert derivative(lambda t: np.interp(t, [0.0, 1.0], [0.0, 3.0]), x) == 3.0
+
+
 def test_interpolation_at_a_knot_takes_the_piece_after_it_and_at_the_last_one_the_piece_before():
     slopes = np.diff(HEIGHTS) / np.diff(KNOTS)
     assert_near(derivative(lambda x: np.interp(x, KNOTS, HEIGHTS), KNOTS), np.append(slopes, slopes[-1]), 1e-15)

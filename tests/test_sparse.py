@@ -816,3 +816,13 @@ def test_maps_along_an_axis_without_elements(shape):
     for axis in range(len(shape)):
         f = lambda x, axis=axis: np.cumsum(x, axis=axis)
         assert dd.jacobian(f, np.zeros(shape), sparse=True).shape == (0, 0)
+
+
+def test_half_precision_is_handed_to_scipy_in_single():
+    x = np.array([0.5, 0.75], np.float16)
+    value, J = dd.value_and_jacobian(lambda x: x * x, x, sparse=True)
+    assert value.dtype == np.float16
+    assert J.dtype == np.float32
+    np.testing.assert_array_equal(J.toarray(), np.diag([1.0, 1.5]))
+    pattern = dd.jacobian_sparsity(lambda x: x * x, x)
+    np.testing.assert_array_equal(dd.jacobian(lambda x: x * x, x, sparse=pattern).toarray(), np.diag([1.0, 1.5]))

@@ -487,11 +487,9 @@ def operands(xs: Iterable[Any]) -> list[Any]:
     """Several of them, among which a fraction beside arrays is a float; NumPy would make objects of all."""
     found = [operand(x) for x in xs]
     for i, x in enumerate(found):
-        if (
-            not isinstance(x, _USUAL)
-            and isinstance(x, numbers.Rational)
-            and any(getattr(y, "shape", ()) for y in found)
-        ):
+        if isinstance(x, _USUAL) or not isinstance(x, numbers.Rational):
+            continue
+        if any(getattr(y, "shape", ()) for y in found):
             found[i] = float(x)
     return found
 

@@ -32,7 +32,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     points, knots = plain_values(x), plain_values(xp)
     left = fp[0] if left is None else left
     right = fp[-1] if right is None else right
-    found = np.broadcast_to(fp[0], points.shape)
+    found = np.broadcast_to(fp[0], np.shape(points))
     if len(knots) > 1:
         j = np.clip(np.searchsorted(knots, points, side="right") - 1, 0, len(knots) - 2)
         found = fp[j] + (fp[j + 1] - fp[j]) / (xp[j + 1] - xp[j]) * (x - xp[j])

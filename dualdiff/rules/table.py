@@ -114,11 +114,11 @@ class Row:
             return function
         if len(values) > 1:
             values = _as_wide(values, result)
-        # Python's numbers raise where NumPy's give inf or nan, and powers of negative ones turn complex where NumPy's
-        # give nan: which is what a partial is to give.
+        # Python's numbers raise where NumPy's give inf or nan or an order of complex ones, and powers of negative ones
+        # turn complex where NumPy's give nan: which is what a partial is to give.
         try:
             c = function(*values, result)
-        except (ZeroDivisionError, OverflowError):
+        except (ArithmeticError, TypeError):
             return function(*map(_strong, values), _strong(result))
         kind = type(c)
         if (kind is complex or kind is Dual) and _is_complex(c) and not _any_complex(values, result):
@@ -148,8 +148,8 @@ def _strong(x: Any) -> Any:
     """A number of Python's as one of NumPy's; also inside a dual, or among several results."""
     if isinstance(x, tuple):
         return tuple(map(_strong, x))
-    if isinstance(x, (int, float)):
-        return np.float64(x)
+    if isinstance(x, (int, float, complex)):
+        return np.complex128(x) if isinstance(x, complex) else np.float64(x)
     return make(_strong(x.value), x.raw, x.space) if isinstance(x, Dual) else x
 
 

@@ -146,6 +146,9 @@ class Pattern:
 
     def as_array(self, data: Any) -> Any:
         """A ``scipy.sparse.csr_array`` with this pattern and these numbers, on the same memory."""
+        if data.dtype == np.float16:
+            # SciPy's sparse arrays do not compute with it.
+            data = data.astype(np.float32)
         matrix = scipy_sparse().csr_array((data, self.indices, self.indptr), shape=(self.rows, self.columns))
         matrix.has_canonical_format = True
         return matrix
