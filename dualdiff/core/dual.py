@@ -252,6 +252,11 @@ class Dual(AnyDual):
     tangent : number
         The tangent, in the dtype of the value.
 
+    Raises
+    ------
+    TypeError
+        If value or tangent is no number, or the tangent of a real value is complex.
+
     Examples
     --------
     >>> x = Dual(3.0, 1.0)

@@ -129,6 +129,11 @@ def nth_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
     number or array
         The derivative, shaped like f(x).
 
+    Raises
+    ------
+    ValueError
+        If n is missing, or not an integer from 0.
+
     Notes
     -----
     One call of f on duals nested n deep, whose cost grows as 2**n: meant for small n.

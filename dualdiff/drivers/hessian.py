@@ -69,7 +69,8 @@ def hessian(
     Notes
     -----
     The forward Jacobian of the gradient.  With a forward gradient ceil(n / chunk_size)**2 calls of f on duals nested
-    two deep; with a reverse one (forward over reverse) ceil(n / chunk_size).
+    two deep; with a reverse one (forward over reverse) ceil(n / chunk_size).  See Griewank and Walther, *Evaluating
+    Derivatives* (2008), section 5.1.
 
     Examples
     --------

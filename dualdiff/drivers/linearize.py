@@ -214,13 +214,11 @@ def vjp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = Fals
     Parameters
     ----------
     f : callable
-        A function of a number, an array, or nested tuples and dicts of them.
+        As in `linearize`.
     *args
         The arguments of f.
-    argnum : int
-        Which positional argument is differentiated.
-    has_aux : bool
-        f returns a pair (result, aux); aux is the third item of the result.
+    argnum, has_aux
+        As in `linearize`.
 
     Returns
     -------
@@ -236,7 +234,8 @@ def vjp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = Fals
 
     Notes
     -----
-    One call of f; each pull costs a small multiple of f's arithmetic.
+    One call of f; each pull costs a small multiple of f's arithmetic.  See Griewank and Walther, *Evaluating
+    Derivatives* (2008), section 3.2.
 
     Examples
     --------

@@ -98,7 +98,8 @@ def hvp(
     Notes
     -----
     The derivative of the gradient along v: one call of f forward over reverse; max(1, ceil(n / chunk_size)) calls where
-    the gradient is taken forwards.
+    the gradient is taken forwards.  See Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6
+    (1994).
 
     Examples
     --------
