@@ -523,6 +523,18 @@ def test_the_precision_of_derivatives_does_not_depend_on_the_mode(name, dtype):
     assert reverse.dtype == forward.dtype == dtype
 
 
+def test_an_array_without_axes_has_a_gradient_without_axes():
+    for x in (np.array(3.0), np.array(3.0, np.float32)):
+        for mode in ("forward", "reverse"):
+            for found in (gradient(lambda t: t * t, x, mode=mode), jacobian(lambda t: t * t, x, mode=mode)):
+                assert isinstance(found, np.ndarray)
+                assert found.dtype == x.dtype
+                assert found == 6.0
+    assert isinstance(gradient(lambda t: t * t, np.float64(3.0), mode="reverse"), np.float64)
+    for x in (2.0, np.float64(2.0), np.array(2.0)):
+        assert gradient(lambda t: t * t * 1j, x, mode="reverse") == gradient(lambda t: t * t * 1j, x) == 4j
+
+
 def test_pull_through_an_array_without_elements():
     f = lambda x: x + np.sum(np.tile(x[:0], 2)) + np.prod(np.repeat(x[:0], 2))
     value, pull = vjp(f, X)

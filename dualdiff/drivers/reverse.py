@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import DualArray
+from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, dtype_of, recorded_pass, refuse_conjugates
 from dualdiff.tangents.recorded import Program
 
@@ -73,6 +74,8 @@ def filled(inputs: Inputs, leaves: list[Any]) -> list[Any]:
                 found = found[()]
             elif found.dtype != dtype or not found.flags.writeable:
                 found = np.array(found, np.result_type(found, dtype))
+        elif isinstance(leaf, np.ndarray) and not isinstance(found, AnyDual):
+            found = np.asarray(found)
         elif isinstance(found, float):
             found = dtype.type(found)
         result.append(found)
