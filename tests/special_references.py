@@ -457,6 +457,18 @@ inverse("nbdtri", lambda k, n, p, r: beta_cdf(n, k + 1, r) - p, whole(0, 9), who
 case("fdtr", f_cdf, SHAPE, SHAPE, X)
 case("fdtrc", lambda a, b, x: -f_cdf(a, b, x), SHAPE, SHAPE, X)
 inverse("fdtri", lambda a, b, p, r: f_cdf(a, b, r) - p, lin(1, 10), lin(1, 10), P)
+FEW = {"count": 3, "dps": 30}
+inverse("gdtrib", lambda a, p, x, r: gamma_cdf(r, a * x) - p, lin(0.5, 2), P, lin(1, 4), **FEW)
+inverse("pdtrik", lambda p, m, r: 1 - gamma_cdf(r + 1, m) - p, lin(0.3, 0.9), lin(3, 9), **FEW)
+inverse("chdtriv", lambda p, x, r: gamma_cdf(r / 2, x / 2) - p, P, lin(1, 9), **FEW)
+inverse("btdtria", lambda p, b, x, r: beta_cdf(r, b, x) - p, P, lin(0.5, 9), P, **FEW)
+inverse("btdtrib", lambda a, p, x, r: beta_cdf(a, r, x) - p, lin(0.5, 9), P, P, **FEW)
+inverse("bdtrik", lambda p, n, x, r: binomial_cdf(r, n, x) - p, lin(0.3, 0.7), whole(9, 15), lin(0.3, 0.6), **FEW)
+inverse("bdtrin", lambda k, p, x, r: binomial_cdf(k, r, x) - p, whole(2, 5), lin(0.3, 0.7), lin(0.3, 0.6), **FEW)
+inverse("nbdtrik", lambda p, n, x, r: beta_cdf(n, r + 1, x) - p, lin(0.3, 0.7), whole(3, 6), lin(0.3, 0.6), **FEW)
+inverse("nbdtrin", lambda k, p, x, r: beta_cdf(r, k + 1, x) - p, whole(3, 6), lin(0.3, 0.7), lin(0.3, 0.6), **FEW)
+inverse("fdtridfd", lambda a, p, x, r: f_cdf(a, r, x) - p, lin(3, 5), lin(0.57, 0.62), lin(1.15, 1.2), **FEW)
+inverse("stdtridf", lambda p, t, r: t_cdf(r, t) - p, lin(0.8, 0.82), lin(0.97, 1.05), **FEW)
 SOME = {"count": 1, "dps": 20}
 case("chndtr", ncx2_cdf, log(0.5, 20), lin(0.5, 10), lin(0.5, 8), **SOME)
 inverse("chndtrix", lambda p, v, nc, r: ncx2_cdf(r, v, nc) - p, P, lin(0.5, 10), lin(0.5, 8), **SOME)
@@ -565,13 +577,29 @@ exceptions(
 )
 exceptions(
     "the value that SciPy solves for",
-    400,
-    *(*arguments("gammaincinv", 1), *arguments("gammainccinv", 1), *arguments("chdtri", 1), *arguments("pdtri", 1)),
-    *(*arguments("bdtri", 2), *arguments("chndtrix", 0, 2), *arguments("chndtrinc", 0, 2), *arguments("ncfdtri", 2, 3)),
+    1000,
+    *(*arguments("gammaincinv", 0, 1), *arguments("gammainccinv", 0, 1), *arguments("chdtri", 0, 1)),
+    *(*arguments("pdtri", 1), *arguments("bdtri", 2), *arguments("stdtrit", 0, 1), *arguments("fdtri", 0, 1, 2)),
+    *(*arguments("chndtrix", 0, 2), *arguments("chndtrinc", 0, 2), *arguments("ncfdtri", 2, 3)),
+    *(*arguments("chdtriv", 0, 1), *arguments("pdtrik", 0, 1)),
+    *(label for name in ("gdtrib", "btdtria", "btdtrib") for label in arguments(name, 0, 1, 2)),
 )
-exceptions("the value that SciPy solves for", 500, *arguments("stdtrit", 1))
+exceptions(
+    "the value that SciPy solves for, to twelve digits",
+    2e4,
+    *(*arguments("tklmbda", 0, 1), *arguments("stdtridf", 0, 1)),
+    *(label for name in ("bdtrik", "bdtrin", "nbdtrik", "nbdtrin", "fdtridfd") for label in arguments(name, 0, 1, 2)),
+)
 exceptions("the value that SciPy solves for, to five digits", 1e12, *arguments("ncfdtrinc", 2, 3))
-exceptions("the value that SciPy solves for, to twelve digits", 2e4, *arguments("tklmbda", 0, 1))
+exceptions(
+    "an integral, in steps",
+    100,
+    *(label for name in ("gammainc", "gammaincc", "chdtr", "chdtrc") for label in arguments(name, 0)),
+    *(label for name in ("gdtr", "gdtrc") for label in arguments(name, 1)),
+    *(label for name in ("betainc", "betaincc") for label in arguments(name, 0, 1)),
+    *arguments("stdtr", 0),
+)
+exceptions("two terms of opposite sign", 1000, *(f"{name}, argument {i}" for name in ("fdtr", "fdtrc") for i in (0, 1)))
 exceptions("SciPy's densities of noncentral distributions", 50, *arguments("ncfdtr", 2, 3), *arguments("nctdtr", 2))
 exceptions(
     "the real part of a complex number, mostly imaginary in the tails", 2e4, *arguments("voigt_profile", 0, 1, 2)

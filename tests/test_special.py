@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 
@@ -140,6 +141,13 @@ def test_without_scipy_the_extra_is_named():
 def arguments_of(ufunc, n=3):
     """A few points inside of the domain, which a number of one sort is for each argument."""
     special_points = {
+        "pdtrik": [[0.3, 0.5, 0.7], [3.0, 5.0, 7.0]],
+        "bdtrik": [[0.3, 0.5, 0.7], [9.0, 10.0, 12.0], [0.3, 0.4, 0.5]],
+        "bdtrin": [[2.0, 3.0, 4.0], [0.3, 0.5, 0.7], [0.3, 0.4, 0.5]],
+        "nbdtrik": [[0.3, 0.5, 0.7], [3.0, 4.0, 5.0], [0.3, 0.4, 0.5]],
+        "nbdtrin": [[3.0, 4.0, 5.0], [0.3, 0.5, 0.7], [0.3, 0.4, 0.5]],
+        "fdtridfd": [[3.0, 4.0, 5.0], [0.55, 0.6, 0.7], [1.1, 1.2, 1.4]],
+        "stdtridf": [[0.8, 0.82, 0.85], [0.95, 1.0, 1.15]],
         "airye": [[0.2, 0.7, 3.0]],
         "erfcinv": [[0.2, 0.7, 1.3]],
         "ndtri_exp": [[-0.2, -0.7, -3.0]],
@@ -200,7 +208,16 @@ def result(ufunc, k, *arguments):
 
 
 #: What SciPy computes too roughly for differences: solved to a tolerance, or single formulas of few digits.
-ROUGH = {"chndtrinc", "tklmbda", "obl_rad2", "pro_rad2", "mathieu_modcem2", "mathieu_modsem2", "nctdtrit"}
+ROUGH = {
+    "chndtrinc",
+    "tklmbda",
+    "obl_rad2",
+    "pro_rad2",
+    "mathieu_modcem2",
+    "mathieu_modsem2",
+    "nctdtrit",
+    *("bdtrik", "bdtrin", "nbdtrik", "nbdtrin", "fdtridfd", "stdtridf"),
+}
 
 
 @pytest.mark.parametrize(("ufunc", "k", "i"), KNOWN, ids=case_id)
@@ -232,6 +249,7 @@ def test_against_differences_in_every_space(ufunc, k, i):
         np.testing.assert_allclose(number, slope[0], rtol=1e-13)
 
 
+IN_PARAMETERS = re.compile("inc_in_|inc_across|f_in_|t_in_")
 SMOOTH = [(ufunc, k, i) for ufunc, k, i in KNOWN if ROWS[ufunc][k].partials[i] is not None]
 #: Their densities have no derivative in SciPy.
 ONCE = {
@@ -258,7 +276,12 @@ def test_second_derivatives(ufunc, k, i):
         with pytest.raises(NoRuleError):
             jvp(slope, x, np.ones_like(x))
         return
-    bend = jvp(slope, x, np.ones_like(x))[1]
+    try:
+        bend = jvp(slope, x, np.ones_like(x))[1]
+    except NoRuleError:
+        # Derivatives in parameters are integrals, with no derivative in the parameters again.
+        assert IN_PARAMETERS.search(ROWS[ufunc][k].partials[i])
+        return
     h = 1e-3 * np.maximum(np.abs(x), 0.1)
     central = [(slope(x + s * h) - slope(x - s * h)) / (2 * s * h) for s in (0.5, 1.0)]
     size = np.abs(slope(x)).max() / h.min()
@@ -276,6 +299,8 @@ MIXED = [
 @pytest.mark.parametrize(("ufunc", "k", "i", "j"), MIXED, ids=case_id)
 def test_mixed_derivatives_are_symmetric(ufunc, k, i, j):
     arguments = [a[0].item() for a in arguments_of(ufunc)]
+    if any(IN_PARAMETERS.search(ROWS[ufunc][k].partials[n]) for n in (i, j)):
+        return
 
     def slope(*args, argnum):
         return derivative(lambda *args: result(ufunc, k, *args), *args, argnum=argnum)

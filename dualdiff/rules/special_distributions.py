@@ -1,7 +1,7 @@
 """Rules of ``scipy.special``: distribution functions and their inverses, by their densities.
 
-A count k is rounded down by SciPy and so has derivative zero; parameters that only an integral without a name could
-be the derivative in are fixed.  Of an inverse function in its probability the derivative is one over the density.
+A count k is rounded down by SciPy and so has derivative zero.  An inverse function r has, in its probability, one over
+the density as its derivative, and in a parameter minus that of the distribution function in it over the density.
 """
 
 from __future__ import annotations
@@ -110,26 +110,90 @@ own(
 )
 
 # -- gamma and Poisson -------------------------------------------------------------------------------------------------
-row("gammainc", UNKNOWN, "gamma_density(x, y)")
-row("gammaincc", UNKNOWN, "-gamma_density(x, y)")
-row("gammaincinv", UNKNOWN, "1 / gamma_density(x, r)")
-row("gammainccinv", UNKNOWN, "-1 / gamma_density(x, r)")
-row("gdtr", "z * gamma_density(y, x * z)", UNKNOWN, "x * gamma_density(y, x * z)")
-row("gdtrc", "-z * gamma_density(y, x * z)", UNKNOWN, "-x * gamma_density(y, x * z)")
-row("gdtria", "1 / (z * gamma_density(y, r * z))", UNKNOWN, "-r / z")
-row("gdtrix", "-r / x", UNKNOWN, "1 / (x * gamma_density(y, x * r))")
+row("gammainc", "gammainc_in_a(x, y)", "gamma_density(x, y)")
+row("gammaincc", "-gammainc_in_a(x, y)", "-gamma_density(x, y)")
+row("gammaincinv", "-gammainc_in_a(x, r) / gamma_density(x, r)", "1 / gamma_density(x, r)")
+row("gammainccinv", "-gammainc_in_a(x, r) / gamma_density(x, r)", "-1 / gamma_density(x, r)")
+row("gdtr", "z * gamma_density(y, x * z)", "gammainc_in_a(y, x * z)", "x * gamma_density(y, x * z)")
+row("gdtrc", "-z * gamma_density(y, x * z)", "-gammainc_in_a(y, x * z)", "-x * gamma_density(y, x * z)")
+row(
+    "gdtria",
+    "1 / (z * gamma_density(y, r * z))",
+    "-gammainc_in_a(y, r * z) / (z * gamma_density(y, r * z))",
+    "-r / z",
+)
+row(
+    "gdtrib",
+    "-z * gamma_density(r, x * z) / gammainc_in_a(r, x * z)",
+    "1 / gammainc_in_a(r, x * z)",
+    "-x * gamma_density(r, x * z) / gammainc_in_a(r, x * z)",
+)
+row("gdtrix", "-r / x", "-gammainc_in_a(y, x * r) / (x * gamma_density(y, x * r))", "1 / (x * gamma_density(y, x * r))")
 row("pdtr", None, "-gamma_density(floor(x) + 1, y)")
 row("pdtrc", None, "gamma_density(floor(x) + 1, y)")
+row("pdtrik", "-1 / gammainc_in_a(r + 1, y)", "-gamma_density(r + 1, y) / gammainc_in_a(r + 1, y)")
 row("pdtri", None, "-1 / gamma_density(floor(x) + 1, r)")
-row("chdtr", UNKNOWN, "0.5 * gamma_density(0.5 * x, 0.5 * y)")
-row("chdtrc", UNKNOWN, "-0.5 * gamma_density(0.5 * x, 0.5 * y)")
-row("chdtri", UNKNOWN, "-2 / gamma_density(0.5 * x, 0.5 * r)")
+row("chdtr", "0.5 * gammainc_in_a(0.5 * x, 0.5 * y)", "0.5 * gamma_density(0.5 * x, 0.5 * y)")
+row("chdtrc", "-0.5 * gammainc_in_a(0.5 * x, 0.5 * y)", "-0.5 * gamma_density(0.5 * x, 0.5 * y)")
+row(
+    "chdtri",
+    "-gammainc_in_a(0.5 * x, 0.5 * r) / gamma_density(0.5 * x, 0.5 * r)",
+    "-2 / gamma_density(0.5 * x, 0.5 * r)",
+)
+row(
+    "chdtriv",
+    "2 / gammainc_in_a(0.5 * r, 0.5 * y)",
+    "-gamma_density(0.5 * r, 0.5 * y) / gammainc_in_a(0.5 * r, 0.5 * y)",
+)
 
 # -- beta, binomial, F -------------------------------------------------------------------------------------------------
-row("betainc", UNKNOWN, UNKNOWN, "beta_density(x, y, z)")
-row("betaincc", UNKNOWN, UNKNOWN, "-beta_density(x, y, z)")
-row("betaincinv", UNKNOWN, UNKNOWN, "1 / beta_density(x, y, r)")
-row("betainccinv", UNKNOWN, UNKNOWN, "-1 / beta_density(x, y, r)")
+row("betainc", "betainc_in_a(x, y, z)", "betainc_in_b(x, y, z)", "beta_density(x, y, z)")
+row("betaincc", "-betainc_in_a(x, y, z)", "-betainc_in_b(x, y, z)", "-beta_density(x, y, z)")
+for _name, _sign in (("betaincinv", ""), ("betainccinv", "-")):
+    row(
+        _name,
+        "-betainc_in_a(x, y, r) / beta_density(x, y, r)",
+        "-betainc_in_b(x, y, r) / beta_density(x, y, r)",
+        f"{_sign}1 / beta_density(x, y, r)",
+    )
+row(
+    "btdtria",
+    "1 / betainc_in_a(r, y, z)",
+    "-betainc_in_b(r, y, z) / betainc_in_a(r, y, z)",
+    "-beta_density(r, y, z) / betainc_in_a(r, y, z)",
+)
+row(
+    "btdtrib",
+    "-betainc_in_a(x, r, z) / betainc_in_b(x, r, z)",
+    "1 / betainc_in_b(x, r, z)",
+    "-beta_density(x, r, z) / betainc_in_b(x, r, z)",
+)
+# The binomial distribution is the beta distribution with the parameters k + 1 and n - k: both depend on k.
+let("betainc_across", 3, "betainc_in_a(x, y, z) - betainc_in_b(x, y, z)")
+row(
+    "bdtrik",
+    "-1 / betainc_across(r + 1, y - r, z)",
+    "-betainc_in_b(r + 1, y - r, z) / betainc_across(r + 1, y - r, z)",
+    "-beta_density(r + 1, y - r, z) / betainc_across(r + 1, y - r, z)",
+)
+row(
+    "bdtrin",
+    "-betainc_across(x + 1, r - x, z) / betainc_in_b(x + 1, r - x, z)",
+    "-1 / betainc_in_b(x + 1, r - x, z)",
+    "-beta_density(x + 1, r - x, z) / betainc_in_b(x + 1, r - x, z)",
+)
+row(
+    "nbdtrik",
+    "1 / betainc_in_b(y, r + 1, z)",
+    "-betainc_in_a(y, r + 1, z) / betainc_in_b(y, r + 1, z)",
+    "-beta_density(y, r + 1, z) / betainc_in_b(y, r + 1, z)",
+)
+row(
+    "nbdtrin",
+    "-betainc_in_b(r, x + 1, z) / betainc_in_a(r, x + 1, z)",
+    "1 / betainc_in_a(r, x + 1, z)",
+    "-beta_density(r, x + 1, z) / betainc_in_a(r, x + 1, z)",
+)
 let("binomial_slope", 3, "where(floor(x) >= y, 0.0, beta_density(floor(x) + 1, y - floor(x), z))")
 row("bdtr", None, UNKNOWN, "-binomial_slope(x, y, z)")
 row("bdtrc", None, UNKNOWN, "where(x < 0, 0.0, binomial_slope(x, y, z))")
@@ -137,9 +201,17 @@ row("bdtri", None, UNKNOWN, "-1 / binomial_slope(x, y, r)")
 row("nbdtr", None, UNKNOWN, "beta_density(y, floor(x) + 1, z)")
 row("nbdtrc", None, UNKNOWN, "-beta_density(y, floor(x) + 1, z)")
 row("nbdtri", None, UNKNOWN, "1 / beta_density(y, floor(x) + 1, r)")
-row("fdtr", UNKNOWN, UNKNOWN, "f_density(x, y, z)")
-row("fdtrc", UNKNOWN, UNKNOWN, "-f_density(x, y, z)")
-row("fdtri", UNKNOWN, UNKNOWN, "1 / f_density(x, y, r)")
+let("f_in_a", 3, "0.5 * betainc_in_a(0.5 * x, 0.5 * y, x * z / (y + x * z)) + z / x * f_density(x, y, z)")
+let("f_in_b", 3, "0.5 * betainc_in_b(0.5 * x, 0.5 * y, x * z / (y + x * z)) - z / y * f_density(x, y, z)")
+row("fdtr", "f_in_a(x, y, z)", "f_in_b(x, y, z)", "f_density(x, y, z)")
+row("fdtrc", "-f_in_a(x, y, z)", "-f_in_b(x, y, z)", "-f_density(x, y, z)")
+row(
+    "fdtri",
+    "-f_in_a(x, y, r) / f_density(x, y, r)",
+    "-f_in_b(x, y, r) / f_density(x, y, r)",
+    "1 / f_density(x, y, r)",
+)
+row("fdtridfd", "-f_in_a(x, r, z) / f_in_b(x, r, z)", "1 / f_in_b(x, r, z)", "-f_density(x, r, z) / f_in_b(x, r, z)")
 
 # -- noncentral distributions: the noncentrality is Poisson's mean of further degrees of freedom -----------------------
 row("chndtr", "ncx2_density(x, y, z)", UNKNOWN, "-ncx2_density(x, y + 2, z)")
@@ -158,8 +230,15 @@ else:
     refuse("this SciPy is too old to have its density", "ncfdtr", "ncfdtri", "ncfdtrinc", "nctdtr", "nctdtrit")
 
 # -- Student, normal, Tukey, Voigt -------------------------------------------------------------------------------------
-row("stdtr", UNKNOWN, "t_density(x, y)")
-row("stdtrit", UNKNOWN, "1 / t_density(x, r)")
+let(
+    "t_in_v",
+    2,
+    "where(y * y < x, copysign(0.25, y) * betainc_in_b(0.5, 0.5 * x, y * y / (x + y * y)),"
+    " -copysign(0.25, y) * betainc_in_a(0.5 * x, 0.5, x / (x + y * y))) - 0.5 * y / x * t_density(x, y)",
+)
+row("stdtr", "t_in_v(x, y)", "t_density(x, y)")
+row("stdtrit", "-t_in_v(x, r) / t_density(x, r)", "1 / t_density(x, r)")
+row("stdtridf", "1 / t_in_v(r, y)", "-t_density(r, y) / t_in_v(r, y)")
 row("nrdtrimn", "-y * slope_of_ndtri(x)", "-ndtri(x)", "1")
 row("nrdtrisd", "-1 / ndtri(y)", "-r * slope_of_ndtri(y) / ndtri(y)", "1 / ndtri(y)")
 # The quantile is the difference of log p exprel(lam log p) at p and at 1 - p.
@@ -182,6 +261,5 @@ row("_smirnovp", UNKNOWN, UNKNOWN)
 
 refuse(
     "it solves for a parameter in which the distribution function has no derivative that SciPy computes",
-    *("bdtrik", "bdtrin", "btdtria", "btdtrib", "chdtriv", "chndtridf", "fdtridfd", "gdtrib"),
-    *("nbdtrik", "nbdtrin", "ncfdtridfd", "ncfdtridfn", "nctdtridf", "nctdtrinc", "pdtrik", "stdtridf"),
+    *("chndtridf", "ncfdtridfd", "ncfdtridfn", "nctdtridf", "nctdtrinc"),
 )

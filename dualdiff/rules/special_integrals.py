@@ -427,11 +427,11 @@ mathieu_a_slope = _mathieu_slope(special.mathieu_cem)
 mathieu_b_slope = _mathieu_slope(special.mathieu_sem)
 
 
-# -- incomplete gamma and beta functions in their parameters -------------------------------------------------------------
+# -- incomplete gamma and beta functions in their parameters -----------------------------------------------------------
 def _half_line(integrand: Callable[[Any], Any], scale: Any) -> Any:
     """The integral from 0 to infinity of what decays at this scale, by the double exponential formula."""
     total = np.zeros_like(scale)
-    for n in range(70, -41, -1):
+    for n in range(100, -41, -1):
         u = n / 10
         s = scale * math.exp(u - math.exp(-u))
         total = total + integrand(s) * s * (1 + math.exp(-u))
@@ -483,4 +483,6 @@ def betainc_in_first(a: Any, b: Any, x: Any, y: Any, density: Any) -> Any:
 
         slope, curvature = b - (a - 1) / ratio, (a - 1) / ratio * (1 + 1 / ratio)
         above = _half_line(above_at, _decay(np.maximum(slope, 0.0), curvature + 1e-3 * b * b))
-    return density * np.where(rest < 0, x * below, -y * above)
+    # Near an end the integral from there, though the logarithm may change its sign: the other has two scales.
+    left, right = np.maximum(b, 1.0) * x < 0.3, np.maximum(a, 1.0) * y < 0.3
+    return density * np.where(left | ((rest < 0) & ~right), x * below, -y * above)
