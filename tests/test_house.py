@@ -166,6 +166,7 @@ def test_every_file_and_every_public_function_says_what_it_is(path):
 LONGEST = 600
 #: Files that are longer, and why.
 LONG = {
+    "tests/special_references.py": "one table of the functions of scipy.special in mpmath",
     "tests/test_array_functions.py": "one table of NumPy's array functions, each with its keywords",
     "tests/test_dropped_silently.py": "one table for each row of what must not be dropped",
     "tests/test_drivers.py": "one operator after the other, each with all its options",
