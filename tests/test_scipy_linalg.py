@@ -134,6 +134,7 @@ OTHERS = {
         *(
             (SQUARE, lambda a, k=k: linalg.solve(a, RIGHT, assume_a=k))
             for k in ("upper triangular", "lower triangular")
+            if BATCHES
         ),
     ],
     "pinv": [

@@ -247,7 +247,13 @@ def sqrtm(value: Any, A: Any, disp: Any = None, blocksize: Any = None) -> Any:
     x = value(*operands.values)
     (t,) = terms(operands, "sqrtm")
     with np.errstate(all="ignore"):
-        return result(operands, x, t and t.map(solving_sylvester(Sylvester(x, x), t.shape)))
+        equation = Sylvester(_double(x), _double(x))
+        return result(operands, x, t and t.map(solving_sylvester(equation, t.shape)))
+
+
+def _double(x: Any) -> Any:
+    """In double precision: older versions of SciPy make complex roots in more than LAPACK takes."""
+    return x.astype(complex) if plain_values(x).dtype == np.clongdouble else x
 
 
 def _refuse_deprecated(name: str, **options: Any) -> None:
@@ -298,7 +304,7 @@ def _logm_along(a: Any, e: Any) -> Any:
     for _ in range(64):
         if not _norm(a - unit) > _NEAR_ONE:
             break
-        a = sqrtm(a)
+        a = _double(sqrtm(a))
         e = Sylvester(a, a).solve(e)
         scale *= 2.0
     inverses = (np.linalg.inv(unit + node * (a - unit)) for node in _NODES)
@@ -369,7 +375,7 @@ def signm(value: Any, A: Any, disp: Any = None) -> Any:
            [0., 0.]])
     """
     _refuse_deprecated("signm", disp=disp)
-    return revalued(value, lambda a: a @ np.linalg.inv(sqrtm(a @ a)), A)
+    return revalued(value, lambda a: a @ np.linalg.inv(_double(sqrtm(a @ a))), A)
 
 
 # -- the polar decomposition -------------------------------------------------------------------------------------------
