@@ -30,10 +30,17 @@ def _frechet(operands: Operands, value: Any, derivative: Callable[[Any, Any], An
     if t is None:
         return result(operands, value)
     a, shape = operands.values[0], t.shape
+    is_real = not is_complex_valued(a) and not is_complex_valued(value)
+
+    def along(a: Any, e: Any) -> Any:
+        # Roots on the way may be complex numbers without an imaginary part.
+        found = derivative(a, e)
+        return _real(found) if is_real and not is_complex_valued(e) else found
+
     linear = MatrixMap(
         "frechet",
-        lambda e: derivative(a, e),
-        lambda w: derivative(np.swapaxes(a, -1, -2), w),
+        lambda e: along(a, e),
+        lambda w: along(np.swapaxes(a, -1, -2), w),
         shape,
         shape,
         [a, value],
