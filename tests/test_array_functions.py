@@ -297,9 +297,9 @@ for op in (np.max, np.min):
         lambda x, op=op: op(x, axis=(0, 2), where=SOME, initial=-0.1, keepdims=True),
         lambda x, op=op: op(x, axis=0, initial=x[0, 0, 0] ** 2),
     )
-for op in (np.mean, np.var, np.std):
+for op in (np.mean, np.var, np.std, np.nanvar, np.nanstd):
     case(op, CUBE, lambda x, op=op: op(x, axis=0, where=SOME), lambda x, op=op: op(x, dtype=np.float64))
-for op in (np.var, np.std):
+for op in (np.var, np.std, np.nanvar, np.nanstd):
     case(
         op,
         CUBE,

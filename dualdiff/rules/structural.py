@@ -225,9 +225,7 @@ def dsplit(ary: Any, indices_or_sections: Any) -> Any:
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> Any:
-    x = operand(x)
-    lead = (slice(None),) * axis_of(axis, x.ndim)
-    return tuple(x[(*lead, i)] for i in range(x.shape[axis]))
+    return tuple(np.moveaxis(operand(x), axis, 0))
 
 
 if hasattr(np, "unstack"):
