@@ -13,7 +13,16 @@ from numba.core.errors import NumbaError
 
 from dualdiff import compiled
 from dualdiff.compiled import operators
-from dualdiff.compiled.drivers import derivative_as_function, evaluated, of_flat, ranges, slope_of, spread, without_aux
+from dualdiff.compiled.drivers import (
+    derivative_as_function,
+    driver_of,
+    evaluated,
+    of_flat,
+    ranges,
+    slope_of,
+    spread,
+    without_aux,
+)
 from dualdiff.compiled.operators import HESSIAN_WIDTH, WIDTH
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import LostDerivativeError, NoRuleError, plain_target
@@ -165,6 +174,8 @@ class Call:
             return self._at_points(name == "derivative", parallel)
         width = 0 if name in ("hessian", "jvp") else width
         found = self._in_parts(name, width) if parallel else None
+        if self.f is self.source and not self.argnum and not chunk_size and name in PLAIN:
+            self.f._dualdiff[name, self.x.size <= NARROW] = driver_of(self.f, name, 0, width, False)
         return self.nested(name, found or evaluated(self.f, name, self.argnum, width, self.args))
 
     def nested(self, name: str, found: Any) -> Any:
@@ -282,6 +293,18 @@ def _joined(leaves: list[Any]) -> Any:
     return np.concatenate([np.ravel(leaf) for leaf in leaves])
 
 
+def plainly(name: str, f: Any, args: tuple[Any, ...]) -> Any:
+    """What a driver finds at an array of the usual kind, by the shortest way; None where `run` has to do more."""
+    x = args[0]
+    if type(x) is not np.ndarray or x.dtype is not FLOAT64 or not x.flags.c_contiguous:
+        return None
+    try:
+        found, has_nan = f._dualdiff[name, x.size <= NARROW](*args)
+    except (AttributeError, KeyError, NumbaError):
+        return None
+    return None if has_nan or type(found[0]) is tuple else found
+
+
 def run(
     operator: str,
     name: str,
@@ -296,15 +319,7 @@ def run(
     check: bool = False,
 ) -> tuple[Any, Any]:
     """What the driver of an operator finds, the derivative last; and aux."""
-    x = args[0]
-    kind = type(x)
-    is_plain = argnum == 0 and not (parallel or has_aux or batch_dims or check) and sparse is False
     try:
-        if is_plain and kind is np.ndarray and x.dtype is FLOAT64 and x.flags.c_contiguous and name in PLAIN:
-            check_chunk_size(operator, chunk_size)
-            width = 0 if name == "hessian" else chunk_size or (NARROW if x.size <= NARROW else WIDTH)
-            found = evaluated(f, name, 0, width, args)
-            return found if type(found[0]) is not tuple else Call(operator, f, args, 0).nested(name, found), None
         call = Call(operator, f, args, argnum, name in ALONG)
         aux = call.take_aux() if has_aux else None
         if sparse is not False or check:
@@ -349,6 +364,11 @@ def _explained(
         return NoRuleError(f"{where}: there is no compiled rule for {calls[0]}; {REMEDY}")
     said = [line.strip() for line in text.splitlines() if "dualdiff." in line or "Dual" in line]
     return NoRuleError(f"{where}: {said[0] if said else 'the function cannot be compiled for duals'}; {REMEDY}")
+
+
+def _check_forward(operator: str, mode: str) -> None:
+    check_mode(operator, mode)
+    refuse(operator, mode=mode == "reverse" and mode)
 
 
 # -- the operators -----------------------------------------------------------------------------------------------------
@@ -403,9 +423,11 @@ def gradient(
     parallel: bool,
 ) -> Any:
     """Value, gradient and aux."""
-    if mode != "auto":
-        check_mode(operator, mode)
-        refuse(operator, mode=mode == "reverse" and mode)
+    if argnum == 0 and mode == "auto" and chunk_size is None and not (has_aux or batch_dims or parallel):
+        found = plainly("gradient", f, args)
+        if found is not None:
+            return *found, None
+    _check_forward(operator, mode)
     (value, slope), aux = run(operator, "gradient", f, args, argnum, chunk_size, parallel, has_aux, batch_dims)
     return value, slope, aux
 
@@ -424,9 +446,17 @@ def jacobian(
     parallel: bool,
 ) -> Any:
     """Value, Jacobian and aux."""
-    if mode != "auto":
-        check_mode(operator, mode)
-        refuse(operator, mode=mode == "reverse" and mode)
+    if (
+        argnum == 0
+        and mode == "auto"
+        and sparse is False
+        and chunk_size is None
+        and not (check or has_aux or batch_dims or parallel)
+    ):
+        found = plainly("jacobian", f, args)
+        if found is not None:
+            return *found, None
+    _check_forward(operator, mode)
     (value, matrix), aux = run(
         operator, "jacobian", f, args, argnum, chunk_size, parallel, has_aux, batch_dims, sparse, check
     )
@@ -447,15 +477,18 @@ def hessian(
     parallel: bool,
 ) -> Any:
     """Value and aux, gradient, Hessian."""
-    if mode != "auto" or sparse is not False or check or batch_dims:
-        check_mode(operator, mode)
-        refuse(
-            operator,
-            mode=mode == "reverse" and mode,
-            sparse=sparse is not False and "...",
-            check=check,
-            batch_dims=batch_dims,
-        )
+    if (
+        argnum == 0
+        and mode == "auto"
+        and sparse is False
+        and chunk_size is None
+        and not (check or has_aux or batch_dims or parallel)
+    ):
+        found = plainly("hessian", f, args)
+        if found is not None:
+            return (found[0], None), *found[1:]
+    _check_forward(operator, mode)
+    refuse(operator, sparse=sparse is not False and "...", check=check, batch_dims=batch_dims)
     check_chunk_size(operator, chunk_size)
     (value, slope, matrix), aux = run(operator, "hessian", f, args, argnum, None, parallel, has_aux)
     return (value, aux), slope, matrix
@@ -469,7 +502,6 @@ def jvp(f: Any, args: tuple[Any, ...], argnum: int, has_aux: bool) -> Any:
 
 def hvp(f: Any, args: tuple[Any, ...], argnum: int, chunk_size: int | None, mode: str, has_aux: bool) -> Any:
     """The Hessian times a direction (and aux)."""
-    check_mode("hvp", mode)
-    refuse("hvp", mode=mode == "reverse" and mode)
+    _check_forward("hvp", mode)
     (_, product), aux = run("hvp", "hvp", f, args, argnum, chunk_size, False, has_aux)
     return (product, aux) if has_aux else product
