@@ -86,8 +86,8 @@ def jacobian(
     long.  With a pattern one to three times as long for each colour; if that takes more than two passes of directions
     (and there is no ``chunk_size``), a sparse pass is made instead.  For a function that ``numba.njit`` compiled a
     pattern takes one pass for each 16 colours (8 on narrow processors), and True looks for the pattern in f.py_func, by
-    NumPy's engine, at every call: give a pattern where f is to be fast.  See Gebremedhin, Manne and Pothen, "What color is
-    your Jacobian?", SIAM Review 47 (2005).
+    NumPy's engine, at every call: give a pattern where f is to be fast.  See Gebremedhin, Manne and Pothen, "What color
+    is your Jacobian?", SIAM Review 47 (2005).
 
     Examples
     --------
