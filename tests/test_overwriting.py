@@ -216,3 +216,15 @@ def test_a_number_taken_from_an_array_stays_as_it_was(name):
         np.testing.assert_allclose(dd.jacobian(f, x, **options), expected, atol=1e-8)
     np.testing.assert_allclose(dd.jacobian(f, x, sparse=True).toarray(), expected, atol=1e-8)
     np.testing.assert_allclose(dd.jvp(f, x, x)[1], expected @ x, atol=1e-8)
+
+
+def test_a_large_array_of_duals_without_tangent():
+    x = np.linspace(0.0, 1.0, 1 << 17)
+    np.testing.assert_array_equal(dd.derivative(lambda x: x * np.exp(np.zeros_like(x)), x), np.ones_like(x))
+
+
+def test_large_rows_pulled_together():
+    x = np.linspace(0.0, 1.0, 1 << 15)
+    J = dd.jacobian(lambda x: np.stack([np.sum(np.sin(x) * x * x), np.sum(x * np.exp(x) * x)]), x, mode="reverse")
+    expected = [np.cos(x) * x**2 + 2 * x * np.sin(x), (x**2 + 2 * x) * np.exp(x)]
+    np.testing.assert_allclose(J, expected, rtol=1e-14)

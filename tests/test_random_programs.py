@@ -8,6 +8,7 @@ arrays that are there already and makes another, or writes into one.
 from __future__ import annotations
 
 import warnings
+from unittest import mock
 
 import numpy as np
 from hypothesis import given, settings
@@ -25,7 +26,8 @@ from dualdiff import (
     value_and_jacobian,
     vjp,
 )
-from dualdiff.core import tags
+from dualdiff.core import elementwise, tags
+from dualdiff.tangents import zeros
 
 
 def first(y):
@@ -175,6 +177,21 @@ def drawn(program, where):
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(programs, points)
 def test_all_spaces_give_one_jacobian_and_the_value_of_f(program, where):
+    check_jacobians(program, where)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(programs, points)
+def test_what_is_done_to_spare_large_arrays_gives_the_same(program, where):
+    with (
+        mock.patch.multiple(elementwise, _LARGE=2, _BLOCK=2),
+        mock.patch.multiple(zeros, _LARGE=1, _UNTHREADED=2),
+    ):
+        check_jacobians(program, where)
+
+
+def check_jacobians(program, where):
+    """Every way to the Jacobian gives the same, and the value is that of f bit for bit."""
     if (found := drawn(program, where)) is None:
         return
     f, x = found

@@ -218,7 +218,9 @@ def _in_blocks(
 
     None where it does not apply: the pieces have to be the same of every array.
     """
-    like = next(t for t in tangents if t is not None)
+    like = next((t for t in tangents if t is not None), None)
+    if like is None:
+        return None
     arrays = [_flat(v, result) for v in (*values, result)]
     slopes = [None if t is None else _flat(space.numbers(t, like), result) for t in tangents]
     active = [i for i, t in enumerate(tangents) if t is not None]

@@ -63,7 +63,7 @@ def _finite(x: Any) -> bool:
 
 
 def _same_kind(c: Any, t: Any) -> bool:
-    return type(t) is np.ndarray and c.shape == t.shape and c.dtype == t.dtype == np.float64
+    return type(c) is type(t) is np.ndarray and c.shape == t.shape and c.dtype == t.dtype == np.float64
 
 
 def select_zero(mask: Any, r: Any) -> Any:
