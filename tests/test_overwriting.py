@@ -224,7 +224,11 @@ def test_a_large_array_of_duals_without_tangent():
 
 
 def test_large_rows_pulled_together():
+    def f(x):
+        y = np.sin(x)
+        return np.stack([np.sum(y[1:] * x[1:]), np.sum(y[:-1])])
+
     x = np.linspace(0.0, 1.0, 1 << 15)
-    J = dd.jacobian(lambda x: np.stack([np.sum(np.sin(x) * x * x), np.sum(x * np.exp(x) * x)]), x, mode="reverse")
-    expected = [np.cos(x) * x**2 + 2 * x * np.sin(x), (x**2 + 2 * x) * np.exp(x)]
-    np.testing.assert_allclose(J, expected, rtol=1e-14)
+    expected = np.stack([np.cos(x) * x + np.sin(x), np.cos(x)])
+    expected[0, 0] = expected[1, -1] = 0.0
+    np.testing.assert_allclose(dd.jacobian(f, x), expected, rtol=1e-14)
