@@ -290,6 +290,8 @@ def test_an_operation_without_a_rule_is_named():
     ) as raised:
         dualdiff.derivative(f, 2.0)
     one_line(raised)
+    with pytest.raises(dualdiff.NoRuleError, match=r"derivative of .*gamma\(Dual"):
+        dualdiff.derivative(f, np.ones(2))
 
 
 def test_a_buffer_of_floats_is_named():

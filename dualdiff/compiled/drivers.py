@@ -103,7 +103,9 @@ def of_flat(f: Any, argnum: int, nesting: str, kinds: tuple[type, ...]) -> Any:
 def derivative_as_function(f: Any, argnum: int) -> Any:
     """The derivative as a compiled function with f's arguments, the one that is differentiated first."""
     names = {"f": Known(with_first(f, argnum)), "derivative": operators._derivative}
-    return compiled_beside(f, "x, *args", "return derivative(f, x, args)[1]", names)
+    found = compiled_beside(f, "x, *args", "return derivative(f, x, args)[1]", names)
+    found.py_func.__name__ = f.py_func.__name__  # for messages
+    return found
 
 
 def evaluated(f: Any, name: str, argnum: int, width: int, args: tuple[Any, ...]) -> Any:

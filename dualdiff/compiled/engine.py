@@ -328,7 +328,7 @@ def run(
             return call.in_batch(name, batch_dims, chunk_size), aux
         return call.run(name, chunk_size, parallel), aux
     except NumbaError as error:
-        explained = _explained(operator, f, args, argnum, name in ALONG, error)
+        explained = _explained(operator, name, f, args, argnum, error)
     raise explained
 
 
@@ -341,18 +341,26 @@ def refuse(operator: str, **options: Any) -> None:
 
 REMEDY = "pass f.py_func for NumPy's engine"
 _CALL = re.compile(r">>> (.+)")
-_OWN = re.compile(r"(\w+_(core|in|of|into|number|nan|array)|seed|direction|shaped|square|mirror)\(")
+_OWN = re.compile(
+    r"(\w+_(core|in|of|into|number|nan|array)|_(derivative|gradient|jacobian|hessian|jvp|hvp)"
+    r"|seed|direction|shaped|square|mirror)\("
+)
 _PLACE = re.compile(r"During: (?:typing of .+|lowering .+) at (.+) \((\d+)\)")
 
 
-def _explained(
-    operator: str, f: Any, args: tuple[Any, ...], argnum: int, is_along: bool, error: NumbaError
-) -> Exception:
+def _explained(operator: str, name: str, f: Any, args: tuple[Any, ...], argnum: int, error: NumbaError) -> Exception:
     """One line for pages of typing trace; Numba's own words where f does not compile by itself."""
+    call = Call(operator, f, args, argnum, name in ALONG)
+    kinds = [typeof(a) for a in call.own]
+    if name in ("derivative", "slopes"):
+        kinds[call.place] = getattr(kinds[call.place], "dtype", kinds[call.place])
     try:
-        f.compile(tuple(map(typeof, Call(operator, f, args, argnum, is_along).own)))
+        f.compile(tuple(kinds))
     except NumbaError as own:
         return own
+    except TypeError:
+        # A function of any number of arguments is not compiled for a list of their types.
+        pass
     text = str(error)
     code = f.py_func.__code__
     lines = [line for file, line in _PLACE.findall(text) if file == code.co_filename]
