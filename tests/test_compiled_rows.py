@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -89,3 +91,15 @@ def test_rows(part):
     np.testing.assert_array_equal(values, f(0.0, 0.0))
     for (row, name, chosen, _), slope in zip(cases, slopes, strict=True):
         np.testing.assert_allclose(slope, expected(row, chosen), rtol=1e-12, atol=1e-300, err_msg=name)
+
+
+def test_the_table_is_read_and_not_copied():
+    code = (
+        "import math, numpy as np, dualdiff\n"
+        "from dualdiff.rules.elementwise import row\n"
+        "row(np.sin, '7 * cos(x)', math='sin')\n"
+        "from numba import njit\n"
+        "f = njit(lambda x: np.sin(x) + math.sin(x))\n"
+        "assert abs(dualdiff.derivative(f, 0.5) - 14 * math.cos(0.5)) < 1e-14\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -36,7 +36,12 @@ BY_VALUE: tuple[Any, ...] = (
 )
 
 
-_BUILTINS: dict[str, tuple[Any, ...]] = {"power": (pow,), "absolute": (abs,), "fabs": (math.fabs,)}
+_BUILTINS: dict[str, tuple[Any, ...]] = {
+    "power": (pow,),
+    "absolute": (abs,),
+    "fabs": (math.fabs,),
+    "ldexp": (math.ldexp,),
+}
 
 
 #: Operators that write into their left operand, if that is an array.
@@ -95,16 +100,18 @@ def _elementwise(row: Row, key: Any) -> None:
         prefer_literal = row.name == "power"
 
         def generic(self, args: Any, kws: Any) -> Any:
-            if kws or len(args) != row.arity:
+            has_out = key is row.ufunc and len(args) == row.arity + 1 and isinstance(args[-1], types.Array)
+            if kws or len(args) != row.arity + has_out:
                 return None
             kinds = tuple(a.dtype if isinstance(a, types.Array) else a for a in args)
-            result = _scalar_result(self.context, row, function, kinds)
+            result = _scalar_result(self.context, row, function, kinds[: row.arity])
             if result is None:
                 return None
             arrays = [a for a in args if isinstance(a, types.Array)]
-            if key in IN_PLACE and isinstance(args[0], types.Array):
-                return signature(args[0], *args) if self.context.can_convert(result, args[0].dtype) else None
-            if arrays:
+            target = args[-1] if has_out else args[0] if key in IN_PLACE else None
+            if isinstance(target, types.Array):
+                return signature(target, *args) if self.context.can_convert(result, target.dtype) else None
+            if any(a.ndim for a in arrays):
                 layouts = {a.layout for a in arrays}
                 layout = "F" if "F" in layouts and "C" not in layouts else "C"
                 result = types.Array(result, max(a.ndim for a in arrays), layout)
@@ -114,7 +121,9 @@ def _elementwise(row: Row, key: Any) -> None:
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if any(isinstance(a, types.Array) for a in sig.args):
-            return over_arrays(context, builder, key, sig, args)
+            if key in IN_PLACE and isinstance(sig.args[0], types.Array):
+                sig, args = signature(sig.return_type, *sig.args, sig.args[0]), (*args, args[0])
+            return over_arrays(context, builder, calling(key), sig, args, row.arity)
         arguments = list(zip(sig.args, args, strict=True))
         t = top(sig.args)
         if isinstance(sig.return_type, DualType) and sig.return_type.level == level_of(t):
@@ -131,18 +140,23 @@ def known(key: Any, template: Any) -> None:
     infer_global(key, types.Function(template))
 
 
-def over_arrays(context: Any, builder: Any, key: Any, sig: Any, args: Any) -> Any:
-    """The loop over arrays, with broadcasting, where Numba has not fused it with others."""
+def calling(key: Any) -> Any:
+    """What computes one number of an array: a call of the function."""
+    return lambda code, *numbers: code.call(key, *numbers)
+
+
+def over_arrays(context: Any, builder: Any, compute: Any, sig: Any, args: Any, inputs: int) -> Any:
+    """The loop over arrays, with broadcasting, where Numba has not fused it with others.
+
+    An argument after the inputs is the array to write into.
+    """
 
     class Kernel(npyimpl._Kernel):  # type: ignore[misc]
         def generate(self, *numbers: Any) -> Any:
-            found = Code(context, builder).call(key, *zip(self.outer_sig.args, numbers, strict=True))
+            found = compute(Code(context, builder), *zip(self.outer_sig.args, numbers, strict=True))
             return self.cast(found[1], found[0], self.outer_sig.return_type)
 
-    ufunc = SimpleNamespace(nin=len(args), nout=1, nargs=len(args) + 1, __name__="dual")
-    if key in IN_PLACE:
-        sig = signature(sig.return_type, *sig.args, sig.args[0])
-        args = (*args, args[0])
+    ufunc = SimpleNamespace(nin=inputs, nout=1, nargs=inputs + 1, __name__="dual")
     return npyimpl.numpy_ufunc_kernel(context, builder, sig, args, ufunc, Kernel)
 
 
@@ -195,7 +209,7 @@ def _by_value(key: Any) -> None:
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if any(isinstance(a, types.Array) for a in sig.args):
-            return over_arrays(context, builder, key, sig, args)
+            return over_arrays(context, builder, calling(key), sig, args, len(args))
         return _of_values(context, builder, key, sig, list(zip(sig.args, args, strict=True)))
 
     lower_builtin(ByValue, types.VarArg(types.Any))(lower)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import numpy as np
 from numba import typeof
 from numba.core.dispatcher import Dispatcher
-from numba.core.errors import NumbaError
 
 from dualdiff import compiled
 from dualdiff.compiled import operators
@@ -24,8 +22,9 @@ from dualdiff.compiled.drivers import (
     without_aux,
 )
 from dualdiff.compiled.operators import HESSIAN_WIDTH, WIDTH
+from dualdiff.compiled.refusals import REMEDY, explained, is_of_compiler
 from dualdiff.core.dual import AnyDual
-from dualdiff.core.errors import LostDerivativeError, NoRuleError, plain_target
+from dualdiff.core.errors import LostDerivativeError, NoRuleError
 from dualdiff.drivers.containers import aligned, flatten, input_leaf
 from dualdiff.drivers.jacobian import check_batch
 from dualdiff.drivers.passes import Inputs, check_chunk_size, sparse_pass
@@ -149,6 +148,13 @@ class Call:
         nesting = text(x)
         self.f, self.argnum = of_flat(self.f, self.argnum, nesting, tuple(kinds)), 0
 
+    def types(self, name: str) -> list[Any]:
+        """What f is to be compiled for, to be called by the driver of an operator."""
+        kinds = [typeof(a) for a in self.own]
+        if name in ("derivative", "slopes"):
+            kinds[self.place] = getattr(kinds[self.place], "dtype", kinds[self.place])
+        return kinds
+
     def divided(self, derivative: Any) -> Any:
         """A derivative whose last axis belongs to the numbers of x, in the nesting of x."""
         if not self.in_container:
@@ -248,7 +254,7 @@ class Call:
         is_given = isinstance(compression, Compression)
         if check and not is_given:
             raise ValueError(f"{operator}: check=True compares a pattern with f, and sparse={sparse} is no pattern")
-        followed = self._followed(check) if check or not is_given else None
+        followed: Any = self._followed(check) if check or not is_given else None
         if not is_given:
             compression = Compression(followed.pattern, False, thorough=False)
         size = sum(map(math.prod, self.shapes))
@@ -300,8 +306,10 @@ def plainly(name: str, f: Any, args: tuple[Any, ...]) -> Any:
         return None
     try:
         found, has_nan = f._dualdiff[name, x.size <= NARROW](*args)
-    except (AttributeError, KeyError, NumbaError):
-        return None
+    except Exception as error:
+        if isinstance(error, (AttributeError, KeyError)) or is_of_compiler(error):
+            return None
+        raise
     return None if has_nan or type(found[0]) is tuple else found
 
 
@@ -319,17 +327,19 @@ def run(
     check: bool = False,
 ) -> tuple[Any, Any]:
     """What the driver of an operator finds, the derivative last; and aux."""
+    call = Call(operator, f, args, argnum, name in ALONG)
     try:
-        call = Call(operator, f, args, argnum, name in ALONG)
         aux = call.take_aux() if has_aux else None
         if sparse is not False or check:
             return call.sparsely(sparse, check, chunk_size), aux
         if batch_dims:
             return call.in_batch(name, batch_dims, chunk_size), aux
         return call.run(name, chunk_size, parallel), aux
-    except NumbaError as error:
-        explained = _explained(operator, name, f, args, argnum, error)
-    raise explained
+    except Exception as error:
+        if not is_of_compiler(error):
+            raise
+        reason = explained(operator, f, call.types(name), error)
+    raise reason
 
 
 def refuse(operator: str, **options: Any) -> None:
@@ -337,41 +347,6 @@ def refuse(operator: str, **options: Any) -> None:
     for name, given in options.items():
         if given:
             raise NoRuleError(f"{operator}: {name}={given!r} is not supported for compiled functions; {REMEDY}")
-
-
-REMEDY = "pass f.py_func for NumPy's engine"
-_CALL = re.compile(r">>> (.+)")
-_OWN = re.compile(
-    r"(\w+_(core|in|of|into|number|nan|array)|_(derivative|gradient|jacobian|hessian|jvp|hvp)"
-    r"|seed|direction|shaped|square|mirror)\("
-)
-_PLACE = re.compile(r"During: (?:typing of .+|lowering .+) at (.+) \((\d+)\)")
-
-
-def _explained(operator: str, name: str, f: Any, args: tuple[Any, ...], argnum: int, error: NumbaError) -> Exception:
-    """One line for pages of typing trace; Numba's own words where f does not compile by itself."""
-    call = Call(operator, f, args, argnum, name in ALONG)
-    kinds = [typeof(a) for a in call.own]
-    if name in ("derivative", "slopes"):
-        kinds[call.place] = getattr(kinds[call.place], "dtype", kinds[call.place])
-    try:
-        f.compile(tuple(kinds))
-    except NumbaError as own:
-        return own
-    except TypeError:
-        # A function of any number of arguments is not compiled for a list of their types.
-        pass
-    text = str(error)
-    code = f.py_func.__code__
-    lines = [line for file, line in _PLACE.findall(text) if file == code.co_filename]
-    where = f"{operator} of the compiled function {f.py_func.__name__}" + (f", line {lines[0]}" if lines else "")
-    calls = [c for c in _CALL.findall(text) if "Dual(" in c and not _OWN.match(c)]
-    if any(call.startswith(("setitem(array(float", "setitem(array(int")) for call in calls):
-        return plain_target(f"{where}: an array of plain numbers")
-    if calls:
-        return NoRuleError(f"{where}: there is no compiled rule for {calls[0]}; {REMEDY}")
-    said = [line.strip() for line in text.splitlines() if "dualdiff." in line or "Dual" in line]
-    return NoRuleError(f"{where}: {said[0] if said else 'the function cannot be compiled for duals'}; {REMEDY}")
 
 
 def _check_forward(operator: str, mode: str) -> None:

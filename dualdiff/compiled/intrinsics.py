@@ -11,7 +11,9 @@ from numba.extending import intrinsic, overload
 from numba.np.arrayobj import make_array
 
 from dualdiff.compiled.lowering import Code
+from dualdiff.compiled.refusals import REMEDY, refusal
 from dualdiff.compiled.types import DualType, level_of, make, parts
+from dualdiff.core.errors import NoRuleError
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -45,7 +47,7 @@ def seeded(typingctx: Any, x: Any, lane: Any, kind: Any) -> Any:
 @intrinsic  # type: ignore[untyped-decorator]
 def constant(typingctx: Any, x: Any, kind: Any) -> Any:
     """A number as one of another type."""
-    t = kind.instance_type
+    t = kind.dtype if isinstance(kind, types.DType) else kind.instance_type
     return t(x, kind), lambda context, builder, sig, args: Code(context, builder).cast((x, args[0]), t)
 
 
@@ -61,10 +63,19 @@ def dual(typingctx: Any, value: Any, partial: Any, kind: Any) -> Any:
     return t(value, partial, kind), codegen
 
 
+def _check(y: Any) -> None:
+    if not isinstance(types.unliteral(y), (types.Number, types.Boolean, DualType)):
+        raise refusal(
+            NoRuleError,
+            f"f returned {y}, and compiled functions are differentiated if they return numbers or arrays; {REMEDY}",
+        )
+
+
 @intrinsic  # type: ignore[untyped-decorator]
 def value_in(typingctx: Any, y: Any, kind: Any) -> Any:
     """The value of a number in the differentiation whose duals are of this type."""
     t = kind.instance_type
+    _check(y)
     if level_of(y) < t.level:
         y = y.literal_type if isinstance(y, types.Literal) else y
         return y(y, kind), lambda context, builder, sig, args: args[0]
@@ -75,6 +86,7 @@ def value_in(typingctx: Any, y: Any, kind: Any) -> Any:
 def partial_in(typingctx: Any, y: Any, lane: Any, kind: Any) -> Any:
     """A partial of a number in the differentiation whose duals are of this type; of a constant it is zero."""
     t = kind.instance_type
+    _check(y)
     result = y.element if level_of(y) == t.level else t.element
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:

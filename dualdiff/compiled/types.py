@@ -48,7 +48,7 @@ class DualType(types.Type):
         self.element, self.count, self.masked = element, count, masked
         self.partials = element if count == 1 else PartialsType(element, count)
         self.level: int = 1 + level_of(element)
-        self.base = element.base if isinstance(element, DualType) else element
+        self.base: Any = element.base if isinstance(element, DualType) else element
         super().__init__(f"Dual({element}, {count}{', masked' if masked else ''})")
 
     @property

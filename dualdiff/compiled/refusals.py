@@ -1,0 +1,83 @@
+"""What compiled code says where it cannot differentiate: one line instead of pages of typing trace."""
+
+from __future__ import annotations
+
+import re
+from types import TracebackType
+from typing import Any
+
+from numba.core.errors import NumbaTypeError
+
+from dualdiff.core import errors
+from dualdiff.core.errors import NoRuleError, lost, plain_target
+
+REMEDY = "pass f.py_func for NumPy's engine"
+
+_MARKED = re.compile(r"<<(\w+): (.*?)>>", re.DOTALL)
+_CALL = re.compile(r">>> (.+)")
+_OWN = re.compile(
+    r"(\w+_(core|in|of|into|number|nan|array|values|rank)|_(derivative|gradient|jacobian|hessian|jvp|hvp)"
+    r"|seed|direction|shaped|square|mirror)\("
+)
+_PLACE = re.compile(r"During: (?:typing of .+|lowering .+) at (.+) \((\d+)\)")
+_STORE = re.compile(r"(setitem|i(add|sub|mul|truediv|floordiv|mod|pow))\((readonly )?array\((float|int|complex|bool)")
+_CONVERSION = re.compile(r"(float|int|complex|<unknown function>)\((array\()?Dual")
+
+
+def refusal(kind: type[Exception], text: str) -> NumbaTypeError:
+    """An error for Numba's typing to raise, which comes out of dualdiff's operators as one of this kind."""
+    return NumbaTypeError(f"<<{kind.__name__}: {text}>>")
+
+
+def is_of_compiler(error: BaseException) -> bool:
+    """Whether an error comes from compiling, and not from the code that was compiled."""
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name == "_compile_for_args":
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def explained(operator: str, f: Any, types: list[Any], error: Exception) -> Exception:
+    """One line for what Numba's compiler said; its own words where f does not compile by itself for these types."""
+    try:
+        f.compile(tuple(types))
+    except TypeError:
+        # A function of any number of arguments is not compiled for a list of their types.
+        pass
+    except Exception as own:  # Numba raises errors of many kinds
+        return own
+    text = str(error)
+    code = f.py_func.__code__
+    lines = [int(line) for file, line in _PLACE.findall(text) if file == code.co_filename]
+    where = f"{operator} of the compiled function {f.py_func.__name__}"
+    if lines:
+        where += f", line {lines[0]}"
+    marked = _MARKED.search(text)
+    if marked:
+        kind: type[Exception] = getattr(errors, marked[1])
+        return kind(f"{where}: {' '.join(marked[2].split())}")
+    calls = [c for c in _CALL.findall(text) if "Dual(" in c and not _OWN.match(c)]
+    for call in calls:
+        conversion = _CONVERSION.match(call)
+        if conversion:
+            name = "a number type of NumPy's" if conversion[1][0] == "<" else f"{conversion[1]}(x)"
+            return lost(f"{where}: {name}", "x itself")
+        if _STORE.match(call):
+            return plain_target(f"{where}: an array of plain numbers")
+    if not calls and "astype(" in text:
+        return lost(f"{where}: astype", "x itself")
+    if calls:
+        return NoRuleError(f"{where}: there is no compiled rule for {readable(calls[0])}; {REMEDY}")
+    own = [line.strip() for line in text.splitlines() if ">>>" not in line]
+    said = [s for s in own if "dualdiff." in s] or [s for s in own if "Dual" in s]
+    return NoRuleError(f"{where}: {readable(said[0]) if said else 'it cannot be compiled for dual numbers'}; {REMEDY}")
+
+
+def readable(text: str) -> str:
+    """Numba's types without what only Numba needs to know."""
+    while (shorter := re.sub(r"\bDual\((?:[^()]|\([^()]*\))*\)", "Dual", text)) != text:
+        text = shorter
+    text = re.sub(r"Literal\[\w+\]\((.*?)\)", r"\1", text).replace("readonly ", "")
+    return re.sub(r"array\((\w+), (\d)d, \w\)", r"array(\1, \2d)", text)
