@@ -17,6 +17,7 @@ from against import assert_near, difference_jacobian
 
 import dualdiff as dd
 from dualdiff import (
+    MixedPointsError,
     curl,
     derivative,
     divergence,
@@ -542,6 +543,26 @@ def test_batch_dims():
         gradient(np.sum, points, batch_dims=2)
     with pytest.raises(ValueError, match=r"x starts with the axes \(4, 2\), and so must f\(x\)"):
         jacobian(np.sum, points, batch_dims=2)
+
+
+@pytest.mark.parametrize("op", [gradient, jacobian, hessian])
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_batch_whose_points_are_mixed(op, mode):
+    points = np.linspace(-1, 1, 12).reshape(4, 3)
+    for mixing in (
+        lambda x: x[:, 0] ** 2 - np.mean(x**3),
+        lambda x: np.sum(x**2, axis=1) * x[::-1, 0],
+        lambda x: np.cumsum(x[:, 0]) * x[:, 1] ** 2,
+        lambda x: np.stack([x[0, 0] ** 2] * 4),
+    ):
+        with pytest.raises(MixedPointsError, match=r"with batch_dims=1 needs an f that works on each of the points"):
+            op(mixing, points, batch_dims=1, mode=mode)
+        one = points[:1] * 1.0
+        assert np.all(np.isfinite(op(lambda x: x[:, 0] ** 2 - np.mean(x**3), one, batch_dims=1, mode=mode)))
+    # A half of the points that is not finite has no part in the other.
+    points[1] = np.inf
+    found = gradient(lambda x: np.sum(x**2, axis=-1), points, batch_dims=1, mode=mode)
+    np.testing.assert_array_equal(found, 2 * points)
 
 
 # -- chunk_size --------------------------------------------------------------------------------------------------------

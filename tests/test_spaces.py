@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from against import assert_near, assert_same
 from calls import BY_VALUE, CALLS, METHOD_CALLS, UFUNC_CALLS
+from numpy.testing.overrides import get_overridable_numpy_ufuncs
 
 from dualdiff import gradient, jacobian, jvp, linearize, value_and_jacobian, vjp
 from dualdiff.core.registry import FUNCTIONS, UFUNCS
@@ -214,5 +215,11 @@ def test_every_rule_has_an_example():
     known = {call.function for call in (*CALLS, *BY_VALUE, *UFUNC_CALLS, *METHOD_CALLS)}
     missing = [f"{f.__module__}.{f.__name__}" for f in FUNCTIONS if f not in known]
     known |= {(ufunc, method) for ufunc, method in UFUNCS if ufunc in PLAIN}
-    missing += [f"numpy.{ufunc.__name__}.{method}" for ufunc, method in UFUNCS if (ufunc, method) not in known]
+    # The ufuncs of scipy.special, whose rules come when it is imported, have tests of their own.
+    of_numpy = get_overridable_numpy_ufuncs()
+    missing += [
+        f"numpy.{ufunc.__name__}.{method}"
+        for ufunc, method in UFUNCS
+        if ufunc in of_numpy and (ufunc, method) not in known
+    ]
     assert not missing

@@ -235,11 +235,19 @@ class Call:
         inputs = Inputs(self.operator, self.f, self.args, 0, batch_dims=batch_dims)
         if self.in_container:
             raise NoRuleError(f"{self.operator}: batch_dims with tuples as x is not compiled; {REMEDY}")
-        places = np.tile(np.arange(inputs.size), math.prod(inputs.batch_shape))
-        args = (self.x, places, inputs.size, *self.args[1:])
+        size, groups = inputs.size, inputs.groups()
+        # Each group of the points moves along directions of its own.
+        own = np.argmax(groups, axis=0) if groups else np.zeros(inputs.batch_shape, np.intp)
+        places = np.ravel(own[..., None] * size + np.arange(size))
+        args = (self.x, places, size * max(len(groups), 1), *self.args[1:])
         value, matrix = evaluated(self.f, "along", self.argnum, self.width(chunk_size), args)
         check_batch(inputs, flatten(value)[0])
         shape = np.shape(value)
+        if groups:
+            matrix = matrix.reshape((*shape, len(groups), size))
+            for k, group in enumerate(groups):
+                inputs.check_apart(group, matrix[..., k, :], matrix.ndim - 1)
+            matrix = np.take_along_axis(matrix, own.reshape(own.shape + (1,) * (matrix.ndim - own.ndim)), axis=-2)
         if name == "gradient" and shape != inputs.batch_shape:
             raise ValueError(
                 f"{self.operator} with batch_dims={batch_dims} needs an f that returns one number for each point, and "

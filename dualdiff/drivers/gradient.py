@@ -65,6 +65,8 @@ def gradient(
     ------
     ValueError
         If f returns an array; `jacobian` is the operator for that.
+    MixedPointsError
+        With ``batch_dims``, if f is found to combine the points.
 
     Notes
     -----

@@ -63,6 +63,8 @@ def hessian(
     ------
     ValueError
         If f returns an array, or the pattern does not fit x; with ``check``, if the pattern lacks an entry.
+    MixedPointsError
+        With ``batch_dims``, if f is found to combine the points.
     ImportError
         With ``sparse``, if SciPy is not installed.
 

@@ -72,6 +72,8 @@ def jacobian(
         If ``batch_dims`` or the pattern does not fit the shapes; with ``check``, if the pattern lacks an entry.
     ImportError
         With ``sparse``, if SciPy is not installed.
+    MixedPointsError
+        With ``batch_dims``, if f is found to combine the points.
     NotHolomorphicError
         If x is complex and f uses conj, abs, real or imag.
 

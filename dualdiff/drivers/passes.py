@@ -11,12 +11,12 @@ import numpy as np
 from dualdiff.core import tags
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual, Dual, make
-from dualdiff.core.errors import NotHolomorphicError, expired
+from dualdiff.core.errors import MixedPointsError, NotHolomorphicError, expired
 from dualdiff.drivers.containers import flatten, input_leaf, output_leaf
 from dualdiff.tangents.dense import Dense
 from dualdiff.tangents.pattern import Memory
 from dualdiff.tangents.recorded import Program, Recorded
-from dualdiff.tangents.single import Single
+from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.space import TangentSpace
 from dualdiff.tangents.sparse import Sparse
 
@@ -120,8 +120,37 @@ class Inputs:
             raw = part.astype(dtype, copy=False).reshape((len(seeds), *(1,) * self.batch_dims, *core))
             if self.batch_dims:
                 raw = np.broadcast_to(raw, (len(seeds), *shape))
+                raw = np.concatenate([raw, *(self._alone(group, core, dtype) for group in self.groups())])
             leaves.append(_dual(leaf, raw, space))
         return leaves
+
+    def groups(self) -> tuple[Any, ...]:
+        """The points of a batch in up to four groups, as masks: what moves one group leaves the others where they are.
+
+        Up to four points are all apart, and any two of more with probability 3/4, so that a function which mixes
+        several of them is found out.  Without a batch, or with one point, there is nothing to mix.
+        """
+        count = math.prod(self.batch_shape)
+        if not self.batch_dims or count < 2:
+            return ()
+        group = np.random.default_rng(0).permutation(count).reshape(self.batch_shape) % 4
+        return tuple(group == k for k in range(min(count, 4)))
+
+    def _alone(self, group: Any, core: tuple[int, ...], dtype: Any) -> Any:
+        """A direction that moves one group of the points of a batch, all of their numbers differently."""
+        weights = 0.5 + np.random.default_rng(1).random(core)
+        return np.multiply.outer(group, weights)[None].astype(dtype)
+
+    def check_apart(self, group: Any, moved: Any, ndim: int) -> None:
+        """Refuse numbers that moved for points of other groups; the mask and all that moved start with the batch."""
+        moved = plain(moved)
+        with np.errstate(invalid="ignore"):
+            if np.any(np.abs(moved) > 0, where=~group.reshape(group.shape + (1,) * (ndim - group.ndim))):
+                raise MixedPointsError(
+                    f"{self.operator} with batch_dims={self.batch_dims} needs an f that works on each of the points "
+                    f"{self.batch_shape} by itself, and the result at some of them changes with others: have f keep to "
+                    "the axes behind those of the batch (x[..., 0], axis=-1), or leave batch_dims out"
+                )
 
 
 class Directions(NamedTuple):
@@ -256,14 +285,24 @@ def dense_passes(
     directions = directions or inputs.units(imaginary)
     for start, stop in inputs.chunks(chunk_size, directions.total):
         tag = tags.start()
+        groups = inputs.groups()
         try:
-            space = Dense(tag, stop - start, conjugates)
+            space = Dense(tag, stop - start + len(groups), conjugates)
             leaves = inputs.seeded(space, directions.rows(start, stop))
             if are_units and stop - start == inputs.size and len(leaves) == 1 == len(inputs.shapes[0]):
                 space.units = leaves[0].raw
             outputs = Outputs(inputs, space, *inputs.call(leaves))
         finally:
             tags.end(tag)
+        for group in reversed(groups):
+            for i, (t, value) in enumerate(zip(outputs.tangents, outputs.values, strict=True)):
+                if t is None:
+                    continue
+                shape = getattr(value, "shape", ())
+                if shape[: inputs.batch_dims] == inputs.batch_shape:
+                    inputs.check_apart(group, t[-1], len(shape))
+                outputs.tangents[i] = t[:-1]
+            space.directions -= 1
         yield start, stop, outputs
 
 

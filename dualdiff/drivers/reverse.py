@@ -38,7 +38,18 @@ def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], A
     if t is None:
         return outputs, filled(inputs, [None] * len(inputs.leaves))
     one = np.ones(shape, dtype) if shape else dtype.type(1)
-    found = program.pull([one], consume=not is_complex)
+    groups = inputs.groups()
+    if groups:
+        found = [None] * len(inputs.leaves)
+        for group in groups:
+            # What the other groups get of the gradients of one are zeros, which change no bit of the sum.
+            parts = program.pull([one * group])
+            for i, part in enumerate(parts):
+                if part is not None:
+                    inputs.check_apart(group, part, np.ndim(part))
+                    found[i] = part if found[i] is None else found[i] + part
+    else:
+        found = program.pull([one], consume=not is_complex)
     if is_complex and not all(dtype_of(leaf).kind == "c" for leaf in inputs.leaves):
         # A cotangent pairs as a real part, which for real x leaves the imaginary part of the slope to a second pull.
         found = _combined(inputs, found, program.pull([-1j * one]))
