@@ -1,8 +1,10 @@
-"""The table of rounding errors that test_accuracy.py finds."""
+"""The table of the rounding errors that test_accuracy.py and test_special_accuracy.py find."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+import pytest
 
 MISSING = float("nan")
 
@@ -17,6 +19,14 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.fixture
+def judged(record_property):
+    """To be called with the label of a partial, the engine, its largest error, and why that may be above the bound."""
+    entries = []
+    yield lambda label, engine, error, reason="": entries.append((label, engine, error, reason))
+    record_property("ulps", entries)
+
+
 def pytest_terminal_summary(terminalreporter, config):
     """From the reports of all worker processes."""
     path = config.getoption("--accuracy-table")
@@ -25,24 +35,26 @@ def pytest_terminal_summary(terminalreporter, config):
     reports = [r for r in terminalreporter.stats.get("", ()) if getattr(r, "when", None) == "teardown"]
     found = [entry for r in reports for name, entries in r.user_properties if name == "ulps" for entry in entries]
     terminalreporter.section("largest errors of partial derivatives, in units in the last place")
-    lines = table({(label, engine): error for label, engine, error in found})
+    lines = table(found)
     for line in lines:
         terminalreporter.write_line(line)
     if path:
         Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def table(errors):
+def table(entries):
     """The lines of the table, the largest errors first, and what is left out."""
     from test_accuracy import ENGINES, EXCEPTIONS  # what takes SymPy, and only who asks for the table needs it
 
-    rows = {label: [errors.get((label, engine), MISSING) for engine in ENGINES] for label, _ in errors}
-    width = max(map(len, rows), default=0)
-    lines = [f"| {'partial':{width}} | " + " | ".join(f"{engine:>8}" for engine in ENGINES) + " |"]
-    lines.append(f"| {'-' * width} | " + " | ".join("-------:" for _ in ENGINES) + " |")
+    errors = {(label, engine): error for label, engine, error, _ in entries}
+    reasons = {label: reason for label, _, _, reason in entries}
+    rows = {label: [errors.get((label, engine), MISSING) for engine in ENGINES] for label in reasons}
+    width, wide = max(map(len, rows), default=0), max(map(len, reasons.values()), default=0)
+    lines = [f"| {'partial':{width}} | " + " | ".join(f"{engine:>8}" for engine in ENGINES) + f" | {'reason':{wide}} |"]
+    lines.append(f"| {'-' * width} | " + " | ".join("-------:" for _ in ENGINES) + f" | {'-' * max(wide, 6)} |")
     for label in sorted(rows, key=lambda label: (-max(e for e in rows[label] if e == e), label)):
-        cells = " | ".join(f"{error:8.2f}" if error == error else " " * 8 for error in rows[label])
-        lines.append(f"| {label:{width}} | {cells} |")
+        cells = " | ".join(f"{error:8.4g}" if error == error else " " * 8 for error in rows[label])
+        lines.append(f"| {label:{width}} | {cells} | {reasons[label]:{wide}} |")
     lines.append("")
     lines += [f"- {reason}: {', '.join(sorted(names))}" for reason, names in EXCEPTIONS.items()]
     return lines

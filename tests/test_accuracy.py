@@ -77,16 +77,6 @@ WHERE = {
     "xlog1py": ("all", "above minus one"),
 }
 
-#: The largest error of a partial in an engine, for the table that conftest.py puts together from all processes.
-errors: dict[tuple[str, str], float] = {}
-
-
-@pytest.fixture(autouse=True)
-def handed_to_the_table(record_property):
-    yield
-    record_property("ulps", [(label, engine, found) for (label, engine), found in errors.items()])
-    errors.clear()
-
 
 def arguments_of(name, dtype):
     """Points of the domain that are normal numbers of the dtype, one array for each argument."""
@@ -123,7 +113,7 @@ def partials(name, i, engine, arguments):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_partials_are_accurate_over_the_whole_domain(name):
+def test_partials_are_accurate_over_the_whole_domain(name, judged):
     row = ROWS[name]
     symbols = (x, y)[: row.arity]
     for i, engine in [(i, e) for i, text in enumerate(row.partials) if text is not None for e in ENGINES]:
@@ -144,4 +134,4 @@ def test_partials_are_accurate_over_the_whole_domain(name):
                 off = error(point[-1], wanted, dtype, size)
                 assert off <= BOUND, f"{label} at {point[:-1]} in {engine}: {point[-1]!r} for {mpmath.nstr(wanted, 20)}"
                 worst = max(worst, off)
-        errors[label, engine] = worst
+        judged(label, engine, worst)

@@ -1,4 +1,4 @@
-"""Errors in units in the last place, and the table of the largest ones."""
+"""Errors in units in the last place."""
 
 from __future__ import annotations
 
@@ -21,13 +21,3 @@ def error(found, wanted, dtype, size=0.0):
         return np.inf
     unit = float(np.spacing(limits.dtype.type(max(float(magnitude), size))))
     return float(abs(mpmath.mpmathify(complex(found) if np.iscomplexobj(found) else float(found)) - wanted) / unit)
-
-
-def print_table(errors, engines, notes=None):
-    """The largest errors first; ``errors`` has one for each row and engine, ``notes`` a remark for some rows."""
-    print("\nLargest errors of partial derivatives in units in the last place")
-    print(f"{'':28}" + "".join(f"{engine:>12}" for engine in engines))
-    found = {row: [errors.get((row, engine), np.nan) for engine in engines] for row, _ in errors}
-    for row in sorted(found, key=lambda row: -max(found[row])):
-        note = (notes or {}).get(row, "")
-        print(f"{row:28}" + "".join(f"{error:12.4g}" for error in found[row]) + (f"  {note}" if note else ""))

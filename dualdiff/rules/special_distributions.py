@@ -33,7 +33,9 @@ def _beta_density(x: Any, a: Any, b: Any) -> Any:
 @integrals.in_double
 def beta_density(a: Any, b: Any, x: Any) -> Any:
     r""":math:`x^{a-1} (1-x)^{b-1} / B(a, b)`."""
-    return first("_beta_pdf", otherwise=_beta_density)(x, a, b)
+    density = first("_beta_pdf", otherwise=_beta_density)(x, a, b)
+    # SciPy's is 0 where a * b underflows.
+    return np.where(a * b < 1e-300, x ** (a - 1) * (1 - x) ** (b - 1) * (a / (a + b) * b), density)
 
 
 @integrals.in_double
@@ -201,8 +203,19 @@ row("bdtri", None, UNKNOWN, "-1 / binomial_slope(x, y, r)")
 row("nbdtr", None, UNKNOWN, "beta_density(y, floor(x) + 1, z)")
 row("nbdtrc", None, UNKNOWN, "-beta_density(y, floor(x) + 1, z)")
 row("nbdtri", None, UNKNOWN, "1 / beta_density(y, floor(x) + 1, r)")
-let("f_in_a", 3, "0.5 * betainc_in_a(0.5 * x, 0.5 * y, x * z / (y + x * z)) + z / x * f_density(x, y, z)")
-let("f_in_b", 3, "0.5 * betainc_in_b(0.5 * x, 0.5 * y, x * z / (y + x * z)) - z / y * f_density(x, y, z)")
+# By the smaller of the two arguments: betainc would take it from 1.
+let(
+    "f_in_a",
+    3,
+    "0.5 * where(x * z < y, betainc_in_a(0.5 * x, 0.5 * y, x * z / (y + x * z)),"
+    " -betainc_in_b(0.5 * y, 0.5 * x, y / (y + x * z))) + z / x * f_density(x, y, z)",
+)
+let(
+    "f_in_b",
+    3,
+    "0.5 * where(x * z < y, betainc_in_b(0.5 * x, 0.5 * y, x * z / (y + x * z)),"
+    " -betainc_in_a(0.5 * y, 0.5 * x, y / (y + x * z))) - z / y * f_density(x, y, z)",
+)
 row("fdtr", "f_in_a(x, y, z)", "f_in_b(x, y, z)", "f_density(x, y, z)")
 row("fdtrc", "-f_in_a(x, y, z)", "-f_in_b(x, y, z)", "-f_density(x, y, z)")
 row(

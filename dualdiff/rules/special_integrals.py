@@ -271,7 +271,7 @@ def psi_difference(a: Any, b: Any) -> Any:
     regular = smaller >= 0
     n = np.where(regular & (smaller < 12), np.ceil(12 - smaller), 0.0)
     for j in range(int(np.max(n, initial=0.0))):
-        total = total + np.where(j < n, b / ((a + j) * (a + b + j)), 0.0)
+        total = total + np.where(j < n, b / (a + j) / (a + b + j), 0.0)
     a = a + n
     logarithm = np.log1p(b / a)
     far = logarithm + b / (2 * a * (a + b))
@@ -401,11 +401,12 @@ def ive_derivative(v: Any, x: Any, k: Any) -> Any:
         _asymptotic(v, np.where(far, z, 1.0), k, -1) / math.sqrt(2 * math.pi),
         _differences(special.ive, v, z, k),
     )
-    if k == 1:
-        # Of the orders 0 and 1 by Kummer's function, which does not cancel.
-        slope = special.hyp1f1(1.5, 2.0, -2 * z)
-        result = np.where((v == 0) & ~far, -slope, result)
-        result = np.where((v == 1) & ~far & (z > 0.5), slope - special.i1e(z) / np.where(z == 0, 1.0, z), result)
+    near = (z > 1) & ~far & (v > -1) & (v != -0.5)
+    if k == 1 and np.any(near):
+        # By Kummer's function: a sum of terms that are not much larger than it.
+        order, u = np.where(near, v, 0.0), np.where(near, z, 1.0)
+        kummer = (0.5 * u) ** order * special.rgamma(order + 1) * special.hyp1f1(order + 1.5, 2 * order + 1, -2 * u)
+        result = np.where(near, ((v + 0.5) * kummer - 0.5 * special.ive(v, z)) / u, result)
     return np.where((x < 0) & (np.mod(v + k, 2) == 1), -result, result)
 
 
@@ -449,32 +450,44 @@ def gammainc_in_a(a: Any, x: Any) -> Any:
 
     .. math:: \frac{1}{\Gamma(a)} \int_0^x (\log t - \psi(a))\, t^{a-1} e^{-t}\,dt
 
-    or minus the same from x to infinity: of the two one that does not cancel.
+    or minus the same from x to infinity: of the two one that does not cancel.  For small x by the series of the
+    integral in powers of x, whose terms do not cancel either.
     """
     a, x = np.broadcast_arrays(a, x)
-    rest = np.log(x) - special.psi(a)
-    lower = (rest < 0) | (x < 0.3)
-    below = _half_line(lambda s: (rest - s) * np.exp(-a * s - x * np.expm1(-s)), _decay(np.abs(a - x), x))
+    small = x < 0.5
+    z = np.where(small, 1.0, x)
+    rest = np.log(z) - special.psi(a)
+    below = _half_line(lambda s: (rest - s) * np.exp(-a * s - z * np.expm1(-s)), _decay(np.abs(a - z), z))
 
     def above_at(t: Any) -> Any:
-        growth = np.log1p(t / x)
-        return (rest + growth) * np.exp((a - 1) * growth - t) / x
+        growth = np.log1p(t / z)
+        return (rest + growth) * np.exp((a - 1) * growth - t) / z
 
-    above = _half_line(above_at, _decay(np.maximum(1 - (a - 1) / x, 0.0), (a - 1) / x**2 + 1e-3))
+    above = _half_line(above_at, _decay(np.maximum(1 - (a - 1) / z, 0.0), (a - 1) / z**2))
     factor = special._ufuncs._igam_fac(a, x)
-    result = factor * np.where(lower, below, -above)
-    return np.where((x == 0) | (factor == 0), 0.0 * a, result)
+    result = factor * np.where(rest < 0, below, -above)
+    # The integral is x**a / a times 1 + a s.
+    s = slope = np.zeros_like(a)
+    for k in range(15, 0, -1):
+        term = (np.where(small, -x, 0.0)) ** k / math.factorial(k)
+        s, slope = s + term / (a + k), slope + k * term / (a + k) ** 2
+    series = (np.log(x) - special.psi(a + 1)) * (1 + a * s) + slope
+    result = np.where(small, np.exp(x) * factor / a * series, result)
+    result = np.where((x == 0) | np.isinf(x) | (factor == 0), 0.0, result)
+    return np.where((a >= 0) & (x >= 0), np.where(a < 1e-20, -special.exp1(x), result), np.nan)
 
 
 def betainc_in_first(a: Any, b: Any, x: Any, y: Any, density: Any) -> Any:
     """The derivative in a of the incomplete beta function at x = 1 - y, where it has this density."""
     a, b, x, y = np.broadcast_arrays(a, b, x, y)
-    rest = np.log(x) + psi_difference(a, b)
+    # Near the ends the integral has two scales, but a series that does not cancel.
+    left, right = np.maximum(b, 1.0) * x <= 0.5, np.maximum(a, 1.0) * y <= 0.5
     with np.errstate(all="ignore"):
+        rest = np.log(x) + psi_difference(a, b)
         ratio = x / y
         below = _half_line(
             lambda s: (rest - s) * np.exp(-a * s + (b - 1) * np.log1p(-ratio * np.expm1(-s))),
-            _decay(np.maximum(a - (b - 1) * ratio, 0.0), (b - 1) * ratio * (1 + ratio) + 1e-3 * a * a),
+            _decay(np.maximum(a - (b - 1) * ratio, 0.0), (b - 1) * ratio * (1 + ratio)),
         )
 
         def above_at(s: Any) -> Any:
@@ -482,7 +495,27 @@ def betainc_in_first(a: Any, b: Any, x: Any, y: Any, density: Any) -> Any:
             return (rest + growth) * np.exp(-b * s + (a - 1) * growth)
 
         slope, curvature = b - (a - 1) / ratio, (a - 1) / ratio * (1 + 1 / ratio)
-        above = _half_line(above_at, _decay(np.maximum(slope, 0.0), curvature + 1e-3 * b * b))
-    # Near an end the integral from there, though the logarithm may change its sign: the other has two scales.
-    left, right = np.maximum(b, 1.0) * x < 0.3, np.maximum(a, 1.0) * y < 0.3
-    return density * np.where(left | ((rest < 0) & ~right), x * below, -y * above)
+        above = _half_line(above_at, _decay(np.maximum(slope, 0.0), curvature))
+        result = density * np.where(rest < 0, x * below, -y * above)
+        from_left = density * x * np.exp((1 - b) * np.log1p(-x)) / a * _left_series(a, b, np.where(left, x, 0.0))
+        from_right = density * y * np.exp((1 - a) * np.log1p(-y)) / b * _right_series(a, b, np.where(right, y, 0.0))
+    result = np.where(left, from_left, np.where(right, -from_right, result))
+    return np.where(((x == 0) | (y == 0)) & (a > 0) & (b > 0), 0.0, result)
+
+
+def _left_series(a: Any, b: Any, x: Any) -> Any:
+    r"""The derivative in a of the integral from 0 to x, over :math:`x^a / (a B(a, b))`."""
+    value, slope, term = np.ones_like(x), np.zeros_like(x), np.ones_like(x)
+    for k in range(1, 54):
+        term = term * (k - b) / k * x
+        value, slope = value + a * term / (a + k), slope + k * term / (a + k) ** 2
+    return (np.log(x) + psi_difference(a + 1, b) - 1 / (a + b)) * value + slope
+
+
+def _right_series(a: Any, b: Any, y: Any) -> Any:
+    r"""The derivative in a of the integral from 1 - y to 1, over :math:`y^b / (b B(a, b))`."""
+    value, slope, term, bend = np.ones_like(y), np.zeros_like(y), np.ones_like(y), np.zeros_like(y)
+    for k in range(1, 54):
+        term, bend = term * (k - a) / k * y, (bend * (k - a) - term) / k * y
+        value, slope = value + b * term / (b + k), slope + b * bend / (b + k)
+    return psi_difference(a, b) * value + slope
