@@ -193,7 +193,7 @@ case(
     ),
     lin(-2.5, 2.5),
     lin(0.01, 0.95),
-    count=4,
+    count=3,
     dps=30,
 )
 case("agm", mp.agm, log(1e-100, 1e100), log(1e-100, 1e100))
@@ -258,11 +258,11 @@ for _name, _order, _function in (
     *(("j0", 0, mp.besselj), ("j1", 1, mp.besselj), ("y0", 0, mp.bessely), ("y1", 1, mp.bessely)),
     *(("i0", 0, mp.besseli), ("i1", 1, mp.besseli), ("k0", 0, bessel_k), ("k1", 1, bessel_k)),
 ):
-    case(_name, lambda x, v=_order, f=_function: f(v, x), WAVES, count=3 if _name[0] == "y" else COUNT)
+    case(_name, lambda x, v=_order, f=_function: f(v, x), WAVES, count=3 if _name[0] in "yk" else COUNT)
 for _name, _order in (("i0e", 0), ("i1e", 1)):
     case(_name, lambda x, v=_order: mp.exp(-abs(x)) * mp.besseli(v, x), both(1e-3, 1e3))
 for _name, _order in (("k0e", 0), ("k1e", 1)):
-    case(_name, lambda x, v=_order: mp.exp(x) * bessel_k(v, x), log(1e-3, 1e3))
+    case(_name, lambda x, v=_order: mp.exp(x) * bessel_k(v, x), log(1e-3, 1e3), count=4)
 ORDER = lin(0, 12)
 case("jv", mp.besselj, ORDER, WAVES)
 case("jve", mp.besselj, ORDER, WAVES)
@@ -543,7 +543,9 @@ def wanted(case, k, i, point, value):
     return -partial(function, i, (*point, r)) / partial(function, len(point), (*point, r))
 
 
-#: Partials that may be off by more, how much (in the units of the test), and why.
+#: Partials that may be off by more, how much (in the units of the test), and why.  The bounds are some three times the
+#: largest error of as many points, or of some more.  The reasons were found at the worst points: SciPy's function
+#: itself is off by as much against mpmath, or our partial at SciPy's value is not.
 EXCEPTIONS: dict[str, tuple[float, str]] = {}
 
 
@@ -555,55 +557,61 @@ def arguments(name, *numbers):
     return [f"{name} in {ARGUMENTS[i]}" for i in numbers]
 
 
-exceptions("SciPy's beta, where one argument is much the larger", 1e7, *arguments("beta", 0, 1))
+exceptions("SciPy's beta, where one argument is much the larger", 2e4, *arguments("beta", 0, 1))
 exceptions("SciPy's binom", 100, *arguments("binom", 0, 1))
-exceptions("SciPy's poch", 500, *arguments("poch", 0, 1))
+exceptions("SciPy's poch", 100, *arguments("poch", 0, 1))
 exceptions("SciPy's erfcx of complex numbers", 60, "modfresnelp[1]", "modfresnelm[1]")
-exceptions("SciPy's hyp0f1", 300, *arguments("hyp0f1", 1))
-exceptions("SciPy's hyp1f1", 30, *arguments("hyp1f1", 2))
-exceptions("SciPy's hyperu", 1e11, *arguments("hyperu", 2))
-exceptions("a product of SciPy's results", 20, *(f"ellipj[{k}] in x" for k in range(4)))
-exceptions("two terms of opposite sign", 40, *arguments("elliprg", 0, 1, 2))
-exceptions("a quotient of exponentials of SciPy's results", 40, *arguments("log_wright_bessel", 2))
-exceptions("neighbouring orders, nearly equal up to an argument of 30", 100, "ive in y", "i1e")
+exceptions("SciPy's hyp0f1", 200, *arguments("hyp0f1", 1))
+exceptions("SciPy's hyp1f1", 20, *arguments("hyp1f1", 2))
+exceptions("SciPy's hyperu", 1e10, *arguments("hyperu", 2))
+exceptions("SciPy's ellipj, the result dn", 20, *(f"ellipj[{k}] in x" for k in range(4)))
+exceptions("two terms of opposite sign", 20, *arguments("elliprg", 0, 1, 2))
+exceptions("the exponential of a difference of SciPy's logarithms", 20, *arguments("log_wright_bessel", 2))
+exceptions("SciPy's ive of orders that are not whole", 150, *arguments("ive", 1))
 exceptions("SciPy's spherical_jn", 30, *arguments("_spherical_jn", 1), *arguments("_spherical_jn_d", 1))
-exceptions("SciPy's airye, and two terms of opposite sign", 300, *(f"airye[{k}]" for k in range(4)))
-exceptions("SciPy's modstruve", 300, "modstruve in y", "itmodstruve0")
-exceptions("SciPy's Kelvin functions", 1e5, "ker", "kei", "kerp", "keip", "kelvin[1]", "kelvin[3]")
-exceptions("SciPy's recurrence", 40, "eval_chebyu in y", *arguments("eval_gegenbauer", 2))
-exceptions("SciPy's recurrence", 40, *arguments("eval_genlaguerre", 2))
+exceptions("SciPy's airye", 500, *(f"airye[{k}]" for k in range(4)))
+exceptions("SciPy's modstruve of order 0", 150, "itmodstruve0")
+exceptions("SciPy's Kelvin functions", 2000, "ker", "kei", "kerp", "keip", "kelvin[1]", "kelvin[3]")
+exceptions(
+    "SciPy's recurrence",
+    120,
+    *(*arguments("eval_chebyu", 1), *arguments("eval_gegenbauer", 2), *arguments("eval_genlaguerre", 2)),
+)
 exceptions(
     "SciPy's parabolic cylinder functions",
-    1e6,
+    5000,
     *(f"{name}[{k}] in y" for name in ("pbdv", "pbvv", "pbwa") for k in (0, 1)),
 )
 exceptions(
-    "the value that SciPy solves for",
-    1000,
-    *(*arguments("gammaincinv", 0, 1), *arguments("gammainccinv", 0, 1), *arguments("chdtri", 0, 1)),
-    *(*arguments("pdtri", 1), *arguments("bdtri", 2), *arguments("stdtrit", 0, 1), *arguments("fdtri", 0, 1, 2)),
-    *(*arguments("chndtrix", 0, 2), *arguments("chndtrinc", 0, 2), *arguments("ncfdtri", 2, 3)),
-    *(*arguments("chdtriv", 0, 1), *arguments("pdtrik", 0, 1)),
-    *(label for name in ("gdtrib", "btdtria", "btdtrib") for label in arguments(name, 0, 1, 2)),
+    "SciPy's density, or the value that SciPy solves for",
+    80,
+    *(*arguments("gammaincinv", 0, 1), *arguments("gammainccinv", 0), *arguments("chdtri", 0, 1)),
+    *(*arguments("pdtri", 1), *arguments("bdtri", 2), *arguments("chdtriv", 0), *arguments("fdtri", 2)),
+    *(*arguments("btdtria", 0, 1, 2), *arguments("btdtrib", 0, 1, 2), *arguments("ncfdtri", 2)),
 )
+exceptions("the value that SciPy solves for", 500, *arguments("gammainccinv", 0, 1), *arguments("stdtrit", 1))
 exceptions(
     "the value that SciPy solves for, to twelve digits",
-    2e4,
-    *(*arguments("tklmbda", 0, 1), *arguments("stdtridf", 0, 1)),
+    3e4,
+    *arguments("stdtridf", 0, 1),
     *(label for name in ("bdtrik", "bdtrin", "nbdtrik", "nbdtrin", "fdtridfd") for label in arguments(name, 0, 1, 2)),
 )
-exceptions("the value that SciPy solves for, to five digits", 1e12, *arguments("ncfdtrinc", 2, 3))
+exceptions("the value that SciPy solves for, whose distance from 1/2 matters", 2e4, *arguments("tklmbda", 0, 1))
+exceptions("the value that SciPy solves for, to five digits", 3e11, *arguments("ncfdtrinc", 2, 3))
 exceptions(
-    "an integral, in steps",
-    100,
+    "SciPy's factor of the density",
+    60,
     *(label for name in ("gammainc", "gammaincc", "chdtr", "chdtrc") for label in arguments(name, 0)),
     *(label for name in ("gdtr", "gdtrc") for label in arguments(name, 1)),
     *(label for name in ("betainc", "betaincc") for label in arguments(name, 0, 1)),
-    *arguments("stdtr", 0),
 )
-exceptions("two terms of opposite sign", 1000, *arguments("fdtr", 0, 1), *arguments("fdtrc", 0, 1))
-exceptions("SciPy's densities of noncentral distributions", 50, *arguments("ncfdtr", 2, 3), *arguments("nctdtr", 2))
 exceptions(
-    "the real part of a complex number, mostly imaginary in the tails", 2e4, *arguments("voigt_profile", 0, 1, 2)
+    "two terms of opposite sign",
+    500,
+    *(label for name in ("fdtr", "fdtrc", "fdtri") for label in arguments(name, 0, 1)),
+    *(*arguments("stdtr", 0), *arguments("stdtrit", 0)),
 )
+exceptions("the difference of two of SciPy's values", 50, *arguments("ncfdtr", 2))
+exceptions("SciPy's densities of noncentral distributions", 50, *arguments("ncfdtr", 3), *arguments("nctdtr", 2))
+exceptions("the smaller component of a complex number", 1000, *arguments("voigt_profile", 0, 1, 2))
 exceptions("SciPy's density of the beta distribution", 20, *arguments("bdtrc", 2))

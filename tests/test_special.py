@@ -425,6 +425,18 @@ def test_scaled_functions_keep_their_derivative_far_away():
     np.testing.assert_allclose(derivative(special.log_ndtr, -x), x, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("v", "x"),
+    [(1 / 3, 9.5), (-2 / 3, 14.0), (0.0, 20.0), (12.0, 100.0), (29.0, 200.0), (100.0, 6000.0), (250.0, 200.0)],
+)
+def test_scaled_bessel_functions_of_every_order(v, x):
+    mpmath = pytest.importorskip("mpmath")
+    with mpmath.workdps(40):
+        i, above = mpmath.besseli(v, x), mpmath.besseli(v + 1, x)
+        wanted = float(mpmath.exp(-x) * (above + i * v / x - i))
+    np.testing.assert_allclose(derivative(special.ive, v, x, argnum=1), wanted, rtol=1e-12)
+
+
 def test_precisions_that_differ_are_computed_in_the_wider():
     x = np.float32([0.3, 0.4])
     n = np.array([3.0, 4.0])

@@ -322,7 +322,7 @@ def carlson(x: Any, y: Any, z: Any, w: Any, i: Any, j: Any, k: Any, m: Any) -> A
     largest = np.maximum.reduce(sizes)
     smallest = np.minimum.reduce([np.where(s == 0, largest, s) for s in sizes])
     points = [p / largest for p in points]
-    step = 0.45 if points[0].dtype.kind != "c" else 0.2
+    step = 0.45 if np.result_type(*points).kind != "c" else 0.2
     start = np.log(smallest / largest) - 80
     finite = np.where(np.isfinite(start), start, -80.0)
     total = np.zeros_like(points[0])
@@ -390,18 +390,21 @@ def kve_derivative(v: Any, x: Any, k: Any) -> Any:
 
 @in_double
 def ive_derivative(v: Any, x: Any, k: Any) -> Any:
-    r"""The k-th derivative of :math:`e^{-|x|} I_v(x)` at real x."""
+    r"""The k-th derivative of :math:`e^{-|x|} I_v(x)` at real x.
+
+    The orders 30 to 300 lose up to six digits where x is about the square of the order over 10: differences of orders.
+    """
     k = _order(k)
     if k == 0:
         return special.ive(v, x)
     z = np.abs(x)
-    far = z > 30 + v * v
+    far = z > 30 + v * v / 4
     result = np.where(
         far,
         _asymptotic(v, np.where(far, z, 1.0), k, -1) / math.sqrt(2 * math.pi),
         _differences(special.ive, v, z, k),
     )
-    near = (z > 1) & ~far & (v > -1) & (v != -0.5)
+    near = (z > 1) & ~far & (v > -1) & (v != -0.5) & (v < 30)
     if k == 1 and np.any(near):
         # By Kummer's function: a sum of terms that are not much larger than it.
         order, u = np.where(near, v, 0.0), np.where(near, z, 1.0)
@@ -446,7 +449,7 @@ def _decay(slope: Any, curvature: Any) -> Any:
 
 @in_double
 def gammainc_in_a(a: Any, x: Any) -> Any:
-    r"""The derivative of the incomplete gamma function in a:
+    r"""The derivative of the incomplete gamma function in a, to a dozen digits also where it is as small as 1e-300:
 
     .. math:: \frac{1}{\Gamma(a)} \int_0^x (\log t - \psi(a))\, t^{a-1} e^{-t}\,dt
 
@@ -478,7 +481,12 @@ def gammainc_in_a(a: Any, x: Any) -> Any:
 
 
 def betainc_in_first(a: Any, b: Any, x: Any, y: Any, density: Any) -> Any:
-    """The derivative in a of the incomplete beta function at x = 1 - y, where it has this density."""
+    r"""The derivative in a of the incomplete beta function at x = 1 - y, where it has this density:
+
+    .. math:: \frac{1}{B(a, b)} \int_0^x (\log t + \psi(a + b) - \psi(a))\, t^{a-1} (1-t)^{b-1}\,dt
+
+    or minus the same from x to 1: of the two one that does not cancel.
+    """
     a, b, x, y = np.broadcast_arrays(a, b, x, y)
     # Near the ends the integral has two scales, but a series that does not cancel.
     left, right = np.maximum(b, 1.0) * x <= 0.5, np.maximum(a, 1.0) * y <= 0.5
