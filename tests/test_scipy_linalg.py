@@ -519,6 +519,53 @@ def test_matrices_that_are_written_later(f):
     assert_near(vjp(both, BAND)[1](w), vjp(lambda a: f(1.0 * a, a @ a), BAND)[1](w), 1e-13)
 
 
+OVERWRITING = {
+    "solve": lambda a, b, **options: linalg.solve(a, b, **options),
+    "lu_solve": lambda a, b, overwrite_a, overwrite_b: linalg.lu_solve(
+        linalg.lu_factor(a, overwrite_a), b, overwrite_b=overwrite_b
+    ),
+    "cho_solve": lambda a, b, overwrite_a, overwrite_b: linalg.cho_solve(
+        linalg.cho_factor(a, overwrite_a=overwrite_a), b, overwrite_b=overwrite_b
+    ),
+    "lstsq": lambda a, b, **options: linalg.lstsq(a, b, **options)[0],
+    "eigh": lambda a, b, **options: linalg.eigh(b @ b.T, a, eigvals_only=True, **options),
+}
+
+
+@pytest.mark.parametrize("name", OVERWRITING)
+@pytest.mark.parametrize("argnum", [0, 1])
+def test_arrays_that_scipy_might_overwrite(name, argnum):
+    """Tangents need what the arrays were: SciPy would leave its factors in arrays of its own order."""
+    f, arguments = OVERWRITING[name], [positive(SQUARE), RIGHT @ RIGHT.T + SQUARE]
+
+    def solved(x, overwrite):
+        given = [np.asfortranarray(a) for a in arguments]
+        given[argnum] = 1.0 * x
+        return f(*given, overwrite_a=overwrite, overwrite_b=overwrite)
+
+    x = np.asfortranarray(arguments[argnum])
+    for options in ({"mode": "forward"}, {"mode": "reverse"}):
+        J = jacobian(lambda x: solved(x, True), x, **options)
+        assert_near(J, jacobian(lambda x: solved(x, False), x, **options), 1e-14)
+
+
+def test_matrices_of_size_one():
+    """By them SciPy divides, whatever is assumed and however many rows there are."""
+    z, v, b = np.array([[0.6 + 0.8j]]), np.array([[0.3 - 1.1j]]), np.array([1.0, 2.0j, 3.0])
+    for kind in (None, "her", "pos"):
+        if BATCHES:
+            f = lambda a, kind=kind: linalg.solve(a, b, assume_a=kind)
+            assert_same(jvp(f, z, v)[0], f(z))
+            assert_near(jvp(f, z, v)[1], -b * v[0] / z[0] ** 2, 1e-14)
+            assert_near(jvp(lambda b, kind=kind: linalg.solve(z, b, assume_a=kind), b, b)[1], b / z[0], 1e-14)
+
+
+def test_factors_of_an_empty_matrix():
+    for as_indices in (False, True):
+        factors = derivative(lambda t, p=as_indices: linalg.lu(t * np.zeros((0, 0)), p_indices=p)[1:], 1.0)
+        assert [x.shape for x in factors] == [(0, 0), (0, 0)]
+
+
 def test_structure_that_scipy_finds_by_itself_does_not_restrict_the_derivative():
     a = np.diag([2.0, 3.0])
     J = jacobian(lambda a: linalg.solve(a, np.ones(2)), a)

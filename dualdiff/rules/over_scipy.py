@@ -36,8 +36,13 @@ def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any
             for option, x in given.items():
                 if option not in arrays and duals_in(x):
                     raise lost(f"a dual number as {option}= of dualdiff.linalg.{name}", "a plain number there")
-            # An older SciPy does not know all the options: it is told of those that are used.
-            options = {k: x for k, x in given.items() if k not in arrays and x is not defaults[k]}
+            # An older SciPy does not know all the options: it is told of those that are used.  Tangents need what the
+            # arrays were, so that they are not to be overwritten.
+            options = {
+                k: x
+                for k, x in given.items()
+                if k not in arrays and not k.startswith("overwrite_") and x is not defaults[k]
+            }
 
             def value(*values: Any) -> Any:
                 call = signature.bind_partial()

@@ -245,7 +245,7 @@ def lu(
     found = value(*operands.values)
     if not permute_l:
         permutation, lower, upper = found
-        order = permutation if p_indices else np.argmax(permutation, axis=-1)
+        order = permutation if p_indices else permutation @ np.arange(shape_of(permutation)[-1])
         return permutation, *_eliminated(operands, np.argsort(order, axis=-1), lower, upper)
     raised, upper = found
     # The rows of P L are those of L in an order that the values tell.

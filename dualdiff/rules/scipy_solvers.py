@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -83,8 +84,9 @@ def solve(
     """
     x = value(*Operands(a, b).values)
     a, b = operand(a), operand(b)
-    # A matrix of size one divides whatever stands there.
-    a = np.reshape(a, (1, 1)) if not shape_of(a) else a
+    if math.prod(shape_of(a)) == 1:
+        # By a matrix of size one SciPy divides, whatever is assumed and however many rows b has.
+        return revalued(lambda *_: x, lambda a, b: b / np.reshape(a, (1,) * max(1, len(shape_of(b)))), a, b)
     return solved(Operands(_read(a, assume_a, lower), b), x, transposed)
 
 
