@@ -573,3 +573,19 @@ def test_approximate_rules_pass():
 
     f = custom_derivative(lambda x: x**2, jvp=rule)
     np.testing.assert_allclose(jacobian(f, X, mode="reverse"), np.diag(2 * X), atol=1e-5)
+
+
+@pytest.mark.parametrize("start", [
+    lambda f: vjp(f, X), lambda f: jacobian(f, X, mode="forward"), lambda f: jacobian(f, X, sparse=True),
+    lambda f: jvp(f, X, X),
+])  # fmt: skip
+def test_errors_of_the_rule_are_its_own(start):
+    """They come at once, backwards too, and not beneath one that duals gave rise to."""
+
+    def rule(primals, tangents):
+        return np.array([math.cos(x) for x in primals[0]]) * np.array([float(t) for t in tangents[0]]) * tangent  # noqa: F821
+
+    with pytest.raises(NameError, match="tangent") as found:
+        start(custom_derivative(np.sin, jvp=rule))
+    assert found.value.__context__ is None
+    assert found.traceback[-1].name == "rule"

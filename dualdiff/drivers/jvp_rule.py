@@ -80,31 +80,34 @@ class JvpRule:
             if not any(raw is not None and may_have_nan(raw) for raw in raws):
                 return raws
         # Once more, if it was NaN: in duals zero times infinity is zero.
-        try:
-            found = self._called(self._marked(), [self._stand_in(t, v) for t, v in self._pairs()])
-            values, (scaled, slopes) = _stripped(found, space)[0], self._elsewhere()
-        except (MixedPointsError, NotHolomorphicError):
-            raise
-        except Exception:
-            # Duals do not pass through the rule.  If that is not the reason, plain numbers will raise it again.
-            return self._by_hand() if raws is None else raws
-        self._check_linear(values, scaled)
-        if not all(map(_agree, values, slopes)):
-            # Nor do they where a part of its derivative is missing.
+        found = self._on_duals()
+        if found is None:
             return self._by_hand() if raws is None else raws
         return [
             None if t is None else space.cast(t, _dtype(y), shape_of(y))
             for t, y in zip(_stripped(found, space)[1], self.results, strict=True)
         ]
 
+    def _on_duals(self) -> list[Any] | None:
+        """What the rule gives for the stand-ins; None where they do not pass through it with all of their tangents."""
+        try:
+            found = self._called(self._marked(), [self._stand_in(t, v) for t, v in self._pairs()])
+            values, (scaled, slopes) = _stripped(found, self.space)[0], self._elsewhere()
+        except (MixedPointsError, NotHolomorphicError):
+            raise
+        except Exception:
+            # External code may raise anything of its own.  If the rule is wrong, plain numbers will tell.
+            return None
+        self._check_linear(values, scaled)
+        return found if all(map(_agree, values, slopes)) else None
+
     def _elsewhere(self) -> tuple[list[Any], list[Any]]:
         """The rule at `FACTOR` times the stand-ins, and its derivative there along them: what it gives at them."""
         tag = tags.start()
         try:
             inner = Single(tag)
-            points = [self._point(t, v) for t, v in self._pairs()]
             found = self._called(
-                self._primals(), [None if p is None else wrap(FACTOR * p, own(p), inner) for p in points]
+                self._primals(), [None if p is None else wrap(FACTOR * p, own(p), inner) for p in self._points()]
             )
             values, raws = _stripped(found, inner)
             return values, [inner.read(t, v) for t, v in zip(raws, values, strict=True)]
@@ -141,6 +144,9 @@ class JvpRule:
             numbers = numbers - 0.7j * numbers[::-1]
         numbers = numbers.astype(_dtype(v)).reshape(shape_of(v))
         return numbers if isinstance(v, (np.ndarray, DualArray)) else numbers[()]
+
+    def _points(self) -> list[Any]:
+        return [self._point(t, v) for t, v in self._pairs()]
 
     def _stand_in(self, t: Tangent | None, v: Any) -> Any:
         return None if t is None else wrap(self._point(t, v), t, self.space)
@@ -192,6 +198,9 @@ class JvpRule:
 
     def _by_hand(self) -> list[Tangent]:
         """The rule as a linear map of which nothing is known, from all tangents in a row to all of the result's."""
+        # On plain numbers, where all that the rule raises is its own affair.
+        at, elsewhere = (self._along([None if p is None else c * p for p in self._points()]) for c in (1.0, FACTOR))
+        self._check_linear(at, elsewhere)
         space, black_box = self.space, BlackBox(self)
         shapes = [shape_of(self.values[i]) for i in black_box.active]
         packed = space.gather([self.raws[i] for i in black_box.active], Structure(_packed), shapes, black_box.in_shape)
@@ -247,18 +256,14 @@ class BlackBox(NamedMap):
     def _matrices(self) -> tuple[Any, Any]:
         """The matrix of the map, and for complex numbers that of i times its argument."""
         real = np.swapaxes(self._pushed(np.eye(*self.in_shape * 2)), -1, -2)
-        self.rule._check_linear(*([self._pushed(c * self._direction)] for c in (1.0, FACTOR)))
         if self.operands[0].dtype.kind != "c":
             return real, None
         return real, np.swapaxes(self._pushed(1j * np.eye(*self.in_shape * 2)), -1, -2)
 
-    @property
-    def _direction(self) -> Any:
-        return _packed(*(self.rule._point(0.0, v) for v in self.likes))
-
     def is_holomorphic(self) -> bool:
         """Whether i times a direction gives i times the result."""
-        a, b = (plain_values(self._pushed(c * self._direction)) for c in (1.0, 1j))
+        direction = _packed(*(p for p in self.rule._points() if p is not None))
+        a, b = (plain_values(self._pushed(c * direction)) for c in (1.0, 1j))
         return bool(np.allclose(1j * a, b, TOLERANCE, 0.0, equal_nan=True))
 
 
