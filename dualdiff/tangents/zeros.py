@@ -48,6 +48,8 @@ def product(c: Any, t: Any, spare: bool = False) -> Any:
         # New memory is what costs most in large arrays.
         return np.multiply(c, t, out=c)
     r = c * t
+    if _is_small_beside(c, t) and c.dtype == np.float64 and c.all() and _finite(c):
+        return r
     if type(r) is np.ndarray and r.ndim == 1 and r.dtype.char == "d" and r.size <= _UNTHREADED:
         squares = r.dot(r)
         if squares == squares:
@@ -55,6 +57,11 @@ def product(c: Any, t: Any, spare: bool = False) -> Any:
     if may_have_nan(r):
         r = select_zero(zero_mask(c) | zero_mask(t), r)
     return r
+
+
+def _is_small_beside(c: Any, t: Any) -> bool:
+    """Whether to look at coefficients costs next to nothing: there are many directions for each."""
+    return type(c) is type(t) is np.ndarray and t.size >= _LARGE and 4 * c.size <= t.size
 
 
 def _finite(x: Any) -> bool:
