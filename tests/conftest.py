@@ -1,10 +1,15 @@
-"""The table of the rounding errors that test_accuracy.py and test_special_accuracy.py find."""
+"""One thread for each process of the tests, and the table of the rounding errors that the accuracy tests find."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+# The tests are spread over the cores already, and for their small matrices threads of BLAS do nothing but wait.
+for library in ("OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 MISSING = float("nan")
 
