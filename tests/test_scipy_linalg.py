@@ -549,6 +549,35 @@ def test_arrays_that_scipy_might_overwrite(name, argnum):
         assert_near(J, jacobian(lambda x: solved(x, False), x, **options), 1e-14)
 
 
+BESIDE_INTEGERS = {
+    "solve": lambda a, b: linalg.solve(a, b, assume_a="pos"),
+    "solve_triangular": lambda a, b: linalg.solve_triangular(a, b, "T", unit_diagonal=True),
+    "cho_solve": lambda a, b: linalg.cho_solve(linalg.cho_factor(a), b),
+    "lu_solve": lambda a, b: linalg.lu_solve((a, [0, 1]), b),
+    "lstsq": lambda a, b: linalg.lstsq(a, b)[0],
+    "numpy.linalg.lstsq": lambda a, b: np.linalg.lstsq(np.array(a), b, rcond=None)[0],
+    "eigvalsh": lambda a, b: linalg.eigvalsh(a, np.diag(b)),
+    "solve_sylvester": lambda a, b: linalg.solve_sylvester(a, a, np.stack([b, b])),
+    "solve_continuous_are": lambda a, b: linalg.solve_continuous_are(a, a, np.diag(b), a),
+    "expm_frechet": lambda a, b: linalg.expm_frechet(a, np.stack([b, b]))[1],
+    "fractional_matrix_power": lambda a, b: linalg.fractional_matrix_power(a, b[1]),
+    "solveh_banded": lambda a, b: linalg.solveh_banded(a, b, lower=True),
+    "solve_toeplitz": lambda a, b: linalg.solve_toeplitz(a[0], b),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE_INTEGERS)
+def test_matrices_of_integers_beside_duals(name):
+    """Halves of elements, rounding errors and powers are of floating-point numbers."""
+    f, b = BESIDE_INTEGERS[name], np.array([1.5, 2.0])
+    expected = hessian(lambda b: np.sum(f([[5.0, 1.0], [1.0, 4.0]], b) ** 2), b)
+    for a in ([[5, 1], [1, 4]], np.array([[5, 1], [1, 4]]), np.array([[5, 1], [1, 4]], np.int32)):
+        J = jacobian(lambda b, a=a: f(a, b), b)
+        assert J.dtype == float
+        assert_near(J, jacobian(lambda b: f([[5.0, 1.0], [1.0, 4.0]], b), b), 1e-14)
+        assert_near(hessian(lambda b, a=a: np.sum(f(a, b) ** 2), b), expected, 1e-12)
+
+
 def test_matrices_of_size_one():
     """By them SciPy divides, whatever is assumed and however many rows there are."""
     z, v, b = np.array([[0.6 + 0.8j]]), np.array([[0.3 - 1.1j]]), np.array([1.0, 2.0j, 3.0])

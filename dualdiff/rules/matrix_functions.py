@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.rules.factorization import Factored
 from dualdiff.rules.linalg import matrix_power
 from dualdiff.rules.matrix_equations import Sylvester, solving_sylvester
 from dualdiff.rules.over_scipy import over_scipy, refuse
 from dualdiff.rules.support import Operands, plain_values, shape_of
-from dualdiff.rules.terms import MatrixMap, Term, adjoint, is_complex_valued, result, revalued, terms
+from dualdiff.rules.terms import MatrixMap, Term, adjoint, inexact, is_complex_valued, result, revalued, terms
 
 
 def _frechet(operands: Operands, value: Any, derivative: Callable[[Any, Any], Any]) -> Any:
@@ -61,7 +62,7 @@ def unit_interval(n: int) -> tuple[Any, Any]:
 
 
 def _eye(a: Any) -> Any:
-    return np.eye(shape_of(a)[-1], dtype=plain_values(a).dtype)
+    return np.eye(shape_of(a)[-1], dtype=inexact(a))
 
 
 # -- the exponential ---------------------------------------------------------------------------------------------------
@@ -350,7 +351,9 @@ def fractional_matrix_power(value: Any, A: Any, t: Any) -> Any:
             return matrix_power(a, int(t))
         return expm(t * logm(a))
 
-    return revalued(value, composed, A, t)
+    A = operand(A)
+    # Whole powers of integers are integers, which have no derivative in the exponent.
+    return revalued(value, composed, A if isinstance(A, AnyDual) else np.asarray(A, inexact(A)), t)
 
 
 @over_scipy("A")

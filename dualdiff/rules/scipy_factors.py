@@ -378,7 +378,7 @@ def lu_solve(
     array([[0.  , 0.25],
            [0.5 , 0.  ]])
     """
-    packed, exchanges = lu_and_piv
+    packed, exchanges = operand(lu_and_piv[0]), lu_and_piv[1]
     rows = _order(np.asarray(exchanges), shape_of(packed)[-2])
 
     def composed(packed: Any, b: Any) -> Any:

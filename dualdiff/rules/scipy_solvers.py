@@ -11,7 +11,7 @@ from dualdiff.core.array import operand
 from dualdiff.rules.linalg import determinant, inverted, solved
 from dualdiff.rules.over_scipy import over_scipy, refuse
 from dualdiff.rules.support import Operands, plain_values, shape_of
-from dualdiff.rules.terms import hermitian_part, revalued
+from dualdiff.rules.terms import hermitian_part, revalued, rounding
 
 #: What else LAPACK takes for granted: the part of the matrix that it reads, as ``(lowest, highest diagonal)``.
 _BANDS = {"diagonal": (0, 0), "tridiagonal": (-1, 1), "upper triangular": (0, None), "lower triangular": (None, 0)}
@@ -207,7 +207,7 @@ def _relative(a: Any, atol: Any, rtol: Any, largest: Any = None) -> Any:
     """SciPy's bound for singular values, relative to the largest."""
     plain = plain_values(a)
     if rtol is None:
-        rtol = max(plain.shape[-2:]) * np.finfo(plain.dtype).eps
+        rtol = max(plain.shape[-2:]) * rounding(plain)
     if not atol:
         return rtol
     largest = np.max(np.linalg.svdvals(plain), axis=-1, initial=0.0)
@@ -296,7 +296,7 @@ def lstsq(
     array([[0.5, 0.5]])
     """
     x, squares, rank, s = value(*Operands(a, b).values)
-    cond = np.finfo(np.result_type(plain_values(operand(a)))).eps if cond is None else cond
+    cond = rounding(x) if cond is None else cond
 
     def part(i: int, found: Any) -> Any:
         return revalued(lambda a, b: found, lambda a, b: np.linalg.lstsq(a, b, cond)[i], a, b)

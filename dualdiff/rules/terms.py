@@ -199,8 +199,7 @@ def adjoint(a: Any) -> Any:
 def triangle(a: Any, upper: bool = False) -> Any:
     """Coefficients that take the lower (or upper) triangle of a square matrix, and half of its diagonal."""
     n = shape_of(a)[-1]
-    dtype = plain_values(a).real.dtype if hasattr(a, "dtype") else float
-    mask = np.tri(n, k=-1, dtype=dtype)
+    mask = np.tri(n, k=-1, dtype=np.finfo(inexact(a)).dtype)
     np.fill_diagonal(mask, 0.5)
     return mask.T if upper else mask
 
@@ -213,7 +212,13 @@ def hermitian_part(a: Any, upper: bool = False) -> Any:
 
 def rounding(x: Any) -> float:
     """The relative rounding error of the numbers in x."""
-    return float(np.finfo(plain_values(x).dtype).eps)
+    return float(np.finfo(inexact(x)).eps)
+
+
+def inexact(x: Any) -> Any:
+    """The dtype in which LAPACK computes with x: integers are double precision there."""
+    dtype = plain_values(x).dtype
+    return dtype if dtype.kind in "fc" else np.dtype(float)
 
 
 # -- linear maps of matrices -----------------------------------------------------------------------------------------
