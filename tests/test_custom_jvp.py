@@ -589,3 +589,25 @@ def test_errors_of_the_rule_are_its_own(start):
         start(custom_derivative(np.sin, jvp=rule))
     assert found.value.__context__ is None
     assert found.traceback[-1].name == "rule"
+
+
+def test_rules_by_hand_of_complex_arguments_in_every_space():
+    """A part that is linear in the conjugate alone, in a step between real numbers."""
+
+    def by_hand(primals, tangents):
+        (z, x), (t, u) = (tuple(map(np.array, map(dualdiff.value, pair))) for pair in (primals, tangents))
+        return np.conj(t) * x + np.conj(z) * u, 2 * np.real(np.conj(z) * t)
+
+    def f(z, x):
+        return np.conj(z) * x, np.abs(z) ** 2
+
+    def used(f):
+        def g(x):
+            a, b = f(x * (1 + 0.5j), np.sin(x))
+            return a.imag + b * a.real
+
+        return g
+
+    for space, y, J in in_every_space(used(custom_derivative(f, jvp=by_hand)), X):
+        np.testing.assert_array_equal(y, used(f)(X), err_msg=space)
+        assert_near(J, jacobian(used(f), X), 1e-13)

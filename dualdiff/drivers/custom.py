@@ -62,7 +62,8 @@ def custom_derivative(
     One call of f, and one of each partial whose argument carries a tangent.  A jvp is called with one direction where
     there is one.  In all other modes it is run on duals whose values stand in for the tangents, because it is linear:
     two calls, whatever the number of directions.  A jvp that duals cannot pass through is called once for each
-    direction, and in reverse mode once for each number in its arguments, after two calls that see whether it is linear.
+    direction (four times where an argument is complex), and in reverse mode once for each number in its arguments,
+    after two calls that see whether it is linear.
 
     ``custom_derivative(f, None)`` is f as a step that counts as constant (in JAX, ``stop_gradient``).
 

@@ -201,26 +201,35 @@ class JvpRule:
         # On plain numbers, where all that the rule raises is its own affair.
         at, elsewhere = (self._along([None if p is None else c * p for p in self._points()]) for c in (1.0, FACTOR))
         self._check_linear(at, elsewhere)
-        space, black_box = self.space, BlackBox(self)
-        shapes = [shape_of(self.values[i]) for i in black_box.active]
-        packed = space.gather([self.raws[i] for i in black_box.active], Structure(_packed), shapes, black_box.in_shape)
-        if self._is_complex and space.conjugates != "allowed" and not black_box.is_holomorphic():
-            space.note_conjugate(f"the jvp of {self.name}")
-        out = space.contract(packed, black_box, black_box.in_shape, black_box.out_shape)
+        space, whole = self.space, BlackBox(self)
+        n, m = whole.in_shape, whole.out_shape
+        shapes = [shape_of(self.values[i]) for i in whole.active]
+        packed = space.gather([self.raws[i] for i in whole.active], Structure(_packed), shapes, n)
+        if not self._is_complex:
+            out = space.contract(packed, whole, n, m)
+        else:
+            if space.conjugates != "allowed" and not whole.is_holomorphic():
+                space.note_conjugate(f"the jvp of {self.name}")
+            out = space.contract(packed, BlackBox(self, "linear"), n, m)
+            rest = space.contract(space.conj(packed, "conj", n), BlackBox(self, "antilinear"), n, m)
+            out = space.add([out, rest], m)
         raws, start = [], 0
         for y in self.results:
             shape = shape_of(y)
             part = Structure(_part, {"start": start, "shape": shape})
-            raws.append(space.cast(space.gather([out], part, [black_box.out_shape], shape), _dtype(y), shape))
+            raws.append(space.cast(space.gather([out], part, [m], shape), _dtype(y), shape))
             start += math.prod(shape)
         return raws
 
 
 class BlackBox(NamedMap):
-    """A rule on plain tangents, called for one direction after the other; transposed by its matrix."""
+    """A rule on plain tangents, called for one direction after the other; transposed by its matrix.
 
-    def __init__(self, rule: JvpRule) -> None:
-        self.rule = rule
+    Of complex tangents t it is the sum of a linear map of t and one of its conjugate (the antilinear part).
+    """
+
+    def __init__(self, rule: JvpRule, part: str = "whole") -> None:
+        self.rule, self.part = rule, part
         self.active = [i for i, t in enumerate(rule.raws) if t is not None]
         self.likes = [rule.values[i] for i in self.active]
         n = sum(math.prod(shape_of(v)) for v in self.likes)
@@ -228,7 +237,15 @@ class BlackBox(NamedMap):
         dtypes = [_dtype(x) for x in (*self.likes, *rule.results)]
         #: What the dtype of the result depends on.
         self.operands = (np.zeros((), np.result_type(*dtypes)),)
-        super().__init__(rule.name, self._pushed, self._pulled, (n,), (m,))
+        super().__init__(rule.name, self._pushed_part, self._pulled, (n,), (m,))
+
+    def _pushed_part(self, t: Any) -> Any:
+        if self.part == "whole":
+            return self._pushed(t)
+        if self.part == "linear":
+            return 0.5 * (self._pushed(t) - 1j * self._pushed(1j * t))
+        t = np.conj(t)
+        return 0.5 * (self._pushed(t) + 1j * self._pushed(1j * t))
 
     def _pushed(self, t: Any) -> Any:
         if t.ndim > 1:
@@ -246,19 +263,12 @@ class BlackBox(NamedMap):
         return _packed(*self.rule._along(tangents))
 
     def _pulled(self, w: Any) -> Any:
-        real, imaginary = self._matrices
-        if imaginary is None:
-            return np.matmul(w, real)
-        # Cotangents pair as a real part.
-        return np.real(np.matmul(w, real)) - 1j * np.real(np.matmul(w, imaginary))
+        found = np.matmul(w, self._matrix)
+        return np.real(found) if self.part == "whole" else found
 
     @cached_property
-    def _matrices(self) -> tuple[Any, Any]:
-        """The matrix of the map, and for complex numbers that of i times its argument."""
-        real = np.swapaxes(self._pushed(np.eye(*self.in_shape * 2)), -1, -2)
-        if self.operands[0].dtype.kind != "c":
-            return real, None
-        return real, np.swapaxes(self._pushed(1j * np.eye(*self.in_shape * 2)), -1, -2)
+    def _matrix(self) -> Any:
+        return np.swapaxes(self._pushed_part(np.eye(*self.in_shape * 2)), -1, -2)
 
     def is_holomorphic(self) -> bool:
         """Whether i times a direction gives i times the result."""
