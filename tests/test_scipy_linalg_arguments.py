@@ -73,6 +73,14 @@ def test_matrices_of_integers_beside_duals(name):
         assert_near(hessian(lambda b, a=a: np.sum(f(a, b) ** 2), b), expected, 1e-12)
 
 
+def test_function_of_a_matrix_of_integers():
+    a = [[2, 1], [1, 3]]
+    assert_same(linalg.funmh(a, np.exp), linalg.funmh(np.array(a, float), np.exp))
+    assert_near(linalg.funmh(a, np.exp), linalg.expm(np.array(a, float)), 1e-14)
+    slope = derivative(lambda t: linalg.funmh(a, lambda w: w**t), 1.7)
+    assert_near(slope, derivative(lambda t: linalg.funmh(np.array(a, float), lambda w: w**t), 1.7), 1e-14)
+
+
 @pytest.mark.skipif(not BATCHES, reason="an older SciPy looks at their shape first")
 def test_matrices_of_size_one():
     """By them SciPy divides, whatever is assumed and however many rows there are."""
