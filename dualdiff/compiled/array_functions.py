@@ -17,6 +17,7 @@ from numba.np import arraymath, arrayobj, linalg
 
 from dualdiff.compiled.elementwise import top
 from dualdiff.compiled.intrinsics import constant, lanes_of, value_in, with_value
+from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.drivers.reading import value
 
@@ -34,9 +35,9 @@ def numbers_in(t: Any) -> Any:
     return getattr(t, "dtype", t)
 
 
+@only_compiled
 def values_of(a: Any, kind: Any) -> Any:
-    """The values of an array or a number in the differentiation whose duals are of this type (in compiled code)."""
-    raise NotImplementedError("only compiled code calls it")
+    """The values of an array or a number in the differentiation whose duals are of this type."""
 
 
 @overload(values_of, strict=False)
@@ -46,9 +47,9 @@ def _values_of(a: Any, kind: Any) -> Any:
     return (lambda a, kind: lanes_of(a)[..., 0].copy()) if of_duals(a) else (lambda a, kind: value_in(a, kind))
 
 
+@only_compiled
 def with_values(y: Any, values: Any) -> Any:
-    """A result, its values replaced by the same computed in another order (in compiled code)."""
-    raise NotImplementedError("only compiled code calls it")
+    """A result, its values replaced by the same computed in another order."""
 
 
 @overload(with_values, strict=False)
@@ -262,9 +263,9 @@ def nanmedian(a):  # type: ignore[no-untyped-def]
     return np.median(numbers_of(a))
 
 
+@only_compiled
 def at_rank(y: Any, q: Any, whole: Any) -> Any:
     """What stands at a fraction of a sorted row, or at several, between neighbours on a straight line."""
-    raise NotImplementedError("only compiled code calls it")
 
 
 @overload(at_rank, strict=False)
@@ -324,9 +325,9 @@ def interp(x, xp, fp, kind=None):  # type: ignore[no-untyped-def]
     return between(x, xp, fp, kind)
 
 
+@only_compiled
 def between(x: Any, xp: Any, fp: Any, kind: Any) -> Any:
     """The straight line between two knots; at a knot the one after it, at the last one the one before."""
-    raise NotImplementedError("only compiled code calls it")
 
 
 @overload(between, strict=False)

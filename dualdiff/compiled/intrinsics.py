@@ -12,6 +12,7 @@ from numba.np.arrayobj import make_array
 
 from dualdiff.compiled.lowering import Code
 from dualdiff.compiled.refusals import REMEDY, refusal
+from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of, make, parts
 from dualdiff.core.errors import NoRuleError
 
@@ -174,9 +175,9 @@ def is_nan(typingctx: Any, y: Any) -> Any:
     return types.boolean(y), codegen
 
 
+@only_compiled
 def any_nan(y: Any) -> Any:
-    """Whether there is a NaN in a number, an array or a tuple of them (in compiled code alone)."""
-    raise NotImplementedError
+    """Whether there is a NaN in a number, an array or a tuple of them."""
 
 
 @overload(any_nan, strict=False)

@@ -12,6 +12,7 @@ from numba.extending import overload, register_jitable
 from dualdiff.compiled.array_functions import hide_from_duals, numbers_in, of_duals, values_of, written
 from dualdiff.compiled.elementwise import top
 from dualdiff.compiled.intrinsics import constant, lanes_of, partial_in, with_value
+from dualdiff.compiled.stubs import only_compiled
 from dualdiff.drivers.reading import value
 
 
@@ -96,9 +97,9 @@ def norm(x, ord=None):  # type: ignore[no-untyped-def]
     return norm_of_kind(x, ord)
 
 
+@only_compiled
 def norm_of_kind(x: Any, ord: Any) -> Any:
     """The norm of a vector, and Frobenius's of a matrix."""
-    raise NotImplementedError("only compiled code calls it")
 
 
 @overload(norm_of_kind, strict=False)
@@ -222,9 +223,9 @@ def det(a):  # type: ignore[no-untyped-def]
     return found
 
 
+@only_compiled
 def depth(a: Any) -> Any:
     """How many differentiations deep the elements of an array are."""
-    raise NotImplementedError("only compiled code calls it")
 
 
 @overload(depth, strict=False)

@@ -16,6 +16,7 @@ from numba.extending import overload, register_jitable
 from dualdiff.compiled.functions import Known
 from dualdiff.compiled.intrinsics import any_nan, dual, is_nan, partial_in, seeded, value_in
 from dualdiff.compiled.results import as_array, one_number, shape_of, tangents_in, values_in
+from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.drivers.derivative import derivative, value_and_derivative
 from dualdiff.drivers.gradient import gradient, value_and_gradient
@@ -71,9 +72,9 @@ def seed(duals, x, places, start, kind):  # type: ignore[no-untyped-def]
         flat_duals[j] = seeded(flat[j], direction(places, j) - start, kind)
 
 
+@only_compiled
 def direction(places: Any, j: Any) -> Any:
     """The direction of a number of x."""
-    raise NotImplementedError
 
 
 @overload(direction, strict=False)
@@ -81,26 +82,27 @@ def _direction(places: Any, j: Any) -> Any:
     return (lambda places, j: places[j]) if isinstance(places, types.Array) else (lambda places, j: j)
 
 
+@only_compiled
 def derivative_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     """Value and derivative of f at a number, or at each number of an array."""
-    raise NotImplementedError
 
 
+@only_compiled
 def points_core(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: Any) -> Any:
     """Values (unless they are None) and derivatives of f at a row of numbers, into arrays; NaN if one of these is."""
-    raise NotImplementedError
 
 
+@only_compiled
 def gradient_core(f: Any, x: Any, args: Any, width: Any, masked: Any, start: Any, stop: Any) -> Any:
     """Value and gradient of f at an array, flat."""
-    raise NotImplementedError
 
 
+@only_compiled
 def jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, start: Any, stop: Any) -> Any:
     """Value of f at an array, and its derivatives along the directions, which are the last axis."""
-    raise NotImplementedError
 
 
+@only_compiled
 def entries_core(
     f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, stop: Any, size: Any, rows: Any, columns: Any
 ) -> Any:
@@ -108,22 +110,21 @@ def entries_core(
 
     They are left zero if f returns another number of results than is expected.
     """
-    raise NotImplementedError
 
 
+@only_compiled
 def hessian_core(f: Any, x: Any, args: Any, masked: Any, start: Any, stop: Any) -> Any:
     """Value, gradient and Hessian of f at an array, flat; of the Hessian these columns, from the diagonal down."""
-    raise NotImplementedError
 
 
+@only_compiled
 def jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
     """Value of f at x and derivative along v."""
-    raise NotImplementedError
 
 
+@only_compiled
 def hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any:
     """Derivative of f at x along v, and Hessian of f at x times v."""
-    raise NotImplementedError
 
 
 def _core(core: Any) -> Any:
@@ -352,19 +353,19 @@ def _hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any
     return of_array
 
 
+@only_compiled
 def slope_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     """Value and derivative, at a number, of f to numbers."""
-    raise NotImplementedError
 
 
+@only_compiled
 def second_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     """Value, first and second derivative, at a number, of f to numbers."""
-    raise NotImplementedError
 
 
+@only_compiled
 def second_along_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
     """Derivative along v, and second derivative times v, at a number."""
-    raise NotImplementedError
 
 
 @_core(slope_core)

@@ -9,12 +9,13 @@ from numba.core import errors, types
 from numba.extending import overload
 
 from dualdiff.compiled.intrinsics import partial_in, value_in
+from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
 
 
+@only_compiled
 def one_number(y: Any) -> Any:
     """The result of a function to numbers; an array of one number counts."""
-    raise NotImplementedError
 
 
 @overload(one_number, strict=False)
@@ -37,9 +38,9 @@ def _one_number(y: Any) -> Any:
     )
 
 
+@only_compiled
 def as_array(y: Any) -> Any:
     """The result as an array; of tuples, the numbers of all in a row."""
-    raise NotImplementedError
 
 
 @overload(as_array, strict=False)
@@ -89,9 +90,9 @@ def _of_items(function: Any, y: Any, arguments: str, combine: str = "") -> Any:
     return eval(f"lambda y{arguments}: {body}", {"function": function, "made": made})
 
 
+@only_compiled
 def size_of(y: Any) -> Any:
     """How many numbers a result has."""
-    raise NotImplementedError
 
 
 @overload(size_of, strict=False)
@@ -101,9 +102,9 @@ def _size_of(y: Any) -> Any:
     return (lambda y: y.size) if isinstance(y, types.Array) else (lambda y: 1)
 
 
+@only_compiled
 def put_into(array: Any, place: Any, y: Any) -> Any:
     """Write the numbers of a result into an array, from a place on; the place after them."""
-    raise NotImplementedError
 
 
 @overload(put_into, strict=False)
@@ -129,9 +130,9 @@ def _put_into(array: Any, place: Any, y: Any) -> Any:
     return of_number
 
 
+@only_compiled
 def shape_of(y: Any, rows: Any) -> Any:
     """The shape of a number or an array; of a tuple that of its numbers in a row."""
-    raise NotImplementedError
 
 
 @overload(shape_of, strict=False)
@@ -141,9 +142,9 @@ def _shape_of(y: Any, rows: Any) -> Any:
     return lambda y, rows: ()
 
 
+@only_compiled
 def values_in(y: Any, kind: Any) -> Any:
     """The values of a result, a copy."""
-    raise NotImplementedError
 
 
 @overload(values_in, strict=False)
@@ -166,9 +167,9 @@ def _values_in(y: Any, kind: Any) -> Any:
     return of_duals
 
 
+@only_compiled
 def tangents_in(y: Any, kind: Any) -> Any:
     """The tangents of a result along the only direction."""
-    raise NotImplementedError
 
 
 @overload(tangents_in, strict=False)
