@@ -16,6 +16,7 @@ from dualdiff.core.elementwise import apply
 from dualdiff.core.registry import FLOAT64_UFUNCS, FLOAT_UFUNCS, UFUNCS
 from dualdiff.rules import floats
 from dualdiff.rules.elementwise import ROWS
+from dualdiff.rules.sparse_products import is_sparse, multiplies_as_matrix, sparse_matmul
 from dualdiff.rules.table import Row, Table
 from dualdiff.tangents.single import plain
 
@@ -59,6 +60,8 @@ def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool
             # Not every number takes lists: one that does not says so.
             op(plain(self), type(other)())
         if not isinstance(other, _OPERANDS):
+            if name == "mul" and self.shape and multiplies_as_matrix(other):
+                return sparse_matmul(other, self) if reflected else sparse_matmul(self, other)
             if hasattr(type(other), counterpart) and _defers(self, other):
                 return NotImplemented
             if hasattr(other, "__array__"):
@@ -83,9 +86,11 @@ def _in_place(row: Row, op: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _matmul(reflected: bool) -> Callable[..., Any]:
-    if reflected:
-        return lambda self, other: np.matmul(other, self)
-    return lambda self, other: np.matmul(self, other)
+    def method(self: AnyDual, other: Any) -> Any:
+        product = sparse_matmul if self.shape and is_sparse(other) else np.matmul
+        return product(other, self) if reflected else product(self, other)
+
+    return method
 
 
 def _comparison(name: str) -> Callable[..., Any]:
