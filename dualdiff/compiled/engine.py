@@ -370,7 +370,13 @@ def derivative(f: Any, args: tuple[Any, ...], argnum: int, has_aux: bool, parall
             at_float = f._dualdiff_at_float
         except AttributeError:
             return _first_derivative(f, args)
-        found = at_float(*args)
+        try:
+            found = at_float(*args)
+        except Exception as error:
+            if not is_of_compiler(error):
+                raise
+            # `run` says what cannot be compiled.
+            found = math.nan
         if found == found:
             return found
     found, aux = run("derivative", "slopes", f, args, argnum, None, parallel, has_aux)
