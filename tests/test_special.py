@@ -408,6 +408,43 @@ def test_counts_are_steps():
     assert derivative(special.round, 2.4) == derivative(special.gammasgn, 2.4) == 0.0
 
 
+@pytest.mark.parametrize("name", ["kn", "yn", "bdtr", "bdtrc", "bdtri", "nbdtr", "nbdtrc", "nbdtri"])
+def test_fractions_of_counts_do_not_count(name):
+    # SciPy cuts them off, with a warning that may crash the interpreter later: not called here.
+    whole, broken = ([2.0, 1.3], [2.5, 1.3]) if name in ("kn", "yn") else ([2.0, 5.0, 0.4], [2.5, 5.7, 0.4])
+    row, i = SPECIAL[name], len(whole) - 1
+    assert row.coefficient(i, broken, 0.45) == row.coefficient(i, whole, 0.45) != 0
+
+
+def test_results_at_the_end_of_what_scipy_searches_do_not_move():
+    for f, arguments in [
+        (special.pdtrik, (0.38, 0.58)),
+        (special.bdtrik, (0.42, 0.02, 0.22)),
+        (special.nbdtrik, (0.44, 0.18, 0.05)),
+        (special.fdtridfd, (3.8, 0.98, 0.87)),
+        (special.stdtridf, (0.31, 2.0)),
+    ]:
+        if f(*arguments) in (0.0, 1e10, 1e100, -1e100):
+            for i in range(len(arguments)):
+                assert derivative(f, *arguments, argnum=i) == 0.0
+
+
+def test_the_kink_of_scaled_bessel_functions_has_no_side():
+    assert derivative(special.i0e, 0.0) == 0.0
+    assert derivative(special.i1e, 0.0) == 0.5
+    assert nth_derivative(special.i0e, 0.0, 2) == 1.5
+
+
+def test_poch_where_only_the_denominator_is_infinite():
+    # 1 / gamma(-2 + e) is 2 e: the slope is 2 gamma(y - 2).
+    np.testing.assert_allclose(derivative(special.poch, -2.0, 0.7), 2 * special.gamma(-1.3), rtol=1e-14)
+
+
+def test_gamma_distributions_of_no_rate():
+    assert derivative(special.gdtr, 0.1, 0.5, 0.0) == 0.0
+    assert derivative(special.gdtrc, 0.0, 0.5, 0.3, argnum=2) == 0.0
+
+
 def test_unsigned_degrees_do_not_wrap_around():
     n = np.arange(3, dtype=np.uint8)
     np.testing.assert_allclose(jvp(lambda x: special.eval_legendre(n, x), 0.5, 1.0)[1], [0.0, 1.0, 1.5])

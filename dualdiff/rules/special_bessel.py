@@ -26,10 +26,11 @@ row("k0e", "kve_derivative(0.0, x, 1)")
 row("k1e", "kve_derivative(1.0, x, 1)")
 row("jv", UNKNOWN, "0.5 * (jv(x - 1.0, y) - jv(x + 1.0, y))")
 row("yv", UNKNOWN, "0.5 * (yv(x - 1.0, y) - yv(x + 1.0, y))")
-row("yn", UNKNOWN, "0.5 * (yv(x - 1.0, y) - yv(x + 1.0, y))")
+# SciPy cuts off the fraction of the orders of yn and kn.
+row("yn", UNKNOWN, "0.5 * (yv(trunc(x) - 1.0, y) - yv(trunc(x) + 1.0, y))")
 row("iv", UNKNOWN, "0.5 * (iv(x - 1.0, y) + iv(x + 1.0, y))")
 row("kv", UNKNOWN, "-0.5 * (kv(x - 1.0, y) + kv(x + 1.0, y))")
-row("kn", UNKNOWN, "-0.5 * (kv(x - 1.0, y) + kv(x + 1.0, y))")
+row("kn", UNKNOWN, "-0.5 * (kv(trunc(x) - 1.0, y) + kv(trunc(x) + 1.0, y))")
 row("kve", UNKNOWN, "kve_derivative(x, y, 1)")
 for _name, _turn in (("hankel1", "1j"), ("hankel2", "-1j")):
     row(_name, UNKNOWN, f"0.5 * ({_name}(x - 1.0, y) - {_name}(x + 1.0, y))")

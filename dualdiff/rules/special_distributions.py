@@ -1,6 +1,6 @@
 """Rules of ``scipy.special``: distribution functions and their inverses, by their densities.
 
-A count k is rounded down by SciPy and so has derivative zero.  An inverse function r has, in its probability, one over
+Counts are rounded down by SciPy; k has derivative zero.  An inverse function r has, in its probability, one over
 the density as its derivative, and in a parameter minus that of the distribution function in it over the density.
 """
 
@@ -116,8 +116,10 @@ row("gammainc", "gammainc_in_a(x, y)", "gamma_density(x, y)")
 row("gammaincc", "-gammainc_in_a(x, y)", "-gamma_density(x, y)")
 row("gammaincinv", "-gammainc_in_a(x, r) / gamma_density(x, r)", "1 / gamma_density(x, r)")
 row("gammainccinv", "-gammainc_in_a(x, r) / gamma_density(x, r)", "-1 / gamma_density(x, r)")
-row("gdtr", "z * gamma_density(y, x * z)", "gammainc_in_a(y, x * z)", "x * gamma_density(y, x * z)")
-row("gdtrc", "-z * gamma_density(y, x * z)", "-gammainc_in_a(y, x * z)", "-x * gamma_density(y, x * z)")
+# Of no rate the density is that at 0, which may be infinite, times 0.
+let("gdtr_slope", 3, "where(z == 0, 0.0, z * gamma_density(y, x * z))")
+row("gdtr", "gdtr_slope(x, y, z)", "gammainc_in_a(y, x * z)", "gdtr_slope(z, y, x)")
+row("gdtrc", "-gdtr_slope(x, y, z)", "-gammainc_in_a(y, x * z)", "-gdtr_slope(z, y, x)")
 row(
     "gdtria",
     "1 / (z * gamma_density(y, r * z))",
@@ -133,7 +135,12 @@ row(
 row("gdtrix", "-r / x", "-gammainc_in_a(y, x * r) / (x * gamma_density(y, x * r))", "1 / (x * gamma_density(y, x * r))")
 row("pdtr", None, "-gamma_density(floor(x) + 1, y)")
 row("pdtrc", None, "gamma_density(floor(x) + 1, y)")
-row("pdtrik", "-1 / gammainc_in_a(r + 1, y)", "-gamma_density(r + 1, y) / gammainc_in_a(r + 1, y)")
+# Where no k solves for it, SciPy gives the end of the interval that it searches, which does not move.
+row(
+    "pdtrik",
+    "where(r == 0, 0.0, -1 / gammainc_in_a(r + 1, y))",
+    "where(r == 0, 0.0, -gamma_density(r + 1, y) / gammainc_in_a(r + 1, y))",
+)
 row("pdtri", None, "-1 / gamma_density(floor(x) + 1, r)")
 row("chdtr", "0.5 * gammainc_in_a(0.5 * x, 0.5 * y)", "0.5 * gamma_density(0.5 * x, 0.5 * y)")
 row("chdtrc", "-0.5 * gammainc_in_a(0.5 * x, 0.5 * y)", "-0.5 * gamma_density(0.5 * x, 0.5 * y)")
@@ -174,9 +181,9 @@ row(
 let("betainc_across", 3, "betainc_in_a(x, y, z) - betainc_in_b(x, y, z)")
 row(
     "bdtrik",
-    "-1 / betainc_across(r + 1, y - r, z)",
-    "-betainc_in_b(r + 1, y - r, z) / betainc_across(r + 1, y - r, z)",
-    "-beta_density(r + 1, y - r, z) / betainc_across(r + 1, y - r, z)",
+    "where(r == 0, 0.0, -1 / betainc_across(r + 1, y - r, z))",
+    "where(r == 0, 0.0, -betainc_in_b(r + 1, y - r, z) / betainc_across(r + 1, y - r, z))",
+    "where(r == 0, 0.0, -beta_density(r + 1, y - r, z) / betainc_across(r + 1, y - r, z))",
 )
 row(
     "bdtrin",
@@ -186,9 +193,9 @@ row(
 )
 row(
     "nbdtrik",
-    "1 / betainc_in_b(y, r + 1, z)",
-    "-betainc_in_a(y, r + 1, z) / betainc_in_b(y, r + 1, z)",
-    "-beta_density(y, r + 1, z) / betainc_in_b(y, r + 1, z)",
+    "where(r == 0, 0.0, 1 / betainc_in_b(y, r + 1, z))",
+    "where(r == 0, 0.0, -betainc_in_a(y, r + 1, z) / betainc_in_b(y, r + 1, z))",
+    "where(r == 0, 0.0, -beta_density(y, r + 1, z) / betainc_in_b(y, r + 1, z))",
 )
 row(
     "nbdtrin",
@@ -196,13 +203,17 @@ row(
     "1 / betainc_in_a(r, x + 1, z)",
     "-beta_density(r, x + 1, z) / betainc_in_a(r, x + 1, z)",
 )
-let("binomial_slope", 3, "where(floor(x) >= y, 0.0, beta_density(floor(x) + 1, y - floor(x), z))")
+let(
+    "binomial_slope",
+    3,
+    "where(floor(x) >= floor(y), 0.0, beta_density(floor(x) + 1, floor(y) - floor(x), z))",
+)
 row("bdtr", None, UNKNOWN, "-binomial_slope(x, y, z)")
 row("bdtrc", None, UNKNOWN, "where(x < 0, 0.0, binomial_slope(x, y, z))")
 row("bdtri", None, UNKNOWN, "-1 / binomial_slope(x, y, r)")
-row("nbdtr", None, UNKNOWN, "beta_density(y, floor(x) + 1, z)")
-row("nbdtrc", None, UNKNOWN, "-beta_density(y, floor(x) + 1, z)")
-row("nbdtri", None, UNKNOWN, "1 / beta_density(y, floor(x) + 1, r)")
+row("nbdtr", None, UNKNOWN, "beta_density(floor(y), floor(x) + 1, z)")
+row("nbdtrc", None, UNKNOWN, "-beta_density(floor(y), floor(x) + 1, z)")
+row("nbdtri", None, UNKNOWN, "1 / beta_density(floor(y), floor(x) + 1, r)")
 # By the smaller of the two arguments: betainc would take it from 1.
 let(
     "f_in_a",
@@ -224,7 +235,12 @@ row(
     "-f_in_b(x, y, r) / f_density(x, y, r)",
     "1 / f_density(x, y, r)",
 )
-row("fdtridfd", "-f_in_a(x, r, z) / f_in_b(x, r, z)", "1 / f_in_b(x, r, z)", "-f_density(x, r, z) / f_in_b(x, r, z)")
+row(
+    "fdtridfd",
+    "where(r >= 1e10, 0.0, -f_in_a(x, r, z) / f_in_b(x, r, z))",
+    "where(r >= 1e10, 0.0, 1 / f_in_b(x, r, z))",
+    "where(r >= 1e10, 0.0, -f_density(x, r, z) / f_in_b(x, r, z))",
+)
 
 # -- noncentral distributions: the noncentrality is Poisson's mean of further degrees of freedom -----------------------
 row("chndtr", "ncx2_density(x, y, z)", UNKNOWN, "-ncx2_density(x, y + 2, z)")
@@ -251,7 +267,11 @@ let(
 )
 row("stdtr", "t_in_v(x, y)", "t_density(x, y)")
 row("stdtrit", "-t_in_v(x, r) / t_density(x, r)", "1 / t_density(x, r)")
-row("stdtridf", "1 / t_in_v(r, y)", "-t_density(r, y) / t_in_v(r, y)")
+row(
+    "stdtridf",
+    "where(absolute(r) >= 1e10, 0.0, 1 / t_in_v(r, y))",
+    "where(absolute(r) >= 1e10, 0.0, -t_density(r, y) / t_in_v(r, y))",
+)
 row("nrdtrimn", "-y * slope_of_ndtri(x)", "-ndtri(x)", "1")
 row("nrdtrisd", "-1 / ndtri(y)", "-r * slope_of_ndtri(y) / ndtri(y)", "1 / ndtri(y)")
 # The quantile is the difference of log p exprel(lam log p) at p and at 1 - p.

@@ -43,7 +43,8 @@ row(
 )
 row(
     "poch",
-    "where((x <= 0) & (x == rint(x)) & (x + y > 0), gamma(x + y) * rgamma_slope(x), r * psi_difference(x, y))",
+    "where((x <= 0) & (x == rint(x)) & ((x + y > 0) | (y != rint(y))),"
+    " gamma(x + y) * rgamma_slope(x), r * psi_difference(x, y))",
     "r * psi(x + y)",
 )
 row("_zeta", UNKNOWN, "-x * _zeta(x + 1.0, y)")

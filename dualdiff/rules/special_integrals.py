@@ -410,7 +410,8 @@ def ive_derivative(v: Any, x: Any, k: Any) -> Any:
         order, u = np.where(near, v, 0.0), np.where(near, z, 1.0)
         kummer = (0.5 * u) ** order * special.rgamma(order + 1) * special.hyp1f1(order + 1.5, 2 * order + 1, -2 * u)
         result = np.where(near, ((v + 0.5) * kummer - 0.5 * special.ive(v, z)) / u, result)
-    return np.where((x < 0) & (np.mod(v + k, 2) == 1), -result, result)
+    # Odd functions of x, and 0 at 0, where exp(-abs(x)) has its kink.
+    return np.where(np.mod(v + k, 2) == 1, np.sign(x) * result, result)
 
 
 # -- Mathieu's equation ------------------------------------------------------------------------------------------------
