@@ -55,10 +55,10 @@ def table(entries):
     reasons = {label: reason for label, _, _, reason in entries}
     rows = {label: [errors.get((label, engine), MISSING) for engine in ENGINES] for label in reasons}
     width, wide = max(map(len, rows), default=0), max(map(len, reasons.values()), default=0)
-    lines = [f"| {'partial':{width}} | " + " | ".join(f"{engine:>8}" for engine in ENGINES) + f" | {'reason':{wide}} |"]
-    lines.append(f"| {'-' * width} | " + " | ".join("-------:" for _ in ENGINES) + f" | {'-' * max(wide, 6)} |")
+    lines = [f"| {'partial':{width}} | " + " | ".join(f"{engine:>9}" for engine in ENGINES) + f" | {'reason':{wide}} |"]
+    lines.append(f"| {'-' * width} | " + " | ".join("--------:" for _ in ENGINES) + f" | {'-' * max(wide, 6)} |")
     for label in sorted(rows, key=lambda label: (-max(e for e in rows[label] if e == e), label)):
-        cells = " | ".join(f"{error:8.4g}" if error == error else " " * 8 for error in rows[label])
+        cells = " | ".join(f"{error:9.4g}" if error == error else " " * 9 for error in rows[label])
         lines.append(f"| {label:{width}} | {cells} | {reasons[label]:{wide}} |")
     lines.append("")
     lines += [f"- {reason}: {', '.join(sorted(names))}" for reason, names in EXCEPTIONS.items()]
