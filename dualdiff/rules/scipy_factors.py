@@ -10,7 +10,7 @@ from dualdiff.core.array import operand
 from dualdiff.rules.decompositions import cholesky_factor
 from dualdiff.rules.factorization import Factored, solving
 from dualdiff.rules.linalg import solved
-from dualdiff.rules.over_scipy import over_scipy
+from dualdiff.rules.over_scipy import over_scipy, refuse
 from dualdiff.rules.support import Operands, plain_values, shape_of
 from dualdiff.rules.terms import Term, result, revalued, terms
 
@@ -166,7 +166,7 @@ def cho_solve(value: Any, c_and_lower: Any, b: Any, overwrite_b: bool = False, c
     ----------
     c_and_lower : pair of array and bool
         What `cho_factor` gave, or a triangle of `cholesky` and whether it is the lower one.
-    b : (n,) or (n, k) array_like
+    b : (n,) or (..., n, k) array_like
         One right-hand side or several.
     check_finite
         As in SciPy.
@@ -188,13 +188,18 @@ def cho_solve(value: Any, c_and_lower: Any, b: Any, overwrite_b: bool = False, c
     >>> jacobian(lambda b: linalg.cho_solve(([[2.0]], True), b), [1.0])
     array([[0.25]])
     """
-    c, lower = c_and_lower
+    c, which = c_and_lower
+    lower = bool(np.all(which))
+    # Of a stack `cho_factor` says it for each matrix.
+    refuse("cho_solve", lower=(lower != bool(np.any(which)), "one stack of upper and of lower triangles"))
 
     def composed(c: Any, b: Any) -> Any:
-        first = solve_triangular(c, b, 0 if lower else 2, lower)
-        return solve_triangular(c, first, 2 if lower else 0, lower)
+        columns = b[:, None] if len(shape_of(b)) == 1 else b
+        first = solve_triangular(c, columns, 0 if lower else 2, lower)
+        x = solve_triangular(c, first, 2 if lower else 0, lower)
+        return x[..., 0] if len(shape_of(b)) == 1 else x
 
-    return revalued(lambda c, b: value((c, lower), b), composed, c, b)
+    return revalued(lambda c, b: value((c, which), b), composed, c, b)
 
 
 # -- Gauss's elimination -----------------------------------------------------------------------------------------------

@@ -270,9 +270,9 @@ def lstsq(
 
     Parameters
     ----------
-    a : (m, n) array_like
+    a : (..., m, n) array_like
         The matrix.
-    b : (m,) or (m, k) array_like
+    b : (m,) or (..., m, k) array_like
         One right-hand side or several.
     cond, check_finite, lapack_driver
         As in SciPy.
@@ -297,11 +297,22 @@ def lstsq(
     """
     x, squares, rank, s = value(*Operands(a, b).values)
     cond = rounding(x) if cond is None else cond
+    # Of a stack the driver "gelsy" gives None for each matrix.
+    has_values = s is not None and plain_values(s).dtype.kind != "O"
+
+    def of_stack(a: Any, b: Any, cond: Any) -> tuple[Any, Any, Any, Any]:
+        columns = b[:, None] if len(shape_of(b)) == 1 else b
+        x = np.linalg.pinv(a, cond) @ columns
+        squares = np.sum(np.abs(columns - a @ x) ** 2, axis=-2)
+        if len(shape_of(b)) == 1:
+            x, squares = x[..., 0], squares[..., 0]
+        return x, squares, rank, np.broadcast_to(np.linalg.svdvals(a), shape_of(s)) if has_values else s
 
     def part(i: int, found: Any) -> Any:
-        return revalued(lambda a, b: found, lambda a, b: np.linalg.lstsq(a, b, cond)[i], a, b)
+        composed = of_stack if np.ndim(rank) else np.linalg.lstsq
+        return revalued(lambda a, b: found, lambda a, b: composed(a, b, cond)[i], a, b)
 
-    return part(0, x), part(1, squares), rank, None if s is None else part(3, s)
+    return part(0, x), part(1, squares), rank, part(3, s) if has_values else s
 
 
 @over_scipy("a")
