@@ -71,7 +71,10 @@ class Operands:
         if terms:
             shape = shape_of(value)
             raw = terms[0] if len(terms) == 1 else self.space.add(terms, shape)
-            raw = self.space.cast(raw, value.dtype if hasattr(value, "dtype") else np.result_type(value), shape)
+            dtype = value.dtype if hasattr(value, "dtype") else np.result_type(value)
+            if dtype.kind not in "fc":
+                raise lost(f"a result of dtype {dtype}", "a floating dtype")
+            raw = self.space.cast(raw, dtype, shape)
             for x, t in zip(self.operands, self.tangents, strict=True):
                 if t is not None:
                     disown(x, t, raw)
