@@ -35,6 +35,7 @@ USES = {
     "np.sum": lambda a: np.sum(a) * a,
     "product": lambda a: np.prod(a) * a,
     "extremes": lambda a: a.max() - np.min(a) * a,
+    "mean and median": lambda a: (np.mean(a) - np.median(a)) * a,
     "mean along an axis": lambda a: np.mean([a, a**2], axis=0),
     "cumulated": lambda a: np.cumsum(a) * np.diff(a, prepend=0.0),
     "norm": lambda a: np.linalg.norm(a) * a,
@@ -152,8 +153,6 @@ def test_out_may_not_be_a_number():
 
 
 REFUSED = {
-    "a mean of all": lambda a: np.mean(a),
-    "a median": lambda a: np.median(a),
     "a transform": lambda a: np.fft.fft(a),
     "a solution": lambda a: np.linalg.solve(A + np.eye(3), a),
     "an interpolation": lambda a: np.interp(a, [0.0, 1.0], [0.0, 1.0]),

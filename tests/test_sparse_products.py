@@ -120,9 +120,9 @@ def test_a_heat_equation():
 def test_what_scipy_refuses_is_refused_in_its_words():
     a = sparse.csr_array(DENSE)
     for f in (lambda x: a @ x[:2]), (lambda x: x @ a), (lambda x: a @ x[0]):
-        with pytest.raises(ValueError) as plain:
+        with pytest.raises(ValueError, match=r"mismatch|Scalar operands") as plain:
             f(X)
-        with pytest.raises(ValueError) as dual:
+        with pytest.raises(ValueError, match=r"mismatch|Scalar operands") as dual:
             dd.jacobian(f, X)
         assert str(dual.value) == str(plain.value)
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 #: The space of duals that are built by hand.
 HANDMADE = Single(tags.MANUAL)
 
+#: The functions of NumPy behind ``mean``, ``var`` and ``std`` of plain and object arrays.
+_REDUCTIONS = frozenset({"_mean", "_var", "_std"})
+_OBJECT = np.dtype(object)
+
 
 def _method(function: Any) -> Callable[..., Any]:
     """A method that is a NumPy function of the number, as the methods of arrays are."""
@@ -129,6 +133,9 @@ class AnyDual:
 
     @property
     def dtype(self) -> Any:
+        if sys._getframe(1).f_code.co_name in _REDUCTIONS:
+            # They turn the sum of an object array into this dtype; it is an element of that array.
+            return _OBJECT
         found = getattr(self.value, "dtype", None)
         return np.dtype(type(self.value)) if found is None else found
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Iterator
+
 
 class LostDerivativeError(TypeError):
     """A plain number was asked for where a dual number would lose its tangent."""
@@ -66,3 +70,55 @@ def expired() -> ExpiredDualError:
         "one: do not store duals outside the function that is differentiated; store dualdiff.value(x), or return "
         "the quantity with has_aux=True"
     )
+
+
+#: How NumPy and SciPy say that they do not take an array of objects.
+_OBJECT_ARRAY = re.compile(
+    r"dtype\('O'\)|dtype object|object array|no callable \w+ method|not supported for the input types|"
+    r"not a proper array of floats"
+)
+_OBJECT_ARRAY_NOTE = (
+    "dualdiff: if these are dual numbers, np.array([...]) of numbers, np.asarray or a library made an object array of "
+    "them, which few functions take. Write np.stack([...]), or np.block([[...], [...]]) for a matrix, instead of "
+    "np.array; run code that cannot be edited as dualdiff.dual_buffers(f); for SciPy's functions take dualdiff.linalg "
+    "and dualdiff.special; give any other function its derivative with dualdiff.custom_derivative"
+)
+_LIBRARY_NOTE = (
+    "dualdiff: the plain number was asked for in {name}, code of a library: where that fills arrays of its own, run it "
+    "as dualdiff.dual_buffers(function); give any other function its derivative with dualdiff.custom_derivative"
+)
+
+
+def explain(error: Exception) -> None:
+    """Add to an error that came out of a function of duals what to write instead, where that is not said yet."""
+    note = None
+    if isinstance(error, (LostDerivativeError, SystemError)):
+        # Compiled code that overlooks our error goes on, and fails with a SystemError.
+        if any(isinstance(e, LostDerivativeError) for e in _chain(error)):
+            name = _library(error, everywhere=isinstance(error, SystemError))
+            note = name and _LIBRARY_NOTE.format(name=name)
+    elif not isinstance(error, NoRuleError) and _OBJECT_ARRAY.search(str(error)):
+        note = _OBJECT_ARRAY_NOTE
+    if note is not None and note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    step: BaseException | None = error
+    while step is not None:
+        yield step
+        step = step.__cause__ or step.__context__
+
+
+def _library(error: BaseException, everywhere: bool) -> str | None:
+    """The function of a library that an error came out of, if it did, or ``everywhere`` on its way."""
+    name, step = None, error.__traceback__
+    while step is not None:
+        frame, step = step.tb_frame, step.tb_next
+        module = str(frame.f_globals.get("__name__"))
+        package, path = module.partition(".")[0], frame.f_code.co_filename
+        if "site-packages" in path or "dist-packages" in path or package in sys.stdlib_module_names - {"__main__"}:
+            name = name or f"{module}.{frame.f_code.co_name}"
+        elif package != "dualdiff" and not everywhere:
+            name = None
+    return name

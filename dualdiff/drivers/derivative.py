@@ -10,7 +10,7 @@ import numpy as np
 from dualdiff.core import tags
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
-from dualdiff.core.errors import MixedPointsError
+from dualdiff.core.errors import MixedPointsError, explain
 from dualdiff.drivers.engines import engine_of, refuse_parallel
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.passes import Inputs, Outputs, single_pass
@@ -78,6 +78,9 @@ def derivative(
         x.space = space
         try:
             y = f(x)
+        except Exception as error:
+            explain(error)
+            raise
         finally:
             tags.end(tag)
         kind = type(y)

@@ -11,7 +11,7 @@ import numpy as np
 from dualdiff.core import tags
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual, Dual, make
-from dualdiff.core.errors import MixedPointsError, NotHolomorphicError, expired
+from dualdiff.core.errors import MixedPointsError, NotHolomorphicError, expired, explain
 from dualdiff.drivers.containers import flatten, input_leaf, output_leaf
 from dualdiff.tangents.dense import Dense
 from dualdiff.tangents.pattern import Memory
@@ -78,7 +78,11 @@ class Inputs:
         """``f`` of these leaves, and aux."""
         args = [*self.args]
         args[self.argnum] = self.rebuild(leaves)
-        result = self.f(*args)
+        try:
+            result = self.f(*args)
+        except Exception as error:
+            explain(error)
+            raise
         if not self.has_aux:
             return result, None
         if not isinstance(result, tuple) or len(result) != 2:

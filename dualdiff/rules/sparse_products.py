@@ -17,7 +17,7 @@ from dualdiff.tangents.space import Shape
 
 
 class SparseProduct(LinearMap):
-    """The product of a sparse matrix with one axis of an array, and the numbers of places before and after that axis."""
+    """The product of a sparse matrix with an axis of an array that has so many places before and after it."""
 
     name = "a product with a scipy.sparse matrix"
 
