@@ -145,6 +145,15 @@ def test_refused_when_made(arguments, message):
         custom_derivative(*arguments)
 
 
+def test_more_partials_than_arguments():
+    for f in math.sin, np.sin, lambda x, *, scale=1.0: scale * x:
+        with pytest.raises(TypeError, match="takes 1 positional argument, and 2 partials were given"):
+            custom_derivative(f, np.cos, np.cos)
+    scaled = custom_derivative(lambda x, a=2.0: a * x, lambda x, a=2.0: a, lambda x, a=2.0: x)
+    assert derivative(scaled, 3.0) == 2.0
+    assert derivative(custom_derivative(lambda *x: x[0] * x[1], lambda x, y: y, lambda x, y: x), 1.0, 4.0) == 4.0
+
+
 @pytest.mark.parametrize(
     ("f", "error", "message"),
     [

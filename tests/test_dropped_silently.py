@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fractions
 import functools
 import math
@@ -15,7 +16,7 @@ import scipy.special
 from numpy.testing.overrides import get_overridable_numpy_array_functions, get_overridable_numpy_ufuncs
 
 import dualdiff as dd
-from dualdiff import derivative, gradient, hessian, jacobian, jvp
+from dualdiff import derivative, gradient, hessian, jacobian, jvp, nth_derivative, value_and_derivative
 from dualdiff.core import tags
 from dualdiff.core.registry import CREATORS, FUNCTIONS, UFUNCS
 
@@ -585,6 +586,7 @@ def test_wrong_argnum():
         refused(ValueError, "argnum=-3, but f was given 2", op, f, 1.0, 2.0, argnum=-3)
         refused(TypeError, "argnum must be an integer, not 'x'", op, f, 1.0, 2.0, argnum="x")
         refused(TypeError, "argnum must be an integer, not True", op, f, 1.0, 2.0, argnum=True)
+        refused(TypeError, r"not \(0, 1\); several arguments go into one tuple", op, f, 1.0, 2.0, argnum=(0, 1))
     refused(ValueError, "argnum=2, but f takes 2 positional arguments", jvp, f, 1.0, 1.0, 2.0, argnum=2)
 
 
@@ -614,6 +616,20 @@ def test_x_is_not_numeric(name):
     for op in (derivative, gradient, jacobian, hessian):
         refused(TypeError, f"{op.__name__}: x (has|is)", op, lambda x: x, x)
     refused(TypeError, r": x (has|is)", gradient, lambda p: p["a"], {"a": 1.0, "b": x})
+
+
+def test_x_is_made_of_objects():
+    point = dataclasses.make_dataclass("Point", ["a"])
+    refused(TypeError, "x is an array of objects, one of them a dict; .* tuple or a dict", gradient, len, [{"a": 1.0}])
+    refused(TypeError, "x has the type Point; use a tuple or a dict", gradient, lambda p: p.a, point(1.0))
+    refused(TypeError, r"x has the type Fraction; use float\(x\)", derivative, np.sin, fractions.Fraction(1, 3))
+
+
+@pytest.mark.parametrize("op", [derivative, value_and_derivative, gradient, jacobian, hessian])
+def test_f_is_no_function(op):
+    refused(TypeError, f"^{op.__name__} takes a function as its first argument, not float", op, 3.0, 2.0)
+    refused(TypeError, f"^{op.__name__} takes a function as its first argument, not float", op, 3.0)
+    refused(TypeError, "^nth_derivative takes a function as its first argument", nth_derivative, 3.0, 2.0, 1)
 
 
 def test_whole_numbers_in_a_container():

@@ -26,6 +26,7 @@ from dualdiff.compiled.refusals import REMEDY, explained, is_of_compiler
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import LostDerivativeError, NoRuleError
 from dualdiff.drivers.containers import aligned, flatten, input_leaf
+from dualdiff.drivers.forms import check_argnum
 from dualdiff.drivers.jacobian import check_batch
 from dualdiff.drivers.passes import Inputs, check_chunk_size, sparse_pass
 from dualdiff.drivers.reverse import check_mode
@@ -70,8 +71,7 @@ class Call:
 
     def __init__(self, operator: str, f: Any, args: tuple[Any, ...], argnum: int, is_along: bool = False) -> None:
         self.operator, self.f, self.source, self.has_aux = operator, f, f, False
-        if isinstance(argnum, bool) or not isinstance(argnum, (int, np.integer)):
-            raise TypeError(f"{operator}: argnum must be an integer, not {argnum!r}")
+        check_argnum(operator, argnum)
         given, direction = list(args), []
         if is_along:
             if len(given) < 2:

@@ -121,8 +121,19 @@ def input_leaf(x: Any, operator: str, alone: bool) -> Any:
             )
         return array.astype(float)
     if array.dtype.kind not in "fc":
-        raise TypeError(f"{operator}: x has the dtype {array.dtype}, which is not numeric")
+        raise TypeError(f"{operator}: x {_not_numeric(x, array)}")
     return _compact(array)
+
+
+def _not_numeric(x: Any, array: Any) -> str:
+    if array.dtype != object:
+        return f"has the dtype {array.dtype}, which is not numeric"
+    if array.shape:
+        kinds = [type(e).__name__ for e in array.flat if not isinstance(e, numbers.Number)] or ["number"]
+        return f"is an array of objects, one of them a {kinds[0]}; a list is an array: use a tuple or a dict instead"
+    if isinstance(x, numbers.Number):
+        return f"has the type {type(x).__name__}; use float(x)"
+    return f"has the type {type(x).__name__}; use a tuple or a dict of numbers and arrays, and make the object from it in f"
 
 
 def _compact(x: Any) -> Any:

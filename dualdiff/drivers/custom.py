@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import math
 import sys
 from collections.abc import Callable
 from types import MethodType
@@ -51,8 +53,8 @@ def custom_derivative(
     Raises
     ------
     TypeError
-        If no rule is given, one does not return numbers, an argument without a partial or a keyword carries a tangent,
-        or f or its rule uses a dual that is not among its arguments.
+        If no rule is given or more partials than f has arguments, one does not return numbers, an argument without a
+        partial or a keyword carries a tangent, or f or its rule uses a dual that is not among its arguments.
     ValueError
         If f with partials turns out not to be elementwise, if the tangent from a jvp does not fit the result, or the
         jvp is not linear in the tangents.
@@ -102,7 +104,26 @@ def custom_derivative(
             "where it counts as constant), custom_derivative(f, jvp=rule) a function and its derivative along a "
             "direction, rule(primals, tangents)"
         )
+    count = _positional(f)
+    if len(partials) > count:
+        raise TypeError(
+            f"custom_derivative: {getattr(f, '__name__', f)} takes {count} positional argument{'s' * (count != 1)}, and "
+            f"{len(partials)} partials were given"
+        )
     return Custom(f, partials, jvp)
+
+
+def _positional(f: Callable[..., Any]) -> float:
+    """How many positional arguments a function takes, infinitely many where it does not say."""
+    if isinstance(f, np.ufunc):
+        return f.nin
+    try:
+        kinds = [p.kind for p in inspect.signature(f).parameters.values()]
+    except (TypeError, ValueError):
+        return math.inf
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        return math.inf
+    return sum(k in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for k in kinds)
 
 
 class Custom:

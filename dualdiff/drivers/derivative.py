@@ -12,7 +12,7 @@ from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.core.errors import MixedPointsError, explain
 from dualdiff.drivers.engines import engine_of, refuse_parallel
-from dualdiff.drivers.forms import derived
+from dualdiff.drivers.forms import derived, no_function
 from dualdiff.drivers.passes import Inputs, Outputs, single_pass
 from dualdiff.tangents.pointwise import Belonging, Pointwise
 from dualdiff.tangents.single import Single
@@ -79,6 +79,8 @@ def derivative(
         try:
             y = f(x)
         except Exception as error:
+            if not callable(f):
+                raise no_function("derivative", f) from None
             explain(error)
             raise
         finally:
@@ -152,6 +154,8 @@ def nth_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
     *rest, n = args
     if isinstance(n, (bool, np.bool_)) or not isinstance(n, (int, np.integer)) or n < 0 or not rest:
         raise ValueError(f"nth_derivative(f, x, n) needs an order n of 0, 1, 2, ... as its last argument, not {n!r}")
+    if not callable(f):
+        raise no_function("nth_derivative", f)
     if (engine := engine_of[type(f)]) is not None:
         return engine.nth_derivative(f, tuple(rest), argnum, int(n))
     g = f

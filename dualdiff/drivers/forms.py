@@ -6,6 +6,20 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+
+def no_function(operator: str, f: Any) -> TypeError:
+    """The error for something else where the function belongs."""
+    return TypeError(f"{operator} takes a function as its first argument, not {type(f).__name__}")
+
+
+def check_argnum(operator: str, argnum: Any) -> None:
+    """Refuse what is not the number of one argument."""
+    if isinstance(argnum, bool) or not isinstance(argnum, (int, np.integer)):
+        several = "; several arguments go into one tuple: f(x) with x = (a, b)" * isinstance(argnum, (tuple, list))
+        raise TypeError(f"{operator}: argnum must be an integer, not {argnum!r}{several}")
+
 
 class Derived:
     """An operator applied to a function, waiting for its arguments.
@@ -16,7 +30,7 @@ class Derived:
     def __init__(self, operator: Callable[..., Any], f: Callable[..., Any], options: dict[str, Any]) -> None:
         name = operator.__name__
         if not callable(f):
-            raise TypeError(f"{name} takes a function as its first argument, not {type(f).__name__}")
+            raise no_function(name, f)
         self.operator, self.f, self.options = operator, f, options
         functools.update_wrapper(self, f, updated=())
         self.__name__ = f"{name}_of_{getattr(f, '__name__', type(f).__name__)}"

@@ -13,6 +13,7 @@ from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual, Dual, make
 from dualdiff.core.errors import MixedPointsError, NotHolomorphicError, expired, explain
 from dualdiff.drivers.containers import flatten, input_leaf, output_leaf
+from dualdiff.drivers.forms import check_argnum, no_function
 from dualdiff.tangents.dense import Dense
 from dualdiff.tangents.pattern import Memory
 from dualdiff.tangents.recorded import Program, Recorded
@@ -39,9 +40,8 @@ class Inputs:
         batch_dims: int = 0,
     ) -> None:
         if not callable(f):
-            raise TypeError(f"{operator} takes a function as its first argument, not {type(f).__name__}")
-        if isinstance(argnum, bool) or not isinstance(argnum, (int, np.integer)):
-            raise TypeError(f"{operator}: argnum must be an integer, not {argnum!r}")
+            raise no_function(operator, f)
+        check_argnum(operator, argnum)
         if not -len(args) <= argnum < len(args):
             raise ValueError(
                 f"{operator}: argnum={argnum}, but f was given {len(args)} positional argument"
