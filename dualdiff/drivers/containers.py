@@ -133,7 +133,7 @@ def _not_numeric(x: Any, array: Any) -> str:
         return f"is an array of objects, one of them a {kinds[0]}; a list is an array: use a tuple or a dict instead"
     if isinstance(x, numbers.Number):
         return f"has the type {type(x).__name__}; use float(x)"
-    return f"has the type {type(x).__name__}; use a tuple or a dict of numbers and arrays, and make the object from it in f"
+    return f"has the type {type(x).__name__}; use a tuple or a dict of numbers, and make the object of it in f"
 
 
 def _compact(x: Any) -> Any:

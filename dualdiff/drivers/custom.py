@@ -107,8 +107,8 @@ def custom_derivative(
     count = _positional(f)
     if len(partials) > count:
         raise TypeError(
-            f"custom_derivative: {getattr(f, '__name__', f)} takes {count} positional argument{'s' * (count != 1)}, and "
-            f"{len(partials)} partials were given"
+            f"custom_derivative: {getattr(f, '__name__', f)} takes {count} positional argument"
+            f"{'s' * (count != 1)}, and {len(partials)} partials were given"
         )
     return Custom(f, partials, jvp)
 
