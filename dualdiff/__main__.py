@@ -7,12 +7,13 @@ import contextlib
 import os
 import re
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from typing import NoReturn
 
 import dualdiff
-from dualdiff.expression import MAX_OPERATIONS, Program, Refusal, Step, Variable, excerpt, read, show
+from dualdiff.expression import MAX_OPERATIONS, Program, Refusal, Step, Variable, excerpt, functions, read, show
 
 MAX_ORDER = 8
 # Duals nested one deeper cost about three times as much; this much takes a few seconds.
@@ -69,15 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
+    names = textwrap.fill(", ".join(functions()), 79, initial_indent="  ", subsequent_indent="  ")
     parser = _Parser(
         prog="dualdiff",
         description="Exact derivatives of a formula, by dual numbers.",
-        epilog=EXAMPLES,
+        epilog=f"functions:\n{names}\n\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("formula", help="of numbers, variables, + - * / **, pi, e and functions such as sin, exp, log")
+    add("formula", help="of numbers, variables, + - * / **, pi, e and the functions below")
     add("--at", nargs="+", action="extend", metavar="VALUE", help="the point: 3, or x=3, or x=2 y=pi/4")
     add("--order", default="1", metavar="K", help=f"derivatives up to the K-th (at most {MAX_ORDER})")
     add("--trace", action="store_true", help="show every step, with its value and tangent")

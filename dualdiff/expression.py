@@ -46,6 +46,10 @@ MEANT = {
 }  # fmt: skip
 
 
+#: What people write before the names of functions.
+MODULES = {"math", "np", "numpy", "dualdiff", "dd", "sp", "scipy"}
+
+
 class Refusal(Exception):
     """What cannot be read or computed: one line, which points at the spot.
 
@@ -136,7 +140,7 @@ class Program:
         Raises
         ------
         Refusal
-            If Python's arithmetic raises, or leaves the real numbers.
+            If Python's arithmetic raises, or what is computed leaves the real numbers.
         """
         found = dict(point)
         for step in self.steps:
@@ -147,7 +151,8 @@ class Program:
                 self._refuse(step, operands, "is a division by zero")
             except OverflowError:
                 self._refuse(step, operands, "is too large for a float")
-            if isinstance(result, complex):
+            # A function gives NaN where Python's operators raise or leave the real numbers.
+            if isinstance(result, complex) or (_is_nan(result) and not any(map(_is_nan, operands))):
                 self._refuse(step, operands, "is not a real number")
             found[step.text] = result
         return found
@@ -159,6 +164,10 @@ class Program:
     def _refuse(self, step: Step, operands: list[Any], problem: str) -> NoReturn:
         computed = step.written([show(dualdiff.value(operand)) for operand in operands])
         raise Refusal(f"{computed} {problem}", self.text, step.column) from None
+
+
+def _is_nan(number: Any) -> bool:
+    return bool(number != number)
 
 
 # -- reading -----------------------------------------------------------------------------------------------
@@ -179,6 +188,11 @@ def function_row(name: str) -> str | None:
     floats = "d" * row.arity + "->"
     takes_floats = not isinstance(row.ufunc, np.ufunc) or any(t.startswith(floats) for t in row.ufunc.types)
     return row.name if takes_floats else None
+
+
+def functions() -> list[str]:
+    """The names of the functions that a formula may use."""
+    return sorted(name for name in (*ROWS, "abs", "ln") if function_row(name) and not name.startswith("_"))
 
 
 def read(text: str, start: int = 0) -> Program:
@@ -269,9 +283,10 @@ class _Scanner:
             if not word[:end].isidentifier():
                 self.column += end - 1
                 self.unknown(word[end - 1])
-        self.operand(word)
         if keyword.iskeyword(word):
-            self.refuse(f"{word!r} is a word of Python, not a variable", f"did you mean '{word}_'?")
+            hint = "a formula has no branches" if word in ("if", "else") else "choose another name"
+            self.refuse(f"{word!r} is a word of Python, not a variable", hint)
+        self.operand(word)
         is_function = function_row(word) is not None
         if following != "(":
             if is_function:
@@ -281,7 +296,8 @@ class _Scanner:
             self.operand_due = self.opens_call = True
             self.count()
         elif word not in CONSTANTS and len(word) > 1:
-            self.refuse(f"unknown function {excerpt(word)}", _meant(word) or _similar(word))
+            hint = _meant(word) or _similar(word) or "dualdiff --help lists the functions"
+            self.refuse(f"unknown function {excerpt(word)}", hint)
         # What is left is pi(...) or x(...), a product: the bracket will be refused.
 
     def operator(self, word: str) -> None:
@@ -313,6 +329,8 @@ class _Scanner:
 
     def unknown(self, word: str) -> NoReturn:
         hint = "write only what is to be computed, without '='" if "=" in word else _meant(word)
+        if word == "." and self.before in MODULES:
+            hint = f"functions are written without '{self.before}.'"
         self.refuse(f"{word!r} is not understood", hint)
 
     def operand(self, word: str) -> None:
@@ -337,7 +355,7 @@ def _meant(word: str) -> str:
 def _similar(word: str) -> str:
     import difflib  # only refusals need it, and it would slow down every start
 
-    close = difflib.get_close_matches(word, [name for name in (*ROWS, "abs") if function_row(name)], 1)
+    close = difflib.get_close_matches(word, functions(), 1)
     return f"did you mean {close[0]!r}?" if close else ""
 
 
