@@ -8,27 +8,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba.core import types
+from numba.core import registry, types
 from numba.core.inline_closurecall import RewriteArrayOfConsts
 from numba.core.typing import signature
 from numba.core.typing.arraydecl import ArrayAttribute
-from numba.core.typing.templates import AbstractTemplate
-from numba.extending import lower_builtin, overload
+from numba.core.typing.templates import AbstractTemplate, infer
+from numba.extending import intrinsic, lower_builtin, overload
 
 from dualdiff.compiled.array_functions import numbers_in, of_duals, values_of
-from dualdiff.compiled.elementwise import known, over_arrays
+from dualdiff.compiled.elementwise import is_number, known, over_arrays
 from dualdiff.compiled.intrinsics import base_value, constant
 from dualdiff.compiled.refusals import refusal
 from dualdiff.compiled.types import DualType, level_of
-from dualdiff.core.errors import LostDerivativeError
+from dualdiff.core.errors import LostDerivativeError, NoRuleError
 from dualdiff.drivers.reading import value
 from dualdiff.rules import creation
-
-
-@overload(np.real, strict=False)
-def _real(a: Any) -> Any:
-    number = a.dtype if isinstance(a, types.Array) else a
-    return (lambda a: a) if isinstance(number, DualType) and isinstance(number.base, types.Float) else None
 
 
 def _refuse_views() -> None:
@@ -42,7 +36,19 @@ def _refuse_views() -> None:
     ArrayAttribute.resolve_view = resolve_view
 
 
+def _refuse_parts() -> None:
+    resolve = ArrayAttribute._resolve_real_imag
+
+    def resolve_part(self: Any, a: Any, attr: str) -> Any:
+        if of_duals(a):
+            raise refusal(NoRuleError, f"the attribute .{attr} of an array of dual numbers: write np.{attr}(...)")
+        return resolve(self, a, attr)
+
+    ArrayAttribute._resolve_real_imag = resolve_part
+
+
 _refuse_views()
+_refuse_parts()
 
 
 @overload(np.asarray, strict=False)
@@ -102,6 +108,54 @@ def _choose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return over_arrays(context, builder, chosen, sig, args, 3)
 
 
+# -- tuples of numbers and duals ---------------------------------------------------------------------------------------
+def _of_one_type(context: Any, t: Any) -> Any:
+    """The tuple of duals that a tuple of numbers and duals, or of such tuples, can become; None for others."""
+    if not isinstance(t, types.Tuple) or isinstance(t, types.BaseNamedTuple):
+        return None
+    items = [_of_one_type(context, item) or types.unliteral(item) for item in t.types]
+    if not any(level_of(_innermost(item)) for item in items):
+        return None
+    one = items[0] if len(set(items)) == 1 else context.unify_types(*items) if all(map(is_number, items)) else None
+    return None if one is None else types.UniTuple(one, len(items))
+
+
+def _innermost(t: Any) -> Any:
+    return _innermost(t.dtype) if isinstance(t, types.UniTuple) else t
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def of_one_type(typingctx: Any, items: Any) -> Any:
+    """The tuple of duals that a tuple of numbers and duals can become."""
+    t = _of_one_type(typingctx, items)
+    return None if t is None else (t(items), lambda context, builder, sig, a: context.cast(builder, a[0], items, t))
+
+
+@infer
+class IterateMixed(AbstractTemplate):  # type: ignore[misc]
+    """Loops over tuples of numbers and duals, of which Numba makes one of duals first."""
+
+    key = "getiter"
+
+    def generic(self, args: Any, kws: Any) -> Any:
+        t = _of_one_type(self.context, args[0])
+        return None if t is None else signature(t.iterator_type, t)
+
+
+def _through_one_type(function: Any) -> None:
+    # Numba's own overload of a variable number of arguments takes tuples of its own numbers, and is none for duals.
+    def choose(*x: Any) -> Any:
+        if len(x) == 1 and _of_one_type(registry.cpu_target.typing_context, x[0]) is not None:
+            return lambda *x: function(of_one_type(x[0]))
+        return None
+
+    overload(function, strict=False)(choose)
+
+
+_through_one_type(max)
+_through_one_type(min)
+
+
 # -- arrays of numbers given one by one --------------------------------------------------------------------------------
 def _spare_lists_of_duals() -> None:
     # Numba writes the elements of a literal list straight into the array, whose dtype it looks up in NumPy by name.
@@ -121,6 +175,8 @@ _spare_lists_of_duals()
 @overload(np.array, strict=False)
 def _array(object: Any) -> Any:
     t = getattr(object, "dtype", None)
+    if _of_one_type(registry.cpu_target.typing_context, object) is not None:
+        return lambda object: np.array(of_one_type(object))
     if not isinstance(object, (types.List, types.ListType, types.UniTuple)):
         return None
     if isinstance(t, DualType):

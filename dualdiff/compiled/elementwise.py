@@ -15,10 +15,11 @@ from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import lower_builtin, overload
 from numba.np import npyimpl
 
+from dualdiff.compiled.complex import PARTS, type_of_part
 from dualdiff.compiled.lowering import Code, apply, public
 from dualdiff.compiled.scalars import KERNELS
+from dualdiff.compiled.special import COMPILED
 from dualdiff.compiled.types import DualType, level_of
-from dualdiff.rules.elementwise import ROWS
 from dualdiff.rules.operators import BINARY, UNARY
 from dualdiff.rules.table import Row
 
@@ -70,18 +71,19 @@ def top(kinds: tuple[Any, ...]) -> DualType | None:
     return next(iter(duals.values())) if len(duals) == 1 else None
 
 
-def _number(t: Any) -> bool:
+def is_number(t: Any) -> bool:
+    """Whether a type is that of numbers or duals."""
     return isinstance(t, (types.Number, types.Boolean, types.Literal, DualType))
 
 
 def _scalar_result(context: Any, row: Row, function: Any, kinds: tuple[Any, ...]) -> Any:
     """The type of the result, or None where the row does not take these types."""
     t = top(kinds)
-    if t is None or not all(map(_number, kinds)):
+    if t is None or not all(map(is_number, kinds)):
         return None
     values = tuple(k.element if level_of(k) == t.level else k for k in kinds)
     if row.conjugates is not None and isinstance(t.base, types.Complex):
-        return None
+        return type_of_part(row.name, *kinds)
     found = context.resolve_function_type(function, values, {})
     if found is None:
         return None
@@ -126,6 +128,8 @@ def _elementwise(row: Row, key: Any) -> None:
             return over_arrays(context, builder, calling(key), sig, args, row.arity)
         arguments = list(zip(sig.args, args, strict=True))
         t = top(sig.args)
+        if row.conjugates is not None and isinstance(t.base, types.Complex):
+            return Code(context, builder).call(PARTS[row.name], *arguments)[1]
         if isinstance(sig.return_type, DualType) and sig.return_type.level == level_of(t):
             return apply(context, builder, row, function, sig.return_type, arguments)
         return _of_values(context, builder, function, sig, arguments)
@@ -196,7 +200,7 @@ def _by_value(key: Any) -> None:
     class ByValue(AbstractTemplate):  # type: ignore[misc]
         def generic(self, args: Any, kws: Any) -> Any:
             kinds = tuple(a.dtype if isinstance(a, types.Array) else a for a in args)
-            if kws or not any(map(level_of, kinds)) or not all(map(_number, kinds)):
+            if kws or not any(map(level_of, kinds)) or not all(map(is_number, kinds)):
                 return None
             base = tuple(k.base if isinstance(k, DualType) else k for k in kinds)
             found = self.context.resolve_function_type(key, base, {})
@@ -218,7 +222,7 @@ def _by_value(key: Any) -> None:
 def _largest(key: Any, better: Any) -> None:
     class Largest(AbstractTemplate):  # type: ignore[misc]
         def generic(self, args: Any, kws: Any) -> Any:
-            if kws or len(args) < 2 or not any(map(level_of, args)) or not all(map(_number, args)):
+            if kws or len(args) < 2 or not any(map(level_of, args)) or not all(map(is_number, args)):
                 return None
             unified = self.context.unify_types(*args)
             return None if unified is None else signature(unified, *args)
@@ -255,8 +259,9 @@ def _forward(row: Row) -> Callable[..., Any]:
 
 def _register() -> None:
     """Teach Numba every row of the table."""
-    for name, row in ROWS.items():
-        _plain(name, row)
+    for name, row in COMPILED.items():
+        if public(name) is not getattr(math, name, None):
+            _plain(name, row)
         for key in dict.fromkeys(names(row)):
             _elementwise(row, key)
     for key in BY_VALUE:

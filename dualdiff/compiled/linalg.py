@@ -104,6 +104,8 @@ def norm_of_kind(x: Any, ord: Any) -> Any:
 
 @overload(norm_of_kind, strict=False)
 def _norm_of_kind(x: Any, ord: Any) -> Any:
+    if isinstance(x.dtype.base, types.Complex):
+        return lambda x, ord: norm_of_kind(np.abs(x), ord)
     if ord in (None, types.none) or isinstance(ord, types.Omitted):
 
         def length(x: Any, ord: Any) -> Any:

@@ -12,6 +12,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from dualdiff.compiled.scalars import KERNELS
+from dualdiff.compiled.special import COMPILED
 from dualdiff.compiled.types import DualType, cast_partials, level_of, make, parts, zero_partials
 from dualdiff.rules import elementwise_function
 from dualdiff.rules.elementwise import CONSTANTS, ROWS
@@ -53,13 +54,13 @@ def parsed(text: str) -> ast.expr:
 @cache
 def public(name: str) -> Any:
     """The function of a row, ``dualdiff.sin``; those for partials alone have none that is public."""
-    return ROWS[name].ufunc if name.startswith("_") else elementwise_function(name)
+    return elementwise_function(name) if name in ROWS and not name.startswith("_") else COMPILED[name].ufunc
 
 
 @cache
 def numba_function(name: str) -> Any:
     """The function under which Numba knows a row: NumPy's, or the public one of the row."""
-    ufunc = ROWS[name].ufunc
+    ufunc = COMPILED[name].ufunc
     return public(name) if name in KERNELS or not isinstance(ufunc, np.ufunc) else ufunc
 
 
@@ -244,7 +245,7 @@ class Partial:
         """An argument; a constant stays one, so that nothing is multiplied by its zero tangent."""
         if level_of(t) == level_of(self.element):
             target = self.element
-        elif isinstance(t, DualType):
+        elif isinstance(t, (DualType, types.Complex)):
             target = t
         else:
             target = self.code.constant(self.element, 0.0)[0]

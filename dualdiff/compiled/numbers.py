@@ -6,37 +6,23 @@ import math
 from typing import Any
 
 import numpy as np
-from numba.core import types
-from numba.extending import overload, overload_attribute, overload_method
+from numba.extending import overload, overload_method
 
 from dualdiff.compiled.array_functions import numbers_in
 from dualdiff.compiled.intrinsics import value_in, with_value
+from dualdiff.compiled.refusals import refusal
 from dualdiff.compiled.types import DualType, level_of
-
-
-def is_real(t: Any) -> bool:
-    """Whether a type is that of real duals."""
-    return isinstance(t, DualType) and isinstance(t.base, types.Float)
-
-
-@overload_attribute(DualType, "real", strict=False)
-def _real(x: Any) -> Any:
-    return (lambda x: x) if is_real(x) else None
-
-
-@overload_attribute(DualType, "imag", strict=False)
-def _imag(x: Any) -> Any:
-    return (lambda x: 0.0) if is_real(x) else None
-
-
-@overload_method(DualType, "conjugate", strict=False)
-def _conjugate(x: Any) -> Any:
-    return (lambda x: x) if is_real(x) else None
+from dualdiff.core.errors import UNHASHABLE
 
 
 @overload_method(DualType, "item", strict=False)
 def _item(x: Any) -> Any:
     return lambda x: x
+
+
+@overload_method(DualType, "__hash__", strict=False)
+def _hash(x: Any) -> Any:
+    raise refusal(TypeError, UNHASHABLE)
 
 
 def _divmod(x: Any, y: Any) -> Any:

@@ -255,7 +255,8 @@ def _entries_core(
 
 @_core(jvp_core)
 def _jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
-    t = DualType(element_for(x, types.Tuple((v, args))), 1, masked.literal_value)
+    # Along one direction everything has a derivative, whatever it does to complex numbers.
+    t = DualType(element_for(x, types.Tuple((v, args))), 1, masked.literal_value, is_real=True)
     if not isinstance(x, types.Array):
 
         def at_number(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:

@@ -56,7 +56,7 @@ def explained(operator: str, f: Any, types: list[Any], error: Exception) -> Exce
         where += f", line {lines[0]}"
     marked = _MARKED.search(text)
     if marked:
-        kind: type[Exception] = getattr(errors, marked[1])
+        kind: type[Exception] = getattr(errors, marked[1], TypeError)
         return kind(f"{where}: {' '.join(marked[2].split())}")
     calls = [c for c in _CALL.findall(text) if "Dual(" in c and not _OWN.match(c)]
     for call in calls:

@@ -13,6 +13,13 @@ import numpy as np
 from numba.extending import register_jitable
 
 LN2 = math.log(2.0)
+TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
+
+#: Bernoulli's numbers 2, 4, 6, ...
+BERNOULLI = (
+    *(1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66),
+    *(-691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330),
+)
 
 #: By the names of their rows.
 KERNELS: dict[str, Callable[..., Any]] = {}
@@ -66,7 +73,6 @@ def xlog1py(x, y):  # type: ignore[no-untyped-def]
 @_kernel
 def sinc_derivative(x, k):  # type: ignore[no-untyped-def]
     """The k-th derivative of ``sin(pi x) / (pi x)``."""
-    """The k-th derivative of sin(pi x) / (pi x)."""
     if np.isinf(x):
         return 0.0
     k = int(k)
@@ -139,6 +145,65 @@ def i0_derivative(x, k):  # type: ignore[no-untyped-def]
 def i0(x):  # type: ignore[no-untyped-def]
     """The modified Bessel function of order 0."""
     return i0_derivative(x, 0)
+
+
+@_kernel
+def gauss(x):  # type: ignore[no-untyped-def]
+    """``2 / sqrt(pi) * exp(-x * x)``, the square taken exactly but for a small rest."""
+    if abs(x) > 30:
+        return 0.0
+    near = np.trunc(16.0 * x) / 16.0
+    return TWO_OVER_SQRT_PI * np.exp(-near * near) * np.exp(-(x - near) * (x + near))
+
+
+@_kernel
+def digamma_derivative(x, k):  # type: ignore[no-untyped-def]
+    """The k-th derivative of the digamma function (DLMF 5.15).
+
+    On the far left by reflection, near 0 by the recurrence, and on the right by the asymptotic series.
+    """
+    k = int(k)
+    if x <= 0 and x == np.floor(x):
+        return np.nan
+    sign = 1.0 if k % 2 else -1.0
+    if x < -20:
+        return -sign * digamma_derivative_on_the_right(1.0 - x, k) - math.pi * cotangent_derivative(x, k)
+    factorial = math.gamma(k + 1.0)
+    total = 0.0
+    while x < 12 + k:
+        total += factorial / x ** (k + 1)
+        x = x + 1.0
+    return sign * total + digamma_derivative_on_the_right(x, k)
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def digamma_derivative_on_the_right(x, k):  # type: ignore[no-untyped-def]
+    """The asymptotic series (DLMF 5.11.2), differentiated k times."""
+    sign = 1.0 if k % 2 else -1.0
+    far = math.log(x) if k == 0 else sign * math.gamma(float(k)) / x**k
+    last = math.gamma(k + 1.0) / (2 * x ** (k + 1))
+    for j in range(len(BERNOULLI)):
+        n = 2 * (j + 1)
+        last += BERNOULLI[j] * math.gamma(float(n + k)) / math.gamma(n + 1.0) / x ** (n + k)
+    return far + sign * last
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def cotangent_derivative(x, k):  # type: ignore[no-untyped-def]
+    """The k-th derivative of ``cot(pi * x)``, by polynomials in the cotangent."""
+    c = 1.0 / math.tan(math.pi * (x - np.rint(x)))
+    p = np.zeros(k + 3)
+    p[1] = 1.0
+    for j in range(k):
+        q = np.zeros(k + 3)
+        for i in range(1, j + 2):
+            q[i - 1] -= i * math.pi * p[i]
+            q[i + 1] -= i * math.pi * p[i]
+        p = q
+    total = 0.0
+    for i in range(k + 1, -1, -1):
+        total = total * c + p[i]
+    return total
 
 
 @_kernel

@@ -16,10 +16,10 @@ from numba.core.imputils import lower_constant
 from numba.core.typeconv import Conversion
 from numba.extending import lower_cast, register_model
 
-from dualdiff.rules.elementwise import ROWS
+from dualdiff.compiled.special import COMPILED
 
 #: Part of the types' keys: with other rules, functions that Numba cached on disk are to be compiled again.
-RULES = f"{crc32(repr([(r.name, r.partials, r.complex_partials) for r in ROWS.values()]).encode()):08x}"
+RULES = f"{crc32(repr([(r.name, r.partials, r.complex_partials) for r in COMPILED.values()]).encode()):08x}"
 
 
 class PartialsType(types.Type):
@@ -39,17 +39,22 @@ class DualType(types.Type):
     """A dual number with ``count`` partials.
 
     ``masked`` says that a partial which is zero contributes zero, also where the coefficient is infinite or NaN; this
-    costs time, and is needed only where a tangent came out NaN without it.
+    costs time, and is needed only where a tangent came out NaN without it.  ``is_real`` says that the partials are
+    derivatives along real directions, so that those of complex numbers can be conjugated; along complex ones only what
+    is holomorphic has a derivative.
     """
 
     mutable = False
 
-    def __init__(self, element: Any, count: int, masked: bool = False) -> None:
+    def __init__(self, element: Any, count: int, masked: bool = False, is_real: bool | None = None) -> None:
         self.element, self.count, self.masked = element, count, masked
         self.partials = element if count == 1 else PartialsType(element, count)
         self.level: int = 1 + level_of(element)
         self.base: Any = element.base if isinstance(element, DualType) else element
-        super().__init__(f"Dual({element}, {count}{', masked' if masked else ''})")
+        has_real = not isinstance(self.base, types.Complex)
+        self.is_real = has_real if is_real is None else is_real
+        marks = (", masked" if masked else "") + (", real" if self.is_real > has_real else "")
+        super().__init__(f"Dual({element}, {count}{marks})")
 
     @property
     def key(self) -> Any:
@@ -58,7 +63,7 @@ class DualType(types.Type):
 
     def of(self, element: Any) -> DualType:
         """The same with another type of value."""
-        return self if element == self.element else DualType(element, self.count, self.masked)
+        return self if element == self.element else DualType(element, self.count, self.masked, self.is_real)
 
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
         """Numbers, and duals of outer differentiations, are constants to it."""

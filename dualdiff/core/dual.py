@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from dualdiff.core import tags
-from dualdiff.core.errors import ObjectArrayWarning, expired, lost, lost_number, no_rule, plain_target
+from dualdiff.core.errors import UNHASHABLE, ObjectArrayWarning, expired, lost, lost_number, no_rule, plain_target
 from dualdiff.core.registry import CREATORS, FLOAT64_UFUNCS, FLOAT_UFUNCS, FUNCTIONS, UFUNCS, found, refusal
 from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.zeros import may_have_nan, zero_mask
@@ -112,10 +112,7 @@ class AnyDual:
         raise lost("a dual number as an index or a count", "int(np.floor(dualdiff.value(x)))")
 
     def __hash__(self) -> NoReturn:
-        raise TypeError(
-            "dual numbers are unhashable: a set, dict or cache would hand out stale derivatives; "
-            "use dualdiff.value(x) as the key"
-        )
+        raise TypeError(UNHASHABLE)
 
     # -- by value --------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,11 @@ class ObjectArrayWarning(UserWarning):
 
 _COLLECT = "collect the elements in a list and np.stack it, or make the buffer with dualdiff.zeros(shape, like=x)"
 
+UNHASHABLE = (
+    "dual numbers are unhashable: a set, dict or cache would hand out stale derivatives; "
+    "use dualdiff.value(x) as the key"
+)
+
 
 def lost(what: str, instead: str) -> LostDerivativeError:
     """The error for a conversion that would drop the tangent."""

@@ -31,30 +31,35 @@ def _quiet(function: Any) -> Callable[..., Any]:
     return quiet
 
 
-#: The functions that partials name, for Python floats.
-MATH: dict[str, Any] = {
-    **{name: _quiet(row.ufunc) for name, row in ROWS.items()},
-    **{name: getattr(math, row.math) for name, row in ROWS.items() if row.math},
-    **CONSTANTS,
-    "absolute": abs,
-}
+class _Functions(dict[str, Any]):
+    """The functions that partials name, for Python floats; those of rows when they are first asked for."""
+
+    def __missing__(self, name: str) -> Any:
+        row = ROWS[name]
+        self[name] = getattr(math, row.math) if row.math else _quiet(row.ufunc)
+        return self[name]
+
+
+MATH = _Functions(CONSTANTS, absolute=abs)
 
 _NAMES = {
-    **MATH,
     "AnyDual": AnyDual,
     "Float64Dual": Float64Dual,
     "FloatDual": FloatDual,
     "apply": apply,
     "complete": complete,
     "float64": np.float64,
+    **CONSTANTS,
 }
 
 
 def compiled(name: str, source: str, **names: Any) -> Callable[..., Any]:
-    """The function called ``function`` in the source."""
+    """The function called ``function`` in the source, with the functions of rows that it names."""
     found = {**_NAMES, **names}
     exec(compile(source, f"<dualdiff {name}>", "exec"), found)
-    return found["function"]  # type: ignore[no-any-return]
+    function = found["function"]
+    found |= {used: MATH[used] for used in function.__code__.co_names if used in ROWS and used not in found}
+    return function  # type: ignore[no-any-return]
 
 
 def _finish(row: Row, tangents: dict[str, str], numpy: set[str], result: str, operands: str, pad: str) -> str:
