@@ -422,9 +422,9 @@ SIZES = {
 
 @pytest.mark.parametrize("formula", SIZES, ids=lambda formula: formula[:8])
 def test_absurd_sizes_are_refused_quickly(refused, formula):
-    start = time.perf_counter()
+    start = time.process_time()
     line = refused(formula, "--at", "3")
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert SIZES[formula] in line
     assert len(line) < 300
 
