@@ -17,7 +17,6 @@ njit = numba.njit
 from dualdiff.compiled import engine  # noqa: E402  (needs Numba)
 
 X = np.array([1.0, 2.0, -0.5, 3.0])
-MATRIX = np.array([[2.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 4.0]])
 
 
 @njit
@@ -92,8 +91,6 @@ def test_precisions_of_x():
     holomorphic = njit(lambda z: np.exp(z) * z**2 + np.sin(z) / z)
     expected = dualdiff.derivative(holomorphic.py_func, 1 + 2j)
     assert dualdiff.derivative(holomorphic, 1 + 2j) == pytest.approx(expected, rel=1e-14)
-    with pytest.raises(dualdiff.NoRuleError, match="absolute"):
-        dualdiff.derivative(njit(lambda z: np.abs(z) * z), 1 + 2j)
 
 
 def test_x_is_left_alone():
@@ -120,31 +117,11 @@ def expressions(x):
     return np.concatenate((y, z, (w.T.copy() * 2).ravel(), x[::-1][1:], np.abs(x)[x > 0], x * (x > 0)))
 
 
-def reductions(x):
-    return np.array(
-        [
-            np.sum(x), x.mean(), np.prod(x), np.max(x), x.min(), x[np.argmin(x)] * x[1], np.std(x), np.linalg.norm(x),
-            np.dot(x, x), x @ x, np.cumsum(x * x)[3], np.cumprod(x)[2],
-        ]
-    )  # fmt: skip
-
-
-def choices(x):
-    return np.where(x > 0, x * x, -x) + np.where(x > 1, 1.0, x) + np.exp(x - np.max(x)) / np.sum(np.exp(x))
-
-
-def linear_algebra(x):
-    a = MATRIX + np.outer(x[:3], x[:3])
-    return np.linalg.solve(a, x[1:]) + MATRIX @ x[:3] + np.dot(x[:3], MATRIX) + (a @ MATRIX)[0]
-
-
-@pytest.mark.parametrize("f", [expressions, reductions, choices, linear_algebra])
-def test_arrays(f):
-    compiled = njit(f)
-    numpy_f = expressions_for_numpy if f is expressions else f
-    values, found = dualdiff.value_and_jacobian(compiled, X)
-    np.testing.assert_array_equal(values, compiled(X))
-    np.testing.assert_allclose(found, dualdiff.jacobian(numpy_f, X), rtol=1e-11, atol=1e-13)
+def test_arrays_that_are_written_into():
+    compiled, v = njit(expressions), np.cos(X)
+    value, along = dualdiff.jvp(compiled, X, v)
+    np.testing.assert_array_equal(value, compiled(X))
+    np.testing.assert_allclose(along, dualdiff.jvp(expressions_for_numpy, X, v)[1], rtol=1e-11, atol=1e-13)
 
 
 def expressions_for_numpy(x):
@@ -239,10 +216,18 @@ def outer_alone(y, x):
 
 
 def test_no_perturbation_confusion():
-    assert dualdiff.derivative(njit(lambda x: x * dualdiff.derivative(plus, 1.0, x)), 1.0) == 1
-    assert dualdiff.derivative(njit(lambda x: x * dualdiff.derivative(times, 3.0, x)), 1.0) == 2
-    assert dualdiff.derivative(njit(lambda x: x * dualdiff.derivative(times, x, x)), 3.0) == 6
-    assert dualdiff.derivative(njit(lambda x: dualdiff.derivative(outer_alone, x, x)), 1.0) == 0
+    @njit
+    def confusing(x, k):
+        if k == 0:
+            return x * dualdiff.derivative(plus, 1.0, x)
+        if k == 1:
+            return x * dualdiff.derivative(times, 3.0, x)
+        if k == 2:
+            return x * dualdiff.derivative(times, x, x)
+        return dualdiff.derivative(outer_alone, x, x)
+
+    for k, (x, expected) in enumerate([(1.0, 1), (1.0, 2), (3.0, 6), (1.0, 0)]):
+        assert dualdiff.derivative(confusing, x, k) == expected
 
 
 def test_operators_on_arrays_in_compiled_code():
@@ -284,13 +269,13 @@ def one_line(raised):
 
 
 def test_an_operation_without_a_rule_is_named():
-    f = njit(lambda x: math.gamma(x) * x)
+    f = njit(lambda x: np.kaiser(3, x)[1] * x)
     with pytest.raises(
-        dualdiff.NoRuleError, match=r"derivative of the compiled function <lambda>.*gamma\(Dual.*py_func"
+        dualdiff.NoRuleError, match=r"derivative of the compiled function <lambda>.*kaiser\(3, Dual.*py_func"
     ) as raised:
         dualdiff.derivative(f, 2.0)
     one_line(raised)
-    with pytest.raises(dualdiff.NoRuleError, match=r"derivative of .*gamma\(Dual"):
+    with pytest.raises(dualdiff.NoRuleError, match=r"derivative of .*kaiser\(3, Dual"):
         dualdiff.derivative(f, np.ones(2))
 
 

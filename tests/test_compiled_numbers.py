@@ -33,11 +33,10 @@ def slope_of_special(x, k):
 
 def test_special_functions_of_math():
     def expected(k, x):
-        psi = mpmath.digamma(x)
         if k < 2:
             density = 2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-(mpmath.mpf(x) ** 2)) * (-1) ** k
             return density, -2 * x * density
-        scale = mpmath.gamma(x) if k == 2 else 1
+        scale, psi = mpmath.gamma(x) if k == 2 else 1, mpmath.digamma(x)
         return scale * psi, scale * (mpmath.polygamma(1, x) + (psi**2 if k == 2 else 0))
 
     for k in range(4):
@@ -80,12 +79,11 @@ def test_complex_numbers_on_the_way():
     assert value == f(0.7)
     assert slope == pytest.approx(dualdiff.derivative(f.py_func, x), rel=1e-14)
     assert curvature == pytest.approx(dualdiff.hessian(f.py_func, x), rel=1e-14)
-    values, slopes = dualdiff.value_and_jacobian(through_complex_arrays, X)
-    np.testing.assert_array_equal(values, through_complex_arrays(X))
-    g = through_complex_arrays.py_func
-    np.testing.assert_allclose(slopes, dualdiff.jacobian(g, X), rtol=1e-13, atol=1e-15)
-    along = dualdiff.jvp(through_complex_arrays, X + 1j, X - 2j)
-    np.testing.assert_allclose(along[1], dualdiff.jvp(g, X + 1j, X - 2j)[1], rtol=1e-13, atol=1e-15)
+    f = through_complex_arrays
+    for x, v in (X, X - 2), (X + 1j, X - 2j):
+        value, along = dualdiff.jvp(f, x, v)
+        np.testing.assert_array_equal(value, f(x))
+        np.testing.assert_allclose(along, dualdiff.jvp(f.py_func, x, v)[1], rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +119,7 @@ def options(x, scale=2.0, more=None):
 @njit
 def of_tuples(x):
     total = 0.0 * x
-    for v in (1.0, x, 3):
+    for v in (1.0, x):
         total += v * v
     total += max((x, 0.5)) + 2 * min((1.0, x, 5)) + np.array((x, 1.0))[0] ** 2 + np.array([x, 1.0]).sum()
     total += np.array(((x, 1.0), (2.0, x))).sum() + sum((x, 1.0)) + (1.0, x)[1] + {1: x}[1]
@@ -140,14 +138,13 @@ def test_single_precision_and_three_axes():
         a = x.reshape(2, 2, 1)
         b = a * a.transpose(0, 2, 1)
         b[1, :, 0] *= x[0]
-        return b.sum() + a.T[0, 1, 1] * b[0, 1, 1] + np.ones((2, 1, 2), x.dtype)[1, 0, 1]
+        return x[:1] * b.sum() + a.T[0, 1, 1] * b[0, 1, 1] + np.ones((2, 1, 2), x.dtype)[1, 0, 1]
 
-    x = np.array([1.0, 2.0, 3.0, 4.0])
-    expected = dualdiff.gradient(f.py_func, x)
-    np.testing.assert_allclose(dualdiff.gradient(f, x), expected, rtol=1e-14)
-    found = dualdiff.gradient(f, x.astype(np.float32))
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    x = np.array([1, 2, 3, 4], np.float32)
+    value, along = dualdiff.jvp(f, x, x[::-1] / 2)
+    assert value.dtype == along.dtype == np.float32
+    assert value == f(x)
+    assert along == pytest.approx(dualdiff.jvp(f.py_func, x, x[::-1] / 2)[1], rel=1e-6)
 
 
 @pytest.mark.parametrize("f", [lambda x: hash(x) * x, lambda x: len({x}) * x, lambda x: len({x: 1}) * x])

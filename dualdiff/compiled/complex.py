@@ -145,34 +145,3 @@ def _imag_attribute(x: Any) -> Any:
 @overload_method(DualType, "conjugate", strict=False)
 def _conjugate_method(x: Any) -> Any:
     return (lambda x: conjugated(x)) if is_complex(x) else lambda x: x
-
-
-def _everywhere(function: Any, of_complex: Any, of_real: Any) -> None:
-    """Register a function of complex duals, and of arrays of them."""
-
-    def choose(z: Any) -> Any:
-        number = z.dtype if isinstance(z, types.Array) else z
-        if not isinstance(number, DualType):
-            return None
-        if not is_complex(number):
-            return of_real
-        if number is z:
-            return lambda z: of_complex(z)
-        checked(function.__name__, number)
-        t = real_type(number)
-
-        def of_array(z: Any) -> Any:
-            out = np.empty(z.shape, t)
-            flat = out.ravel()
-            for i, v in enumerate(z.flat):
-                flat[i] = of_complex(v)
-            return out
-
-        return of_array
-
-    overload(function, strict=False)(choose)
-
-
-_everywhere(np.real, real_part, lambda z: z)
-_everywhere(np.imag, imaginary_part, lambda z: z * 0.0)
-_everywhere(np.angle, angle_of_complex, None)

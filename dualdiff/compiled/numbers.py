@@ -6,9 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
+from numba.core import types
 from numba.extending import overload, overload_method
 
-from dualdiff.compiled.array_functions import numbers_in
+from dualdiff.compiled.array_functions import hide_from_duals, numbers_in
+from dualdiff.compiled.complex import angle_of_complex, checked, imaginary_part, is_complex, real_part, real_type
 from dualdiff.compiled.intrinsics import value_in, with_value
 from dualdiff.compiled.refusals import refusal
 from dualdiff.compiled.types import DualType, level_of
@@ -23,6 +25,38 @@ def _item(x: Any) -> Any:
 @overload_method(DualType, "__hash__", strict=False)
 def _hash(x: Any) -> Any:
     raise refusal(TypeError, UNHASHABLE)
+
+
+def _everywhere(function: Any, of_complex: Any, of_real: Any) -> None:
+    """Register a function of complex duals, and of arrays of them."""
+    hide_from_duals(function)
+
+    def choose(z: Any) -> Any:
+        number = z.dtype if isinstance(z, types.Array) else z
+        if not isinstance(number, DualType):
+            return None
+        if not is_complex(number):
+            return of_real
+        if number is z:
+            return lambda z: of_complex(z)
+        checked(function.__name__, number)
+        t = real_type(number)
+
+        def of_array(z: Any) -> Any:
+            out = np.empty(z.shape, t)
+            flat = out.ravel()
+            for i, v in enumerate(z.flat):
+                flat[i] = of_complex(v)
+            return out
+
+        return of_array
+
+    overload(function, strict=False)(choose)
+
+
+_everywhere(np.real, real_part, lambda z: z)
+_everywhere(np.imag, imaginary_part, lambda z: z * 0.0)
+_everywhere(np.angle, angle_of_complex, None)
 
 
 def _divmod(x: Any, y: Any) -> Any:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from numba.core.errors import NumbaTypeError
+from numba.core.types import Set
 
 from dualdiff.core import errors
 from dualdiff.core.errors import NoRuleError, lost, plain_target
@@ -54,6 +55,8 @@ def explained(operator: str, f: Any, types: list[Any], error: Exception) -> Exce
     where = f"{operator} of the compiled function {f.py_func.__name__}"
     if lines:
         where += f", line {lines[0]}"
+    if _is_of_a_set(error):
+        return TypeError(f"{where}: {errors.UNHASHABLE}")
     marked = _MARKED.search(text)
     if marked:
         kind: type[Exception] = getattr(errors, marked[1], TypeError)
@@ -73,6 +76,14 @@ def explained(operator: str, f: Any, types: list[Any], error: Exception) -> Exce
     own = [line.strip() for line in text.splitlines() if ">>>" not in line]
     said = [s for s in own if "dualdiff." in s] or [s for s in own if "Dual" in s]
     return NoRuleError(f"{where}: {readable(said[0]) if said else 'it cannot be compiled for dual numbers'}; {REMEDY}")
+
+
+def _is_of_a_set(error: Exception) -> bool:
+    """Whether Numba refused to make the type of a set, which it does without a word."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and isinstance(trace.tb_frame.f_locals.get("self"), Set)
 
 
 def readable(text: str) -> str:
