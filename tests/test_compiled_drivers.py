@@ -316,3 +316,59 @@ def test_drivers_are_cached_with_their_functions(tmp_path):
     assert run(3) == ["54.0", "0.0", "0", "1", "0", "1"]
     assert run(3) == ["54.0", "0.0", "1", "0", "1", "0"]
     assert run(2) == ["12.0", "0.0", "0", "1", "0", "1"]
+
+
+# -- what is not compiled ----------------------------------------------------------------------------------------------
+@njit
+def _weighted(x, a=1.0, b=2.0):
+    return (x * x).sum() * a * b
+
+
+def test_keywords_of_a_compiled_function():
+    x = np.array([1.0, 2.0])
+    np.testing.assert_allclose(dualdiff.gradient(_weighted)(x, b=3.0), 6 * x)
+    np.testing.assert_allclose(dualdiff.gradient(_weighted, argnum=1)(x, 4.0, b=3.0), 15.0)
+    np.testing.assert_allclose(dualdiff.hvp(_weighted)(x, x, b=3.0), 6 * x)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'c'"):
+        dualdiff.gradient(_weighted)(x, c=3.0)
+
+
+@pytest.mark.parametrize("operator", [dualdiff.vjp, dualdiff.linearize])
+def test_reverse_mode_names_the_function_as_it_was_written(operator):
+    with pytest.raises(dualdiff.NoRuleError, match=rf"{operator.__name__} is not compiled.*f\.py_func"):
+        operator(_weighted, np.array([1.0, 2.0]))
+
+
+def test_a_derivative_of_a_derivative_names_nth_derivative():
+    cube = njit(lambda x: x**3)
+    with pytest.raises(dualdiff.NoRuleError, match="nth_derivative"):
+        dualdiff.derivative(dualdiff.derivative(cube))(1.0)
+
+
+def test_signatures_leave_no_room_for_duals():
+    with pytest.raises(dualdiff.NoRuleError, match=r"given to @njit alone.*without signatures"):
+        dualdiff.derivative(njit("float64(float64)")(lambda x: x**2), 1.0)
+
+
+def test_a_ufunc_of_numba_names_the_python_function():
+    for ufunc in numba.vectorize(lambda x: x**2), numba.vectorize(["float64(float64)"])(lambda x: x**2):
+        with pytest.raises(dualdiff.NoRuleError, match=r"the ufunc <lambda> has.*numba\.vectorize.*numba\.njit"):
+            dualdiff.derivative(ufunc, 1.0)
+
+
+def test_a_buffer_of_plain_numbers_names_those_that_do():
+    def squares(make):
+        @njit
+        def f(x):
+            y = make(x)
+            for i in range(x.size):
+                y[i] = x[i] ** 2
+            return y.sum()
+
+        return f
+
+    x = np.array([1.0, 2.0])
+    with pytest.raises(dualdiff.LostDerivativeError, match=r"np\.zeros\(n, x\.dtype\), np\.zeros_like\(x\) or"):
+        dualdiff.gradient(squares(njit(lambda x: np.zeros(x.size))), x)
+    for make in lambda x: np.zeros(x.size, x.dtype), lambda x: np.zeros_like(x):
+        np.testing.assert_array_equal(dualdiff.gradient(squares(njit(make)), x), 2 * x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -65,6 +66,16 @@ def uncompiled(f: Any) -> Any:
     return f.py_func
 
 
+def by_place(operator: str, f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments of f with those that were given by name in their places; a direction stays behind x."""
+    direction = args[1:2] if operator in ALONG else ()
+    bound = inspect.signature(f.py_func).bind(*args[:1], *args[1 + len(direction) :], **kwargs)
+    bound.apply_defaults()
+    if bound.kwargs:
+        raise NoRuleError(f"{operator}: compiled functions are differentiated without **keywords; {REMEDY}")
+    return (*bound.args[:1], *direction, *bound.args[1:])
+
+
 # -- arguments ---------------------------------------------------------------------------------------------------------
 class Call:
     """A function with the argument that is differentiated first, a number or an array, as compiled code takes it."""
@@ -106,8 +117,9 @@ class Call:
         x = input_leaf(x, self.operator, not self.in_container)
         if isinstance(x, AnyDual):
             raise NoRuleError(
-                f"{self.operator} of a compiled function inside another differentiation: pass f.py_func, or write the "
-                "outer function with @njit too and call dualdiff's operators in it"
+                f"{self.operator} of a compiled function inside another differentiation: pass f.py_func, take "
+                "nth_derivative or hessian for higher derivatives of f alone, or write the outer function with @njit "
+                "too and call dualdiff's operators in it"
             )
         return np.ascontiguousarray(x) if getattr(x, "shape", ()) else x[()] if isinstance(x, np.ndarray) else x
 

@@ -10,7 +10,7 @@ from numba.core.errors import NumbaTypeError
 from numba.core.types import Set
 
 from dualdiff.core import errors
-from dualdiff.core.errors import NoRuleError, lost, plain_target
+from dualdiff.core.errors import LostDerivativeError, NoRuleError, lost
 
 REMEDY = "pass f.py_func for NumPy's engine"
 
@@ -42,6 +42,11 @@ def is_of_compiler(error: BaseException) -> bool:
 
 def explained(operator: str, f: Any, types: list[Any], error: Exception) -> Exception:
     """One line for what Numba's compiler said; its own words where f does not compile by itself for these types."""
+    if not f._can_compile:
+        return NoRuleError(
+            f"{operator}: {f.py_func.__name__} is compiled for the signatures given to @njit alone, and duals need "
+            f"another: write @njit without signatures, or {REMEDY}"
+        )
     try:
         f.compile(tuple(types))
     except TypeError:
@@ -68,7 +73,10 @@ def explained(operator: str, f: Any, types: list[Any], error: Exception) -> Exce
             name = "a number type of NumPy's" if conversion[1][0] == "<" else f"{conversion[1]}(x)"
             return lost(f"{where}: {name}", "x itself")
         if _STORE.match(call):
-            return plain_target(f"{where}: an array of plain numbers")
+            return LostDerivativeError(
+                f"{where}: an array holds plain numbers and cannot take the derivative of a dual: make it with "
+                "np.zeros(n, x.dtype), np.zeros_like(x) or dualdiff.zeros(shape, like=x)"
+            )
     if not calls and "astype(" in text:
         return lost(f"{where}: astype", "x itself")
     if calls:

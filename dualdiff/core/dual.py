@@ -60,11 +60,7 @@ class AnyDual:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         rule = found(UFUNCS, (ufunc, method))
         if rule is None:
-            special = getattr(sys.modules.get("scipy.special"), ufunc.__name__, None) is ufunc
-            name = ("scipy.special." if special else "numpy.") + ufunc.__name__
-            name += "" if method == "__call__" else f".{method}"
-            reason = refusal(ufunc, method)
-            raise no_rule(name, f" ({reason})" if reason else "")
+            raise _no_ufunc(ufunc, method)
         if self.space.traces:
             name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
             return self.space.call(name, rule, inputs, kwargs)
@@ -435,6 +431,20 @@ def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:
     if np.iscomplexobj(tangent) and not np.iscomplexobj(value):
         raise TypeError(f"the tangent {tangent!r} of the real value {value!r} cannot be complex")
     return value, type(value)(tangent)
+
+
+def _no_ufunc(ufunc: Any, method: str) -> TypeError:
+    """The error for a ufunc without a rule."""
+    owners = {"numpy": np._core.umath, "scipy.special": sys.modules.get("scipy.special")}
+    called = "" if method == "__call__" else f".{method}"
+    for owner, module in owners.items():
+        if getattr(module, ufunc.__name__, None) is ufunc:
+            reason = refusal(ufunc, method)
+            return no_rule(f"{owner}.{ufunc.__name__}{called}", f" ({reason})" if reason else "")
+    return no_rule(
+        f"the ufunc {ufunc.__name__}{called}",
+        " (where numba.vectorize made it, differentiate the Python function, or compile that with numba.njit instead)",
+    )
 
 
 def stacklevel() -> int:

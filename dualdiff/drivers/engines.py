@@ -6,6 +6,8 @@ import importlib
 from types import FunctionType
 from typing import Any
 
+from dualdiff.core.errors import NoRuleError
+
 #: By the package that a function's class comes from: the module that differentiates it, loaded when one is met.
 ENGINES = {"numba": "dualdiff.compiled.engine"}
 
@@ -38,3 +40,9 @@ def uncompiled(f: Any) -> Any:
     """The function that NumPy's engine can follow, of one that is compiled."""
     engine = engine_of[type(f)]
     return f if engine is None else engine.uncompiled(f)
+
+
+def refuse_compiled(operator: str, f: Any) -> None:
+    """Refuse a compiled function where NumPy's engine alone has the operator."""
+    if engine_of[type(f)] is not None:
+        raise NoRuleError(f"{operator} is not compiled, and f is: pass f.py_func for NumPy's engine")

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.drivers.engines import engine_of
+
 
 def no_function(operator: str, f: Any) -> TypeError:
     """The error for something else where the function belongs."""
@@ -40,7 +42,11 @@ class Derived:
             raise TypeError(
                 f"{self!r} needs the arguments of f, the one that is differentiated among the positional ones"
             )
-        f = functools.partial(self.f, **kwargs) if kwargs else self.f
+        f = self.f
+        if kwargs and (engine := engine_of[type(f)]) is not None:
+            args = engine.by_place(self.operator.__name__, f, args, kwargs)
+        elif kwargs:
+            f = functools.partial(f, **kwargs)
         return self.operator(f, *args, **self.options)
 
     def __reduce__(self) -> Any:

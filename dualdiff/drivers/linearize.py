@@ -11,6 +11,7 @@ import numpy as np
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.extras import load
 from dualdiff.drivers.containers import Rebuild, aligned, flatten
+from dualdiff.drivers.engines import refuse_compiled
 from dualdiff.drivers.forms import derived
 from dualdiff.drivers.passes import Inputs, recorded_pass
 from dualdiff.tangents.recorded import Program
@@ -203,6 +204,7 @@ def linearize(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool 
     """
     if not args:
         return derived(linearize, f, argnum=argnum, has_aux=has_aux)
+    refuse_compiled("linearize", f)
     inputs = Inputs("linearize", f, args, argnum, has_aux)
     value, linear, aux = _recorded(inputs, "refused" if inputs.is_complex else "allowed")
     return (value, linear, aux) if has_aux else (value, linear)
@@ -246,6 +248,7 @@ def vjp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = Fals
     """
     if not args:
         return derived(vjp, f, argnum=argnum, has_aux=has_aux)
+    refuse_compiled("vjp", f)
     value, linear, aux = _recorded(Inputs("vjp", f, args, argnum, has_aux), "allowed")
     return (value, linear.T, aux) if has_aux else (value, linear.T)
 
