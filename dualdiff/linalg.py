@@ -4,13 +4,17 @@ Each function has the signature and, bit for bit, the value of SciPy's function 
 as they are.  Derivatives pass through to every order, forwards and backwards, for stacks of matrices where SciPy takes
 them, real and complex.  What numpy.linalg offers needs nothing of this: ``np.linalg.solve(a, b)`` takes duals itself.
 
-Beyond SciPy there is `funmh`, a function of a Hermitian matrix that is right where its eigenvalues repeat.
+The other functions of ``scipy.linalg`` are here too, and refuse duals.  Beyond SciPy there is `funmh`, a function of a
+Hermitian matrix that is right where its eigenvalues repeat.
 
 The functions need the extra ``scipy``, and load it when they are first called.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+from dualdiff.core.extras import load
 from dualdiff.rules.matrix_equations import (
     solve_continuous_are,
     solve_continuous_lyapunov,
@@ -34,6 +38,7 @@ from dualdiff.rules.matrix_functions import (
     tanhm,
     tanm,
 )
+from dualdiff.rules.over_scipy import without_rule
 from dualdiff.rules.scipy_decompositions import eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
 from dualdiff.rules.scipy_factors import (
     cho_factor,
@@ -102,3 +107,9 @@ __all__ = [
     "tanm",
     "toeplitz",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return without_rule(load("scipy.linalg", "scipy", "dualdiff.linalg"), name)

@@ -14,6 +14,7 @@ import numpy as np
 from dualdiff.core.errors import no_rule
 from dualdiff.core.extras import load
 from dualdiff.rules.composed import evaluated
+from dualdiff.rules.over_scipy import without_rule
 from dualdiff.rules.support import axes_of, duals_in, plain_values
 
 _scipy = load("scipy.special", "scipy", "dualdiff.special")
@@ -27,7 +28,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(_scipy, name)
+    found = getattr(_scipy, name)
+    # Several ufuncs as one, which do not see duals.
+    return without_rule(_scipy, name) if type(found).__name__ == "MultiUFunc" else found
 
 
 def __dir__() -> list[str]:

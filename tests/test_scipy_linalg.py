@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from against import along, assert_near, assert_same, central, check, check_complex, check_float32
 
-from dualdiff import derivative, gradient, hessian, jacobian, jvp, linalg, nth_derivative, teaching, vjp
+from dualdiff import NoRuleError, derivative, gradient, hessian, jacobian, jvp, linalg, nth_derivative, teaching, vjp
 from dualdiff.core import extras
 
 sl = pytest.importorskip("scipy.linalg")
@@ -571,3 +571,20 @@ def test_every_function_is_documented(name):
         assert f"    {section}\n    ---" in doc or (name, section) in {
             ("solve_lyapunov", s) for s in ("Parameters", "Returns", "Notes")
         }
+
+
+@pytest.mark.parametrize("name", ["schur", "null_space", "orth", "ldl", "hessenberg"])
+def test_other_functions_of_scipy_take_plain_matrices_and_refuse_duals(name):
+    import scipy.linalg
+
+    found, expected = (getattr(module, name)(SQUARE) for module in (linalg, scipy.linalg))
+    for part, plain in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(part, plain)
+    with pytest.raises(NoRuleError, match=rf"^scipy\.linalg\.{name} has no derivative rule.*custom_derivative"):
+        jacobian(lambda a: getattr(linalg, name)(a)[0], SQUARE)
+
+
+def test_a_name_that_scipy_has_not():
+    with pytest.raises(AttributeError, match="inverse_of_nobody"):
+        linalg.inverse_of_nobody  # noqa: B018 - the case
+    assert linalg.LinAlgError is np.linalg.LinAlgError

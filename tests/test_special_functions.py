@@ -231,3 +231,15 @@ def test_nested_and_mixed():
     np.testing.assert_allclose(hessian(f, x), differences(lambda x: gradient(f, x), x), rtol=1e-8)
     np.testing.assert_allclose(jacobian(f, x, sparse=True).toarray()[0], gradient(f, x), rtol=1e-13)
     np.testing.assert_allclose(vjp(f, x)[1](1.0), gradient(f, x), rtol=1e-13)
+
+
+def test_functions_without_a_rule_say_so_under_their_own_names():
+    for name in {"sph_harm_y", "legendre_p"} & set(dir(scipy_special)):
+        function, orders = getattr(special, name), (2, 1)[: 1 + name.startswith("sph")]
+        args = (*orders, *(0.3,) * len(orders))
+        np.testing.assert_array_equal(function(*args), getattr(scipy_special, name)(*args))
+        with pytest.raises(NoRuleError, match=rf"^scipy\.special\.{name} has no derivative rule.*custom_derivative"):
+            derivative(lambda x, f=function, o=orders: f(*o, *(x,) * len(o)), 0.3)
+    for args in (), (1.5,):
+        with pytest.raises(NoRuleError, match=r"^scipy\.special\.zeta has no derivative rule"):
+            derivative(lambda x, args=args: special.zeta(x, *args), 2.5)

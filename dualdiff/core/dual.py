@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from dualdiff.core import tags
-from dualdiff.core.errors import UNHASHABLE, ObjectArrayWarning, expired, lost, lost_number, no_rule, plain_target
+from dualdiff.core.errors import (
+    UNHASHABLE,
+    ObjectArrayWarning,
+    expired,
+    lost,
+    lost_number,
+    no_rule,
+    plain_target,
+    public_name,
+)
 from dualdiff.core.registry import CREATORS, FLOAT64_UFUNCS, FLOAT_UFUNCS, FUNCTIONS, UFUNCS, found, refusal
 from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.zeros import may_have_nan, zero_mask
@@ -435,14 +444,14 @@ def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:
 
 def _no_ufunc(ufunc: Any, method: str) -> TypeError:
     """The error for a ufunc without a rule."""
-    owners = {"numpy": np._core.umath, "scipy.special": sys.modules.get("scipy.special")}
-    called = "" if method == "__call__" else f".{method}"
-    for owner, module in owners.items():
-        if getattr(module, ufunc.__name__, None) is ufunc:
+    name, called = ufunc.__name__, "" if method == "__call__" else f".{method}"
+    for module in ("numpy._core.umath", "scipy.special", "scipy.special._ufuncs"):
+        if getattr(sys.modules.get(module), name, None) is ufunc:
             reason = refusal(ufunc, method)
-            return no_rule(f"{owner}.{ufunc.__name__}{called}", f" ({reason})" if reason else "")
+            owner = "numpy" if module.startswith("numpy") else "scipy.special"
+            return no_rule(f"{owner}.{public_name(name)}{called}", f" ({reason})" if reason else "")
     return no_rule(
-        f"the ufunc {ufunc.__name__}{called}",
+        f"the ufunc {name}{called}",
         " (where numba.vectorize made it, differentiate the Python function, or compile that with numba.njit instead)",
     )
 

@@ -60,6 +60,11 @@ def plain_target(what: str) -> LostDerivativeError:
     return LostDerivativeError(f"{what} holds plain numbers and cannot take the derivative of a dual: {_COLLECT}")
 
 
+def public_name(name: str) -> str:
+    """The name under which users call a ufunc, of one that stands behind a function of SciPy."""
+    return {"_riemann_zeta": "zeta"}.get(name, name.removeprefix("_"))
+
+
 def no_rule(name: str, detail: str = "") -> NoRuleError:
     """The error for a function that duals cannot pass through."""
     return NoRuleError(

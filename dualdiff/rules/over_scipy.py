@@ -60,6 +60,21 @@ def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     return register
 
 
+def without_rule(module: Any, name: str) -> Any:
+    """A function of SciPy that has no rule, for plain arguments; what is no function as it is."""
+    function = getattr(module, name)
+    if not callable(function) or isinstance(function, type):
+        return function
+
+    @functools.wraps(function)
+    def refusing(*args: Any, **kwargs: Any) -> Any:
+        if duals_in([args, kwargs]):
+            raise no_rule(f"{module.__name__}.{name}")
+        return function(*args, **kwargs)
+
+    return refusing
+
+
 def _scipy() -> Any:
     return load("scipy.linalg", "scipy", "dualdiff.linalg")
 

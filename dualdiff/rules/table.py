@@ -19,7 +19,7 @@ import numpy as np
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual, Dual, make
 from dualdiff.core.elementwise import apply
-from dualdiff.core.errors import no_rule
+from dualdiff.core.errors import no_rule, public_name
 
 #: Partials that are an argument, the result or a constant.
 PLAIN = frozenset({"x", "y", "z", "r", "1", "-1", "pi / 180", "180 / pi"})
@@ -69,7 +69,7 @@ class Row:
     @property
     def label(self) -> str:
         """The function as users know it."""
-        return f"{self.module}.{self.name}"
+        return f"{self.module}.{public_name(self.name)}"
 
     @property
     def arity(self) -> int:
