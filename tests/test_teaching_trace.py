@@ -271,6 +271,13 @@ def test_some_arguments_can_be_constants():
     t = trace(lambda x, n, name: x**n, 2.0, 3, "cube", argnum=0)
     assert t["v1"].formula == "x**3"
     assert [s.name for s in trace(survey, 2.0, 5.0, argnum=[1]).inputs] == ["x2"]
+    # Integers are counts where there are other numbers.
+    t = trace(lambda x, n: sum(x**k for k in range(n)), 2.0, 3)
+    assert [s.name for s in t.inputs] == ["x"]
+    assert t.remarks == ["integers are constants (n = 3): write 3.0 for an input"]
+    assert t.results[0].tangents[0] == 5.0
+    assert [s.name for s in trace(survey, 2, 5).inputs] == ["x1", "x2"]
+    assert [s.name for s in trace(survey, 2.0, 5, argnum=[0, 1]).inputs] == ["x1", "x2"]
     with pytest.raises(ValueError, match="argnum=2, but f was given 2 positional arguments"):
         trace(survey, 2.0, 5.0, argnum=2)
 

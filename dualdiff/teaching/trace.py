@@ -202,7 +202,8 @@ def trace(
     *x : number, array, or nested tuples and dicts of them
         The arguments of f.
     argnum : int or sequence of int, optional
-        Which arguments are the inputs of the trace; all by default.  The others are constants.
+        Which arguments are the inputs of the trace; the others are constants.  By default all are, but for integers
+        beside arguments that are none: those are counts and sizes.
     directions : sequence, optional
         The directions of the tangents.  Each has one entry for each input, shaped like it (for a single input the entry
         alone will do).  By default there is one direction for each number among the inputs; if they are more than six,
@@ -254,14 +255,17 @@ def trace(
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise ValueError(f"limit is the largest number of steps, 1 or more, not {limit!r}")
     names = _parameters(f, len(x))
-    inputs = _Inputs([(names[i], x[i]) for i in _chosen(argnum, len(x))])
+    inputs = _Inputs([(names[i], x[i]) for i in _chosen(argnum, x)])
     columns, seeds, remarks = inputs.directions(directions)
+    if argnum is None and (constant := sorted({*range(len(x))} - {*_chosen(None, x)})):
+        given = ", ".join(f"{names[i]} = {x[i]}" for i in constant)
+        remarks = [*remarks, f"integers are constants ({given}): write {float(x[constant[0]])} for an input"]
     # What Numba has compiled is traced as it was written.
     function = getattr(f, "py_func", f)
 
     def run(leaves: list[Any]) -> Any:
         args = list(x)
-        for i, part in zip(_chosen(argnum, len(x)), inputs.rebuilt(leaves), strict=True):
+        for i, part in zip(_chosen(argnum, x), inputs.rebuilt(leaves), strict=True):
             args[i] = part
         return function(*args)
 
@@ -392,10 +396,12 @@ def _remarks(
 # -- inputs --------------------------------------------------------------------------------------------------------
 
 
-def _chosen(argnum: int | Sequence[int] | None, n: int) -> list[int]:
-    """Which of n arguments are inputs."""
+def _chosen(argnum: int | Sequence[int] | None, x: tuple[Any, ...]) -> list[int]:
+    """Which of the arguments are inputs."""
+    n = len(x)
     if argnum is None:
-        return list(range(n))
+        # An integer beside other numbers is a count or a size.
+        return [i for i, part in enumerate(x) if not isinstance(part, (int, np.integer))] or list(range(n))
     chosen = [argnum] if isinstance(argnum, (int, np.integer)) else list(argnum)
     for i in chosen:
         if isinstance(i, bool) or not isinstance(i, (int, np.integer)) or not -n <= i < n:
