@@ -212,7 +212,7 @@ def test_errors_of_the_users_own_code_are_left_alone():
 
 @pytest.mark.parametrize("function", [np.mean, np.var, np.std, np.median, np.ptp, np.average], ids=lambda f: f.__name__)
 def test_statistics_of_a_list_of_numbers(function):
-    # numpy's _mean makes its result from the dtype of the sum, which is an element of an object array here.
+    # numpy._core._methods makes the result from the dtype of the sum, which is an element of an object array here.
     def of_list(x):
         return function([v**2 for v in x])
 

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 #: The space of duals that are built by hand.
 HANDMADE = Single(tags.MANUAL)
 
-#: The functions of NumPy behind ``mean``, ``var`` and ``std`` of plain and object arrays.
-_REDUCTIONS = frozenset({"_mean", "_var", "_std"})
+#: The dtype of an element to an object array.
 _OBJECT = np.dtype(object)
 
 
@@ -135,8 +134,8 @@ class AnyDual:
 
     @property
     def dtype(self) -> Any:
-        if sys._getframe(1).f_code.co_name in _REDUCTIONS:
-            # They turn the sum of an object array into this dtype; it is an element of that array.
+        if sys._getframe(1).f_globals.get("__name__") == "numpy._core._methods":
+            # mean, var and std of an object array turn its sum, an element of it, into this dtype.
             return _OBJECT
         found = getattr(self.value, "dtype", None)
         return np.dtype(type(self.value)) if found is None else found
