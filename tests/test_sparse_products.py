@@ -131,3 +131,24 @@ def test_arrays_of_more_axes_have_no_rule():
     a = sparse.coo_array(np.ones((2, 3, 4)))
     with pytest.raises(NoRuleError, match=r"scipy.sparse array of shape \(2, 3, 4\).*custom_derivative"):
         dd.jacobian(lambda x: a @ x, X)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, a: (x[0] * a) @ x,
+        lambda x, a: (a * x[0]) @ x,
+        lambda x, a: (a / x[0]) @ x,
+        lambda x, a: a @ np.array([x[0], x[1], x[2], x[3]]),
+        lambda x, a: a.multiply(x).toarray(),
+        lambda x, a: sparse.diags_array(x) @ x,
+    ],
+)
+def test_duals_inside_a_matrix_are_refused_with_what_to_write(f):
+    for name in "csr", "coo":
+        with pytest.raises((TypeError, ValueError)) as error:
+            dd.jacobian(f, X, made("array", name))
+        said = "".join(getattr(error.value, "__notes__", [str(error.value)]))
+        assert "k * (A @ u) instead of (k * A) @ u" in said
+        assert "np.stack" in said
+        assert "custom_derivative" in said

@@ -168,7 +168,6 @@ OBJECT_ARRAYS = {
     "scipy.special": lambda x: scipy.special.logsumexp(x),
     "a ufunc of scipy.special": lambda x: scipy.special.erf(np.array([x[0], x[1]])),
     "scipy.stats": lambda x: scipy.stats.norm.logpdf(x).sum(),
-    "scipy.sparse": lambda x: scipy.sparse.eye_array(2) @ np.array([x[0], x[1]]),
     "scipy.sparse.linalg": lambda x: scipy.sparse.linalg.spsolve(scipy.sparse.eye_array(5, format="csc"), x),
     "scipy.optimize.fsolve": lambda x: scipy.optimize.fsolve(lambda t: t**2 - x[1], 1.0),
 }

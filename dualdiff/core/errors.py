@@ -93,6 +93,13 @@ _OBJECT_ARRAY_NOTE = (
     "np.array; run code that cannot be edited as dualdiff.dual_buffers(f); for SciPy's functions take dualdiff.linalg "
     "and dualdiff.special; give any other function its derivative with dualdiff.custom_derivative"
 )
+#: How scipy.sparse says the same, and where it is.
+_SPARSE = re.compile(r"no supported conversion for types|unsupported data types in input")
+_SPARSE_NOTE = (
+    "dualdiff: matrices of scipy.sparse hold plain numbers. A @ u has a derivative for an array of duals u: write "
+    "k * (A @ u) instead of (k * A) @ u, and np.stack([...]) instead of np.array([...]) for u; give another function "
+    "its derivative, dualdiff.custom_derivative(f, jvp=lambda primals, tangents: ...)"
+)
 _LIBRARY_NOTE = (
     "dualdiff: the plain number was asked for in {name}, code of a library: where that fills arrays of its own, run it "
     "as dualdiff.dual_buffers(function); give any other function its derivative with dualdiff.custom_derivative"
@@ -106,7 +113,9 @@ def explain(error: Exception) -> None:
         # Compiled code that overlooks our error goes on, and fails with a SystemError.
         if any(isinstance(e, LostDerivativeError) for e in _chain(error)):
             name = _library(error, everywhere=isinstance(error, SystemError))
-            note = name and _LIBRARY_NOTE.format(name=name)
+            note = name and (_SPARSE_NOTE if name.startswith("scipy.sparse._") else _LIBRARY_NOTE.format(name=name))
+    elif _SPARSE.search(str(error)):
+        note = _SPARSE_NOTE
     elif not isinstance(error, NoRuleError) and _OBJECT_ARRAY.search(str(error)):
         note = _OBJECT_ARRAY_NOTE
     if note is not None and note not in getattr(error, "__notes__", ()):
