@@ -447,8 +447,8 @@ def _no_ufunc(ufunc: Any, method: str) -> TypeError:
     for module in ("numpy._core.umath", "scipy.special", "scipy.special._ufuncs"):
         if getattr(sys.modules.get(module), name, None) is ufunc:
             reason = refusal(ufunc, method)
-            owner = "numpy" if module.startswith("numpy") else "scipy.special"
-            return no_rule(f"{owner}.{public_name(name)}{called}", f" ({reason})" if reason else "")
+            public = f"numpy.{name}" if module.startswith("numpy") else f"scipy.special.{public_name(name)}"
+            return no_rule(public + called, f" ({reason})" if reason else "")
     return no_rule(
         f"the ufunc {name}{called}",
         " (where numba.vectorize made it, differentiate the Python function, or compile that with numba.njit instead)",
