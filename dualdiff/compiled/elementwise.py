@@ -15,7 +15,7 @@ from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import lower_builtin, overload
 from numba.np import npyimpl
 
-from dualdiff.compiled.complex import PARTS, type_of_part
+from dualdiff.compiled.complex import PARTS, is_complex, type_of_part
 from dualdiff.compiled.lowering import Code, apply, public
 from dualdiff.compiled.scalars import KERNELS
 from dualdiff.compiled.special import COMPILED
@@ -128,7 +128,7 @@ def _elementwise(row: Row, key: Any) -> None:
             return over_arrays(context, builder, calling(key), sig, args, row.arity)
         arguments = list(zip(sig.args, args, strict=True))
         t = top(sig.args)
-        if row.conjugates is not None and t is not None and isinstance(t.base, types.Complex):
+        if row.conjugates is not None and is_complex(t):
             return Code(context, builder).call(PARTS[row.name], *arguments)[1]
         if isinstance(sig.return_type, DualType) and sig.return_type.level == level_of(t):
             return apply(context, builder, row, function, sig.return_type, arguments)
