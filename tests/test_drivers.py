@@ -342,7 +342,7 @@ def test_both_forms(op):
     f, *args = FORMS[op]
     form = op(f)
     assert callable(form)
-    name = getattr(f, "__qualname__", None) or repr(f)
+    name = getattr(f, "__qualname__", None) or f.__name__
     assert repr(form) == f"<{op.__name__}({name}): a function, waiting for its arguments>"
     direct, later = op(f, *args), form(*args)
     if op in (dd.vjp, dd.linearize):

@@ -223,6 +223,6 @@ def test_statistics_of_a_list_of_numbers(function):
             np.testing.assert_allclose(operator(of_list, X, **options), operator(of_array, X, **options), atol=1e-14)
     np.testing.assert_allclose(derivative(lambda t: of_list(t * X), 2.0), derivative(lambda t: of_array(t * X), 2.0))
     method = getattr(np.ndarray, function.__name__, None)
-    if method is not None:
+    if callable(method):  # NumPy 2.0 has ptp as an attribute that only says where it went
         np.testing.assert_allclose(gradient(lambda x: method(np.asarray(x)), X), gradient(function, X), atol=1e-14)
         assert np.shape(gradient(lambda x: method(np.asarray(x), keepdims=True)[0], X)) == (5,)

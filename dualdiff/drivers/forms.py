@@ -56,8 +56,7 @@ class Derived:
         return f"<{self._expression()}: a function, waiting for its arguments>"
 
     def _expression(self) -> str:
-        f = self.f._expression() if isinstance(self.f, Derived) else getattr(self.f, "__qualname__", None)
-        f = f or repr(self.f)
+        f = self.f._expression() if isinstance(self.f, Derived) else _name(self.f)
         options = "".join(f", {k}={v!r}" for k, v in self.options.items())
         return f"{self.operator.__name__}({f}{options})"
 
@@ -66,3 +65,8 @@ def derived(operator: Callable[..., Any], f: Callable[..., Any], **options: Any)
     """The function form, with the options that differ from their defaults."""
     defaults = getattr(operator, "__kwdefaults__", None) or {}
     return Derived(operator, f, {k: v for k, v in options.items() if v is not defaults.get(k)})
+
+
+def _name(f: Any) -> str:
+    """The name of a function; ufuncs of NumPy 2.0 have no qualified one."""
+    return str(getattr(f, "__qualname__", None) or getattr(f, "__name__", None) or repr(f))
