@@ -209,6 +209,7 @@ def test_notebooks_have_no_stored_outputs(path):
         if cell["cell_type"] == "code":
             assert cell["outputs"] == []
             assert cell["execution_count"] is None
+            assert not cell["metadata"].get("tags"), f"{path.name}: a tag, which may keep the cell from being run"
 
 
 def test_version_is_the_one_of_the_project():
