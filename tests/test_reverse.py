@@ -312,27 +312,57 @@ def long_slope(x):
     return slope
 
 
-def test_a_hundred_thousand_steps_in_a_small_stack():
-    # All the frames and destructors that a recursion over the steps would take do not fit.
-    found = {}
+def in_a_small_stack(work):
+    """What work finds, in a thread whose stack holds no recursion over the steps, of frames or of destructors."""
+    found = []
+    before = threading.stack_size(1 << 18)
+    try:
+        thread = threading.Thread(target=lambda: found.append(work()))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    return found[0]
 
+
+def test_a_hundred_thousand_steps_in_a_small_stack():
     def work():
+        found = {}
         _, program = recorded_pass(Inputs("linearize", long_run, (0.3,), 0))
         (found["pushed"],), (found["pulled"],) = program.push([1.0]), program.pull([1.0])
         (found["consumed"],) = program.pull([1.0], consume=True)
         kept = recorded_pass(Inputs("linearize", long_run, (0.3,), 0))
         del kept
         gc.collect()
+        return found
 
-    before = threading.stack_size(1 << 18)
-    try:
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-    finally:
-        threading.stack_size(before)
     expected = long_slope(0.3)
-    assert found == {way: pytest.approx(expected, rel=1e-10) for way in ("pushed", "pulled", "consumed")}
+    assert in_a_small_stack(work) == {way: pytest.approx(expected, rel=1e-10) for way in ("pushed", "pulled", "consumed")}
+
+
+def test_what_becomes_of_a_long_run_that_is_given_up():
+    """It raises half-way, or its result is thrown away, or it is a branch that joins another."""
+
+    def raising(x):
+        return long_run(x)[7]
+
+    def dropped(x):
+        long_run(x)
+        return 2 * x
+
+    def braided(x):
+        a, b = x, 2 * x
+        for _ in range(STEPS // 2):
+            a, b = b + 1e-5 * a, a
+        return 0 * x + 1.0
+
+    def work():
+        with pytest.raises(TypeError):
+            gradient(raising, 0.3, mode="reverse")
+        gc.collect()
+        return gradient(dropped, 0.3, mode="reverse"), gradient(braided, 0.3, mode="reverse")
+
+    assert in_a_small_stack(work) == (2.0, 0.0)
 
 
 def chain(steps):

@@ -9,12 +9,15 @@ real, imag) have a transpose too.
 
 from __future__ import annotations
 
+import sys
 import weakref
+from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import count
 from math import isfinite
 from operator import attrgetter
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -36,6 +39,17 @@ class Node:
     def __init__(self, serial: int, parents: tuple[Node | None, ...], shape: Shape, dtype: Any) -> None:
         self.serial, self.parents, self.shape, self.dtype = serial, parents, shape, dtype
 
+    if sys.version_info >= (3, 13):
+        # There a chain of nodes is freed by recursion, thousands of calls deep, which overflows a small stack.
+        def __del__(self) -> None:
+            if getattr(self, "parents", ()):
+                nodes = _orphaned.nodes
+                nodes.append(self.parents)
+                self.parents = ()
+                # What is called from within another one, by a node that is freed there, leaves its parents to that.
+                if len(nodes) == 1:
+                    _orphaned.let_go()
+
     def __repr__(self) -> str:
         return f"<step {self.serial} of a record: {self.verb}>"
 
@@ -52,6 +66,25 @@ class Node:
         for parent, p in zip(self.parents, self.pull(w), strict=True):
             if parent is not None and p is not None:
                 found.add(parent, p)
+
+
+class _Orphaned(local):
+    """The parents of nodes that are gone, in each thread."""
+
+    def __init__(self) -> None:
+        self.nodes: deque[tuple[Node | None, ...]] = deque()
+
+    def let_go(self) -> None:
+        """Let go of one after the other, and of what is orphaned by that."""
+        try:
+            while self.nodes:
+                self.nodes[0] = ()
+                self.nodes.popleft()
+        finally:
+            self.nodes.clear()
+
+
+_orphaned = _Orphaned()
 
 
 class Scale(Node):
