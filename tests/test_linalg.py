@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from against import along, assert_near, assert_same, central, check
 from matrices import CASES, RIGHT, SQUARE, STACK, TALL, WIDE, invariant, positive
+from versions import NUMPY_2_5
 
 import dualdiff as dd
 from dualdiff import derivative, gradient, hessian, jacobian, jvp, vjp
@@ -447,6 +448,28 @@ def test_results_have_the_names_of_numpy():
 def test_qr_without_a_rule(mode):
     with pytest.raises(TypeError, match=f"qr with mode='{mode}' has no derivative rule.*LAPACK"):
         jacobian(lambda a: np.linalg.qr(a, mode)[0], TALL)
+
+
+def test_cross_products_of_what_numpy_takes():
+    """Vectors of two components until NumPy 2.5, from when on linalg.cross takes axis=None."""
+    for f, a in ((np.cross, TALL), (lambda a, b: np.cross(a, SQUARE[:2, :2], 1, 0), TALL[:2])):
+        if NUMPY_2_5:
+            with pytest.raises(ValueError, match="3-dimensional") as plain:
+                f(a, a)
+            with pytest.raises(ValueError, match="3-dimensional") as dual:
+                jvp(lambda a: f(a, a**2), a, a)  # noqa: B023
+            assert str(dual.value) == str(plain.value)
+        else:
+            with pytest.warns(DeprecationWarning, match="2-dimensional vectors"):
+                check(lambda a: f(a, a**2), a)  # noqa: B023
+    f = lambda a: np.linalg.cross(a, a**2, axis=None)
+    if NUMPY_2_5:
+        check(f, SQUARE)
+    else:
+        with pytest.raises(TypeError):
+            jacobian(f, SQUARE)
+    with pytest.raises(ValueError, match="3-dimensional"):
+        np.linalg.cross(TALL, TALL)
 
 
 def test_errors_of_numpy():

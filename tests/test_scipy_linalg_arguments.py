@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from against import assert_near, assert_same, central
 from matrices import RIGHT, SQUARE, STACK, TALLS, positive
+from versions import BATCHES, SCIPY_1_18
 
 from dualdiff import derivative, hessian, jacobian, jvp, linalg, vjp
 
 pytest.importorskip("scipy")
-#: Whether SciPy takes stacks of matrices, and divides by matrices of size one.
-BATCHES = tuple(map(int, __import__("scipy").__version__.split(".")[:2])) >= (1, 17)
-
 
 OVERWRITING = {
     "solve": lambda a, b, **options: linalg.solve(a, b, **options),
@@ -47,7 +45,7 @@ def test_arrays_that_scipy_might_overwrite(name, argnum):
 BESIDE_INTEGERS = {
     "solve": lambda a, b: linalg.solve(a, b, assume_a="pos"),
     "solve_triangular": lambda a, b: linalg.solve_triangular(a, b, "T", unit_diagonal=True),
-    "cho_solve": lambda a, b: linalg.cho_solve(linalg.cho_factor(a), b),
+    "cho_solve": lambda a, b: linalg.cho_solve(linalg.cho_factor(np.asarray(a) if SCIPY_1_18 else a), b),
     "lu_solve": lambda a, b: linalg.lu_solve((a, [0, 1]), b),
     "lstsq": lambda a, b: linalg.lstsq(a, b)[0],
     "numpy.linalg.lstsq": lambda a, b: np.linalg.lstsq(np.array(a), b, rcond=None)[0],

@@ -18,6 +18,7 @@ from dualdiff.rules.factorization import Factored, adjugate, factored, solution,
 from dualdiff.rules.products import multilinear
 from dualdiff.rules.support import Operands, axes_of, by_value, implements, into, plain_values, shape_of
 from dualdiff.rules.terms import Term, adjoint, hermitian_part, is_complex_valued, result, revalued, rounding, terms
+from dualdiff.rules.versions import CROSS_WITHOUT_AXIS
 
 by_value(np.linalg.matrix_rank)
 
@@ -283,7 +284,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
 @implements(np.linalg.cross)
 def linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     x1, x2 = operand(x1), operand(x2)
-    if x1.shape[axis] != 3 or x2.shape[axis] != 3:
+    if not CROSS_WITHOUT_AXIS and (x1.shape[axis] != 3 or x2.shape[axis] != 3):
         raise ValueError(
             f"Both input arrays must be (arrays of) 3-dimensional vectors, but they are {x1.shape[axis]} and "
             f"{x2.shape[axis]} dimensional instead."

@@ -20,7 +20,7 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.rules.factorization import Factored
 from dualdiff.rules.linalg import matrix_power
 from dualdiff.rules.matrix_equations import Sylvester, solving_sylvester
-from dualdiff.rules.over_scipy import over_scipy, refuse
+from dualdiff.rules.over_scipy import over_scipy
 from dualdiff.rules.support import Operands, plain_values, shape_of
 from dualdiff.rules.terms import MatrixMap, Term, adjoint, inexact, is_complex_valued, result, revalued, terms
 
@@ -225,15 +225,13 @@ tanhm = _of_exponential(
 
 # -- roots and logarithms ----------------------------------------------------------------------------------------------
 @over_scipy("A")
-def sqrtm(value: Any, A: Any, disp: Any = None, blocksize: Any = None) -> Any:
+def sqrtm(value: Any, A: Any) -> Any:
     r"""The principal square root of a matrix, as ``scipy.linalg.sqrtm``: :math:`X\,dX + dX\,X = dA`.
 
     Parameters
     ----------
     A : (..., n, n) array_like
         The matrix, without eigenvalues on the closed negative real axis; elsewhere the derivative is NaN or infinite.
-    disp, blocksize
-        Deprecated by SciPy, and refused for duals.
 
     Returns
     -------
@@ -250,7 +248,6 @@ def sqrtm(value: Any, A: Any, disp: Any = None, blocksize: Any = None) -> Any:
     >>> derivative(lambda t: linalg.sqrtm([[t]]), 4.0)
     array([[0.25]])
     """
-    _refuse_deprecated("sqrtm", disp=disp, blocksize=blocksize)
     operands = Operands(A)
     x = value(*operands.values)
     (t,) = terms(operands, "sqrtm")
@@ -264,25 +261,19 @@ def _double(x: Any) -> Any:
     return x.astype(complex) if plain_values(x).dtype == np.clongdouble else x
 
 
-def _refuse_deprecated(name: str, **options: Any) -> None:
-    refuse(name, **{option: (given is not None, "deprecated by SciPy") for option, given in options.items()})
-
-
 #: Nodes and weights for the integral over (0, 1): as many as make the logarithm's derivative exact to rounding.
 _NODES, _WEIGHTS = unit_interval(10)
 _NEAR_ONE = 0.25
 
 
 @over_scipy("A")
-def logm(value: Any, A: Any, disp: Any = None) -> Any:
+def logm(value: Any, A: Any) -> Any:
     r"""The principal logarithm of a matrix, as ``scipy.linalg.logm``.
 
     Parameters
     ----------
     A : (..., n, n) array_like
         The matrix, without eigenvalues on the closed negative real axis.
-    disp
-        Deprecated by SciPy, and refused for duals.
 
     Returns
     -------
@@ -301,7 +292,6 @@ def logm(value: Any, A: Any, disp: Any = None) -> Any:
     >>> derivative(lambda t: linalg.logm([[t]]), 4.0).round(12)
     array([[0.25]])
     """
-    _refuse_deprecated("logm", disp=disp)
     operands = Operands(A)
     return _frechet(operands, value(*operands.values), _logm_along)
 
@@ -357,15 +347,13 @@ def fractional_matrix_power(value: Any, A: Any, t: Any) -> Any:
 
 
 @over_scipy("A")
-def signm(value: Any, A: Any, disp: Any = None) -> Any:
+def signm(value: Any, A: Any) -> Any:
     r"""The sign of a matrix, as ``scipy.linalg.signm``: :math:`A (A^2)^{-1/2}`.
 
     Parameters
     ----------
     A : (n, n) array_like
         The matrix, without eigenvalues on the imaginary axis.
-    disp
-        Deprecated by SciPy, and refused for duals.
 
     Returns
     -------
@@ -384,7 +372,6 @@ def signm(value: Any, A: Any, disp: Any = None) -> Any:
     array([[0., 1.],
            [0., 0.]])
     """
-    _refuse_deprecated("signm", disp=disp)
     return revalued(value, lambda a: a @ np.linalg.inv(_double(sqrtm(a @ a))), A)
 
 

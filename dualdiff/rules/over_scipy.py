@@ -11,6 +11,7 @@ from dualdiff.core.dual import leading_space
 from dualdiff.core.errors import lost, no_rule
 from dualdiff.core.extras import load
 from dualdiff.rules.support import duals_in
+from dualdiff.rules.versions import deprecated, installed
 
 
 def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -18,14 +19,15 @@ def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
     Plain arguments go to SciPy as they are.  With duals, which are allowed in the parameters ``arrays`` alone, the rule
     is called, and gets before its other arguments a function of these parameters that gives the value: SciPy's own
-    with the same options, or, where what is left are duals of an outer call, the rule's.
+    with the same options, or, where what is left are duals of an outer call, the rule's.  The signature is that of the
+    installed SciPy, by the table of `versions`.
     """
 
     def register(rule: Callable[..., Any]) -> Callable[..., Any]:
         name = rule.__name__
-        parameters = list(inspect.signature(rule).parameters.values())[1:]
-        signature = inspect.Signature(parameters)
-        defaults = {p.name: p.default for p in parameters}
+        full = inspect.Signature(list(inspect.signature(rule).parameters.values())[1:])
+        signature, obsolete = installed(name, full), deprecated(name)
+        defaults = {p.name: p.default for p in signature.parameters.values()}
 
         @functools.wraps(rule)
         def function(*args: Any, **kwargs: Any) -> Any:
@@ -36,8 +38,11 @@ def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any
             for option, x in given.items():
                 if option not in arrays and duals_in(x):
                     raise lost(f"a dual number as {option}= of dualdiff.linalg.{name}", "a plain number there")
-            # An older SciPy does not know all the options: it is told of those that are used.  Tangents need what the
-            # arrays were, so that they are not to be overwritten.
+            refuse(
+                name, **{option: (given.pop(option, None) is not None, "deprecated by SciPy") for option in obsolete}
+            )
+            # SciPy is told of the options that are used.  Tangents need what the arrays were, so that they are not to
+            # be overwritten.
             options = {
                 k: x
                 for k, x in given.items()
@@ -49,6 +54,10 @@ def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any
                 call.arguments = {**dict(zip(arrays, values, strict=False)), **options}
                 return function(*call.args, **call.kwargs)
 
+            if signature != full:
+                call = full.bind_partial()
+                call.arguments = given
+                args, kwargs = call.args, call.kwargs
             space = leading_space(duals)
             if space.traces:
                 return space.call(name, lambda *a, **k: rule(value, *a, **k), args, kwargs)

@@ -350,6 +350,7 @@ def eigvals(
     a: Any,
     b: Any = None,
     overwrite_a: bool = False,
+    overwrite_b: bool = False,
     check_finite: bool = True,
     homogeneous_eigvals: bool = False,
 ) -> Any:
@@ -357,7 +358,7 @@ def eigvals(
 
     Parameters
     ----------
-    a, b, overwrite_a, check_finite, homogeneous_eigvals
+    a, b, overwrite_a, overwrite_b, check_finite, homogeneous_eigvals
         As in `eig`.
 
     Returns

@@ -13,6 +13,7 @@ from dualdiff.rules.linalg import solved
 from dualdiff.rules.over_scipy import over_scipy, refuse
 from dualdiff.rules.support import Operands, plain_values, shape_of
 from dualdiff.rules.terms import Term, result, revalued, terms
+from dualdiff.rules.versions import CHO_FACTOR_CLEARS, scipy_version
 
 
 # -- triangles ---------------------------------------------------------------------------------------------------------
@@ -135,7 +136,7 @@ def cho_factor(value: Any, a: Any, lower: bool = False, overwrite_a: bool = Fals
     Returns
     -------
     pair of array and bool
-        The triangle, beside which the elements of a stand as they were, and whether it is the lower one.
+        The triangle, beside which stands what SciPy leaves there, and whether it is the lower one.
 
     Raises
     ------
@@ -155,7 +156,9 @@ def cho_factor(value: Any, a: Any, lower: bool = False, overwrite_a: bool = Fals
     operands = Operands(a)
     found, is_lower = value(*operands.values)
     factor = cholesky_factor(operands, triangle_of(found, lower), not lower, "dualdiff.linalg.cho_factor")
-    return revalued(lambda v: found, lambda a: factor + a - triangle_of(a, lower), a), is_lower
+    if scipy_version() < CHO_FACTOR_CLEARS:
+        factor = factor + a - triangle_of(operand(a), lower)
+    return revalued(lambda v: found, lambda a: factor, a), is_lower
 
 
 @over_scipy("c_and_lower", "b")
