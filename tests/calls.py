@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.polynomial import polynomial
+from versions import HANDED_ON
 
 from dualdiff.core.registry import REFUSED
 from dualdiff.rules.elementwise import ROWS
@@ -349,9 +350,10 @@ example(np.polydiv, lambda p, q: np.polydiv(p, q), V, np.array([1.3, 0.4]))
 example(np.polyder, lambda p: np.polyder(p, 2), V)
 example(np.polyint, lambda p, k: np.polyint(p, 2, k), V, W[:2])
 for _function in (polynomial.polyval2d, polynomial.polygrid2d):
-    # NumPy hands them to other libraries since a few versions only.
-    if hasattr(_function, "_implementation"):
+    if _function.__name__ in HANDED_ON:
         example(_function, lambda x, y, c, _function=_function: _function(x, y, c), V, W, M)
+if "polyvalnd" in HANDED_ON:
+    example(polynomial.polyvalnd, lambda x, y, z, c: polynomial.polyvalnd([x, y, z], c), V, W, V + W, T)
 
 # -- numpy.fft -------------------------------------------------------------------------------------------------------
 example(np.fft.fft, lambda x: np.fft.fft(x, 5), M)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from against import assert_near, assert_same, check, check_float32
+from versions import NUMPY_2_5, PADS_SOME_AXES, TRIMS_MATRICES, UNIQUE_WITHOUT_ORDER
 
-from dualdiff import LostDerivativeError, gradient, jacobian, value_and_jacobian
+from dualdiff import LostDerivativeError, gradient, jacobian, jvp, value_and_jacobian
 
 V = np.array([0.7, -1.1, 1.9, 0.4, -0.3])
 TIED = np.array([2.0, 1.0, 2.0, 0.5, 1.0])
@@ -56,7 +57,7 @@ USES = {
     "difference": (V, lambda x: np.setdiff1d(x, x[1:3]) ** 2),
     "exclusive or": (V, lambda x: np.setxor1d(np.append(x, 9.0), x[1:3] + 0.0) ** 2),
 }
-if np.lib.NumpyVersion(np.__version__) >= "2.2.0":
+if TRIMS_MATRICES:
     USES["trim a matrix"] = X, lambda x: np.trim_zeros(np.pad(x, 2)) ** 2
     USES["trim along one axis"] = X, lambda x: np.trim_zeros(np.pad(x, 2), "f", axis=1)
 #: Where a small step makes equal elements different, differences do not see what is chosen.
@@ -123,9 +124,32 @@ def test_unique_rows_and_columns():
         assert_same(J, np.take(np.eye(6).reshape(2, 3, 2, 3), places, axis))
 
 
+@pytest.mark.skipif(not NUMPY_2_5, reason="an older NumPy has no descending=")
+def test_sorting_downwards():
+    """Ties stay in their order, NaN comes last, and None and False say upwards."""
+    x = np.array([[2.0, np.nan, 1.0, 2.0], [0.5, 3.0, -1.0, 0.5]])
+    z = np.array([[1.0 + 2.0j, 1.0 - 1.0j, 3.0]])
+    for a, options in ((x, {}), (x, {"axis": 0}), (x, {"axis": None, "stable": True}), (z, {"stable": False})):
+        for descending in (True, False, None):
+            f = lambda x, descending=descending, options=options: np.sort(x, descending=descending, **options)
+            found, tangent = jvp(f, a, np.arange(a.size, dtype=a.dtype).reshape(a.shape))
+            assert_same(found, f(a))
+            axis = options.get("axis", -1)
+            flat = a.ravel() if axis is None else a
+            places = np.argsort(flat, axis=-1 if axis is None else axis, stable=True, descending=descending)
+            numbers = np.arange(a.size, dtype=a.dtype).reshape(flat.shape)
+            assert_same(tangent, np.take_along_axis(numbers, places, -1 if axis is None else axis))
+
+    def in_place(x):
+        x = 1.0 * x
+        x.sort(descending=True)
+        return x
+
+    assert_same(jacobian(in_place, TIED), np.eye(5)[[0, 2, 1, 4, 3]])
+
+
+@pytest.mark.skipif(not UNIQUE_WITHOUT_ORDER, reason="an older NumPy always sorts")
 def test_unique_in_any_order():
-    if np.lib.NumpyVersion(np.__version__) < "2.3.0":
-        pytest.skip("this NumPy always sorts")
     f = lambda x: np.unique(x, sorted=False)
     found, J = value_and_jacobian(f, TIED)
     assert_same(found, f(TIED))
@@ -271,7 +295,7 @@ PADDED = {
     "a function with options": (V, lambda x: np.pad(x, 3, ramp, slope=0.5)),
     "an empty margin": (X, lambda x: np.pad(x, 1, "empty")[1:-1, 1:-1] ** 2),
 }
-if np.lib.NumpyVersion(np.__version__) >= "2.4.0":
+if PADS_SOME_AXES:
     PADDED["some axes"] = X, lambda x: np.pad(x, {-1: (1, 2)}, "mean")
     PADDED["some axes, edges"] = X, lambda x: np.pad(x, {0: 2}, "edge") ** 2
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from against import assert_near, assert_same, check, check_complex, difference_jacobian
 from numpy.polynomial import Chebyshev, Hermite, HermiteE, Laguerre, Legendre, Polynomial, chebyshev, polynomial
+from versions import HANDED_ON
 
 from dualdiff import derivative, gradient, jacobian, jvp, value_and_jacobian
 
@@ -202,14 +203,27 @@ def test_functions_of_series_at_duals(name):
     check(f, X)
 
 
+@pytest.mark.skipif("polyval2d" not in HANDED_ON, reason="an older NumPy does not hand them on")
 def test_values_of_two_variables():
-    if not hasattr(polynomial.polyval2d, "_implementation"):
-        pytest.skip("this NumPy does not hand them on")
     c = np.arange(12.0).reshape(2, 3, 2) / 7 - 0.6
     for f in (polynomial.polyval2d, polynomial.polygrid2d):
         check(lambda z, f=f: f(z[0], z[1], c), X)
         check(lambda c, f=f: f([0.3, 0.1, 0.2], [0.5, -1.0, 2.0], c), c)
         check(lambda z, f=f: f(z[0], z[1], z), X)
+
+
+@pytest.mark.skipif("polyvalnd" not in HANDED_ON, reason="of NumPy 2.5")
+def test_values_of_several_variables():
+    c = np.arange(24.0).reshape(2, 3, 2, 2) / 7 - 0.6
+    points = [0.3, 0.1, 0.2], [0.5, -1.0, 2.0], [0.7, 0.2, -0.4]
+    for n in (1, 2, 3, 4):
+        check(lambda c, n=n: polynomial.polyvalnd((points * 2)[:n], c), c)
+    check(lambda z: polynomial.polyvalnd([z, z**2, 1 - z], c), X)
+    check(lambda z: polynomial.polyvalnd(z, c[..., 0]), np.array(points))
+    # Fewer axes than variables, and numbers in place of arrays.
+    check(lambda z: polynomial.polyvalnd(z[:3], z) + polynomial.polyvalnd((z[0], z[1]), c)[1, 0], X.ravel())
+    with pytest.raises(ValueError, match="incompatible"):
+        jvp(lambda z: polynomial.polyvalnd((z, z[:1]), c), X, X)
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)

@@ -15,12 +15,22 @@ def _powers(x: Any, n: int) -> Any:
     return np.power(np.reshape(x, (-1, 1)), np.arange(n))
 
 
+def polyvalnd(pts: Any, c: Any) -> Any:
+    """The sum of the terms, whose coefficients have an axis for the powers of each variable, and more."""
+    pts, c = [operand(x) for x in pts], operand(c)
+    n = len(pts)
+    c = np.reshape(c, c.shape + (1,) * (n - c.ndim))
+    found = np.reshape(c, (*c.shape[:n], -1))
+    # One variable after the other: at first for all points, then for each its own.
+    found = np.einsum("mi,i...->m...", _powers(pts[0], c.shape[0]), found)
+    for x, length in zip(pts[1:], c.shape[1:n], strict=True):
+        found = np.einsum("mi,mi...->m...", _powers(x, length), found)
+    return np.reshape(np.moveaxis(found, 0, -1), c.shape[n:] + np.shape(pts[0]))
+
+
 def polyval2d(x: Any, y: Any, c: Any) -> Any:
-    """The sum of the terms, whose coefficients have an axis for the powers of x, one for those of y, and more."""
-    x, y, c = operand(x), operand(y), operand(c)
-    sets = np.reshape(c, (*c.shape[:2], -1))
-    found = np.einsum("mi,mj,ijk->km", _powers(x, c.shape[0]), _powers(y, c.shape[1]), sets)
-    return np.reshape(found, c.shape[2:] + np.shape(x))
+    """The same of two variables."""
+    return polyvalnd((x, y), c)
 
 
 def polygrid2d(x: Any, y: Any, c: Any) -> Any:
@@ -30,8 +40,8 @@ def polygrid2d(x: Any, y: Any, c: Any) -> Any:
     return polyval2d(x, y, c)
 
 
-for _function in (polyval2d, polygrid2d):
-    _name = _function.__name__
-    # NumPy hands them to other libraries since a few versions only.
-    if hasattr(getattr(polynomial, _name), "_implementation"):
-        composed(getattr(polynomial, _name))(_function)
+for _function in (polyvalnd, polyval2d, polygrid2d):
+    # NumPy has them, and hands them to other libraries, since a few versions only.
+    _numpys = getattr(polynomial, _function.__name__, None)
+    if hasattr(_numpys, "_implementation"):
+        composed(_numpys)(_function)

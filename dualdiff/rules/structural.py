@@ -385,13 +385,18 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 
 @implements(np.sort)
-def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+def sort(
+    a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None, descending: Any = None
+) -> Any:
     if axis is None:
         a, axis = np.ravel(a), -1
     axis = axis_of(axis, operand(a).ndim)
-    params = {"indices": np.argsort(plain_values(a), axis=axis, kind="stable"), "axis": axis}
+    # Of a NumPy that knows it.
+    options = {} if descending is None else {"descending": descending}
+    params = {"indices": np.argsort(plain_values(a), axis=axis, stable=True, **options), "axis": axis}
+    options["stable"] = stable
     # Zeros of both signs are equal: how NumPy orders them depends on how it sorts.
-    return rearranged(np.take_along_axis, [a], params, value=lambda v: np.sort(v, axis, kind, order, stable=stable))
+    return rearranged(np.take_along_axis, [a], params, value=lambda v: np.sort(v, axis, kind, order, **options))
 
 
 # -- choices -----------------------------------------------------------------------------------------------------------
