@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.dual import HANDMADE, AnyDual, Dual, float64_dual, leading_space, make, same_call, stacklevel
-from dualdiff.core.errors import ObjectArrayWarning, plain_target
+from dualdiff.core.errors import LostDerivativeError, ObjectArrayWarning, plain_target
 from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
@@ -319,7 +319,7 @@ class DualArray(AnyDual):
     def view(self, *args: Any, **kwargs: Any) -> Any:
         """A view of the whole array; other dtypes and classes are refused."""
         if args or kwargs:
-            raise TypeError("view of a dual array takes no dtype and no class: use astype")
+            raise LostDerivativeError("view of a dual array takes no dtype and no class: use astype")
         return gathered(self.value[...], self.space, [self], Structure.getitem(Ellipsis))
 
     # -- the rest of an array's life ---------------------------------------------------------------------------
