@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from versions import docstring
 
 import dualdiff
 from dualdiff.rules import ROWS
@@ -121,12 +122,12 @@ def test_all_shadows_neither_builtins_nor_numpy():
 @pytest.mark.parametrize("name", dualdiff.__all__)
 def test_every_public_name_exists_and_is_documented(name):
     thing = getattr(dualdiff, name)
-    doc = thing.__doc__
+    doc = docstring(thing)
     assert doc
     assert name in dir(dualdiff)
     # Errors are shown by what raises them, and records of results by what returns them.
     if not (isinstance(thing, type) and (issubclass(thing, (Exception, Warning)) or is_dataclass(thing))):
-        assert "\n    Examples\n    --------\n    >>> " in doc or "\n        >>> " in doc
+        assert "\nExamples\n--------\n>>> " in doc or "\n    >>> " in doc
 
 
 def test_star_import_brings_all_and_only_all():

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from against import assert_near, assert_same, check, check_complex, check_float32
+from versions import NUMPY_2_1
 
 from dualdiff import LostDerivativeError, derivative, gradient, jacobian, jvp, value_and_jacobian
 
@@ -38,7 +39,7 @@ AVERAGES = {
     "their number too": (X, lambda x: np.stack(np.average(x, axis=1, returned=True))),
     "of all, with weights": (X, lambda x: np.average(x, weights=x**2, keepdims=True)),
 }
-if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
+if NUMPY_2_1:
     AVERAGES["weights along two axes"] = CUBE, lambda x: np.average(x, (2, 0), weights=x[:, 0].T ** 2 + 1)
 
 

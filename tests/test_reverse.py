@@ -337,7 +337,9 @@ def test_a_hundred_thousand_steps_in_a_small_stack():
         return found
 
     expected = long_slope(0.3)
-    assert in_a_small_stack(work) == {way: pytest.approx(expected, rel=1e-10) for way in ("pushed", "pulled", "consumed")}
+    assert in_a_small_stack(work) == {
+        way: pytest.approx(expected, rel=1e-10) for way in ("pushed", "pulled", "consumed")
+    }
 
 
 def test_what_becomes_of_a_long_run_that_is_given_up():

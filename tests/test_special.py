@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from against import assert_same
+from versions import CRASHING
 
 import dualdiff
 from dualdiff import (
@@ -85,6 +86,7 @@ WITH_UNKNOWN = [
     for ufunc, rows in ROWS.items()
     for i in range(ufunc.nin)
     if rows[0].partials[i] is UNKNOWN and any(t[i] in "dD" for t in ufunc.types) and ufunc.__name__[0] != "_"
+    if ufunc.__name__ not in CRASHING
 ]
 
 
@@ -194,7 +196,7 @@ KNOWN = [
     for ufunc, rows in ROWS.items()
     for k, row in enumerate(rows)
     for i, text in enumerate(row.partials)
-    if text is not UNKNOWN and ufunc.__name__ not in NOT_BY_DIFFERENCES
+    if text is not UNKNOWN and ufunc.__name__ not in NOT_BY_DIFFERENCES | CRASHING
 ]
 
 

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from against import assert_same
+from versions import docstring
 
 import dualdiff
 from dualdiff import DualArray, NoRuleError, derivative, gradient, hessian, jacobian, jvp, nth_derivative, value, vjp
@@ -31,9 +32,9 @@ def test_every_name_of_scipy_is_there():
 
 @pytest.mark.parametrize("name", special.__all__)
 def test_documented_as_public_names_are(name):
-    doc = getattr(special, name).__doc__
+    doc = docstring(getattr(special, name))
     for section in ("Parameters", "Returns", "Notes", "Examples"):
-        assert f"\n    {section}\n    ---" in doc
+        assert f"\n{section}\n---" in doc
 
 
 def both_modes(f, x, wanted, rtol=1e-13):

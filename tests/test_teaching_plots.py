@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from versions import docstring
 
 import dualdiff
 from dualdiff import teaching
@@ -156,4 +157,4 @@ def test_every_name_is_shown_at_work():
         thing = getattr(teaching, name)
         assert thing.__doc__
         if not isinstance(thing, type):
-            assert "\n    Examples\n    --------\n    >>> " in thing.__doc__, name
+            assert "\nExamples\n--------\n>>> " in docstring(thing), name

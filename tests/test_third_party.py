@@ -145,6 +145,7 @@ REFUSING = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*dtype=object.* is deprecated in SciPy 1.18:DeprecationWarning")
 @pytest.mark.parametrize("name", REFUSING)
 def test_what_needs_floats_raises(name):
     with pytest.raises((TypeError, ValueError, NotImplementedError)):
