@@ -6,12 +6,9 @@ against NumPy's bit for bit.
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 import pytest
 from against import WAYS, assert_near, assert_same, check, check_complex, check_float32, difference_jacobian
-from versions import NUMPY_2_1
 
 from dualdiff import Dual, DualArray, LostDerivativeError, jacobian, jvp, rules, value_and_jacobian
 from dualdiff.core.registry import FUNCTIONS
@@ -893,35 +890,6 @@ def test_every_function_with_a_rule_of_these_files_stands_here():
     # NumPy 2.0 has it still, deprecated.
     here -= {getattr(np, "in1d", None)}
     assert {f.__name__ for f in here - set(CASES) - set(BY_VALUE)} == set()
-
-
-def accepted(rule, function):
-    """Parameters of NumPy's function that the rule does not take by that name, or in that place."""
-    theirs = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
-    ours = inspect.signature(rule).parameters
-    catches = {p.kind for p in ours.values()}
-    missing = (
-        []
-        if inspect.Parameter.VAR_KEYWORD in catches
-        else [p.name for p in theirs if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in ours]
-    )
-    positional = [
-        [p for p in ps if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)] for ps in (ours.values(), theirs)
-    ]
-    swapped = [
-        (a, b) for a, b in zip(*positional, strict=False) if b.kind is not b.POSITIONAL_ONLY and a.name != b.name
-    ]
-    return missing + [f"{a.name} for {b.name}" for a, b in swapped]
-
-
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
-def test_takes_the_keywords_of_numpy(function):
-    try:
-        inspect.signature(function)
-    except ValueError:
-        pytest.skip("this NumPy does not tell its signature")
-    renamed = [] if NUMPY_2_1 else ["shape for newshape"]
-    assert accepted(FUNCTIONS[function], function) in ([], renamed)
 
 
 def test_clip_takes_one_pair_of_bounds():
