@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 from against import assert_same
-from versions import CRASHING
+from versions import CRASHING, HYP1F1_IS_RIGHT
 
 import dualdiff
 from dualdiff import (
@@ -322,6 +322,7 @@ COMPLEX = [
     (ufunc, k, i)
     for ufunc, k, i in SMOOTH
     if ufunc.types[-1].split("->")[0][i] in "DF" or any(t.split("->")[0][i] == "D" for t in ufunc.types)
+    if ufunc is not special.hyp1f1 or HYP1F1_IS_RIGHT
 ]
 
 
@@ -478,7 +479,9 @@ def test_scaled_bessel_functions_of_every_order(v, x):
     with mpmath.workdps(40):
         i, above = mpmath.besseli(v, x), mpmath.besseli(v + 1, x)
         wanted = float(mpmath.exp(-x) * (above + i * v / x - i))
-    np.testing.assert_allclose(derivative(special.ive, v, x, argnum=1), wanted, rtol=1e-12)
+    # Without hyp1f1 the derivative comes from differences of orders.
+    rtol = 1e-12 if HYP1F1_IS_RIGHT else 1e-9
+    np.testing.assert_allclose(derivative(special.ive, v, x, argnum=1), wanted, rtol=rtol)
 
 
 def test_precisions_that_differ_are_computed_in_the_wider():

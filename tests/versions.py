@@ -45,6 +45,8 @@ HANDED_ON = tuple(
 CRASHING = (
     {"obl_rad1", "obl_rad1_cv", "obl_rad2", "obl_rad2_cv", "pro_rad1", "pro_rad1_cv"} if SCIPY < (1, 15) else set()
 )
+#: hyp1f1 is 1 for all complex arguments, and infinite for large real ones where it is not yet.  Mended in 1.14.
+HYP1F1_IS_RIGHT = SCIPY >= (1, 14)
 #: sparse arrays of more than two axes are there.
 SPARSE_OF_MORE_AXES = SCIPY >= (1, 15)
 #: How the text of a sparse array begins.

@@ -409,6 +409,8 @@ def ive_derivative(v: Any, x: Any, k: Any) -> Any:
         # By Kummer's function: a sum of terms that are not much larger than it.
         order, u = np.where(near, v, 0.0), np.where(near, z, 1.0)
         kummer = (0.5 * u) ** order * special.rgamma(order + 1) * special.hyp1f1(order + 1.5, 2 * order + 1, -2 * u)
+        # Before SciPy 1.14 it overflows long before its result does.
+        near &= np.isfinite(kummer)
         result = np.where(near, ((v + 0.5) * kummer - 0.5 * special.ive(v, z)) / u, result)
     # Odd functions of x, and 0 at 0, where exp(-abs(x)) has its kink.
     return np.where(np.mod(v + k, 2) == 1, np.sign(x) * result, result)
