@@ -1,20 +1,32 @@
-"""One thread for each process of the tests, and the table of the rounding errors that the accuracy tests find."""
+"""One thread for each process of the tests, short runs, and the table of the rounding errors that are found."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 from pathlib import Path
 
 import pytest
+
+# So that their assertions hold under ``python -O`` too.
+pytest.register_assert_rewrite("against", "ulps")
 
 # The tests are spread over the cores already, and for their small matrices threads of BLAS do nothing but wait.
 for library in ("OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 MISSING = float("nan")
+#: What ``--quick`` leaves of the tests that take longest.
+ONE_IN = 8
 
 
 def pytest_addoption(parser):
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help=f"of the tests of compiled code and of the notebooks, which take longest, run one in {ONE_IN}",
+    )
     parser.addoption(
         "--accuracy-table",
         nargs="?",
@@ -22,6 +34,34 @@ def pytest_addoption(parser):
         metavar="FILE",
         help="print the largest rounding error of every partial derivative, and write it to FILE as Markdown",
     )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave notebooks out whose packages are missing and, with ``--quick``, most of what takes long."""
+    for item in items:
+        if item.path.suffix == ".ipynb" and (missing := missing_for(item.path)):
+            item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(missing)}"))
+    if config.getoption("--quick"):
+        long = [item for item in items if takes_long(item)]
+        left_out = set(long) - set(long[::ONE_IN])
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
+
+
+def takes_long(item):
+    """Whether a test compiles, or runs a notebook."""
+    path = item.path
+    return path.name.startswith("test_compiled") or path.suffix == ".ipynb" or item.name.startswith("test_exercises[")
+
+
+def missing_for(notebook):
+    """The packages that a notebook imports and that are not installed."""
+    text = notebook.read_text(encoding="utf-8")
+    return [
+        name
+        for name in ("matplotlib", "numba", "scipy", "sklearn", "sympy")
+        if re.search(rf"\b(from|import) {name}\b", text) and importlib.util.find_spec(name) is None
+    ]
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from numba import njit
-from numba.core.errors import TypingError
 
 from dualdiff import NoRuleError, custom_derivative, derivative, gradient, jacobian
+
+njit = pytest.importorskip("numba").njit
+TypingError = pytest.importorskip("numba.core.errors").TypingError
 
 X = np.array([0.7, -1.3, 0.4, 2.1])
 

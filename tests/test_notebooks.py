@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import missing_for
 
 from dualdiff.teaching import find
 
@@ -96,6 +97,8 @@ def executed(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_exercises(path, monkeypatch):
     """Not answered, the solution, a wrong answer, and nonsense."""
+    for name in missing_for(path):
+        pytest.importorskip(name)
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
     namespace = executed(path)
