@@ -587,6 +587,16 @@ def test_results_do_not_depend_on_chunks():
         np.testing.assert_array_equal(jacobian(f, x, chunk_size=chunk_size, mode="forward"), expected)
 
 
+def test_the_first_pass_of_complex_directions_alone_is_along_unit_directions():
+    A = np.arange(9.0).reshape(3, 3) / 5 + np.eye(3)
+    z = np.array([1.0 + 2j, 0.5 - 1j, 2j])
+    f = lambda z: np.sum(np.abs(A @ z) ** 2)
+    for chunk_size in (3, 2, None):
+        np.testing.assert_allclose(
+            gradient(f, z, mode="forward", chunk_size=chunk_size), gradient(f, z, mode="reverse"), rtol=1e-13
+        )
+
+
 # -- results belong to the caller --------------------------------------------------------------------------------------
 def test_results_may_be_written_into():
     for result in (

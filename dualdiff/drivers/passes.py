@@ -293,7 +293,7 @@ def dense_passes(
         try:
             space = Dense(tag, stop - start + len(groups), conjugates)
             leaves = inputs.seeded(space, directions.rows(start, stop))
-            if are_units and stop - start == inputs.size and len(leaves) == 1 == len(inputs.shapes[0]):
+            if are_units and (start, stop) == (0, inputs.size) and len(leaves) == 1 == len(inputs.shapes[0]):
                 space.units = leaves[0].raw
             outputs = Outputs(inputs, space, *inputs.call(leaves))
         finally:
