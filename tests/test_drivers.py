@@ -33,7 +33,8 @@ from dualdiff import (
     value_and_jacobian,
     value_gradient_and_hessian,
 )
-from dualdiff.drivers import passes
+from dualdiff.drivers.jacobian import Columns
+from dualdiff.drivers.run import chunks
 from dualdiff.tangents.dense import Dense
 
 X = np.array([0.7, 1.9, -1.1])
@@ -301,7 +302,7 @@ def test_default_chunk_keeps_a_tangent_to_a_megabyte(tangents):
     for n in (10, 300, 1000):
         tangents.clear()
         jacobian(lambda x: x * np.sin(x), np.linspace(0, 1, n), mode="forward")
-        assert max(size for *_, size in tangents) <= passes.CHUNK_ELEMENTS
+        assert max(size for *_, size in tangents) <= chunks.CHUNK_ELEMENTS
         assert {shape[0] for _, _, shape, _ in tangents} <= set(range(1, n + 1))
     tangents.clear()
     f, calls = counted(lambda x: x[:3] * 2.0)
@@ -595,6 +596,21 @@ def test_the_first_pass_of_complex_directions_alone_is_along_unit_directions():
         np.testing.assert_allclose(
             gradient(f, z, mode="forward", chunk_size=chunk_size), gradient(f, z, mode="reverse"), rtol=1e-13
         )
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_columns_of_which_a_later_one_is_a_dual(first):
+    plain = np.arange(6.0).reshape(2, 3)
+
+    def joined(a):
+        columns = Columns(3)
+        for k in range(3):
+            part = plain[:, k : k + 1]
+            columns.add(k, k + 1, part * a if k == first else part)
+        return columns.all()
+
+    np.testing.assert_array_equal(joined(2.0), plain * np.where(np.arange(3) == first, 2.0, 1.0))
+    np.testing.assert_array_equal(derivative(joined, 2.0), plain * (np.arange(3) == first))
 
 
 # -- results belong to the caller --------------------------------------------------------------------------------------

@@ -30,8 +30,9 @@ from dualdiff import (
     vjp,
 )
 from dualdiff.core import tags
-from dualdiff.drivers.passes import Inputs, recorded_pass
-from dualdiff.drivers.reverse import FORWARD_UP_TO
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.modes import FORWARD_UP_TO
+from dualdiff.drivers.run.passes import recorded_pass
 
 X = np.array([0.3, -1.2, 2.1])
 

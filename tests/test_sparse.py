@@ -14,7 +14,9 @@ from test_array_functions import ALL
 
 import dualdiff as dd
 from dualdiff.core import tags
-from dualdiff.drivers.passes import Inputs, dense_passes, sparse_pass
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.passes import dense_passes, sparse_pass
+from dualdiff.drivers.run.seeds import Directions
 from dualdiff.drivers.sparse import rows_of
 from dualdiff.rules.elementwise import ROWS
 from dualdiff.tangents import pattern as patterns
@@ -802,12 +804,10 @@ def test_a_sparse_hessian_in_newton_steps():
 
 
 def test_directions_may_be_any_matrix():
-    from dualdiff.drivers.passes import Directions
-
     seeds = np.random.default_rng(0).normal(size=(5, 6))
     inputs = Inputs("test", tridiagonal, (X,), 0)
     passes = list(dense_passes(inputs, 2, directions=Directions(5, lambda start, stop: seeds[start:stop])))
-    found = np.concatenate([outputs.reads()[0] for _, _, outputs in passes])
+    found = np.concatenate([outputs.derivatives[0] for _, _, outputs in passes])
     np.testing.assert_allclose(found, seeds @ dd.jacobian(tridiagonal, X).T, rtol=1e-13)
 
 

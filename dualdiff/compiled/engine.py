@@ -27,10 +27,10 @@ from dualdiff.compiled.refusals import REMEDY, explained, is_of_compiler
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import LostDerivativeError, NoRuleError
 from dualdiff.drivers.containers import aligned, flatten, input_leaf
-from dualdiff.drivers.forms import check_argnum
-from dualdiff.drivers.jacobian import check_batch
-from dualdiff.drivers.passes import Inputs, check_chunk_size, sparse_pass
-from dualdiff.drivers.reverse import check_mode
+from dualdiff.drivers.run.chunks import check_chunk_size
+from dualdiff.drivers.run.inputs import Inputs, check_argnum
+from dualdiff.drivers.run.modes import check_mode
+from dualdiff.drivers.run.passes import sparse_pass
 from dualdiff.drivers.sparse import Compression, check_pattern, prepared, rows_of, wrong_shape
 
 compiled.init()
@@ -247,23 +247,23 @@ class Call:
         inputs = Inputs(self.operator, self.f, self.args, 0, batch_dims=batch_dims)
         if self.in_container:
             raise NoRuleError(f"{self.operator}: batch_dims with tuples as x is not compiled; {REMEDY}")
-        size, groups = inputs.size, inputs.groups()
+        size, groups, points = inputs.size, inputs.batch.groups, inputs.batch.shape
         # Each group of the points moves along directions of its own.
-        own = np.argmax(groups, axis=0) if groups else np.zeros(inputs.batch_shape, np.intp)
+        own = np.argmax(groups, axis=0) if groups else np.zeros(points, np.intp)
         places = np.ravel(own[..., None] * size + np.arange(size))
         args = (self.x, places, size * max(len(groups), 1), *self.args[1:])
         value, matrix = evaluated(self.f, "along", self.argnum, self.width(chunk_size), args)
-        check_batch(inputs, flatten(value)[0])
+        inputs.batch.check_results(flatten(value)[0])
         shape = np.shape(value)
         if groups:
             matrix = matrix.reshape((*shape, len(groups), size))
             for k, group in enumerate(groups):
-                inputs.check_apart(group, matrix[..., k, :], matrix.ndim - 1)
+                inputs.batch.check_apart(group, matrix[..., k, :], matrix.ndim - 1)
             matrix = np.take_along_axis(matrix, own.reshape(own.shape + (1,) * (matrix.ndim - own.ndim)), axis=-2)
-        if name == "gradient" and shape != inputs.batch_shape:
+        if name == "gradient" and shape != points:
             raise ValueError(
                 f"{self.operator} with batch_dims={batch_dims} needs an f that returns one number for each point, and "
-                f"f returned an array of shape {shape} for points {inputs.batch_shape}: use dualdiff.jacobian"
+                f"f returned an array of shape {shape} for points {points}: use dualdiff.jacobian"
             )
         return value, matrix.reshape(shape + inputs.core_shapes[0])
 

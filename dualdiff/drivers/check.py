@@ -13,8 +13,9 @@ import numpy as np
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.containers import flatten, output_leaf
 from dualdiff.drivers.engines import engine_of
-from dualdiff.drivers.passes import Inputs, single_pass
 from dualdiff.drivers.products import jvp
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.passes import single_pass
 
 #: Up to so many numbers in x, every partial derivative is checked; beyond, random directions are.
 FEW = 10
@@ -304,7 +305,7 @@ def _by_duals(inputs: Inputs, tangents: list[Any]) -> tuple[Any, Any]:
     """Value and derivative along a direction."""
     if engine_of[type(inputs.f)] is None:
         outputs = single_pass(inputs, tangents)
-        return outputs.value, tuple(outputs.reads())
+        return outputs.value, tuple(outputs.derivatives)
     others = [*inputs.args]
     del others[inputs.argnum]
     x, v = inputs.rebuild(inputs.leaves), inputs.rebuild(tangents)

@@ -12,8 +12,10 @@ from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.core.errors import MixedPointsError, explain
 from dualdiff.drivers.engines import engine_of, refuse_parallel
-from dualdiff.drivers.forms import derived, no_function
-from dualdiff.drivers.passes import Inputs, Outputs, single_pass
+from dualdiff.drivers.forms import derived
+from dualdiff.drivers.run.inputs import Inputs, no_function
+from dualdiff.drivers.run.outputs import Outputs
+from dualdiff.drivers.run.passes import single_pass
 from dualdiff.tangents.pointwise import Belonging, Pointwise
 from dualdiff.tangents.single import Single
 
@@ -88,7 +90,8 @@ def derivative(
         kind = type(y)
         if (kind is FloatDual or kind is Float64Dual) and y.space is space:
             return y.raw if kind is FloatDual else np.float64(y.raw)
-        return _answer(Outputs(Inputs("derivative", f, args, 0), space, y, None), False)
+        outputs = Outputs(Inputs("derivative", f, args), space, y, None)
+        return outputs.rebuild(outputs.read())
     if not args:
         return derived(derivative, f, argnum=argnum, has_aux=has_aux, parallel=parallel)
     refuse_parallel("derivative", parallel)
@@ -206,6 +209,7 @@ def _pointwise(inputs: Inputs, x: Any, conjugates: str) -> Outputs:
     for t, value in zip(outputs.tangents, outputs.values, strict=True):
         if t is not None:
             _check_points(space, t, getattr(value, "shape", ()))
+    outputs.derivatives = outputs.read()
     return outputs
 
 
@@ -227,7 +231,7 @@ def _check_points(space: Pointwise, t: Belonging, shape: tuple[int, ...]) -> Non
 
 
 def _answer(outputs: Outputs, with_value: bool, has_aux: bool = False) -> Any:
-    result = outputs.rebuild(outputs.reads())
+    result = outputs.rebuild(outputs.derivatives)
     if with_value:
         return ((outputs.value, outputs.aux) if has_aux else outputs.value), result
     return (result, outputs.aux) if has_aux else result

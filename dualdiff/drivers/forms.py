@@ -6,21 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from dualdiff.drivers.engines import engine_of
-
-
-def no_function(operator: str, f: Any) -> TypeError:
-    """The error for something else where the function belongs."""
-    return TypeError(f"{operator} takes a function as its first argument, not {type(f).__name__}")
-
-
-def check_argnum(operator: str, argnum: Any) -> None:
-    """Refuse what is not the number of one argument."""
-    if isinstance(argnum, bool) or not isinstance(argnum, (int, np.integer)):
-        several = "; several arguments go into one tuple: f(x) with x = (a, b)" * isinstance(argnum, (tuple, list))
-        raise TypeError(f"{operator}: argnum must be an integer, not {argnum!r}{several}")
+from dualdiff.drivers.run.inputs import no_function
 
 
 class Derived:

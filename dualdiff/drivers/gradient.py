@@ -8,18 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import DualArray
 from dualdiff.drivers.engines import engine_of, refuse_parallel
 from dualdiff.drivers.forms import derived
-from dualdiff.drivers.passes import (
-    Inputs,
-    Outputs,
-    check_chunk_size,
-    dense_passes,
-    directions_last,
-    refuse_conjugates,
-)
-from dualdiff.drivers.reverse import FORWARD_UP_TO, check_mode, in_precision_of, pulled
+from dualdiff.drivers.run.chunks import check_chunk_size
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.modes import check_mode, takes_reverse
+from dualdiff.drivers.run.outputs import Outputs
+from dualdiff.drivers.run.passes import dense_passes, directions_last, refuse_conjugates
+from dualdiff.drivers.run.reverse import in_precision_of, pulled
 
 
 def gradient(
@@ -151,7 +147,7 @@ def evaluate(
     """Value, gradient and aux."""
     check_mode(operator, mode)
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
-    if mode == "reverse" or (mode == "auto" and inputs.size > FORWARD_UP_TO):
+    if takes_reverse(mode, inputs.size):
         check_chunk_size(operator, chunk_size)
         outputs, found = pulled(inputs, "noted" if inputs.is_complex else "allowed", _scalar)
         return _scalar(inputs, outputs), inputs.rebuild(found), outputs.aux
@@ -167,14 +163,13 @@ def evaluate(
         is_complex = inputs.is_complex and np.iscomplexobj(found)
         if is_complex and outputs.space.conjugates == "used":
             raise refuse_conjugates(operator)
-        t = outputs.space.read(outputs.tangents[0], outputs.values[0])
-        parts.append(t.reshape((stop - start, *inputs.batch_shape)))
+        parts.append(outputs.derivatives[0].reshape((stop - start, *inputs.batch.shape)))
         if is_complex and stop >= inputs.size:
             break
     flat = directions_last(parts[0] if len(parts) == 1 else np.concatenate(parts))
-    found = split(inputs, flat[..., : inputs.size], ())
+    found = inputs.split(flat[..., : inputs.size])
     if inputs.is_complex and not np.iscomplexobj(value):
-        other = split(inputs, flat[..., inputs.size :], ())
+        other = inputs.split(flat[..., inputs.size :])
         found = [
             a - 1j * b if np.iscomplexobj(leaf) else a for leaf, a, b in zip(inputs.leaves, found, other, strict=True)
         ]
@@ -191,11 +186,11 @@ def _scalar(inputs: Inputs, outputs: Outputs) -> Any:
         )
     value = outputs.values[0]
     shape = getattr(value, "shape", ())
-    if inputs.batch_dims:
-        if shape != inputs.batch_shape:
+    if inputs.batch.dims:
+        if shape != inputs.batch.shape:
             raise ValueError(
-                f"{inputs.operator} with batch_dims={inputs.batch_dims} needs one number for each point, shape "
-                f"{inputs.batch_shape}, and f returned shape {shape}: use dualdiff.jacobian"
+                f"{inputs.operator} with batch_dims={inputs.batch.dims} needs one number for each point, shape "
+                f"{inputs.batch.shape}, and f returned shape {shape}: use dualdiff.jacobian"
             )
         return value
     if math.prod(shape) != 1:
@@ -204,13 +199,3 @@ def _scalar(inputs: Inputs, outputs: Outputs) -> Any:
             "use dualdiff.jacobian"
         )
     return value.reshape(())[()] if shape else value
-
-
-def split(inputs: Inputs, flat: Any, lead: tuple[int, ...]) -> list[Any]:
-    """The last axis, over all numbers of x, as the leaves of x; ``lead`` are the axes of the result of f."""
-    leaves, offset = [], 0
-    for leaf, core, size in zip(inputs.leaves, inputs.core_shapes, inputs.sizes, strict=True):
-        part = flat[..., offset : offset + size].reshape((*inputs.batch_shape, *lead, *core))
-        offset += size
-        leaves.append(part if getattr(part, "shape", ()) or isinstance(leaf, (np.ndarray, DualArray)) else part[()])
-    return leaves

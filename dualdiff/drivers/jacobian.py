@@ -10,9 +10,11 @@ import numpy as np
 
 from dualdiff.drivers.engines import engine_of, refuse_parallel
 from dualdiff.drivers.forms import derived
-from dualdiff.drivers.gradient import split
-from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, directions_last, recorded_pass
-from dualdiff.drivers.reverse import check_mode, pulled_rows
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.modes import check_mode, takes_reverse
+from dualdiff.drivers.run.outputs import Outputs
+from dualdiff.drivers.run.passes import dense_passes, directions_last, recorded_pass
+from dualdiff.drivers.run.reverse import pulled_rows
 from dualdiff.drivers.sparse import prepared, sparsely
 
 
@@ -181,56 +183,64 @@ def evaluate(
     if sparse is not False or check:
         return sparsely(inputs, sparse, check, chunk_size, mode)
     conjugates = "refused" if inputs.is_complex else "allowed"
-    if mode == "reverse":
-        return _reverse(inputs, chunk_size, conjugates)
-    columns: list[Any] = []
+    found = None if mode == "reverse" else _forward(inputs, chunk_size, mode, conjugates)
+    return found or _reverse(inputs, chunk_size, conjugates)
+
+
+def _forward(inputs: Inputs, chunk_size: int | None, mode: str, conjugates: str) -> tuple[Any, Any, Any] | None:
+    """Value, Jacobian and aux, along chunks of directions; None where reverse mode is to be taken."""
+    columns: list[Columns] = []
     first: Any = None
     for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates):
         if first is None:
             first = outputs
-            check_batch(inputs, first.values)
-            if mode == "auto" and stop < inputs.size and _results(inputs, first) < inputs.size:
-                return _reverse(inputs, chunk_size, conjugates)
-        reads = outputs.reads()
-        if start == 0 and stop == inputs.size:
-            columns = [directions_last(t) for t in reads]
-            break
-        if not columns and not any(hasattr(t, "space") for t in reads):
-            columns = [np.empty((*t.shape[1:], inputs.size), t.dtype) for t in reads]
-        if columns and isinstance(columns[0], np.ndarray):
-            for column, t in zip(columns, reads, strict=True):
-                column[..., start:stop] = directions_last(t)
-        else:
-            columns = columns or [[] for _ in reads]
-            for column, t in zip(columns, reads, strict=True):
-                column.append(directions_last(t))
-    columns = [np.concatenate(c, axis=-1) if isinstance(c, list) else c for c in columns]
+            inputs.batch.check_results(first.values)
+            if stop < inputs.size and takes_reverse(mode, inputs.size, _results(inputs, first)):
+                return None
+            columns = [Columns(inputs.size) for _ in first.values]
+        for column, t in zip(columns, outputs.derivatives, strict=True):
+            column.add(start, stop, directions_last(t))
     result = []
-    for full, value in zip(columns, first.values, strict=True):
-        lead = getattr(value, "shape", ())[batch_dims:]
-        result.append(inputs.rebuild(split(inputs, full, lead)))
+    for column, value in zip(columns, first.values, strict=True):
+        lead = getattr(value, "shape", ())[inputs.batch.dims :]
+        result.append(inputs.rebuild(inputs.split(column.all(), lead)))
     return first.value, first.rebuild(result), first.aux
+
+
+class Columns:
+    """The columns of a Jacobian: in one array from the start, until one of them is a dual of an outer call."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.full: Any = None
+        self.parts: list[Any] = []
+
+    def add(self, start: int, stop: int, part: Any) -> None:
+        """Take the columns from start to stop, behind those taken before."""
+        if hasattr(part, "space") and self.full is not None:
+            self.parts, self.full = [self.full[..., :start]], None
+        if self.parts or hasattr(part, "space") or stop - start == self.size:
+            self.parts.append(part)
+            return
+        if self.full is None:
+            self.full = np.empty((*part.shape[:-1], self.size), part.dtype)
+        self.full[..., start:stop] = part
+
+    def all(self) -> Any:
+        """All columns."""
+        if self.full is not None:
+            return self.full
+        return self.parts[0] if len(self.parts) == 1 else np.concatenate(self.parts, axis=-1)
 
 
 def _reverse(inputs: Inputs, chunk_size: int | None, conjugates: str) -> tuple[Any, Any, Any]:
     """Value, Jacobian and aux, row by row."""
     outputs, program = recorded_pass(inputs, conjugates)
-    check_batch(inputs, outputs.values)
+    inputs.batch.check_results(outputs.values)
     rows = pulled_rows(inputs, outputs, program, chunk_size)
     return outputs.value, outputs.rebuild([inputs.rebuild(row) for row in rows]), outputs.aux
 
 
 def _results(inputs: Inputs, outputs: Outputs) -> int:
     """How many numbers f returns (for each point of a batch)."""
-    return sum(math.prod(outputs.shape(i)[inputs.batch_dims :]) for i in range(len(outputs.values)))
-
-
-def check_batch(inputs: Inputs, values: list[Any]) -> None:
-    """Refuse results that do not start with the axes of the batch."""
-    for value in values:
-        shape = getattr(value, "shape", ())
-        if shape[: inputs.batch_dims] != inputs.batch_shape:
-            raise ValueError(
-                f"{inputs.operator} with batch_dims={inputs.batch_dims}: x starts with the axes {inputs.batch_shape}, "
-                f"and so must f(x), which has the shape {shape}"
-            )
+    return sum(math.prod(outputs.shape(i)[inputs.batch.dims :]) for i in range(len(outputs.values)))

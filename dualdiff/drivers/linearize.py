@@ -13,7 +13,8 @@ from dualdiff.core.extras import load
 from dualdiff.drivers.containers import Rebuild, aligned, flatten
 from dualdiff.drivers.engines import refuse_compiled
 from dualdiff.drivers.forms import derived
-from dualdiff.drivers.passes import Inputs, recorded_pass
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.passes import recorded_pass
 from dualdiff.tangents.recorded import Program
 
 

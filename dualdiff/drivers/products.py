@@ -12,7 +12,8 @@ from dualdiff.drivers import gradient
 from dualdiff.drivers.containers import aligned, check_running
 from dualdiff.drivers.engines import engine_of
 from dualdiff.drivers.forms import derived
-from dualdiff.drivers.passes import Inputs, single_pass
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.passes import single_pass
 
 
 def jvp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False) -> Any:
@@ -56,7 +57,7 @@ def jvp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = Fals
         return derived(jvp, f, argnum=argnum, has_aux=has_aux)
     inputs, directions = _with_direction("jvp", f, args, argnum, has_aux)
     outputs = single_pass(inputs, directions)
-    pair = outputs.value, outputs.rebuild(outputs.reads())
+    pair = outputs.value, outputs.rebuild(outputs.derivatives)
     return (*pair, outputs.aux) if has_aux else pair
 
 
@@ -119,7 +120,7 @@ def hvp(
 
     inputs, directions = _with_direction("hvp", slope, args, argnum, True)
     outputs = single_pass(inputs, directions)
-    result = outputs.rebuild(outputs.reads())
+    result = outputs.rebuild(outputs.derivatives)
     return (result, outputs.aux) if has_aux else result
 
 

@@ -10,7 +10,11 @@ import numpy as np
 
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.colouring import column_colours, star_colours
-from dualdiff.drivers.passes import Directions, Inputs, Outputs, check_chunk_size, dense_passes, sparse_pass
+from dualdiff.drivers.run.chunks import check_chunk_size, chunks
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.outputs import Outputs
+from dualdiff.drivers.run.passes import dense_passes, sparse_pass
+from dualdiff.drivers.run.seeds import Directions
 from dualdiff.tangents.pattern import Memory, Pattern, index_dtype, scipy_sparse
 from dualdiff.tangents.sparse import Rows
 
@@ -142,7 +146,7 @@ def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, m
         raise ValueError(f"{operator}: check=True compares a pattern with f, and sparse={sparse} is no pattern")
     if mode == "reverse":
         raise ValueError(f"{operator}: a sparse Jacobian is taken forwards; leave out mode, or sparse")
-    if inputs.batch_dims:
+    if inputs.batch.dims:
         raise ValueError(f"{operator}: sparse and batch_dims exclude each other; sparse finds by itself what is apart")
     check_chunk_size(operator, chunk_size)
     _refuse_outer(inputs, inputs.leaves)
@@ -152,7 +156,7 @@ def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, m
         return outputs.value, rows.pattern.copy().as_array(rows.data), outputs.aux
     if sparse.shape[1] != inputs.size:
         raise wrong_shape(operator, sparse, f"x has {inputs.size} numbers")
-    if chunk_size is None and sum(1 for _ in inputs.chunks(None, sparse.count)) > PASSES:
+    if chunk_size is None and len(chunks(inputs, None, sparse.count)) > PASSES:
         outputs, rows = _in_one_pass(inputs, conjugates, sparse.repeated)
         data = check_pattern(operator, sparse, rows)
         return outputs.value, sparse.pattern.copy().as_array(data), outputs.aux
@@ -198,15 +202,15 @@ def _compressed(
     for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates, directions=compression.directions()):
         sizes = [math.prod(outputs.shape(i)) for i in range(len(outputs.values))]
         dtype = np.result_type(*outputs.values) if outputs.values else float
-        _refuse_outer(inputs, [*outputs.values, *outputs.tangents])
+        _refuse_outer(inputs, [*outputs.values, *outputs.derivatives])
         if first is None:
             first = outputs
             if sum(sizes) != rows:
                 raise wrong_shape(inputs.operator, compression, f"f returned {sum(sizes)} numbers")
             compressed = np.empty((compression.count, rows), dtype)
         place = 0
-        for t, size in zip(outputs.tangents, sizes, strict=True):
-            compressed[start:stop, place : place + size] = 0 if t is None else t.reshape((stop - start, size))
+        for t, size in zip(outputs.derivatives, sizes, strict=True):
+            compressed[start:stop, place : place + size] = t.reshape((stop - start, size))
             place += size
     return first, compressed
 

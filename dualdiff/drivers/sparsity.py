@@ -8,7 +8,8 @@ from typing import Any
 from dualdiff.drivers import gradient, sparse
 from dualdiff.drivers.engines import uncompiled
 from dualdiff.drivers.forms import derived
-from dualdiff.drivers.passes import Inputs, sparse_pass
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.passes import sparse_pass
 from dualdiff.tangents.sparse import Rows
 
 

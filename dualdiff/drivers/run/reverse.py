@@ -10,20 +10,10 @@ import numpy as np
 
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual
-from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, dtype_of, recorded_pass, refuse_conjugates
+from dualdiff.drivers.run.inputs import Inputs, dtype_of
+from dualdiff.drivers.run.outputs import Outputs
+from dualdiff.drivers.run.passes import dense_passes, recorded_pass, refuse_conjugates
 from dualdiff.tangents.recorded import Program
-
-#: In mode="auto" a gradient is taken forwards up to so many inputs: one pass of so many directions costs about as much
-#: as a recorded run and its transpose, from vectorised code to loops over scalars.
-FORWARD_UP_TO = 32
-
-MODES = ("auto", "forward", "reverse")
-
-
-def check_mode(operator: str, mode: str) -> None:
-    """Refuse what is not a mode."""
-    if mode not in MODES:
-        raise ValueError(f"{operator}: mode must be one of {', '.join(map(repr, MODES))}, not {mode!r}")
 
 
 def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], Any]) -> tuple[Outputs, list[Any]]:
@@ -38,7 +28,7 @@ def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], A
     if t is None:
         return outputs, filled(inputs, [None] * len(inputs.leaves))
     one = np.ones(shape, dtype) if shape else dtype.type(1)
-    groups = inputs.groups()
+    groups = inputs.batch.groups
     if groups:
         found = [None] * len(inputs.leaves)
         for group in groups:
@@ -46,7 +36,7 @@ def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], A
             parts = program.pull([one * group])
             for i, part in enumerate(parts):
                 if part is not None:
-                    inputs.check_apart(group, part, np.ndim(part))
+                    inputs.batch.check_apart(group, part, np.ndim(part))
                     found[i] = part if found[i] is None else found[i] + part
     else:
         found = program.pull([one], consume=not is_complex)
@@ -58,6 +48,8 @@ def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], A
 
 def in_precision_of(x: Any, slope: Any) -> Any:
     """A derivative, real or complex as it is, in the precision of what it belongs to."""
+    if type(x) is np.ndarray and x.dtype is slope.dtype:
+        return slope
     dtype, found = dtype_of(x), dtype_of(slope)
     if found.kind != dtype.kind:
         dtype = _real(dtype) if dtype.kind == "c" else np.result_type(dtype, np.complex64)
@@ -118,13 +110,13 @@ def pulled_rows(inputs: Inputs, outputs: Outputs, program: Program, chunk_size: 
 def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, largest: int) -> list[list[Any]]:
     """The Jacobian of the pull in real weights, with the axes of the results of f before those of x."""
     zeros = tuple(np.zeros(outputs.shape(j), _real(dtype_of(v))) for j, v in enumerate(outputs.values))
-    weights = Inputs(inputs.operator, lambda w: tuple(pull(*w)), (zeros,), 0, batch_dims=inputs.batch_dims)
+    weights = Inputs(inputs.operator, lambda w: tuple(pull(*w)), (zeros,), 0, batch_dims=inputs.batch.dims)
     weights.largest = largest
     parts: list[list[Any]] = [[] for _ in inputs.leaves]
     for _, _, cotangents in dense_passes(weights, chunk_size):
-        for part, t in zip(parts, cotangents.reads(), strict=True):
+        for part, t in zip(parts, cotangents.derivatives, strict=True):
             part.append(t)
-    batch = inputs.batch_dims
+    batch = inputs.batch.dims
     rows: list[list[Any]] = [[] for _ in outputs.values]
     for part, leaf, core in zip(parts, inputs.leaves, inputs.core_shapes, strict=True):
         full = part[0] if len(part) == 1 else np.concatenate(part)
@@ -132,7 +124,7 @@ def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, l
         offset = 0
         for row, value, size, shape in zip(rows, outputs.values, weights.sizes, weights.core_shapes, strict=True):
             block = full[(slice(None),) * batch + (slice(offset, offset + size),)]
-            block = in_precision_of(value, np.reshape(block, (*inputs.batch_shape, *shape, *core)))
+            block = in_precision_of(value, np.reshape(block, (*inputs.batch.shape, *shape, *core)))
             row.append(block if block.shape or isinstance(leaf, (np.ndarray, DualArray)) else block[()])
             offset += size
     return rows
