@@ -64,7 +64,7 @@ def test_auto_takes_the_gradient_forwards_up_to_a_number_of_inputs():
         f = counted(nonlinear)
         gradient(f, np.linspace(0.0, 1.0, n))
         assert f.spaces == [space]
-    assert f"up to {FORWARD_UP_TO} numbers" in gradient.__doc__
+    assert f"up to {FORWARD_UP_TO} elements" in gradient.__doc__
 
 
 def test_auto_takes_the_jacobian_backwards_where_rows_are_fewer_and_passes_several():

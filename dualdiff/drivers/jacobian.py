@@ -8,183 +8,36 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.drivers.engines import engine_of, refuse_parallel
-from dualdiff.drivers.forms import derived
+from dualdiff.drivers.operators import operator, with_value
 from dualdiff.drivers.run.inputs import Inputs
-from dualdiff.drivers.run.modes import check_mode, takes_reverse
+from dualdiff.drivers.run.modes import takes_reverse
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, directions_last, recorded_pass
 from dualdiff.drivers.run.reverse import pulled_rows
 from dualdiff.drivers.sparse import prepared, sparsely
 
 
-def jacobian(
-    f: Callable[..., Any],
-    *args: Any,
-    argnum: int = 0,
-    chunk_size: int | None = None,
-    mode: str = "auto",
-    sparse: Any = False,
-    check: bool = False,
-    has_aux: bool = False,
-    batch_dims: int = 0,
-    parallel: bool = False,
-) -> Any:
-    r"""The Jacobian :math:`J_{ij} = \partial f_i / \partial x_j`.
-
-    Parameters
-    ----------
-    f : callable
-        A function of an array (or nested tuples and dicts) that returns an array (or nested tuples and dicts).
-    *args
-        The arguments of f.
-    argnum : int
-        Which positional argument is differentiated.
-    chunk_size : int, optional
-        Directions in one call of f.  The default keeps a tangent to about 2**17 numbers (1 MB).
-    mode : {"auto", "forward", "reverse"}
-        "forward" takes the columns, along chunks of directions; "reverse" records one run of f and takes the rows.
-        "auto" takes "forward", unless that needs several passes and f has fewer results than x has numbers.
-    sparse : False, True, or a pattern
-        True: the Jacobian as a sparse matrix, in one pass that follows which numbers of x each result depends on.  A
-        pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a matrix of booleans): the same by passes
-        along sums of columns that have no row in common, one for each colour.  ``jacobian(f, sparse=pattern)`` looks
-        for few colours once, for any number of x, and takes its time for that; it may be shared by threads.
-    check : bool
-        Compare the pattern with the entries that f has, at the cost of ``sparse=True`` more.  Without it an entry that
-        the pattern lacks makes others wrong.
-    has_aux : bool
-        f returns a pair (result, aux); the Jacobian is returned with aux.
-    batch_dims : int
-        So many leading axes of x, and of f(x), are points that f treats on their own.
-    parallel : bool
-        Spread the chunks over the cores, with the same results; for functions that ``numba.njit`` compiled.
-
-    Returns
-    -------
-    array
-        Of shape ``f(x).shape + x.shape``; with containers, the nesting of f(x) and in each place the nesting of x;
-        with ``batch_dims``, the batch axes once, before both.  Without arguments: the Jacobian as a function.
-        With ``sparse``, a ``scipy.sparse.csr_array`` of shape (f(x).size, x.size), the numbers of arrays in C order and
-        those of containers leaf by leaf.
-
-    Raises
-    ------
-    ValueError
-        If ``batch_dims`` or the pattern does not fit the shapes; with ``check``, if the pattern lacks an entry.
-    ImportError
-        With ``sparse``, if SciPy is not installed.
-    MixedPointsError
-        With ``batch_dims``, if f is found to combine the points.
-    NotHolomorphicError
-        If x is complex and f uses conj, abs, real or imag.
-
-    Notes
-    -----
-    Forward: max(1, ceil(n / chunk_size)) calls of f for n numbers in x.  Reverse: one call of f, and a transposed pass
-    of its record for each chunk_size results.  "auto" may add one call, with which it learns how many results there
-    are.
-
-    Sparse: one call of f, which takes, for the stencils of a reaction-diffusion equation, 40 to 60 times as long as f
-    alone; later calls of ``jacobian(f, sparse=True)`` find the structures of the first again and take 20 to 30 times as
-    long.  With a pattern one to three times as long for each colour; if that takes more than two passes of directions
-    (and there is no ``chunk_size``), a sparse pass is made instead.  For a function that ``numba.njit`` compiled a
-    pattern takes one pass for each 16 colours (8 on narrow processors), and True looks for the pattern in f.py_func, by
-    NumPy's engine, at every call: give a pattern where f is to be fast.  See Gebremedhin, Manne and Pothen, "What color
-    is your Jacobian?", SIAM Review 47 (2005).
-
-    Examples
-    --------
-    >>> from dualdiff import jacobian
-    >>> jacobian(lambda x: np.array([x[0] * x[1], x[0] ** 2]), [2.0, 3.0])
-    array([[3., 2.],
-           [4., 0.]])
-    """
-    if (engine := engine_of[type(f)]) is not None and args:
-        _, result, aux = engine.jacobian(
-            "jacobian", f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims, parallel
-        )
-        return (result, aux) if has_aux else result
-    options: dict[str, Any] = {
-        "argnum": argnum,
-        "chunk_size": chunk_size,
-        "mode": mode,
-        "sparse": prepared("jacobian", sparse, not args),
-        "check": check,
-        "has_aux": has_aux,
-        "batch_dims": batch_dims,
-    }
-    if not args:
-        return derived(jacobian, f, **options, parallel=parallel)
-    refuse_parallel("jacobian", parallel)
-    _, result, aux = evaluate("jacobian", f, args, **options)
-    return (result, aux) if has_aux else result
-
-
-def value_and_jacobian(
-    f: Callable[..., Any],
-    *args: Any,
-    argnum: int = 0,
-    chunk_size: int | None = None,
-    mode: str = "auto",
-    sparse: Any = False,
-    check: bool = False,
-    has_aux: bool = False,
-    batch_dims: int = 0,
-    parallel: bool = False,
-) -> Any:
-    """The pair (f(x), Jacobian) from the calls of f that the Jacobian costs.
-
-    Parameters, errors and cost as `jacobian`; with ``has_aux`` the result is ((f(x), aux), Jacobian).
-
-    Examples
-    --------
-    >>> from dualdiff import value_and_jacobian
-    >>> value_and_jacobian(lambda x: 3 * x, np.array([1.0, 2.0]))
-    (array([3., 6.]), array([[3., 0.],
-           [0., 3.]]))
-    """
-    if (engine := engine_of[type(f)]) is not None and args:
-        value, result, aux = engine.jacobian(
-            "value_and_jacobian", f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims, parallel
-        )
-        return ((value, aux) if has_aux else value), result
-    options: dict[str, Any] = {
-        "argnum": argnum,
-        "chunk_size": chunk_size,
-        "mode": mode,
-        "sparse": prepared("value_and_jacobian", sparse, not args),
-        "check": check,
-        "has_aux": has_aux,
-        "batch_dims": batch_dims,
-    }
-    if not args:
-        return derived(value_and_jacobian, f, **options, parallel=parallel)
-    refuse_parallel("value_and_jacobian", parallel)
-    value, result, aux = evaluate("value_and_jacobian", f, args, **options)
-    return ((value, aux) if has_aux else value), result
-
-
 def evaluate(
     operator: str,
     f: Callable[..., Any],
     args: tuple[Any, ...],
-    argnum: int,
-    chunk_size: int | None,
-    mode: str,
-    sparse: Any,
-    check: bool,
-    has_aux: bool,
-    batch_dims: int,
+    *,
+    argnum: Any = 0,
+    chunk_size: int | None = None,
+    mode: str = "auto",
+    sparse: Any = False,
+    check: bool = False,
+    has_aux: bool = False,
+    batch_dims: int = 0,
+    parallel: bool = False,
 ) -> tuple[Any, Any, Any]:
     """Value, Jacobian and aux."""
-    check_mode(operator, mode)
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
     if sparse is not False or check:
         return sparsely(inputs, sparse, check, chunk_size, mode)
     conjugates = "refused" if inputs.is_complex else "allowed"
-    found = None if mode == "reverse" else _forward(inputs, chunk_size, mode, conjugates)
-    return found or _reverse(inputs, chunk_size, conjugates)
+    forward = None if mode == "reverse" else _forward(inputs, chunk_size, mode, conjugates)
+    return forward or _reverse(inputs, chunk_size, conjugates)
 
 
 def _forward(inputs: Inputs, chunk_size: int | None, mode: str, conjugates: str) -> tuple[Any, Any, Any] | None:
@@ -242,5 +95,96 @@ def _reverse(inputs: Inputs, chunk_size: int | None, conjugates: str) -> tuple[A
 
 
 def _results(inputs: Inputs, outputs: Outputs) -> int:
-    """How many numbers f returns (for each point of a batch)."""
+    """How many elements f returns (for each point of a batch)."""
     return sum(math.prod(outputs.shape(i)[inputs.batch.dims :]) for i in range(len(outputs.values)))
+
+
+@operator(evaluate, compiled="jacobian", sparse=prepared)
+def jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The Jacobian :math:`J_{ij} = \partial f_i / \partial x_j`.
+
+    Parameters
+    ----------
+    f : callable
+        A function of an array (or nested tuples and dicts) that returns an array (or nested tuples and dicts).
+    *args
+        The arguments of f.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order (where f
+        returns a container, in each of its places).
+    chunk_size : int, optional
+        Directions in one call of f.  The default keeps a tangent to about 2**17 elements (1 MB).
+    mode : {"auto", "forward", "reverse"}
+        "forward" takes the columns, along chunks of directions; "reverse" records one run of f and takes the rows.
+        "auto" takes "forward", unless that needs several passes and f has fewer results than x has elements.
+    sparse : False, True, or a pattern
+        True: the Jacobian as a sparse matrix, in one pass that follows which elements of x each result depends on.  A
+        pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a matrix of booleans): the same by passes
+        along sums of columns that have no row in common, one for each colour.  ``jacobian(f, sparse=pattern)`` looks
+        for few colours once, for any number of points x, and takes its time for that; it may be shared by threads.
+        With a tuple as argnum, a tuple of patterns.
+    check : bool
+        Compare the pattern with the entries that f has, at the cost of ``sparse=True`` more.  Without it an entry that
+        the pattern lacks makes others wrong.
+    has_aux : bool
+        f returns a pair (result, aux); the Jacobian is returned with aux.
+    batch_dims : int
+        So many leading axes of x, and of f(x), are points that f treats on their own.
+    parallel : bool
+        Spread the chunks over the cores, with the same results; for functions that ``numba.njit`` compiled.
+
+    Returns
+    -------
+    array
+        Of shape ``f(x).shape + x.shape``; with containers, the nesting of f(x) and in each place the nesting of x;
+        with ``batch_dims``, the batch axes once, before both.  Without arguments: the Jacobian as a function.
+        With ``sparse``, a ``scipy.sparse.csr_array`` of shape (f(x).size, x.size), the elements of arrays in C order
+        and those of containers leaf by leaf.
+
+    Raises
+    ------
+    ValueError
+        If ``batch_dims`` or the pattern does not fit the shapes; with ``check``, if the pattern lacks an entry.
+    ImportError
+        With ``sparse``, if SciPy is not installed.
+    MixedPointsError
+        With ``batch_dims``, if f combines the points.
+    NotHolomorphicError
+        If x is complex and f uses conj, abs, real or imag.
+
+    Notes
+    -----
+    Forward: max(1, ceil(n / chunk_size)) calls of f for n elements of x.  Reverse: one call of f, and a transposed pass
+    of its record for each chunk_size results.  "auto" may add one call, with which it learns how many results there
+    are.
+
+    Sparse: one call of f, which takes, for the stencils of a reaction-diffusion equation, 40 to 60 times as long as f
+    alone; later calls of ``jacobian(f, sparse=True)`` find the structures of the first again and take 20 to 30 times as
+    long.  With a pattern one to three times as long for each colour; if that takes more than two passes of directions
+    (and there is no ``chunk_size``), a sparse pass is made instead.  For a function that ``numba.njit`` compiled a
+    pattern takes one pass for each 16 colours (8 on narrow processors), and True looks for the pattern in f.py_func, by
+    NumPy's engine, at every call: give a pattern where f is to be fast.  See Gebremedhin, Manne and Pothen, "What color
+    is your Jacobian?", SIAM Review 47 (2005).
+
+    Examples
+    --------
+    >>> from dualdiff import jacobian
+    >>> jacobian(lambda x: np.array([x[0] * x[1], x[0] ** 2]), [2.0, 3.0])
+    array([[3., 2.],
+           [4., 0.]])
+    """
+
+
+@operator(evaluate, with_value, compiled="jacobian", sparse=prepared)
+def value_and_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """The pair (f(x), Jacobian) from the calls of f that the Jacobian costs.
+
+    Parameters, errors and cost as `jacobian`; with ``has_aux`` the result is ((f(x), aux), Jacobian).
+
+    Examples
+    --------
+    >>> from dualdiff import value_and_jacobian
+    >>> value_and_jacobian(lambda x: 3 * x, np.array([1.0, 2.0]))
+    (array([3., 6.]), array([[3., 0.],
+           [0., 3.]]))
+    """

@@ -26,21 +26,21 @@ class Batch:
 
     def __init__(self, operator: str, dims: int, shapes: list[tuple[int, ...]]) -> None:
         check_batch_dims(operator, dims)
-        found = {shape[:dims] for shape in shapes}
-        if any(len(shape) < dims for shape in shapes) or len(found) > 1:
+        starts = {shape[:dims] for shape in shapes}
+        if any(len(shape) < dims for shape in shapes) or len(starts) > 1:
             raise ValueError(
                 f"{operator}: batch_dims={dims} needs every array of x to start with the same {dims} axes; the shapes "
                 f"are {shapes}"
             )
         self.operator, self.dims = operator, dims
-        self.shape: tuple[int, ...] = found.pop() if found else ()
+        self.shape: tuple[int, ...] = starts.pop() if starts else ()
 
     @cached_property
     def groups(self) -> tuple[Any, ...]:
         """The points in up to four groups, as masks: what moves one group leaves the others where they are.
 
         Up to four points are all apart, and any two of more with probability 3/4, so that a function which mixes
-        several of them is found out.  Without a batch, or with one point, there is nothing to mix.
+        several of them is caught.  Without a batch, or with one point, there is nothing to mix.
         """
         count = math.prod(self.shape)
         if not self.dims or count < 2:

@@ -25,7 +25,6 @@ def check_chunk_size(operator: str, chunk_size: Any) -> None:
 
 def chunks(inputs: Inputs, chunk_size: int | None, directions: int) -> list[tuple[int, int]]:
     """The ranges of directions of each pass; one empty pass if there are none."""
-    check_chunk_size(inputs.operator, chunk_size)
     if chunk_size is None:
         weight = max(inputs.largest, sum(map(_weight, inputs.leaves)), 1)
         chunk_size = max(CHUNK_AT_LEAST, CHUNK_ELEMENTS // weight)

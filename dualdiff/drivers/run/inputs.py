@@ -1,7 +1,8 @@
-"""What an operator differentiates: one argument of f, as leaves, and f as a function of them alone."""
+"""What an operator differentiates: one argument of f or several, as leaves, and f as a function of them alone."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from dualdiff.core.array import DualArray
 from dualdiff.core.errors import explain
-from dualdiff.drivers.containers import Rebuild, flatten, input_leaf, only
+from dualdiff.drivers.containers import flatten, input_leaf, only
 from dualdiff.drivers.run.batches import NO_BATCH, Batch
 
 FLOAT64 = np.dtype(np.float64)
@@ -22,26 +23,67 @@ def no_function(operator: str, f: Any) -> TypeError:
 
 
 def check_argnum(operator: str, argnum: Any) -> None:
-    """Refuse what is not the number of one argument."""
-    if isinstance(argnum, bool) or not isinstance(argnum, (int, np.integer)):
-        several = "; several arguments go into one tuple: f(x) with x = (a, b)" * isinstance(argnum, (tuple, list))
-        raise TypeError(f"{operator}: argnum must be an integer, not {argnum!r}{several}")
+    """Refuse what is neither an integer nor a tuple of integers."""
+    parts = argnum if isinstance(argnum, tuple) else (argnum,)
+    if not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in parts):
+        remedy = f"; write argnum={tuple(argnum)!r}" if isinstance(argnum, list) else ""
+        raise TypeError(f"{operator}: argnum must be an integer or a tuple of integers, not {argnum!r}{remedy}")
+    if not parts:
+        raise ValueError(f"{operator}: argnum=() names no argument; leave it out to differentiate the first")
 
 
-def resolve_argnum(operator: str, argnum: Any, count: int) -> int:
+def resolve_argnum(operator: str, argnum: Any, count: int) -> Any:
     """``argnum`` among so many arguments, checked and counted from the first."""
     check_argnum(operator, argnum)
-    if not -count <= argnum < count:
+    parts = argnum if isinstance(argnum, tuple) else (argnum,)
+    if not all(-count <= i < count for i in parts):
         raise ValueError(
             f"{operator}: argnum={argnum}, but f was given {count} positional argument{'s' if count != 1 else ''}"
         )
-    return int(argnum) % count
+    if not isinstance(argnum, tuple):
+        return int(argnum) % count
+    places = tuple(int(i) % count for i in argnum)
+    if len(set(places)) < len(places):
+        raise ValueError(f"{operator}: argnum={argnum} names an argument twice")
+    return places
+
+
+def with_direction(operator: str, args: tuple[Any, ...], argnum: Any) -> tuple[tuple[Any, ...], Any]:
+    """The arguments of f, and the direction, from x, v and the other arguments."""
+    if len(args) < 2:
+        raise TypeError(f"{operator}(f, x, v, ...) needs a direction v after x")
+    x, v, *rest = args
+    if not isinstance(argnum, tuple):
+        rest.insert(resolve_argnum(operator, argnum, len(rest) + 1), x)
+        return tuple(rest), v
+    places = resolve_argnum(operator, argnum, len(rest) + len(argnum))
+    if not isinstance(x, tuple) or len(x) != len(places):
+        raise ValueError(
+            f"{operator}: with argnum={argnum}, x is the tuple of these {len(places)} arguments and v the tuple of "
+            f"their directions: {operator}(f, (a, b), (va, vb), ..., argnum=(0, 1))"
+        )
+    for place, part in sorted(zip(places, x, strict=True), key=lambda pair: pair[0]):
+        rest.insert(place, part)
+    return tuple(rest), v
 
 
 def dtype_of(x: Any) -> Any:
     """The dtype of a scalar, an array or a dual."""
     dtype = getattr(x, "dtype", None)
     return np.dtype(type(x)) if dtype is None else dtype
+
+
+def input_leaves(operator: str, x: Any, is_several: bool) -> tuple[list[Any], Any]:
+    """The leaves of x (of each of its parts, if it stands for several arguments), and what puts others in their place.
+
+    An integer is a float if it is an argument of its own.
+    """
+    if not is_several:
+        leaves, rebuild = flatten(x)
+        alone = not isinstance(x, (tuple, dict))
+        return [input_leaf(leaf, operator, alone) for leaf in leaves], rebuild
+    parts = [leaf for part in x for leaf in input_leaves(operator, part, False)[0]]
+    return parts, flatten(x)[1]
 
 
 class Inputs:
@@ -61,16 +103,14 @@ class Inputs:
         if type(argnum) is not int or not 0 <= argnum < len(args):
             argnum = resolve_argnum(operator, argnum, len(args))
         self.operator, self.f, self.args, self.argnum, self.has_aux = operator, f, args, argnum, has_aux
-        self.rebuild: Rebuild
-        x = args[argnum]
+        is_several = type(argnum) is tuple
+        x = tuple([args[i] for i in argnum]) if is_several else args[argnum]
         if type(x) is np.ndarray and x.dtype is FLOAT64 and x.flags.forc:
             self.leaves, self.rebuild, self.is_complex = [x], only, False
             shape = x.shape
             self.shapes, self.sizes, self.size = [shape], [x.size], x.size
         else:
-            leaves, self.rebuild = flatten(x)
-            alone = not isinstance(x, (tuple, dict))
-            self.leaves = [input_leaf(leaf, operator, alone) for leaf in leaves]
+            self.leaves, self.rebuild = input_leaves(operator, x, is_several)
             self.shapes = [getattr(leaf, "shape", ()) for leaf in self.leaves]
             self.sizes = [math.prod(shape) for shape in self.shapes]
             self.size = sum(self.sizes)
@@ -86,8 +126,12 @@ class Inputs:
 
     def call(self, leaves: list[Any]) -> tuple[Any, Any]:
         """``f`` of these leaves, and aux."""
-        args = [*self.args]
-        args[self.argnum] = self.rebuild(leaves)
+        args, x = [*self.args], self.rebuild(leaves)
+        if type(self.argnum) is int:
+            args[self.argnum] = x
+        else:
+            for place, part in zip(self.argnum, x, strict=True):
+                args[place] = part
         try:
             result = self.f(*args)
         except Exception as error:
@@ -108,3 +152,11 @@ class Inputs:
             is_array = getattr(part, "shape", ()) or isinstance(leaf, (np.ndarray, DualArray))
             leaves.append(part if is_array else part[()])
         return leaves
+
+    def bounds(self) -> list[tuple[int, int]]:
+        """For each of several arguments, where its elements begin and end among those of all."""
+        ends = [0]
+        for i in self.argnum:
+            leaves, _ = flatten(self.args[i])
+            ends.append(ends[-1] + sum(np.size(leaf) for leaf in leaves))
+        return list(itertools.pairwise(ends))

@@ -46,7 +46,7 @@ class Outputs:
         return getattr(self.values[i], "shape", ())
 
     def read(self) -> list[Any]:
-        """The tangents as numbers.  They are the caller's from now on, and share no memory with anything else."""
+        """The tangents as arrays.  They are the caller's from now on, and share no memory with anything else."""
         reads: list[Any] = []
         for t, value in zip(self.tangents, self.values, strict=True):
             others = [*reads, *self.values] if self.aux is None else None

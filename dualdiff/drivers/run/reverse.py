@@ -17,7 +17,7 @@ from dualdiff.tangents.recorded import Program
 
 
 def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], Any]) -> tuple[Outputs, list[Any]]:
-    """The outputs, and the gradient of their one number (or of one for each point of a batch) as leaves of x."""
+    """The outputs, and the gradient of their one scalar (or of one for each point of a batch) as leaves of x."""
     outputs, program = recorded_pass(inputs, conjugates)
     check(inputs, outputs)
     value, t = outputs.values[0], outputs.tangents[0]
@@ -30,30 +30,30 @@ def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], A
     one = np.ones(shape, dtype) if shape else dtype.type(1)
     groups = inputs.batch.groups
     if groups:
-        found = [None] * len(inputs.leaves)
+        slopes = [None] * len(inputs.leaves)
         for group in groups:
             # What the other groups get of the gradients of one are zeros, which change no bit of the sum.
             parts = program.pull([one * group])
             for i, part in enumerate(parts):
                 if part is not None:
                     inputs.batch.check_apart(group, part, np.ndim(part))
-                    found[i] = part if found[i] is None else found[i] + part
+                    slopes[i] = part if slopes[i] is None else slopes[i] + part
     else:
-        found = program.pull([one], consume=not is_complex)
+        slopes = program.pull([one], consume=not is_complex)
     if is_complex and not all(dtype_of(leaf).kind == "c" for leaf in inputs.leaves):
         # A cotangent pairs as a real part, which for real x leaves the imaginary part of the slope to a second pull.
-        found = _combined(inputs, found, program.pull([-1j * one]))
-    return outputs, [in_precision_of(leaf, g) for leaf, g in zip(inputs.leaves, filled(inputs, found), strict=True)]
+        slopes = _combined(inputs, slopes, program.pull([-1j * one]))
+    return outputs, [in_precision_of(leaf, g) for leaf, g in zip(inputs.leaves, filled(inputs, slopes), strict=True)]
 
 
 def in_precision_of(x: Any, slope: Any) -> Any:
     """A derivative, real or complex as it is, in the precision of what it belongs to."""
     if type(x) is np.ndarray and x.dtype is slope.dtype:
         return slope
-    dtype, found = dtype_of(x), dtype_of(slope)
-    if found.kind != dtype.kind:
+    dtype, own = dtype_of(x), dtype_of(slope)
+    if own.kind != dtype.kind:
         dtype = _real(dtype) if dtype.kind == "c" else np.result_type(dtype, np.complex64)
-    return slope if found == dtype else slope.astype(dtype)
+    return slope if own == dtype else slope.astype(dtype)
 
 
 def _combined(inputs: Inputs, real: list[Any], imaginary: list[Any]) -> list[Any]:
@@ -66,22 +66,22 @@ def _combined(inputs: Inputs, real: list[Any], imaginary: list[Any]) -> list[Any
 def filled(inputs: Inputs, leaves: list[Any]) -> list[Any]:
     """Cotangents as arrays of their own, zeros where there is none."""
     result = []
-    for found, leaf, shape in zip(leaves, inputs.leaves, inputs.shapes, strict=True):
+    for part, leaf, shape in zip(leaves, inputs.leaves, inputs.shapes, strict=True):
         dtype = dtype_of(leaf)
-        if found is None:
-            found = np.zeros(shape, dtype)[()]
-        if getattr(found, "shape", ()) != shape:
-            found = np.broadcast_to(found, shape)
-        if isinstance(found, np.ndarray):
+        if part is None:
+            part = np.zeros(shape, dtype)[()]
+        if getattr(part, "shape", ()) != shape:
+            part = np.broadcast_to(part, shape)
+        if isinstance(part, np.ndarray):
             if not isinstance(leaf, (np.ndarray, DualArray)):
-                found = found[()]
-            elif found.dtype != dtype or not found.flags.writeable:
-                found = np.array(found, np.result_type(found, dtype))
-        elif isinstance(leaf, np.ndarray) and not isinstance(found, AnyDual):
-            found = np.asarray(found)
-        elif isinstance(found, float):
-            found = dtype.type(found)
-        result.append(found)
+                part = part[()]
+            elif part.dtype != dtype or not part.flags.writeable:
+                part = np.array(part, np.result_type(part, dtype))
+        elif isinstance(leaf, np.ndarray) and not isinstance(part, AnyDual):
+            part = np.asarray(part)
+        elif isinstance(part, float):
+            part = dtype.type(part)
+        result.append(part)
     return result
 
 

@@ -28,8 +28,8 @@ def unit_rows(size: int, start: int, stop: int) -> Any:
         seeds.reshape(-1)[start :: size + 1] = 1.0
         return seeds
     seeds = np.zeros((stop - start, size), complex)
-    numbers = np.arange(start, stop)
-    seeds[numbers - start, numbers % size] = np.where(numbers < size, 1.0, 1j)
+    which = np.arange(start, stop)
+    seeds[which - start, which % size] = np.where(which < size, 1.0, 1j)
     return seeds
 
 
