@@ -6,6 +6,7 @@ import functools
 import inspect
 import pickle
 import sys
+import typing
 
 import far_away
 import numpy as np
@@ -33,6 +34,7 @@ from dualdiff import (
     value_gradient_and_hessian,
     vjp,
 )
+from dualdiff.drivers import options
 from dualdiff.drivers.run.modes import FORWARD_UP_TO
 
 X = np.array([0.7, 1.9, -1.1])
@@ -335,6 +337,11 @@ def test_options_of_an_operator(op):
     if "Parameters, errors and cost as `" in doc:
         doc = getattr(dd, doc.split("cost as `")[1].split("`")[0]).__doc__
     assert [option.name for option in given if f" {option.name}" not in doc] == []
+    # What type checkers know are the same options, those of the last overload.
+    overloads = typing.get_overloads(op.operator.declared)
+    hints = typing.get_type_hints(overloads[-1], {**vars(options), **op.operator.declared.__globals__})
+    known = typing.get_type_hints(typing.get_args(hints["options"])[0])
+    assert set(known) == {option.name for option in given}
 
 
 WRONG = {

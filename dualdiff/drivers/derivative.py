@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.core.errors import MixedPointsError, explain
 from dualdiff.drivers.engines import engine_of
-from dualdiff.drivers.operators import operator, with_value
+from dualdiff.drivers.operators import DerivedFunction, P, R, operator, with_value
+from dualdiff.drivers.options import OfDerivative, OfNth, PartOfDerivative
 from dualdiff.drivers.run.inputs import Inputs, no_function, resolve_argnum
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import single_pass
@@ -80,6 +81,18 @@ def at_float(general: Callable[..., Any]) -> Callable[..., Any]:
     return derivative
 
 
+@overload
+def derivative(
+    f: Callable[P, R], /, *, argnum: int = 0, **options: Unpack[PartOfDerivative]
+) -> DerivedFunction[P, R]: ...
+@overload
+def derivative(f: Callable[P, Any], /, **options: Unpack[OfDerivative]) -> DerivedFunction[P, Any]: ...
+@overload
+def derivative(
+    f: Callable[..., R], x: Any, /, *args: Any, argnum: int = 0, **options: Unpack[PartOfDerivative]
+) -> R: ...
+@overload
+def derivative(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfDerivative]) -> Any: ...
 @operator(evaluate, compiled="derivative", one_by_one=True, shortcut=at_float)
 def derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The derivative :math:`f'(x)` of a function of a scalar.
@@ -129,6 +142,22 @@ def derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """
 
 
+@overload
+def value_and_derivative(
+    f: Callable[P, R], /, *, argnum: int = 0, **options: Unpack[PartOfDerivative]
+) -> DerivedFunction[P, tuple[R, R]]: ...
+@overload
+def value_and_derivative(
+    f: Callable[P, R], /, **options: Unpack[OfDerivative]
+) -> DerivedFunction[P, tuple[R, Any]]: ...
+@overload
+def value_and_derivative(
+    f: Callable[..., R], x: Any, /, *args: Any, argnum: int = 0, **options: Unpack[PartOfDerivative]
+) -> tuple[R, R]: ...
+@overload
+def value_and_derivative(
+    f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfDerivative]
+) -> tuple[R, Any]: ...
 @operator(evaluate, with_value, compiled="derivative", one_by_one=True)
 def value_and_derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """The pair (f(x), f'(x)) from one call of f.
@@ -175,6 +204,14 @@ def order(operator: str, n: Any, is_lasting: bool = False) -> int:
     return int(n)
 
 
+@overload
+def nth_derivative(f: Callable[P, R], /, *, argnum: int = 0, n: int) -> DerivedFunction[P, R]: ...
+@overload
+def nth_derivative(f: Callable[..., Any], /, **options: Unpack[OfNth]) -> DerivedFunction[..., Any]: ...
+@overload
+def nth_derivative(f: Callable[..., R], x: Any, /, *args: Any, argnum: int = 0, n: int = ...) -> R: ...
+@overload
+def nth_derivative(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfNth]) -> Any: ...
 @operator(evaluate_nth, n=order)
 def nth_derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The n-th derivative :math:`f^{(n)}(x)` of a function of a scalar: ``nth_derivative(f, x, n)``.

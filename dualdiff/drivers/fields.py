@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
 
 from dualdiff.drivers.hessian import hessian
 from dualdiff.drivers.jacobian import jacobian
-from dualdiff.drivers.operators import operator
+from dualdiff.drivers.operators import DerivedFunction, P, operator
+from dualdiff.drivers.options import OfCurl, OfField
 
 
 def evaluate_divergence(
@@ -27,6 +28,10 @@ def evaluate_divergence(
     return None, _trace(operator, J, args[argnum], batch_dims), None
 
 
+@overload
+def divergence(f: Callable[P, Any], /, **options: Unpack[OfField]) -> DerivedFunction[P, Any]: ...
+@overload
+def divergence(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfField]) -> Any: ...
 @operator(evaluate_divergence, one_by_one=True)
 def divergence(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The divergence :math:`\sum_i \partial f_i / \partial x_i` of a vector field.
@@ -80,6 +85,10 @@ def evaluate_curl(
     )
 
 
+@overload
+def curl(f: Callable[P, Any], /, **options: Unpack[OfCurl]) -> DerivedFunction[P, Any]: ...
+@overload
+def curl(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfCurl]) -> Any: ...
 @operator(evaluate_curl, one_by_one=True)
 def curl(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The curl :math:`\nabla \times f` of a vector field in three or two dimensions.
@@ -131,6 +140,10 @@ def evaluate_laplacian(
     return None, _trace(operator, H, args[argnum], batch_dims), None
 
 
+@overload
+def laplacian(f: Callable[P, Any], /, **options: Unpack[OfField]) -> DerivedFunction[P, Any]: ...
+@overload
+def laplacian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfField]) -> Any: ...
 @operator(evaluate_laplacian, one_by_one=True)
 def laplacian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The Laplacian :math:`\sum_i \partial^2 f / \partial x_i^2` of a scalar function.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dualdiff.drivers.operators import operator, with_value
+from dualdiff.drivers.operators import DerivedFunction, F, P, R, operator, with_value
+from dualdiff.drivers.options import OfGradient, PartOfGradient
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.modes import takes_reverse
 from dualdiff.drivers.run.outputs import Outputs
@@ -87,6 +89,12 @@ def _scalar(inputs: Inputs, outputs: Outputs) -> Any:
     return value.reshape(())[()] if shape else value
 
 
+@overload
+def gradient(f: Callable[P, Any], /, **options: Unpack[OfGradient]) -> DerivedFunction[P, Any]: ...
+@overload
+def gradient(f: Callable[..., Any], x: NDArray[F], /, *args: Any, **options: Unpack[PartOfGradient]) -> NDArray[F]: ...
+@overload
+def gradient(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfGradient]) -> Any: ...
 @operator(evaluate, compiled="gradient")
 def gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The gradient :math:`\partial f / \partial x_i` of a scalar function.
@@ -141,6 +149,14 @@ def gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """
 
 
+@overload
+def value_and_gradient(f: Callable[P, R], /, **options: Unpack[OfGradient]) -> DerivedFunction[P, tuple[R, Any]]: ...
+@overload
+def value_and_gradient(
+    f: Callable[..., R], x: NDArray[F], /, *args: Any, has_aux: bool = False, **options: Unpack[PartOfGradient]
+) -> tuple[R, NDArray[F]]: ...
+@overload
+def value_and_gradient(f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfGradient]) -> tuple[R, Any]: ...
 @operator(evaluate, with_value, compiled="gradient")
 def value_and_gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """The pair (f(x), gradient) from the calls of f that the gradient costs.

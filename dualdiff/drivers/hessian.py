@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Unpack, overload
+
+from numpy.typing import NDArray
 
 from dualdiff.drivers import gradient, jacobian
-from dualdiff.drivers.operators import operator, with_value
+from dualdiff.drivers.operators import DerivedFunction, F, P, R, operator, with_value
+from dualdiff.drivers.options import OfJacobian, PartOfGradient
 from dualdiff.drivers.sparse import prepared, reverse_alone, row_blocks
 
 
@@ -63,6 +66,12 @@ def evaluate(
 symmetric = partial(prepared, symmetric=True)
 
 
+@overload
+def hessian(f: Callable[P, Any], /, **options: Unpack[OfJacobian]) -> DerivedFunction[P, Any]: ...
+@overload
+def hessian(f: Callable[..., Any], x: NDArray[F], /, *args: Any, **options: Unpack[PartOfGradient]) -> NDArray[F]: ...
+@overload
+def hessian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJacobian]) -> Any: ...
 @operator(evaluate, compiled="hessian", sparse=symmetric)
 def hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The Hessian :math:`H_{ij} = \partial^2 f / \partial x_i \partial x_j` of a scalar function.
@@ -126,6 +135,18 @@ def hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """
 
 
+@overload
+def value_gradient_and_hessian(
+    f: Callable[P, R], /, **options: Unpack[OfJacobian]
+) -> DerivedFunction[P, tuple[R, Any, Any]]: ...
+@overload
+def value_gradient_and_hessian(
+    f: Callable[..., R], x: NDArray[F], /, *args: Any, has_aux: bool = False, **options: Unpack[PartOfGradient]
+) -> tuple[R, NDArray[F], NDArray[F]]: ...
+@overload
+def value_gradient_and_hessian(
+    f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfJacobian]
+) -> tuple[R, Any, Any]: ...
 @operator(evaluate, with_value, compiled="hessian", sparse=symmetric)
 def value_gradient_and_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """The triple (f(x), gradient, Hessian) from the calls of f that the Hessian costs.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dualdiff.drivers.operators import operator, with_value
+from dualdiff.drivers.operators import DerivedFunction, F, P, R, operator, with_value
+from dualdiff.drivers.options import OfJacobian, PartOfGradient
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.modes import takes_reverse
 from dualdiff.drivers.run.outputs import Outputs
@@ -99,6 +101,14 @@ def _results(inputs: Inputs, outputs: Outputs) -> int:
     return sum(math.prod(outputs.shape(i)[inputs.batch.dims :]) for i in range(len(outputs.values)))
 
 
+@overload
+def jacobian(f: Callable[P, Any], /, **options: Unpack[OfJacobian]) -> DerivedFunction[P, Any]: ...
+@overload
+def jacobian(
+    f: Callable[..., NDArray[Any]], x: NDArray[Any], /, *args: Any, **options: Unpack[PartOfGradient]
+) -> NDArray[Any]: ...
+@overload
+def jacobian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJacobian]) -> Any: ...
 @operator(evaluate, compiled="jacobian", sparse=prepared)
 def jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The Jacobian :math:`J_{ij} = \partial f_i / \partial x_j`.
@@ -175,6 +185,14 @@ def jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """
 
 
+@overload
+def value_and_jacobian(f: Callable[P, R], /, **options: Unpack[OfJacobian]) -> DerivedFunction[P, tuple[R, Any]]: ...
+@overload
+def value_and_jacobian(
+    f: Callable[..., NDArray[F]], x: NDArray[Any], /, *args: Any, **options: Unpack[PartOfGradient]
+) -> tuple[NDArray[F], NDArray[Any]]: ...
+@overload
+def value_and_jacobian(f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfJacobian]) -> tuple[R, Any]: ...
 @operator(evaluate, with_value, compiled="jacobian", sparse=prepared)
 def value_and_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """The pair (f(x), Jacobian) from the calls of f that the Jacobian costs.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.core.extras import load
 from dualdiff.drivers.containers import Rebuild, aligned, flatten
 from dualdiff.drivers.engines import refuse_compiled
-from dualdiff.drivers.operators import all_in_order, operator
+from dualdiff.drivers.operators import DerivedFunction, P, R, all_in_order, operator
+from dualdiff.drivers.options import Argnum, OfJvp
 from dualdiff.drivers.run.inputs import Inputs, dtype_of
 from dualdiff.drivers.run.passes import recorded_pass
 from dualdiff.tangents.recorded import Program
@@ -190,6 +191,14 @@ def _recorded(inputs: Inputs, conjugates: str) -> tuple[Any, Linear, Any]:
     return outputs.value, linear, outputs.aux
 
 
+@overload
+def linearize(f: Callable[P, R], /, *, argnum: Argnum = 0) -> DerivedFunction[P, tuple[R, Linear]]: ...
+@overload
+def linearize(f: Callable[P, Any], /, **options: Unpack[OfJvp]) -> DerivedFunction[P, Any]: ...
+@overload
+def linearize(f: Callable[..., R], x: Any, /, *args: Any, argnum: Argnum = 0) -> tuple[R, Linear]: ...
+@overload
+def linearize(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
 @operator(evaluate, all_in_order)
 def linearize(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The value and the derivative as a linear map: ``linearize(f, x)`` is :math:`(f(x), L)`, :math:`L(v) = J v`.
@@ -230,6 +239,14 @@ def linearize(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """
 
 
+@overload
+def vjp(f: Callable[P, R], /, *, argnum: Argnum = 0) -> DerivedFunction[P, tuple[R, Linear]]: ...
+@overload
+def vjp(f: Callable[P, Any], /, **options: Unpack[OfJvp]) -> DerivedFunction[P, Any]: ...
+@overload
+def vjp(f: Callable[..., R], x: Any, /, *args: Any, argnum: Argnum = 0) -> tuple[R, Linear]: ...
+@overload
+def vjp(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
 @operator(evaluate_vjp, all_in_order)
 def vjp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The value and the transposed derivative: ``vjp(f, x)`` is f(x) and a function pull, ``pull(w)`` is :math:`w J`.

@@ -20,12 +20,20 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+import numpy as np
 
 from dualdiff.drivers.engines import engine_of, refuse_parallel
 from dualdiff.drivers.options import checked
 from dualdiff.drivers.run.inputs import no_function, resolve_argnum
 
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+#: The element type of an array.
+F = TypeVar("F", bound=np.inexact[Any])
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 
 
@@ -156,7 +164,7 @@ def operator(
     return declare
 
 
-class DerivedFunction:
+class DerivedFunction(Generic[P, R_co]):
     """An operator applied to a function, waiting for its arguments.
 
     It has f's signature (keywords go to f), binds as a method where f does, can be pickled if f can, and says in its
@@ -173,10 +181,10 @@ class DerivedFunction:
         functools.update_wrapper(self, f, updated=())
         self.__name__ = f"{declared.name}_of_{getattr(f, '__name__', type(f).__name__)}"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         declared, f, given = self._declared, self.f, args
         if self._shortcut is not None and args and not kwargs:
-            return self._shortcut(f, *args)
+            return self._shortcut(f, *args)  # type: ignore[no-any-return]
         if not args:
             raise TypeError(
                 f"{self!r} needs the arguments of f, the one that is differentiated among the positional ones"
@@ -187,8 +195,14 @@ class DerivedFunction:
             else:
                 f = functools.partial(f, **kwargs)
         evaluated = self._run(declared.name, f, given, **self.options)
-        return declared.answer(evaluated, "has_aux" in self.options)
+        return declared.answer(evaluated, "has_aux" in self.options)  # type: ignore[no-any-return]
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> DerivedFunction[P, R_co]: ...
+    @overload
+    def __get__(
+        self: DerivedFunction[Concatenate[Any, Q], R_co], instance: object, owner: Any = None
+    ) -> DerivedFunction[Q, R_co]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """The operator applied to f as it binds: of a method, self is no argument that is counted."""
         bind = getattr(type(self.f), "__get__", None)

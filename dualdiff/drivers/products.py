@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers import gradient
 from dualdiff.drivers.containers import aligned, check_running
-from dualdiff.drivers.operators import all_in_order, operator
+from dualdiff.drivers.operators import DerivedFunction, F, R, all_in_order, operator
+from dualdiff.drivers.options import Argnum, OfHvp, OfJvp, PartOfHvp
 from dualdiff.drivers.run.inputs import Inputs, dtype_of, with_direction
 from dualdiff.drivers.run.passes import single_pass
 
@@ -25,6 +27,14 @@ def evaluate_jvp(
     return outputs.value, outputs.rebuild(outputs.derivatives), outputs.aux
 
 
+@overload
+def jvp(f: Callable[..., R], /, *, argnum: Argnum = 0) -> DerivedFunction[..., tuple[R, R]]: ...
+@overload
+def jvp(f: Callable[..., Any], /, **options: Unpack[OfJvp]) -> DerivedFunction[..., Any]: ...
+@overload
+def jvp(f: Callable[..., R], x: Any, v: Any, /, *args: Any, argnum: Argnum = 0) -> tuple[R, R]: ...
+@overload
+def jvp(f: Callable[..., Any], x: Any, v: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
 @operator(evaluate_jvp, all_in_order, compiled="jvp")
 def jvp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The value and the derivative along a direction: ``jvp(f, x, v)`` is :math:`(f(x), J v)`.
@@ -85,6 +95,12 @@ def evaluate_hvp(
     return evaluate_jvp(operator, slope, args, argnum=argnum, has_aux=True)
 
 
+@overload
+def hvp(f: Callable[..., Any], /, **options: Unpack[OfHvp]) -> DerivedFunction[..., Any]: ...
+@overload
+def hvp(f: Callable[..., Any], x: NDArray[F], v: Any, /, *args: Any, **options: Unpack[PartOfHvp]) -> NDArray[F]: ...
+@overload
+def hvp(f: Callable[..., Any], x: Any, v: Any, /, *args: Any, **options: Unpack[OfHvp]) -> Any: ...
 @operator(evaluate_hvp, compiled="hvp")
 def hvp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The Hessian times a direction, without forming it: ``hvp(f, x, v)`` is :math:`H v`.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 from dualdiff.drivers import gradient
 from dualdiff.drivers.engines import uncompiled
-from dualdiff.drivers.operators import operator
+from dualdiff.drivers.operators import DerivedFunction, P, operator
+from dualdiff.drivers.options import OfSparsity
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.passes import sparse_pass
 from dualdiff.drivers.sparse import column_blocks, row_blocks, rows_of, symmetrised
@@ -22,6 +23,10 @@ def evaluate_jacobian(
     return None, column_blocks(inputs, _pattern(inputs).as_array()), None
 
 
+@overload
+def jacobian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> DerivedFunction[P, Any]: ...
+@overload
+def jacobian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
 @operator(evaluate_jacobian)
 def jacobian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The pattern of the Jacobian: which results of f depend on which elements of x.
@@ -77,6 +82,10 @@ def evaluate_hessian(
     return None, row_blocks(column_blocks(inputs, pattern)), None
 
 
+@overload
+def hessian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> DerivedFunction[P, Any]: ...
+@overload
+def hessian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
 @operator(evaluate_hessian)
 def hessian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The pattern of the Hessian: which pairs of elements of x meet in a product (or another nonlinear function).
