@@ -112,7 +112,7 @@ def gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
         Directions in one call of f.  The default keeps a tangent to about 2**17 elements (1 MB).
     mode : {"auto", "forward", "reverse"}
         "forward" runs f along chunks of directions; "reverse" runs it once, recorded, and transposes the record, which
-        cannot leave the process.  "auto" takes "forward" up to 32 elements of x.
+        cannot leave the process.  "auto" takes "forward" up to 8 elements of x.
     has_aux : bool
         f returns a pair (result, aux); the gradient is returned with aux.
     batch_dims : int

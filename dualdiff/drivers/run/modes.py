@@ -8,7 +8,7 @@ MODES = ("auto", "forward", "reverse")
 
 #: Up to so many elements of x, one pass along all unit directions costs about as much as a recorded run and its
 #: transpose.
-FORWARD_UP_TO = 32
+FORWARD_UP_TO = 8
 
 
 def check_mode(operator: str, mode: Any) -> None:
