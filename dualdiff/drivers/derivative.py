@@ -13,7 +13,7 @@ from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.core.errors import MixedPointsError, explain
 from dualdiff.drivers.engines import engine_of
 from dualdiff.drivers.operators import DerivedFunction, P, R, operator, with_value
-from dualdiff.drivers.options import OfDerivative, OfNth, PartOfDerivative
+from dualdiff.drivers.options import Argnum, OfDerivative, OfNth, PartOfDerivative
 from dualdiff.drivers.run.inputs import Inputs, no_function, resolve_argnum
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import single_pass
@@ -26,7 +26,7 @@ def evaluate(
     f: Callable[..., Any],
     args: tuple[Any, ...],
     *,
-    argnum: Any = 0,
+    argnum: Argnum = 0,
     has_aux: bool = False,
     parallel: bool = False,
 ) -> tuple[Any, Any, Any]:
@@ -173,7 +173,7 @@ def value_and_derivative(f: Callable[..., Any], *args: Any, **options: Any) -> A
 
 
 def evaluate_nth(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Any = 0, n: int | None = None
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, n: int | None = None
 ) -> tuple[None, Any, None]:
     """The n-th derivative; no value, no aux."""
     if n is None:

@@ -11,7 +11,7 @@ import numpy as np
 from dualdiff.drivers.hessian import hessian
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.drivers.operators import DerivedFunction, P, operator
-from dualdiff.drivers.options import OfCurl, OfField
+from dualdiff.drivers.options import Argnum, OfCurl, OfField
 
 
 def evaluate_divergence(
@@ -19,13 +19,13 @@ def evaluate_divergence(
     f: Callable[..., Any],
     args: tuple[Any, ...],
     *,
-    argnum: Any = 0,
+    argnum: Argnum = 0,
     chunk_size: int | None = None,
     batch_dims: int = 0,
 ) -> tuple[None, Any, None]:
     """The trace of the Jacobian; no value, no aux."""
     J = jacobian(f, *args, argnum=argnum, chunk_size=chunk_size, batch_dims=batch_dims)
-    return None, _trace(operator, J, args[argnum], batch_dims), None
+    return None, _trace(operator, J, args, argnum, batch_dims), None
 
 
 @overload
@@ -70,7 +70,7 @@ def divergence(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
 
 def evaluate_curl(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Any = 0, batch_dims: int = 0
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, batch_dims: int = 0
 ) -> tuple[None, Any, None]:
     """Differences of the entries of the Jacobian; no value, no aux."""
     J = jacobian(f, *args, argnum=argnum, batch_dims=batch_dims)
@@ -131,13 +131,13 @@ def evaluate_laplacian(
     f: Callable[..., Any],
     args: tuple[Any, ...],
     *,
-    argnum: Any = 0,
+    argnum: Argnum = 0,
     chunk_size: int | None = None,
     batch_dims: int = 0,
 ) -> tuple[None, Any, None]:
     """The trace of the Hessian; no value, no aux."""
     H = hessian(f, *args, argnum=argnum, chunk_size=chunk_size, batch_dims=batch_dims)
-    return None, _trace(operator, H, args[argnum], batch_dims), None
+    return None, _trace(operator, H, args, argnum, batch_dims), None
 
 
 @overload
@@ -181,8 +181,8 @@ def laplacian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """
 
 
-def _trace(operator: str, J: Any, x: Any, batch_dims: int) -> Any:
-    shape = np.shape(x)
+def _trace(operator: str, J: Any, args: tuple[Any, ...], argnum: Any, batch_dims: int) -> Any:
+    shape = np.shape(args[argnum])
     if isinstance(J, (tuple, dict)) or np.shape(J) != shape + shape[batch_dims:]:
         given = "a container" if isinstance(J, (tuple, dict)) else f"a Jacobian of shape {np.shape(J)}"
         raise ValueError(f"{operator} needs f(x) shaped like x, one array; x has shape {shape} and f gave {given}")

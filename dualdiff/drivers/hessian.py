@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dualdiff.drivers import gradient, jacobian
 from dualdiff.drivers.operators import DerivedFunction, F, P, R, operator, with_value
-from dualdiff.drivers.options import OfJacobian, PartOfGradient
+from dualdiff.drivers.options import Argnum, OfJacobian, PartOfGradient
 from dualdiff.drivers.sparse import prepared, reverse_alone, row_blocks
 
 
@@ -19,7 +19,7 @@ def evaluate(
     f: Callable[..., Any],
     args: tuple[Any, ...],
     *,
-    argnum: Any = 0,
+    argnum: Argnum = 0,
     chunk_size: int | None = None,
     mode: str = "auto",
     sparse: Any = False,
@@ -31,32 +31,15 @@ def evaluate(
     """Value, gradient, Hessian and aux."""
     if sparse is not False:
         # Forwards every part of the gradient would seem to depend on every element that f depends on.
-        mode = reverse_alone("hessian", mode)
+        mode = reverse_alone(operator, mode)
+    shared: Any = {"argnum": argnum, "chunk_size": chunk_size, "batch_dims": batch_dims}
 
     def slope(*args: Any) -> Any:
-        value, slope, aux = gradient.evaluate(
-            "hessian",
-            f,
-            args,
-            argnum=argnum,
-            chunk_size=chunk_size,
-            mode=mode,
-            has_aux=has_aux,
-            batch_dims=batch_dims,
-        )
+        value, slope, aux = gradient.evaluate(operator, f, args, mode=mode, has_aux=has_aux, **shared)
         return slope, (value, slope, aux)
 
     _, result, (value, slopes, aux) = jacobian.evaluate(
-        "hessian",
-        slope,
-        args,
-        argnum=argnum,
-        chunk_size=chunk_size,
-        mode="forward",
-        sparse=sparse,
-        check=check,
-        has_aux=True,
-        batch_dims=batch_dims,
+        operator, slope, args, mode="forward", sparse=sparse, check=check, has_aux=True, **shared
     )
     if sparse is not False and isinstance(result, tuple):
         result = row_blocks(result)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualdiff.drivers.operators import DerivedFunction, F, P, R, operator, with_value
-from dualdiff.drivers.options import OfJacobian, PartOfGradient
+from dualdiff.drivers.options import Argnum, OfJacobian, PartOfGradient
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.modes import takes_reverse
 from dualdiff.drivers.run.outputs import Outputs
@@ -24,7 +24,7 @@ def evaluate(
     f: Callable[..., Any],
     args: tuple[Any, ...],
     *,
-    argnum: Any = 0,
+    argnum: Argnum = 0,
     chunk_size: int | None = None,
     mode: str = "auto",
     sparse: Any = False,

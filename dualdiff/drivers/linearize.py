@@ -168,7 +168,7 @@ def _complexified(push: Any, pull: Any, inputs: Side, outputs: Side) -> tuple[An
 
 
 def evaluate(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Any = 0, has_aux: bool = False
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, has_aux: bool = False
 ) -> tuple[Any, Linear, Any]:
     """Value, derivative as a linear map, and aux."""
     refuse_compiled(operator, f)
@@ -177,7 +177,7 @@ def evaluate(
 
 
 def evaluate_vjp(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Any = 0, has_aux: bool = False
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, has_aux: bool = False
 ) -> tuple[Any, Linear, Any]:
     """Value, transposed derivative as a linear map, and aux."""
     refuse_compiled(operator, f)

@@ -77,8 +77,12 @@ class Operator:
         """The signature as declared, with all options."""
         *leading, _ = inspect.signature(self.declared).parameters.values()
         kind = inspect.Parameter.KEYWORD_ONLY
-        options = [inspect.Parameter(name, kind, default=default) for name, default in self.defaults.items()]
-        return inspect.Signature([*leading, *options])
+        types = self.evaluate.__annotations__
+        options = [
+            inspect.Parameter(name, kind, default=default, annotation=types[name])
+            for name, default in self.defaults.items()
+        ]
+        return inspect.Signature([*leading, *options], return_annotation="Any")
 
     def checked(self, f: Any, options: dict[str, Any], is_lasting: bool) -> dict[str, Any]:
         """The options that differ from their defaults, ready to be used; for many calls, if that is lasting."""

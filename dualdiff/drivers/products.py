@@ -18,7 +18,7 @@ from dualdiff.drivers.run.passes import single_pass
 
 
 def evaluate_jvp(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Any = 0, has_aux: bool = False
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, has_aux: bool = False
 ) -> tuple[Any, Any, Any]:
     """Value, derivative along the direction and aux."""
     given, v = with_direction(operator, args, argnum)
@@ -79,7 +79,7 @@ def evaluate_hvp(
     f: Callable[..., Any],
     args: tuple[Any, ...],
     *,
-    argnum: Any = 0,
+    argnum: Argnum = 0,
     chunk_size: int | None = None,
     mode: str = "auto",
     has_aux: bool = False,

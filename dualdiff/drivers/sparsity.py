@@ -8,7 +8,7 @@ from typing import Any, Unpack, overload
 from dualdiff.drivers import gradient
 from dualdiff.drivers.engines import uncompiled
 from dualdiff.drivers.operators import DerivedFunction, P, operator
-from dualdiff.drivers.options import OfSparsity
+from dualdiff.drivers.options import Argnum, OfSparsity
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.passes import sparse_pass
 from dualdiff.drivers.sparse import column_blocks, row_blocks, rows_of, symmetrised
@@ -16,7 +16,7 @@ from dualdiff.tangents.sparse import Rows
 
 
 def evaluate_jacobian(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Any = 0
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
 ) -> tuple[None, Any, None]:
     """The pattern of the Jacobian; no value, no aux."""
     inputs = Inputs(operator, uncompiled(f), args, argnum)
@@ -70,7 +70,7 @@ def jacobian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
 
 def evaluate_hessian(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Any = 0
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
 ) -> tuple[None, Any, None]:
     """The pattern of the Hessian; no value, no aux."""
 

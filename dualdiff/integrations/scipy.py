@@ -19,7 +19,7 @@ from dualdiff.drivers.hessian import hessian
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.drivers.linearize import linearize
 from dualdiff.drivers.operators import operator
-from dualdiff.drivers.options import Mode
+from dualdiff.drivers.options import Argnum, Mode
 
 __all__ = ["boundary_jacobian", "constraint_hessian", "fit_jacobian", "jacobian_operator", "system_jacobian"]
 
@@ -126,7 +126,7 @@ def constraint_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any
 
 
 def _jacobian_operator(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Any = 0
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
 ) -> tuple[None, Any, None]:
     """The linear map as SciPy takes it; no value, no aux."""
     _, linear = linearize(f, *args, argnum=argnum)
