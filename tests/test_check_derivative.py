@@ -115,6 +115,7 @@ def test_other_arguments_and_argnum():
     """The argument that is checked, among others."""
     f = lambda n, x, y: x**n * y
     assert check_derivative(f, 3, 2.0, 5.0, argnum=1).dual == [[60.0]]
+    np.testing.assert_array_equal(check_derivative(f, 3, 2.0, 5.0, argnum=(2, 1)).dual, [[8.0], [60.0]])
 
 
 def test_analytic_functions_are_checked_to_rounding():

@@ -584,10 +584,14 @@ def test_wrong_argnum():
     for op in (derivative, gradient, jacobian, hessian):
         refused(ValueError, "argnum=2, but f was given 2 positional arguments", op, f, 1.0, 2.0, argnum=2)
         refused(ValueError, "argnum=-3, but f was given 2", op, f, 1.0, 2.0, argnum=-3)
-        refused(TypeError, "argnum must be an integer, not 'x'", op, f, 1.0, 2.0, argnum="x")
-        refused(TypeError, "argnum must be an integer, not True", op, f, 1.0, 2.0, argnum=True)
-        refused(TypeError, r"not \(0, 1\); several arguments go into one tuple", op, f, 1.0, 2.0, argnum=(0, 1))
-    refused(ValueError, "argnum=2, but f takes 2 positional arguments", jvp, f, 1.0, 1.0, 2.0, argnum=2)
+        refused(TypeError, "argnum must be an integer or a tuple of integers, not 'x'", op, f, 1.0, 2.0, argnum="x")
+        refused(TypeError, "argnum must be an integer or a tuple of integers, not True", op, f, 1.0, 2.0, argnum=True)
+        refused(TypeError, r"tuple of integers, not \[0, 1\]; write argnum=\(0, 1\)", op, f, 1.0, 2.0, argnum=[0, 1])
+        refused(TypeError, r"tuple of integers, not \(0, 1.0\)", op, f, 1.0, 2.0, argnum=(0, 1.0))
+        refused(ValueError, r"argnum=\(0, 2\), but f was given 2", op, f, 1.0, 2.0, argnum=(0, 2))
+        refused(ValueError, r"argnum=\(0, -2\) names an argument twice", op, f, 1.0, 2.0, argnum=(0, -2))
+        refused(ValueError, r"argnum=\(\) names no argument", op, f, 1.0, 2.0, argnum=())
+    refused(ValueError, "argnum=2, but f was given 2 positional arguments", jvp, f, 1.0, 1.0, 2.0, argnum=2)
 
 
 NOT_NUMBERS = {

@@ -30,8 +30,9 @@ from dualdiff import (
     vjp,
 )
 from dualdiff.core import tags
-from dualdiff.drivers.passes import Inputs, recorded_pass
-from dualdiff.drivers.reverse import FORWARD_UP_TO
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.modes import FORWARD_UP_TO
+from dualdiff.drivers.run.passes import recorded_pass
 
 X = np.array([0.3, -1.2, 2.1])
 
@@ -63,7 +64,7 @@ def test_auto_takes_the_gradient_forwards_up_to_a_number_of_inputs():
         f = counted(nonlinear)
         gradient(f, np.linspace(0.0, 1.0, n))
         assert f.spaces == [space]
-    assert f"up to {FORWARD_UP_TO} numbers" in gradient.__doc__
+    assert f"up to {FORWARD_UP_TO} elements" in gradient.__doc__
 
 
 def test_auto_takes_the_jacobian_backwards_where_rows_are_fewer_and_passes_several():

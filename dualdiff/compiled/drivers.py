@@ -87,6 +87,16 @@ def with_first(f: Any, argnum: int) -> Any:
 
 
 @kept
+def of_tuple(f: Any, places: tuple[int, ...]) -> Any:
+    """f as a function whose first argument is the tuple of those at these places."""
+    arguments = [f"a{i}" for i in range(max(places) + 1) if i not in places]
+    given = iter(arguments)
+    parts = [f"x[{places.index(i)}]" if i in places else next(given) for i in range(max(places) + 1)]
+    names = {"f": Known(with_first(f, 0))}
+    return compiled_beside(f, ", ".join(["x", *arguments, "*rest"]), f"return f({', '.join(parts)}, *rest)", names)
+
+
+@kept
 def without_aux(f: Any) -> Any:
     """The first of the pair that f returns."""
     return compiled_beside(f, "*args", "return f(*args)[0]", {"f": Known(f)})

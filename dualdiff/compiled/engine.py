@@ -17,6 +17,7 @@ from dualdiff.compiled.drivers import (
     driver_of,
     evaluated,
     of_flat,
+    of_tuple,
     ranges,
     slope_of,
     spread,
@@ -27,11 +28,9 @@ from dualdiff.compiled.refusals import REMEDY, explained, is_of_compiler
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import LostDerivativeError, NoRuleError
 from dualdiff.drivers.containers import aligned, flatten, input_leaf
-from dualdiff.drivers.forms import check_argnum
-from dualdiff.drivers.jacobian import check_batch
-from dualdiff.drivers.passes import Inputs, check_chunk_size, sparse_pass
-from dualdiff.drivers.reverse import check_mode
-from dualdiff.drivers.sparse import Compression, check_pattern, prepared, rows_of, wrong_shape
+from dualdiff.drivers.run.inputs import Inputs, input_leaves, resolve_argnum, with_direction
+from dualdiff.drivers.run.passes import sparse_pass
+from dualdiff.drivers.sparse import Compression, check_pattern, column_blocks, prepared, rows_of, wrong_shape
 
 compiled.init()
 
@@ -80,41 +79,45 @@ def by_place(operator: str, f: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 class Call:
     """A function with the argument that is differentiated first, a number or an array, as compiled code takes it."""
 
-    def __init__(self, operator: str, f: Any, args: tuple[Any, ...], argnum: int, is_along: bool = False) -> None:
+    def __init__(self, operator: str, f: Any, args: tuple[Any, ...], argnum: Any = 0, is_along: bool = False) -> None:
         self.operator, self.f, self.source, self.has_aux = operator, f, f, False
-        check_argnum(operator, argnum)
-        given, direction = list(args), []
+        direction: Any = None
         if is_along:
-            if len(given) < 2:
-                raise TypeError(f"{operator}(f, x, v, ...) needs a direction v after x")
-            direction = [given.pop(1)]
-        if not -len(given) <= argnum < len(given):
-            raise ValueError(f"{operator}: argnum={argnum}, but f was given {len(given)} positional arguments")
-        self.argnum = self.place = int(argnum) % len(given)
-        x = given.pop(0 if is_along else self.argnum)
-        leaves, self.rebuild = flatten(x)
+            args, direction = with_direction(operator, args, argnum)
+        self.argnum = self.place = resolve_argnum(operator, argnum, len(args))
+        is_several = isinstance(self.place, tuple)
+        x = tuple([args[i] for i in self.place]) if is_several else args[self.place]
+        found, self.rebuild = input_leaves(operator, x, is_several)
         self.in_container = isinstance(x, (tuple, dict))
-        leaves = [self._leaf(leaf) for leaf in leaves]
+        leaves = [self._compact(leaf) for leaf in found]
         #: What f is called with, to be told what is wrong with f alone.
-        self.own = [*given]
-        self.own.insert(self.argnum, self.rebuild(leaves))
+        self.own = [*args]
+        places, parts = (self.place, self.rebuild(leaves)) if is_several else ((self.place,), (self.rebuild(leaves),))
+        for place, part in zip(places, parts, strict=True):
+            self.own[place] = part
+        others = [a for i, a in enumerate(args) if i not in places]
+        if is_several:
+            self.f, self.argnum = of_tuple(f, self.place), 0
         self.shapes = [getattr(leaf, "shape", ()) for leaf in leaves]
-        if direction:
-            direction = [self._leaf(v) for v in aligned(direction[0], x, f"{operator}: the direction v")]
-            for v, shape in zip(direction, self.shapes, strict=True):
-                if getattr(v, "shape", ()) != shape:
-                    raise ValueError(
-                        f"{operator}: the direction v has the shape {getattr(v, 'shape', ())}, and x has {shape}"
-                    )
+        along = self._along(direction, x) if is_along else []
         if self.in_container:
             self._flatten(x, leaves)
-            self.args = (_joined(leaves), *([_joined(direction)] if direction else []), self.layout, *given)
+            self.args = (_joined(leaves), *([_joined(along)] if is_along else []), self.layout, *others)
         else:
-            self.args = (*leaves, *direction, *given)
+            self.args = (*leaves, *along, *others)
         self.x = self.args[0]
 
-    def _leaf(self, x: Any) -> Any:
-        x = input_leaf(x, self.operator, not self.in_container)
+    def _along(self, v: Any, x: Any) -> list[Any]:
+        """The leaves of a direction, of the same shapes as those of x."""
+        name = f"{self.operator}: the direction v"
+        leaves = [self._compact(input_leaf(leaf, self.operator, not self.in_container)) for leaf in aligned(v, x, name)]
+        for leaf, shape in zip(leaves, self.shapes, strict=True):
+            if getattr(leaf, "shape", ()) != shape:
+                raise ValueError(f"{name} has the shape {getattr(leaf, 'shape', ())}, and x has {shape}")
+        return leaves
+
+    def _compact(self, x: Any) -> Any:
+        """A leaf as compiled code takes it."""
         if isinstance(x, AnyDual):
             raise NoRuleError(
                 f"{self.operator} of a compiled function inside another differentiation: pass f.py_func, take "
@@ -178,13 +181,12 @@ class Call:
 
     def width(self, chunk_size: int | None) -> int:
         """How many directions a pass takes."""
-        check_chunk_size(self.operator, chunk_size)
         return chunk_size or (NARROW if np.size(self.x) <= NARROW else WIDTH)
 
     def run(self, name: str, chunk_size: int | None, parallel: bool) -> Any:
         """What the driver of an operator finds at x."""
         if self.in_container and name in ("derivative", "slopes"):
-            raise TypeError(f"{self.operator} differentiates in one number, and x is a tuple: use gradient or jacobian")
+            raise TypeError(f"{self.operator} is with respect to a scalar, and x is a tuple: use gradient or jacobian")
         width = self.width(chunk_size)
         if not isinstance(self.x, np.ndarray):
             return evaluated(self.f, ON_NUMBERS.get(name, name), self.argnum, 0, self.args)
@@ -247,23 +249,23 @@ class Call:
         inputs = Inputs(self.operator, self.f, self.args, 0, batch_dims=batch_dims)
         if self.in_container:
             raise NoRuleError(f"{self.operator}: batch_dims with tuples as x is not compiled; {REMEDY}")
-        size, groups = inputs.size, inputs.groups()
+        size, groups, points = inputs.size, inputs.batch.groups, inputs.batch.shape
         # Each group of the points moves along directions of its own.
-        own = np.argmax(groups, axis=0) if groups else np.zeros(inputs.batch_shape, np.intp)
+        own = np.argmax(groups, axis=0) if groups else np.zeros(points, np.intp)
         places = np.ravel(own[..., None] * size + np.arange(size))
         args = (self.x, places, size * max(len(groups), 1), *self.args[1:])
         value, matrix = evaluated(self.f, "along", self.argnum, self.width(chunk_size), args)
-        check_batch(inputs, flatten(value)[0])
+        inputs.batch.check_results(flatten(value)[0])
         shape = np.shape(value)
         if groups:
             matrix = matrix.reshape((*shape, len(groups), size))
             for k, group in enumerate(groups):
-                inputs.check_apart(group, matrix[..., k, :], matrix.ndim - 1)
+                inputs.batch.check_apart(group, matrix[..., k, :], matrix.ndim - 1)
             matrix = np.take_along_axis(matrix, own.reshape(own.shape + (1,) * (matrix.ndim - own.ndim)), axis=-2)
-        if name == "gradient" and shape != inputs.batch_shape:
+        if name == "gradient" and shape != points:
             raise ValueError(
-                f"{self.operator} with batch_dims={batch_dims} needs an f that returns one number for each point, and "
-                f"f returned an array of shape {shape} for points {inputs.batch_shape}: use dualdiff.jacobian"
+                f"{self.operator} with batch_dims={batch_dims} needs an f that returns a scalar for each point, and "
+                f"f returned an array of shape {shape} for points {points}: use dualdiff.jacobian"
             )
         return value, matrix.reshape(shape + inputs.core_shapes[0])
 
@@ -293,7 +295,8 @@ class Call:
             raise wrong_shape(operator, compression, f"f returned {results} numbers")
         if check:
             check_pattern(operator, compression, followed)
-        return value, compression.pattern.copy().as_array(entries)
+        matrix = compression.pattern.copy().as_array(entries)
+        return value, column_blocks(Inputs(operator, self.source, tuple(self.own), self.place), matrix)
 
     def _followed(self, with_numbers: bool) -> Any:
         """The rows of the Jacobian, or their pattern alone, from NumPy's engine."""
@@ -338,7 +341,7 @@ def run(
     name: str,
     f: Any,
     args: tuple[Any, ...],
-    argnum: int,
+    argnum: Any,
     chunk_size: int | None = None,
     parallel: bool = False,
     has_aux: bool = False,
@@ -362,37 +365,29 @@ def run(
     raise reason
 
 
-def refuse(operator: str, **options: Any) -> None:
-    """Refuse options that compiled drivers have not."""
-    for name, given in options.items():
+def _refuse_unsupported(operator: str, mode: str = "auto", **options: Any) -> None:
+    """Refuse what compiled drivers have not."""
+    for name, given in {"mode": mode == "reverse" and mode, **options}.items():
         if given:
             raise NoRuleError(f"{operator}: {name}={given!r} is not supported for compiled functions; {REMEDY}")
 
 
-def _check_forward(operator: str, mode: str) -> None:
-    check_mode(operator, mode)
-    refuse(operator, mode=mode == "reverse" and mode)
-
-
 # -- the operators -----------------------------------------------------------------------------------------------------
-def derivative(f: Any, args: tuple[Any, ...], argnum: int, has_aux: bool, parallel: bool) -> Any:
-    """The derivative; at a float by the shortest way."""
-    if type(args[0]) is float and argnum == 0 and not has_aux:
-        try:
-            at_float = f._dualdiff_at_float
-        except AttributeError:
-            return _first_derivative(f, args)
-        try:
-            found = at_float(*args)
-        except Exception as error:
-            if not is_of_compiler(error):
-                raise
-            # `run` says what cannot be compiled.
-            found = math.nan
-        if found == found:
-            return found
-    found, aux = run("derivative", "slopes", f, args, argnum, None, parallel, has_aux)
-    return (found[1], aux) if has_aux else found[1]
+# Each returns (value, derivative, aux), as NumPy's `evaluate` does.
+def derivative_at_float(f: Any, args: tuple[Any, ...]) -> Any:
+    """The derivative at a float, by the shortest way."""
+    try:
+        at_float = f._dualdiff_at_float
+    except AttributeError:
+        return _first_derivative(f, args)
+    try:
+        found = at_float(*args)
+    except Exception as error:
+        if not is_of_compiler(error):
+            raise
+        # `run` says what cannot be compiled.
+        found = math.nan
+    return found if found == found else run("derivative", "slopes", f, args, 0)[0][1]
 
 
 def _first_derivative(f: Any, args: tuple[Any, ...]) -> Any:
@@ -403,114 +398,116 @@ def _first_derivative(f: Any, args: tuple[Any, ...]) -> Any:
     return found
 
 
-def value_and_derivative(f: Any, args: tuple[Any, ...], argnum: int, has_aux: bool, parallel: bool) -> Any:
-    """Value and derivative."""
-    (value, found), aux = run("value_and_derivative", "derivative", f, args, argnum, None, parallel, has_aux)
-    return ((value, aux) if has_aux else value), found
+def derivative(
+    operator: str, f: Any, args: tuple[Any, ...], *, argnum: Any = 0, has_aux: bool = False, parallel: bool = False
+) -> Any:
+    """Value (None where nobody asks), derivative and aux."""
+    name = "slopes" if operator == "derivative" else "derivative"
+    found, aux = run(operator, name, f, args, argnum, None, parallel, has_aux)
+    return *found, aux
 
 
-def nth_derivative(f: Any, args: tuple[Any, ...], argnum: int, n: int) -> Any:
+def nth_derivative(operator: str, f: Any, args: tuple[Any, ...], *, argnum: int, n: int) -> Any:
     """The derivative of the derivatives, each a compiled function of its own."""
-    call = Call("nth_derivative", f, args, argnum)
+    call = Call(operator, f, args, argnum)
     if n == 0:
         return f(*call.own)
     g = f
     for order in range(n - 1):
         g = derivative_as_function(g, 0 if order else call.argnum)
-    return derivative(g, call.args if n > 1 else args, 0 if n > 1 else argnum, False, False)
+    found, _ = run("derivative", "slopes", g, call.args if n > 1 else args, 0 if n > 1 else argnum)
+    return found[1]
 
 
 def gradient(
     operator: str,
     f: Any,
     args: tuple[Any, ...],
-    argnum: int,
-    chunk_size: int | None,
-    mode: str,
-    has_aux: bool,
-    batch_dims: int,
-    parallel: bool,
+    *,
+    argnum: Any = 0,
+    chunk_size: int | None = None,
+    mode: str = "auto",
+    has_aux: bool = False,
+    batch_dims: int = 0,
+    parallel: bool = False,
 ) -> Any:
     """Value, gradient and aux."""
     if argnum == 0 and mode == "auto" and chunk_size is None and not (has_aux or batch_dims or parallel):
         found = plainly("gradient", f, args)
         if found is not None:
             return *found, None
-    _check_forward(operator, mode)
-    (value, slope), aux = run(operator, "gradient", f, args, argnum, chunk_size, parallel, has_aux, batch_dims)
-    return value, slope, aux
+    _refuse_unsupported(operator, mode)
+    found, aux = run(operator, "gradient", f, args, argnum, chunk_size, parallel, has_aux, batch_dims)
+    return *found, aux
 
 
 def jacobian(
     operator: str,
     f: Any,
     args: tuple[Any, ...],
-    argnum: int,
-    chunk_size: int | None,
-    mode: str,
-    sparse: Any,
-    check: bool,
-    has_aux: bool,
-    batch_dims: int,
-    parallel: bool,
+    *,
+    argnum: Any = 0,
+    chunk_size: int | None = None,
+    mode: str = "auto",
+    sparse: Any = False,
+    check: bool = False,
+    has_aux: bool = False,
+    batch_dims: int = 0,
+    parallel: bool = False,
 ) -> Any:
     """Value, Jacobian and aux."""
-    if (
-        argnum == 0
-        and mode == "auto"
-        and sparse is False
-        and chunk_size is None
-        and not (check or has_aux or batch_dims or parallel)
-    ):
+    is_plain = argnum == 0 and mode == "auto" and sparse is False and chunk_size is None
+    if is_plain and not (check or has_aux or batch_dims or parallel):
         found = plainly("jacobian", f, args)
         if found is not None:
             return *found, None
-    _check_forward(operator, mode)
-    (value, matrix), aux = run(
-        operator, "jacobian", f, args, argnum, chunk_size, parallel, has_aux, batch_dims, sparse, check
-    )
-    return value, matrix, aux
+    _refuse_unsupported(operator, mode)
+    found, aux = run(operator, "jacobian", f, args, argnum, chunk_size, parallel, has_aux, batch_dims, sparse, check)
+    return *found, aux
 
 
 def hessian(
     operator: str,
     f: Any,
     args: tuple[Any, ...],
-    argnum: int,
-    chunk_size: int | None,
-    mode: str,
-    sparse: Any,
-    check: bool,
-    has_aux: bool,
-    batch_dims: int,
-    parallel: bool,
+    *,
+    argnum: Any = 0,
+    chunk_size: int | None = None,
+    mode: str = "auto",
+    sparse: Any = False,
+    check: bool = False,
+    has_aux: bool = False,
+    batch_dims: int = 0,
+    parallel: bool = False,
 ) -> Any:
-    """Value and aux, gradient, Hessian."""
-    if (
-        argnum == 0
-        and mode == "auto"
-        and sparse is False
-        and chunk_size is None
-        and not (check or has_aux or batch_dims or parallel)
-    ):
+    """Value, gradient, Hessian and aux."""
+    is_plain = argnum == 0 and mode == "auto" and sparse is False and chunk_size is None
+    if is_plain and not (check or has_aux or batch_dims or parallel):
         found = plainly("hessian", f, args)
         if found is not None:
-            return (found[0], None), *found[1:]
-    _check_forward(operator, mode)
-    refuse(operator, sparse=sparse is not False and "...", check=check, batch_dims=batch_dims)
-    check_chunk_size(operator, chunk_size)
-    (value, slope, matrix), aux = run(operator, "hessian", f, args, argnum, None, parallel, has_aux)
-    return (value, aux), slope, matrix
+            return *found, None
+    _refuse_unsupported(operator, mode, sparse=sparse is not False and "...", check=check, batch_dims=batch_dims)
+    found, aux = run(operator, "hessian", f, args, argnum, None, parallel, has_aux)
+    return *found, aux
 
 
-def jvp(f: Any, args: tuple[Any, ...], argnum: int, has_aux: bool) -> Any:
-    """Value and derivative along a direction (and aux)."""
-    found, aux = run("jvp", "jvp", f, args, argnum, None, False, has_aux)
-    return (*found, aux) if has_aux else found
+def jvp(operator: str, f: Any, args: tuple[Any, ...], *, argnum: Any = 0, has_aux: bool = False) -> Any:
+    """Value, derivative along a direction, and aux."""
+    found, aux = run(operator, "jvp", f, args, argnum, None, False, has_aux)
+    return *found, aux
 
 
-def hvp(f: Any, args: tuple[Any, ...], argnum: int, chunk_size: int | None, mode: str, has_aux: bool) -> Any:
-    """The Hessian times a direction (and aux)."""
-    _check_forward("hvp", mode)
-    (_, product), aux = run("hvp", "hvp", f, args, argnum, chunk_size, False, has_aux)
-    return (product, aux) if has_aux else product
+def hvp(
+    operator: str,
+    f: Any,
+    args: tuple[Any, ...],
+    *,
+    argnum: Any = 0,
+    chunk_size: int | None = None,
+    mode: str = "auto",
+    has_aux: bool = False,
+) -> Any:
+    """Gradient, Hessian times a direction, and aux."""
+    _refuse_unsupported(operator, mode)
+    found, aux = run(operator, "hvp", f, args, argnum, chunk_size, False, has_aux)
+    return *found, aux

@@ -25,7 +25,7 @@ def _one_number(y: Any) -> Any:
         def of_array(y: Any) -> Any:
             if y.size != 1:
                 raise ValueError(
-                    "gradient and hessian need an f that returns one number, and f returned an array: use "
+                    "gradient and hessian need an f that returns a scalar, and f returned an array: use "
                     "dualdiff.jacobian"
                 )
             return y.flat[0]
@@ -34,7 +34,7 @@ def _one_number(y: Any) -> Any:
     if isinstance(y, (types.Number, types.Boolean, DualType)):
         return lambda y: y
     raise errors.NumbaTypeError(
-        f"gradient and hessian need an f that returns one number, and f returned {y}: use dualdiff.jacobian"
+        f"gradient and hessian need an f that returns a scalar, and f returned {y}: use dualdiff.jacobian"
     )
 
 

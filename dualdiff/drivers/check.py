@@ -13,8 +13,10 @@ import numpy as np
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.containers import flatten, output_leaf
 from dualdiff.drivers.engines import engine_of
-from dualdiff.drivers.passes import Inputs, single_pass
+from dualdiff.drivers.options import Argnum
 from dualdiff.drivers.products import jvp
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.passes import single_pass
 
 #: Up to so many numbers in x, every partial derivative is checked; beyond, random directions are.
 FEW = 10
@@ -103,7 +105,7 @@ class DerivativeCheckError(AssertionError):
 def check_derivative(
     f: Callable[..., Any],
     *args: Any,
-    argnum: int = 0,
+    argnum: Argnum = 0,
     directions: int | None = None,
     rtol: float = 1e-6,
     atol: float = 0.0,
@@ -120,8 +122,8 @@ def check_derivative(
         A function of a number, an array, or nested tuples and dicts of them, that returns the same.
     *args
         The arguments of f.
-    argnum : int
-        Which positional argument is differentiated.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones.
     directions : int, optional
         The number of random directions (the same ones each time) along which derivatives are compared.  By default
         every partial derivative is checked by itself if x has at most 10 numbers, and 5 directions otherwise.
@@ -304,9 +306,9 @@ def _by_duals(inputs: Inputs, tangents: list[Any]) -> tuple[Any, Any]:
     """Value and derivative along a direction."""
     if engine_of[type(inputs.f)] is None:
         outputs = single_pass(inputs, tangents)
-        return outputs.value, tuple(outputs.reads())
-    others = [*inputs.args]
-    del others[inputs.argnum]
+        return outputs.value, tuple(outputs.derivatives)
+    places = inputs.argnum if isinstance(inputs.argnum, tuple) else (inputs.argnum,)
+    others = [a for place, a in enumerate(inputs.args) if place not in places]
     x, v = inputs.rebuild(inputs.leaves), inputs.rebuild(tangents)
     pair: tuple[Any, Any] = jvp(inputs.f, x, v, *others, argnum=inputs.argnum)
     return pair

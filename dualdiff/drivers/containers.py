@@ -42,7 +42,12 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
             return kind(*items) if hasattr(kind, "_fields") else kind(items)
 
         return _leaves(parts), rebuild_tuple
-    return [tree], lambda leaves: next(iter(leaves))
+    return [tree], only
+
+
+def only(leaves: Iterable[Any]) -> Any:
+    """The one leaf of what is no container."""
+    return next(iter(leaves))
 
 
 def _leaves(parts: list[tuple[list[Any], Rebuild]]) -> list[Any]:

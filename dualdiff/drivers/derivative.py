@@ -1,9 +1,9 @@
-"""The derivative of a function of one number, and its higher derivatives."""
+"""The derivative of a function of a scalar, and its higher derivatives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
 
@@ -11,64 +11,51 @@ from dualdiff.core import tags
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.core.errors import MixedPointsError, explain
-from dualdiff.drivers.engines import engine_of, refuse_parallel
-from dualdiff.drivers.forms import derived, no_function
-from dualdiff.drivers.passes import Inputs, Outputs, single_pass
+from dualdiff.drivers.engines import engine_of
+from dualdiff.drivers.operators import DerivedFunction, P, R, operator, with_value
+from dualdiff.drivers.options import Argnum, OfDerivative, OfNth, PartOfDerivative
+from dualdiff.drivers.run.inputs import Inputs, no_function, resolve_argnum
+from dualdiff.drivers.run.outputs import Outputs
+from dualdiff.drivers.run.passes import single_pass
 from dualdiff.tangents.pointwise import Belonging, Pointwise
 from dualdiff.tangents.single import Single
 
 
-def derivative(
-    f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False, parallel: bool = False
-) -> Any:
-    r"""The derivative :math:`f'(x)` of a function of one number.
+def evaluate(
+    operator: str,
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    *,
+    argnum: Argnum = 0,
+    has_aux: bool = False,
+    parallel: bool = False,
+) -> tuple[Any, Any, Any]:
+    """Value, derivative and aux."""
+    inputs = Inputs(operator, f, args, argnum, has_aux)
+    x = args[inputs.argnum]
+    if isinstance(x, (tuple, dict)):
+        raise TypeError(
+            f"{operator} is with respect to a scalar, and x is a {type(x).__name__}: use gradient or jacobian"
+        )
+    x = inputs.leaves[0]
+    conjugates = "refused" if inputs.is_complex else "allowed"
+    if getattr(x, "shape", ()):
+        outputs = _pointwise(inputs, x, conjugates)
+    else:
+        outputs = single_pass(inputs, [one_like(x)], conjugates)
+    return outputs.value, outputs.rebuild(outputs.derivatives), outputs.aux
 
-    Parameters
-    ----------
-    f : callable
-        A function of a number, written with Python's operators, NumPy or `dualdiff`'s elementwise functions.  It may
-        return a number, an array, or tuples and dicts of them.
-    *args
-        The arguments of f.  The one that is differentiated is a number, or an array of points: then f has to work
-        on each point by itself, and the derivative is taken at all of them in one call.
-    argnum : int
-        Which positional argument is differentiated.
-    has_aux : bool
-        f returns a pair (result, aux); the derivative is returned with aux.
-    parallel : bool
-        Spread points over the cores, with the same results; for functions that ``numba.njit`` compiled.
 
-    Returns
-    -------
-    number or array
-        The derivative, shaped like f(x).  Without arguments: the derivative as a function.
+def at_float(general: Callable[..., Any]) -> Callable[..., Any]:
+    """The operator with a short way for a float: by hand what `single_pass` does for all, in a third of its time."""
 
-    Raises
-    ------
-    MixedPointsError
-        If x is an array and f combines its points.
-    NotHolomorphicError
-        If x is complex and f uses conj, abs, real or imag.
-
-    Notes
-    -----
-    Costs one call of f.  See Griewank and Walther, *Evaluating Derivatives* (2008), section 3.1.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> derivative(lambda x: x**3 + 2*x, 3)
-    29.0
-    >>> derivative(np.sin, np.array([0.0, np.pi]))
-    array([ 1., -1.])
-    >>> second = derivative(derivative(lambda x: x**3))
-    >>> second(2.0)
-    12.0
-    """
-    if (engine := engine_of[type(f)]) is not None and args:
-        return engine.derivative(f, args, argnum, has_aux, parallel)
-    if len(args) == 1 and type(args[0]) is float and not has_aux and argnum == 0 and not parallel:
-        # By hand what `single_pass` does for all: for a float this is a third of the whole cost.
+    def derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        if options or not args or type(args[0]) is not float:
+            return general(f, *args, **options)
+        if (engine := engine_of[type(f)]) is not None:
+            return engine.derivative_at_float(f, args)
+        if len(args) > 1:
+            return general(f, *args)
         space = object.__new__(Single)
         space.conjugates = "allowed"
         space.tag = tag = tags.start()
@@ -88,16 +75,91 @@ def derivative(
         kind = type(y)
         if (kind is FloatDual or kind is Float64Dual) and y.space is space:
             return y.raw if kind is FloatDual else np.float64(y.raw)
-        return _answer(Outputs(Inputs("derivative", f, args, 0), space, y, None), False)
-    if not args:
-        return derived(derivative, f, argnum=argnum, has_aux=has_aux, parallel=parallel)
-    refuse_parallel("derivative", parallel)
-    return _evaluate("derivative", f, args, argnum, has_aux, False)
+        outputs = Outputs(Inputs("derivative", f, args), space, y, None)
+        return outputs.rebuild(outputs.read())
+
+    return derivative
 
 
+@overload
+def derivative(
+    f: Callable[P, R], /, *, argnum: int = 0, **options: Unpack[PartOfDerivative]
+) -> DerivedFunction[P, R]: ...
+@overload
+def derivative(f: Callable[P, Any], /, **options: Unpack[OfDerivative]) -> DerivedFunction[P, Any]: ...
+@overload
+def derivative(
+    f: Callable[..., R], x: Any, /, *args: Any, argnum: int = 0, **options: Unpack[PartOfDerivative]
+) -> R: ...
+@overload
+def derivative(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfDerivative]) -> Any: ...
+@operator(evaluate, compiled="derivative", one_by_one=True, shortcut=at_float)
+def derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The derivative :math:`f'(x)` of a function of a scalar.
+
+    Parameters
+    ----------
+    f : callable
+        A function of a scalar, written with Python's operators, NumPy or `dualdiff`'s elementwise functions.  It may
+        return a scalar, an array, or tuples and dicts of them.
+    *args
+        The arguments of f.  The one that is differentiated is a scalar, or an array of points: then f has to work
+        on each point by itself, and the derivative is taken at all of them in one call.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+    has_aux : bool
+        f returns a pair (result, aux); the derivative is returned with aux.
+    parallel : bool
+        Spread points over the cores, with the same results; for functions that ``numba.njit`` compiled.
+
+    Returns
+    -------
+    scalar or array
+        The derivative, shaped like f(x).  Without arguments: the derivative as a function, which binds as a method.
+
+    Raises
+    ------
+    MixedPointsError
+        If x is an array and f combines its points.
+    NotHolomorphicError
+        If x is complex and f uses conj, abs, real or imag.
+
+    Notes
+    -----
+    Costs one call of f for each argument in argnum.  See Griewank and Walther, *Evaluating Derivatives* (2008), section
+    3.1.
+
+    Examples
+    --------
+    >>> from dualdiff import derivative
+    >>> derivative(lambda x: x**3 + 2*x, 3)
+    29.0
+    >>> derivative(np.sin, np.array([0.0, np.pi]))
+    array([ 1., -1.])
+    >>> second = derivative(derivative(lambda x: x**3))
+    >>> second(2.0)
+    12.0
+    """
+
+
+@overload
 def value_and_derivative(
-    f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False, parallel: bool = False
-) -> Any:
+    f: Callable[P, R], /, *, argnum: int = 0, **options: Unpack[PartOfDerivative]
+) -> DerivedFunction[P, tuple[R, R]]: ...
+@overload
+def value_and_derivative(
+    f: Callable[P, R], /, **options: Unpack[OfDerivative]
+) -> DerivedFunction[P, tuple[R, Any]]: ...
+@overload
+def value_and_derivative(
+    f: Callable[..., R], x: Any, /, *args: Any, argnum: int = 0, **options: Unpack[PartOfDerivative]
+) -> tuple[R, R]: ...
+@overload
+def value_and_derivative(
+    f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfDerivative]
+) -> tuple[R, Any]: ...
+@operator(evaluate, with_value, compiled="derivative", one_by_one=True)
+def value_and_derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """The pair (f(x), f'(x)) from one call of f.
 
     Parameters, errors and cost as `derivative`; with ``has_aux`` the result is ((f(x), aux), f'(x)).
@@ -108,31 +170,68 @@ def value_and_derivative(
     >>> value_and_derivative(lambda x: x**3 + 2*x, 3)
     (33.0, 29.0)
     """
-    if (engine := engine_of[type(f)]) is not None and args:
-        return engine.value_and_derivative(f, args, argnum, has_aux, parallel)
+
+
+def evaluate_nth(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, n: int | None = None
+) -> tuple[None, Any, None]:
+    """The n-th derivative; no value, no aux."""
+    if n is None:
+        *given, n = args
+        args = tuple(given)
     if not args:
-        return derived(value_and_derivative, f, argnum=argnum, has_aux=has_aux, parallel=parallel)
-    refuse_parallel("value_and_derivative", parallel)
-    return _evaluate("value_and_derivative", f, args, argnum, has_aux, True)
+        raise ValueError(f"{operator}(f, x, n) needs an order n after the arguments of f, and was given one argument")
+    n = order(operator, n)
+    if not callable(f):
+        raise no_function(operator, f)
+    places = resolve_argnum(operator, argnum, len(args))
+    if isinstance(places, tuple):
+        return None, tuple([evaluate_nth(operator, f, args, argnum=i, n=n)[1] for i in places]), None
+    if (engine := engine_of[type(f)]) is not None:
+        return None, engine.nth_derivative(operator, f, args, argnum=places, n=n), None
+    if n == 0:
+        inputs = Inputs(operator, f, args, places)
+        return None, inputs.call([np.copy(leaf) if np.ndim(leaf) else leaf for leaf in inputs.leaves])[0], None
+    for _ in range(n):
+        f = derivative(f, argnum=places)
+    return None, f(*args), None
 
 
-def nth_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
-    r"""The n-th derivative :math:`f^{(n)}(x)` of a function of one number: ``nth_derivative(f, x, n)``.
+def order(operator: str, n: Any, is_lasting: bool = False) -> int:
+    """The order of a derivative."""
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+        raise ValueError(f"{operator}(f, x, n) needs an order n of 0, 1, 2, ... as its last argument, not {n!r}")
+    return int(n)
+
+
+@overload
+def nth_derivative(f: Callable[P, R], /, *, argnum: int = 0, n: int) -> DerivedFunction[P, R]: ...
+@overload
+def nth_derivative(f: Callable[..., Any], /, **options: Unpack[OfNth]) -> DerivedFunction[..., Any]: ...
+@overload
+def nth_derivative(f: Callable[..., R], x: Any, /, *args: Any, argnum: int = 0, n: int = ...) -> R: ...
+@overload
+def nth_derivative(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfNth]) -> Any: ...
+@operator(evaluate_nth, n=order)
+def nth_derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The n-th derivative :math:`f^{(n)}(x)` of a function of a scalar: ``nth_derivative(f, x, n)``.
 
     Parameters
     ----------
     f : callable
         As in `derivative`.
     *args
-        The arguments of f, and after them the order n, an integer from 0.  For the function form,
-        ``nth_derivative(f, n=2)`` is not needed: nest `derivative`.
-    argnum : int
-        Which positional argument is differentiated.
+        The arguments of f, and after them the order n, unless that is given by name.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+    n : int
+        The order, from 0.
 
     Returns
     -------
-    number or array
-        The derivative, shaped like f(x).
+    scalar or array
+        The derivative, shaped like f(x).  ``nth_derivative(f, n=2)`` is the derivative as a function of f's arguments,
+        ``nth_derivative(f)`` one of these and the order.
 
     Raises
     ------
@@ -149,44 +248,10 @@ def nth_derivative(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
     >>> nth_derivative(lambda x: x**4, 1.0, 3)
     24.0
     """
-    if not args:
-        raise TypeError("nth_derivative needs the arguments of f and the order: nth_derivative(f, x, n)")
-    *rest, n = args
-    if isinstance(n, (bool, np.bool_)) or not isinstance(n, (int, np.integer)) or n < 0 or not rest:
-        raise ValueError(f"nth_derivative(f, x, n) needs an order n of 0, 1, 2, ... as its last argument, not {n!r}")
-    if not callable(f):
-        raise no_function("nth_derivative", f)
-    if (engine := engine_of[type(f)]) is not None:
-        return engine.nth_derivative(f, tuple(rest), argnum, int(n))
-    g = f
-    for _ in range(int(n)):
-        g = derived(derivative, g, argnum=argnum)
-    if n == 0:
-        inputs = Inputs("nth_derivative", f, tuple(rest), argnum)
-        return inputs.call([np.copy(leaf) if np.ndim(leaf) else leaf for leaf in inputs.leaves])[0]
-    return g(*rest)
-
-
-def _evaluate(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], argnum: int, has_aux: bool, with_value: bool
-) -> Any:
-    inputs = Inputs(operator, f, args, argnum, has_aux)
-    if isinstance(args[argnum], (tuple, dict)):
-        raise TypeError(
-            f"{operator} differentiates in one number, and x is a {type(args[argnum]).__name__}: use gradient or "
-            "jacobian"
-        )
-    x = inputs.leaves[0]
-    conjugates = "refused" if inputs.is_complex else "allowed"
-    if getattr(x, "shape", ()):
-        outputs = _pointwise(inputs, x, conjugates)
-    else:
-        outputs = single_pass(inputs, [one_like(x)], conjugates)
-    return _answer(outputs, with_value, has_aux)
 
 
 def one_like(x: Any) -> Any:
-    """The unit seed of a number or an array."""
+    """The unit seed of a scalar or an array."""
     shape = getattr(x, "shape", ())
     dtype = getattr(x, "dtype", None)
     one = 1.0 if dtype is None or dtype == np.float64 else dtype.type(1)
@@ -206,6 +271,7 @@ def _pointwise(inputs: Inputs, x: Any, conjugates: str) -> Outputs:
     for t, value in zip(outputs.tangents, outputs.values, strict=True):
         if t is not None:
             _check_points(space, t, getattr(value, "shape", ()))
+    outputs.derivatives = outputs.read()
     return outputs
 
 
@@ -224,10 +290,3 @@ def _check_points(space: Pointwise, t: Belonging, shape: tuple[int, ...]) -> Non
         f"its result, of shape {shape}, does not have each point in its place: use dualdiff.gradient or "
         "dualdiff.jacobian"
     )
-
-
-def _answer(outputs: Outputs, with_value: bool, has_aux: bool = False) -> Any:
-    result = outputs.rebuild(outputs.reads())
-    if with_value:
-        return ((outputs.value, outputs.aux) if has_aux else outputs.value), result
-    return (result, outputs.aux) if has_aux else result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 from dualdiff.core.errors import NoRuleError
@@ -24,16 +24,15 @@ class _Engines(dict[type, Any]):
         return self[kind]
 
 
-engine_of = _Engines({FunctionType: None})
+engine_of = _Engines({FunctionType: None, MethodType: None})
 
 
-def refuse_parallel(operator: str, parallel: Any) -> None:
+def refuse_parallel(operator: str) -> None:
     """Refuse to spread over cores what NumPy differentiates."""
-    if parallel:
-        raise TypeError(
-            f"{operator}: parallel={parallel!r} spreads functions that numba.njit compiled over the cores, and f is "
-            "not one; decorate f with @njit, or leave out parallel"
-        )
+    raise TypeError(
+        f"{operator}: parallel=True spreads functions that numba.njit compiled over the cores, and f is not one; "
+        "decorate f with @njit, or leave out parallel"
+    )
 
 
 def uncompiled(f: Any) -> Any:

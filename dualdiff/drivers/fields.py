@@ -4,18 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
 
-from dualdiff.drivers.forms import derived
 from dualdiff.drivers.hessian import hessian
 from dualdiff.drivers.jacobian import jacobian
+from dualdiff.drivers.operators import DerivedFunction, P, operator
+from dualdiff.drivers.options import Argnum, OfCurl, OfField
 
 
-def divergence(
-    f: Callable[..., Any], *args: Any, argnum: int = 0, chunk_size: int | None = None, batch_dims: int = 0
-) -> Any:
+def evaluate_divergence(
+    operator: str,
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    *,
+    argnum: Argnum = 0,
+    chunk_size: int | None = None,
+    batch_dims: int = 0,
+) -> tuple[None, Any, None]:
+    """The trace of the Jacobian; no value, no aux."""
+    J = jacobian(f, *args, argnum=argnum, chunk_size=chunk_size, batch_dims=batch_dims)
+    return None, _trace(operator, J, args, argnum, batch_dims), None
+
+
+@overload
+def divergence(f: Callable[P, Any], /, **options: Unpack[OfField]) -> DerivedFunction[P, Any]: ...
+@overload
+def divergence(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfField]) -> Any: ...
+@operator(evaluate_divergence, one_by_one=True)
+def divergence(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The divergence :math:`\sum_i \partial f_i / \partial x_i` of a vector field.
 
     Parameters
@@ -24,13 +42,15 @@ def divergence(
         A function of an array that returns an array of the same shape.
     *args
         The arguments of f.
-    argnum, chunk_size, batch_dims
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+    chunk_size, batch_dims
         As in `jacobian`.
 
     Returns
     -------
-    number
-        With ``batch_dims``, an array of one number for each point.  Without arguments: a function.
+    scalar
+        With ``batch_dims``, an array with a scalar for each point.  Without arguments: a function.
 
     Raises
     ------
@@ -47,13 +67,30 @@ def divergence(
     >>> divergence(lambda x: x**2, np.array([1.0, 2.0, 3.0]))
     np.float64(12.0)
     """
-    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "batch_dims": batch_dims}
-    if not args:
-        return derived(divergence, f, **options)
-    return _trace("divergence", jacobian(f, *args, **options), args[argnum], batch_dims)
 
 
-def curl(f: Callable[..., Any], *args: Any, argnum: int = 0, batch_dims: int = 0) -> Any:
+def evaluate_curl(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, batch_dims: int = 0
+) -> tuple[None, Any, None]:
+    """Differences of the entries of the Jacobian; no value, no aux."""
+    J = jacobian(f, *args, argnum=argnum, batch_dims=batch_dims)
+    shape = np.shape(J)[batch_dims:] if not isinstance(J, (tuple, dict)) else None
+    if shape == (2, 2):
+        return None, J[..., 1, 0] - J[..., 0, 1], None
+    if shape == (3, 3):
+        parts = [J[..., 2, 1] - J[..., 1, 2], J[..., 0, 2] - J[..., 2, 0], J[..., 1, 0] - J[..., 0, 1]]
+        return None, np.stack(parts, axis=-1), None
+    raise ValueError(
+        f"curl needs a field with 3 (or 2) components in as many coordinates; its Jacobian has shape {shape}"
+    )
+
+
+@overload
+def curl(f: Callable[P, Any], /, **options: Unpack[OfCurl]) -> DerivedFunction[P, Any]: ...
+@overload
+def curl(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfCurl]) -> Any: ...
+@operator(evaluate_curl, one_by_one=True)
+def curl(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The curl :math:`\nabla \times f` of a vector field in three or two dimensions.
 
     Parameters
@@ -62,18 +99,20 @@ def curl(f: Callable[..., Any], *args: Any, argnum: int = 0, batch_dims: int = 0
         A function of an array of 3 (or 2) coordinates that returns as many components.
     *args
         The arguments of f.
-    argnum, batch_dims
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+    batch_dims
         As in `jacobian`.
 
     Returns
     -------
     array of 3 components
-        In two dimensions the number :math:`\partial_1 f_2 - \partial_2 f_1`.  Without arguments: a function.
+        In two dimensions the scalar :math:`\partial_1 f_2 - \partial_2 f_1`.  Without arguments: a function.
 
     Raises
     ------
     ValueError
-        If x or f(x) is not a vector of 2 or 3 numbers.
+        If x or f(x) is not a vector of 2 or 3 components.
 
     Notes
     -----
@@ -85,25 +124,29 @@ def curl(f: Callable[..., Any], *args: Any, argnum: int = 0, batch_dims: int = 0
     >>> curl(lambda x: np.stack([x[2], x[0], x[1]]), np.array([1.0, 2.0, 3.0]))
     array([1., 1., 1.])
     """
-    if not args:
-        return derived(curl, f, argnum=argnum, batch_dims=batch_dims)
-    J = jacobian(f, *args, argnum=argnum, batch_dims=batch_dims)
-    shape = np.shape(J)[batch_dims:] if not isinstance(J, (tuple, dict)) else None
-    if shape == (2, 2):
-        return J[..., 1, 0] - J[..., 0, 1]
-    if shape == (3, 3):
-        return np.stack(
-            [J[..., 2, 1] - J[..., 1, 2], J[..., 0, 2] - J[..., 2, 0], J[..., 1, 0] - J[..., 0, 1]], axis=-1
-        )
-    raise ValueError(
-        f"curl needs a field with 3 (or 2) components in as many coordinates; its Jacobian has shape {shape}"
-    )
 
 
-def laplacian(
-    f: Callable[..., Any], *args: Any, argnum: int = 0, chunk_size: int | None = None, batch_dims: int = 0
-) -> Any:
-    r"""The Laplacian :math:`\sum_i \partial^2 f / \partial x_i^2` of a function with one number as its result.
+def evaluate_laplacian(
+    operator: str,
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    *,
+    argnum: Argnum = 0,
+    chunk_size: int | None = None,
+    batch_dims: int = 0,
+) -> tuple[None, Any, None]:
+    """The trace of the Hessian; no value, no aux."""
+    H = hessian(f, *args, argnum=argnum, chunk_size=chunk_size, batch_dims=batch_dims)
+    return None, _trace(operator, H, args, argnum, batch_dims), None
+
+
+@overload
+def laplacian(f: Callable[P, Any], /, **options: Unpack[OfField]) -> DerivedFunction[P, Any]: ...
+@overload
+def laplacian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfField]) -> Any: ...
+@operator(evaluate_laplacian, one_by_one=True)
+def laplacian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The Laplacian :math:`\sum_i \partial^2 f / \partial x_i^2` of a scalar function.
 
     Parameters
     ----------
@@ -111,13 +154,15 @@ def laplacian(
         As in `gradient`.
     *args
         The arguments of f.
-    argnum, chunk_size, batch_dims
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+    chunk_size, batch_dims
         As in `hessian`.
 
     Returns
     -------
-    number
-        With ``batch_dims``, an array of one number for each point.  Without arguments: a function.
+    scalar
+        With ``batch_dims``, an array with a scalar for each point.  Without arguments: a function.
 
     Raises
     ------
@@ -134,16 +179,12 @@ def laplacian(
     >>> laplacian(lambda x: np.sum(x**3), np.array([1.0, 2.0]))
     np.float64(18.0)
     """
-    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "batch_dims": batch_dims}
-    if not args:
-        return derived(laplacian, f, **options)
-    return _trace("laplacian", hessian(f, *args, **options), args[argnum], batch_dims)
 
 
-def _trace(operator: str, J: Any, x: Any, batch_dims: int) -> Any:
-    shape = np.shape(x)
+def _trace(operator: str, J: Any, args: tuple[Any, ...], argnum: Any, batch_dims: int) -> Any:
+    shape = np.shape(args[argnum])
     if isinstance(J, (tuple, dict)) or np.shape(J) != shape + shape[batch_dims:]:
-        found = "a container" if isinstance(J, (tuple, dict)) else f"a Jacobian of shape {np.shape(J)}"
-        raise ValueError(f"{operator} needs f(x) shaped like x, one array; x has shape {shape} and f gave {found}")
+        given = "a container" if isinstance(J, (tuple, dict)) else f"a Jacobian of shape {np.shape(J)}"
+        raise ValueError(f"{operator} needs f(x) shaped like x, one array; x has shape {shape} and f gave {given}")
     n = math.prod(shape[batch_dims:])
     return np.trace(np.reshape(J, (*shape[:batch_dims], n, n)), axis1=-2, axis2=-1)

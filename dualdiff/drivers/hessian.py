@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Unpack, overload
+
+from numpy.typing import NDArray
 
 from dualdiff.drivers import gradient, jacobian
-from dualdiff.drivers.engines import engine_of, refuse_parallel
-from dualdiff.drivers.forms import derived
-from dualdiff.drivers.sparse import prepared, reverse_alone
+from dualdiff.drivers.operators import DerivedFunction, F, P, R, operator, with_value
+from dualdiff.drivers.options import Argnum, OfJacobian, PartOfGradient
+from dualdiff.drivers.sparse import prepared, reverse_alone, row_blocks
 
 
-def hessian(
+def evaluate(
+    operator: str,
     f: Callable[..., Any],
-    *args: Any,
-    argnum: int = 0,
+    args: tuple[Any, ...],
+    *,
+    argnum: Argnum = 0,
     chunk_size: int | None = None,
     mode: str = "auto",
     sparse: Any = False,
@@ -22,8 +27,37 @@ def hessian(
     has_aux: bool = False,
     batch_dims: int = 0,
     parallel: bool = False,
-) -> Any:
-    r"""The Hessian :math:`H_{ij} = \partial^2 f / \partial x_i \partial x_j` of a function to numbers.
+) -> tuple[Any, Any, Any, Any]:
+    """Value, gradient, Hessian and aux."""
+    if sparse is not False:
+        # Forwards every part of the gradient would seem to depend on every element that f depends on.
+        mode = reverse_alone(operator, mode)
+    shared: Any = {"argnum": argnum, "chunk_size": chunk_size, "batch_dims": batch_dims}
+
+    def slope(*args: Any) -> Any:
+        value, slope, aux = gradient.evaluate(operator, f, args, mode=mode, has_aux=has_aux, **shared)
+        return slope, (value, slope, aux)
+
+    _, result, (value, slopes, aux) = jacobian.evaluate(
+        operator, slope, args, mode="forward", sparse=sparse, check=check, has_aux=True, **shared
+    )
+    if sparse is not False and isinstance(result, tuple):
+        result = row_blocks(result)
+    return value, slopes, result, aux
+
+
+symmetric = partial(prepared, symmetric=True)
+
+
+@overload
+def hessian(f: Callable[P, Any], /, **options: Unpack[OfJacobian]) -> DerivedFunction[P, Any]: ...
+@overload
+def hessian(f: Callable[..., Any], x: NDArray[F], /, *args: Any, **options: Unpack[PartOfGradient]) -> NDArray[F]: ...
+@overload
+def hessian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJacobian]) -> Any: ...
+@operator(evaluate, compiled="hessian", sparse=symmetric)
+def hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The Hessian :math:`H_{ij} = \partial^2 f / \partial x_i \partial x_j` of a scalar function.
 
     Parameters
     ----------
@@ -31,24 +65,25 @@ def hessian(
         As in `gradient`.
     *args
         The arguments of f.
-    argnum : int
-        Which positional argument is differentiated.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple of tuples of blocks, one
+        for each pair, in their order.
     chunk_size : int, optional
         Directions in one call of f, at each level that runs forwards.
     mode : {"auto", "forward", "reverse"}
         How the gradient is taken that is differentiated forwards; see `gradient`.
     sparse : False, True, or a pattern
-        True: the Hessian as a sparse matrix, in one pass that follows which numbers of x each part of the gradient
+        True: the Hessian as a sparse matrix, in one pass that follows which elements of x each part of the gradient
         depends on.  A pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a matrix of booleans; the
         mirror image of each entry is added): the same by Hessian-vector products along few directions, one for each
-        colour of a star colouring.  ``hessian(f, sparse=pattern)`` looks for few colours once, for any number of x, and
-        may be shared by threads.
+        colour of a star colouring.  ``hessian(f, sparse=pattern)`` looks for few colours once, for any x, and
+        may be shared by threads.  With a tuple as argnum, a tuple of tuples of patterns.
     check : bool
         Compare the pattern with the entries that the Hessian has, at the cost of ``sparse=True`` more.
     has_aux : bool
         f returns a pair (result, aux); the Hessian is returned with aux.
     batch_dims : int
-        So many leading axes of x are points that f treats on their own; f returns one number for each.
+        So many leading axes of x are points that f treats on their own; f returns a scalar for each.
     parallel : bool
         Spread the chunks over the cores, with the same results; for functions that ``numba.njit`` compiled.
 
@@ -64,7 +99,7 @@ def hessian(
     ValueError
         If f returns an array, or the pattern does not fit x; with ``check``, if the pattern lacks an entry.
     MixedPointsError
-        With ``batch_dims``, if f is found to combine the points.
+        With ``batch_dims``, if f combines the points.
     ImportError
         With ``sparse``, if SciPy is not installed.
 
@@ -81,39 +116,22 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
-    if (engine := engine_of[type(f)]) is not None and args:
-        (_, aux), _, result = engine.hessian(
-            "hessian", f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims, parallel
-        )
-        return (result, aux) if has_aux else result
-    options: dict[str, Any] = {
-        "argnum": argnum,
-        "chunk_size": chunk_size,
-        "mode": mode,
-        "sparse": prepared("hessian", sparse, not args, symmetric=True),
-        "check": check,
-        "has_aux": has_aux,
-        "batch_dims": batch_dims,
-    }
-    if not args:
-        return derived(hessian, f, **options, parallel=parallel)
-    refuse_parallel("hessian", parallel)
-    (_, aux), _, result = evaluate(f, args, **options)
-    return (result, aux) if has_aux else result
 
 
+@overload
 def value_gradient_and_hessian(
-    f: Callable[..., Any],
-    *args: Any,
-    argnum: int = 0,
-    chunk_size: int | None = None,
-    mode: str = "auto",
-    sparse: Any = False,
-    check: bool = False,
-    has_aux: bool = False,
-    batch_dims: int = 0,
-    parallel: bool = False,
-) -> Any:
+    f: Callable[P, R], /, **options: Unpack[OfJacobian]
+) -> DerivedFunction[P, tuple[R, Any, Any]]: ...
+@overload
+def value_gradient_and_hessian(
+    f: Callable[..., R], x: NDArray[F], /, *args: Any, has_aux: bool = False, **options: Unpack[PartOfGradient]
+) -> tuple[R, NDArray[F], NDArray[F]]: ...
+@overload
+def value_gradient_and_hessian(
+    f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfJacobian]
+) -> tuple[R, Any, Any]: ...
+@operator(evaluate, with_value, compiled="hessian", sparse=symmetric)
+def value_gradient_and_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """The triple (f(x), gradient, Hessian) from the calls of f that the Hessian costs.
 
     Parameters, errors and cost as `hessian`; with ``has_aux`` the result is ((f(x), aux), gradient, Hessian).
@@ -125,49 +143,3 @@ def value_gradient_and_hessian(
     (np.float64(6.0), array([2., 3.]), array([[0., 1.],
            [1., 0.]]))
     """
-    if (engine := engine_of[type(f)]) is not None and args:
-        name = "value_gradient_and_hessian"
-        (value, aux), slope, result = engine.hessian(
-            name, f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims, parallel
-        )
-        return ((value, aux) if has_aux else value), slope, result
-    options: dict[str, Any] = {
-        "argnum": argnum,
-        "chunk_size": chunk_size,
-        "mode": mode,
-        "sparse": prepared("value_gradient_and_hessian", sparse, not args, symmetric=True),
-        "check": check,
-        "has_aux": has_aux,
-        "batch_dims": batch_dims,
-    }
-    if not args:
-        return derived(value_gradient_and_hessian, f, **options, parallel=parallel)
-    refuse_parallel("value_gradient_and_hessian", parallel)
-    (value, aux), slope, result = evaluate(f, args, **options)
-    return ((value, aux) if has_aux else value), slope, result
-
-
-def evaluate(
-    f: Callable[..., Any],
-    args: tuple[Any, ...],
-    argnum: int,
-    chunk_size: int | None,
-    mode: str,
-    sparse: Any,
-    check: bool,
-    has_aux: bool,
-    batch_dims: int,
-) -> tuple[tuple[Any, Any], Any, Any]:
-    """Value and aux, gradient, Hessian."""
-    if sparse is not False:
-        # Forwards every part of the gradient would seem to depend on every number that f depends on.
-        mode = reverse_alone("hessian", mode)
-
-    def slope(*args: Any) -> Any:
-        value, slope, aux = gradient.evaluate("hessian", f, args, argnum, chunk_size, mode, has_aux, batch_dims)
-        return slope, (value, slope, aux)
-
-    _, result, (value, found, aux) = jacobian.evaluate(
-        "hessian", slope, args, argnum, chunk_size, "forward", sparse, check, True, batch_dims
-    )
-    return (value, aux), found, result

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dualdiff.drivers.engines import engine_of, refuse_parallel
-from dualdiff.drivers.forms import derived
-from dualdiff.drivers.gradient import split
-from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, directions_last, recorded_pass
-from dualdiff.drivers.reverse import check_mode, pulled_rows
+from dualdiff.drivers.operators import DerivedFunction, F, P, R, operator, with_value
+from dualdiff.drivers.options import Argnum, OfJacobian, PartOfGradient
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.modes import takes_reverse
+from dualdiff.drivers.run.outputs import Outputs
+from dualdiff.drivers.run.passes import dense_passes, directions_last, recorded_pass
+from dualdiff.drivers.run.reverse import pulled_rows
 from dualdiff.drivers.sparse import prepared, sparsely
 
 
-def jacobian(
+def evaluate(
+    operator: str,
     f: Callable[..., Any],
-    *args: Any,
-    argnum: int = 0,
+    args: tuple[Any, ...],
+    *,
+    argnum: Argnum = 0,
     chunk_size: int | None = None,
     mode: str = "auto",
     sparse: Any = False,
@@ -27,7 +32,85 @@ def jacobian(
     has_aux: bool = False,
     batch_dims: int = 0,
     parallel: bool = False,
-) -> Any:
+) -> tuple[Any, Any, Any]:
+    """Value, Jacobian and aux."""
+    inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
+    if sparse is not False or check:
+        return sparsely(inputs, sparse, check, chunk_size, mode)
+    conjugates = "refused" if inputs.is_complex else "allowed"
+    forward = None if mode == "reverse" else _forward(inputs, chunk_size, mode, conjugates)
+    return forward or _reverse(inputs, chunk_size, conjugates)
+
+
+def _forward(inputs: Inputs, chunk_size: int | None, mode: str, conjugates: str) -> tuple[Any, Any, Any] | None:
+    """Value, Jacobian and aux, along chunks of directions; None where reverse mode is to be taken."""
+    columns: list[Columns] = []
+    first: Any = None
+    for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates):
+        if first is None:
+            first = outputs
+            inputs.batch.check_results(first.values)
+            if stop < inputs.size and takes_reverse(mode, inputs.size, _results(inputs, first)):
+                return None
+            columns = [Columns(inputs.size) for _ in first.values]
+        for column, t in zip(columns, outputs.derivatives, strict=True):
+            column.add(start, stop, directions_last(t))
+    result = []
+    for column, value in zip(columns, first.values, strict=True):
+        lead = getattr(value, "shape", ())[inputs.batch.dims :]
+        result.append(inputs.rebuild(inputs.split(column.all(), lead)))
+    return first.value, first.rebuild(result), first.aux
+
+
+class Columns:
+    """The columns of a Jacobian: in one array from the start, until one of them is a dual of an outer call."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.full: Any = None
+        self.parts: list[Any] = []
+
+    def add(self, start: int, stop: int, part: Any) -> None:
+        """Take the columns from start to stop, behind those taken before."""
+        if hasattr(part, "space") and self.full is not None:
+            self.parts, self.full = [self.full[..., :start]], None
+        if self.parts or hasattr(part, "space") or stop - start == self.size:
+            self.parts.append(part)
+            return
+        if self.full is None:
+            self.full = np.empty((*part.shape[:-1], self.size), part.dtype)
+        self.full[..., start:stop] = part
+
+    def all(self) -> Any:
+        """All columns."""
+        if self.full is not None:
+            return self.full
+        return self.parts[0] if len(self.parts) == 1 else np.concatenate(self.parts, axis=-1)
+
+
+def _reverse(inputs: Inputs, chunk_size: int | None, conjugates: str) -> tuple[Any, Any, Any]:
+    """Value, Jacobian and aux, row by row."""
+    outputs, program = recorded_pass(inputs, conjugates)
+    inputs.batch.check_results(outputs.values)
+    rows = pulled_rows(inputs, outputs, program, chunk_size)
+    return outputs.value, outputs.rebuild([inputs.rebuild(row) for row in rows]), outputs.aux
+
+
+def _results(inputs: Inputs, outputs: Outputs) -> int:
+    """How many elements f returns (for each point of a batch)."""
+    return sum(math.prod(outputs.shape(i)[inputs.batch.dims :]) for i in range(len(outputs.values)))
+
+
+@overload
+def jacobian(f: Callable[P, Any], /, **options: Unpack[OfJacobian]) -> DerivedFunction[P, Any]: ...
+@overload
+def jacobian(
+    f: Callable[..., NDArray[Any]], x: NDArray[Any], /, *args: Any, **options: Unpack[PartOfGradient]
+) -> NDArray[Any]: ...
+@overload
+def jacobian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJacobian]) -> Any: ...
+@operator(evaluate, compiled="jacobian", sparse=prepared)
+def jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The Jacobian :math:`J_{ij} = \partial f_i / \partial x_j`.
 
     Parameters
@@ -36,18 +119,20 @@ def jacobian(
         A function of an array (or nested tuples and dicts) that returns an array (or nested tuples and dicts).
     *args
         The arguments of f.
-    argnum : int
-        Which positional argument is differentiated.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order (where f
+        returns a container, in each of its places).
     chunk_size : int, optional
-        Directions in one call of f.  The default keeps a tangent to about 2**17 numbers (1 MB).
+        Directions in one call of f.  The default keeps a tangent to about 2**17 elements (1 MB).
     mode : {"auto", "forward", "reverse"}
         "forward" takes the columns, along chunks of directions; "reverse" records one run of f and takes the rows.
-        "auto" takes "forward", unless that needs several passes and f has fewer results than x has numbers.
+        "auto" takes "forward", unless that needs several passes and f has fewer results than x has elements.
     sparse : False, True, or a pattern
-        True: the Jacobian as a sparse matrix, in one pass that follows which numbers of x each result depends on.  A
+        True: the Jacobian as a sparse matrix, in one pass that follows which elements of x each result depends on.  A
         pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a matrix of booleans): the same by passes
         along sums of columns that have no row in common, one for each colour.  ``jacobian(f, sparse=pattern)`` looks
-        for few colours once, for any number of x, and takes its time for that; it may be shared by threads.
+        for few colours once, for any number of points x, and takes its time for that; it may be shared by threads.
+        With a tuple as argnum, a tuple of patterns.
     check : bool
         Compare the pattern with the entries that f has, at the cost of ``sparse=True`` more.  Without it an entry that
         the pattern lacks makes others wrong.
@@ -63,8 +148,8 @@ def jacobian(
     array
         Of shape ``f(x).shape + x.shape``; with containers, the nesting of f(x) and in each place the nesting of x;
         with ``batch_dims``, the batch axes once, before both.  Without arguments: the Jacobian as a function.
-        With ``sparse``, a ``scipy.sparse.csr_array`` of shape (f(x).size, x.size), the numbers of arrays in C order and
-        those of containers leaf by leaf.
+        With ``sparse``, a ``scipy.sparse.csr_array`` of shape (f(x).size, x.size), the elements of arrays in C order
+        and those of containers leaf by leaf.
 
     Raises
     ------
@@ -73,13 +158,13 @@ def jacobian(
     ImportError
         With ``sparse``, if SciPy is not installed.
     MixedPointsError
-        With ``batch_dims``, if f is found to combine the points.
+        With ``batch_dims``, if f combines the points.
     NotHolomorphicError
         If x is complex and f uses conj, abs, real or imag.
 
     Notes
     -----
-    Forward: max(1, ceil(n / chunk_size)) calls of f for n numbers in x.  Reverse: one call of f, and a transposed pass
+    Forward: max(1, ceil(n / chunk_size)) calls of f for n elements of x.  Reverse: one call of f, and a transposed pass
     of its record for each chunk_size results.  "auto" may add one call, with which it learns how many results there
     are.
 
@@ -98,39 +183,18 @@ def jacobian(
     array([[3., 2.],
            [4., 0.]])
     """
-    if (engine := engine_of[type(f)]) is not None and args:
-        _, result, aux = engine.jacobian(
-            "jacobian", f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims, parallel
-        )
-        return (result, aux) if has_aux else result
-    options: dict[str, Any] = {
-        "argnum": argnum,
-        "chunk_size": chunk_size,
-        "mode": mode,
-        "sparse": prepared("jacobian", sparse, not args),
-        "check": check,
-        "has_aux": has_aux,
-        "batch_dims": batch_dims,
-    }
-    if not args:
-        return derived(jacobian, f, **options, parallel=parallel)
-    refuse_parallel("jacobian", parallel)
-    _, result, aux = evaluate("jacobian", f, args, **options)
-    return (result, aux) if has_aux else result
 
 
+@overload
+def value_and_jacobian(f: Callable[P, R], /, **options: Unpack[OfJacobian]) -> DerivedFunction[P, tuple[R, Any]]: ...
+@overload
 def value_and_jacobian(
-    f: Callable[..., Any],
-    *args: Any,
-    argnum: int = 0,
-    chunk_size: int | None = None,
-    mode: str = "auto",
-    sparse: Any = False,
-    check: bool = False,
-    has_aux: bool = False,
-    batch_dims: int = 0,
-    parallel: bool = False,
-) -> Any:
+    f: Callable[..., NDArray[F]], x: NDArray[Any], /, *args: Any, **options: Unpack[PartOfGradient]
+) -> tuple[NDArray[F], NDArray[Any]]: ...
+@overload
+def value_and_jacobian(f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfJacobian]) -> tuple[R, Any]: ...
+@operator(evaluate, with_value, compiled="jacobian", sparse=prepared)
+def value_and_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """The pair (f(x), Jacobian) from the calls of f that the Jacobian costs.
 
     Parameters, errors and cost as `jacobian`; with ``has_aux`` the result is ((f(x), aux), Jacobian).
@@ -142,95 +206,3 @@ def value_and_jacobian(
     (array([3., 6.]), array([[3., 0.],
            [0., 3.]]))
     """
-    if (engine := engine_of[type(f)]) is not None and args:
-        value, result, aux = engine.jacobian(
-            "value_and_jacobian", f, args, argnum, chunk_size, mode, sparse, check, has_aux, batch_dims, parallel
-        )
-        return ((value, aux) if has_aux else value), result
-    options: dict[str, Any] = {
-        "argnum": argnum,
-        "chunk_size": chunk_size,
-        "mode": mode,
-        "sparse": prepared("value_and_jacobian", sparse, not args),
-        "check": check,
-        "has_aux": has_aux,
-        "batch_dims": batch_dims,
-    }
-    if not args:
-        return derived(value_and_jacobian, f, **options, parallel=parallel)
-    refuse_parallel("value_and_jacobian", parallel)
-    value, result, aux = evaluate("value_and_jacobian", f, args, **options)
-    return ((value, aux) if has_aux else value), result
-
-
-def evaluate(
-    operator: str,
-    f: Callable[..., Any],
-    args: tuple[Any, ...],
-    argnum: int,
-    chunk_size: int | None,
-    mode: str,
-    sparse: Any,
-    check: bool,
-    has_aux: bool,
-    batch_dims: int,
-) -> tuple[Any, Any, Any]:
-    """Value, Jacobian and aux."""
-    check_mode(operator, mode)
-    inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
-    if sparse is not False or check:
-        return sparsely(inputs, sparse, check, chunk_size, mode)
-    conjugates = "refused" if inputs.is_complex else "allowed"
-    if mode == "reverse":
-        return _reverse(inputs, chunk_size, conjugates)
-    columns: list[Any] = []
-    first: Any = None
-    for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates):
-        if first is None:
-            first = outputs
-            check_batch(inputs, first.values)
-            if mode == "auto" and stop < inputs.size and _results(inputs, first) < inputs.size:
-                return _reverse(inputs, chunk_size, conjugates)
-        reads = outputs.reads()
-        if start == 0 and stop == inputs.size:
-            columns = [directions_last(t) for t in reads]
-            break
-        if not columns and not any(hasattr(t, "space") for t in reads):
-            columns = [np.empty((*t.shape[1:], inputs.size), t.dtype) for t in reads]
-        if columns and isinstance(columns[0], np.ndarray):
-            for column, t in zip(columns, reads, strict=True):
-                column[..., start:stop] = directions_last(t)
-        else:
-            columns = columns or [[] for _ in reads]
-            for column, t in zip(columns, reads, strict=True):
-                column.append(directions_last(t))
-    columns = [np.concatenate(c, axis=-1) if isinstance(c, list) else c for c in columns]
-    result = []
-    for full, value in zip(columns, first.values, strict=True):
-        lead = getattr(value, "shape", ())[batch_dims:]
-        result.append(inputs.rebuild(split(inputs, full, lead)))
-    return first.value, first.rebuild(result), first.aux
-
-
-def _reverse(inputs: Inputs, chunk_size: int | None, conjugates: str) -> tuple[Any, Any, Any]:
-    """Value, Jacobian and aux, row by row."""
-    outputs, program = recorded_pass(inputs, conjugates)
-    check_batch(inputs, outputs.values)
-    rows = pulled_rows(inputs, outputs, program, chunk_size)
-    return outputs.value, outputs.rebuild([inputs.rebuild(row) for row in rows]), outputs.aux
-
-
-def _results(inputs: Inputs, outputs: Outputs) -> int:
-    """How many numbers f returns (for each point of a batch)."""
-    return sum(math.prod(outputs.shape(i)[inputs.batch_dims :]) for i in range(len(outputs.values)))
-
-
-def check_batch(inputs: Inputs, values: list[Any]) -> None:
-    """Refuse results that do not start with the axes of the batch."""
-    for value in values:
-        shape = getattr(value, "shape", ())
-        if shape[: inputs.batch_dims] != inputs.batch_shape:
-            raise ValueError(
-                f"{inputs.operator} with batch_dims={inputs.batch_dims}: x starts with the axes {inputs.batch_shape}, "
-                f"and so must f(x), which has the shape {shape}"
-            )

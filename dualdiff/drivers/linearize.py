@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
 
@@ -12,8 +12,10 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.core.extras import load
 from dualdiff.drivers.containers import Rebuild, aligned, flatten
 from dualdiff.drivers.engines import refuse_compiled
-from dualdiff.drivers.forms import derived
-from dualdiff.drivers.passes import Inputs, recorded_pass
+from dualdiff.drivers.operators import DerivedFunction, P, R, all_in_order, operator
+from dualdiff.drivers.options import Argnum, OfJvp
+from dualdiff.drivers.run.inputs import Inputs, dtype_of
+from dualdiff.drivers.run.passes import recorded_pass
 from dualdiff.tangents.recorded import Program
 
 
@@ -23,11 +25,11 @@ class Side:
     def __init__(self, values: list[Any], rebuild: Rebuild) -> None:
         self.rebuild = rebuild
         self.shapes = [getattr(v, "shape", ()) for v in values]
-        self.dtypes = [np.result_type(v) if not hasattr(v, "dtype") else v.dtype for v in values]
+        self.dtypes = [dtype_of(v) for v in values]
 
     @property
     def size(self) -> int:
-        """How many numbers there are."""
+        """How many elements there are."""
         return sum(math.prod(shape) for shape in self.shapes)
 
     def leaves(self, tree: Any, name: str) -> list[Any]:
@@ -86,7 +88,7 @@ class Linear:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The numbers of results and of inputs, as a matrix has them."""
+        """Rows and columns, as of a matrix."""
         m, n = self._outputs.size, self._inputs.size
         return (n, m) if self._transposed else (m, n)
 
@@ -165,17 +167,50 @@ def _complexified(push: Any, pull: Any, inputs: Side, outputs: Side) -> tuple[An
     return lambda v: by_parts(push, np.ravel(v), real_in), transposed
 
 
-def linearize(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False) -> Any:
+def evaluate(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, has_aux: bool = False
+) -> tuple[Any, Linear, Any]:
+    """Value, derivative as a linear map, and aux."""
+    refuse_compiled(operator, f)
+    inputs = Inputs(operator, f, args, argnum, has_aux)
+    return _recorded(inputs, "refused" if inputs.is_complex else "allowed")
+
+
+def evaluate_vjp(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, has_aux: bool = False
+) -> tuple[Any, Linear, Any]:
+    """Value, transposed derivative as a linear map, and aux."""
+    refuse_compiled(operator, f)
+    value, linear, aux = _recorded(Inputs(operator, f, args, argnum, has_aux), "allowed")
+    return value, linear.T, aux
+
+
+def _recorded(inputs: Inputs, conjugates: str) -> tuple[Any, Linear, Any]:
+    outputs, program = recorded_pass(inputs, conjugates)
+    linear = Linear(program, Side(inputs.leaves, inputs.rebuild), Side(outputs.values, outputs.rebuild))
+    return outputs.value, linear, outputs.aux
+
+
+@overload
+def linearize(f: Callable[P, R], /, *, argnum: Argnum = 0) -> DerivedFunction[P, tuple[R, Linear]]: ...
+@overload
+def linearize(f: Callable[P, Any], /, **options: Unpack[OfJvp]) -> DerivedFunction[P, Any]: ...
+@overload
+def linearize(f: Callable[..., R], x: Any, /, *args: Any, argnum: Argnum = 0) -> tuple[R, Linear]: ...
+@overload
+def linearize(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
+@operator(evaluate, all_in_order)
+def linearize(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The value and the derivative as a linear map: ``linearize(f, x)`` is :math:`(f(x), L)`, :math:`L(v) = J v`.
 
     Parameters
     ----------
     f : callable
-        A function of a number, an array, or nested tuples and dicts of them.
+        A function of a scalar, an array, or nested tuples and dicts of them.
     *args
         The arguments of f.
-    argnum : int
-        Which positional argument is differentiated.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then v and ``L.T(w)`` are tuples, in their order.
     has_aux : bool
         f returns a pair (result, aux); aux is the third item of the result.
 
@@ -202,15 +237,18 @@ def linearize(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool 
     >>> L(np.array([1.0, 0.0])), L.T(np.array([1.0, 0.0]))
     (array([3., 0.]), array([3., 2.]))
     """
-    if not args:
-        return derived(linearize, f, argnum=argnum, has_aux=has_aux)
-    refuse_compiled("linearize", f)
-    inputs = Inputs("linearize", f, args, argnum, has_aux)
-    value, linear, aux = _recorded(inputs, "refused" if inputs.is_complex else "allowed")
-    return (value, linear, aux) if has_aux else (value, linear)
 
 
-def vjp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False) -> Any:
+@overload
+def vjp(f: Callable[P, R], /, *, argnum: Argnum = 0) -> DerivedFunction[P, tuple[R, Linear]]: ...
+@overload
+def vjp(f: Callable[P, Any], /, **options: Unpack[OfJvp]) -> DerivedFunction[P, Any]: ...
+@overload
+def vjp(f: Callable[..., R], x: Any, /, *args: Any, argnum: Argnum = 0) -> tuple[R, Linear]: ...
+@overload
+def vjp(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
+@operator(evaluate_vjp, all_in_order)
+def vjp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The value and the transposed derivative: ``vjp(f, x)`` is f(x) and a function pull, ``pull(w)`` is :math:`w J`.
 
     Parameters
@@ -226,7 +264,7 @@ def vjp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = Fals
     -------
     tuple
         f(x) and the function pull, which takes weights with the nesting and shapes of f(x) and gives an answer with
-        those of x.  For complex numbers :math:`\mathrm{Re} \sum \mathrm{pull}(w)\, v = \mathrm{Re} \sum w\, (J v)`.
+        those of x.  For complex arrays :math:`\mathrm{Re} \sum \mathrm{pull}(w)\, v = \mathrm{Re} \sum w\, (J v)`.
         Without arguments: a function.
 
     Raises
@@ -246,14 +284,3 @@ def vjp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = Fals
     >>> pull(1.0)
     array([2., 4.])
     """
-    if not args:
-        return derived(vjp, f, argnum=argnum, has_aux=has_aux)
-    refuse_compiled("vjp", f)
-    value, linear, aux = _recorded(Inputs("vjp", f, args, argnum, has_aux), "allowed")
-    return (value, linear.T, aux) if has_aux else (value, linear.T)
-
-
-def _recorded(inputs: Inputs, conjugates: str) -> tuple[Any, Linear, Any]:
-    outputs, program = recorded_pass(inputs, conjugates)
-    linear = Linear(program, Side(inputs.leaves, inputs.rebuild), Side(outputs.values, outputs.rebuild))
-    return outputs.value, linear, outputs.aux

@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers import gradient
 from dualdiff.drivers.containers import aligned, check_running
-from dualdiff.drivers.engines import engine_of
-from dualdiff.drivers.forms import derived
-from dualdiff.drivers.passes import Inputs, single_pass
+from dualdiff.drivers.operators import DerivedFunction, F, R, all_in_order, operator
+from dualdiff.drivers.options import Argnum, OfHvp, OfJvp, PartOfHvp
+from dualdiff.drivers.run.inputs import Inputs, dtype_of, with_direction
+from dualdiff.drivers.run.passes import single_pass
 
 
-def jvp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = False) -> Any:
+def evaluate_jvp(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, has_aux: bool = False
+) -> tuple[Any, Any, Any]:
+    """Value, derivative along the direction and aux."""
+    given, v = with_direction(operator, args, argnum)
+    inputs = Inputs(operator, f, given, argnum, has_aux)
+    outputs = single_pass(inputs, _tangents(inputs, v))
+    return outputs.value, outputs.rebuild(outputs.derivatives), outputs.aux
+
+
+@overload
+def jvp(f: Callable[..., R], /, *, argnum: Argnum = 0) -> DerivedFunction[..., tuple[R, R]]: ...
+@overload
+def jvp(f: Callable[..., Any], /, **options: Unpack[OfJvp]) -> DerivedFunction[..., Any]: ...
+@overload
+def jvp(f: Callable[..., R], x: Any, v: Any, /, *args: Any, argnum: Argnum = 0) -> tuple[R, R]: ...
+@overload
+def jvp(f: Callable[..., Any], x: Any, v: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
+@operator(evaluate_jvp, all_in_order, compiled="jvp")
+def jvp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The value and the derivative along a direction: ``jvp(f, x, v)`` is :math:`(f(x), J v)`.
 
     Parameters
     ----------
     f : callable
-        A function of a number, an array, or nested tuples and dicts of them.
+        A function of a scalar, an array, or nested tuples and dicts of them.
     *args
         x, then the direction v with the nesting and shapes of x, then the other arguments of f.
-    argnum : int
-        The place of x among the arguments of f.
+    argnum : int or tuple of int
+        The place of x among the arguments of f.  With several places, x is the tuple of these arguments and v the tuple
+        of their directions: ``jvp(f, (a, b), (va, vb), argnum=(0, 1))``.
     has_aux : bool
         f returns a pair (result, aux); aux is the third item of the result.
 
@@ -50,24 +72,37 @@ def jvp(f: Callable[..., Any], *args: Any, argnum: int = 0, has_aux: bool = Fals
     >>> jvp(np.sin, np.array([0.0, 0.0]), np.array([1.0, 2.0]))
     (array([0., 0.]), array([1., 2.]))
     """
-    if (engine := engine_of[type(f)]) is not None and args:
-        return engine.jvp(f, args, argnum, has_aux)
-    if not args:
-        return derived(jvp, f, argnum=argnum, has_aux=has_aux)
-    inputs, directions = _with_direction("jvp", f, args, argnum, has_aux)
-    outputs = single_pass(inputs, directions)
-    pair = outputs.value, outputs.rebuild(outputs.reads())
-    return (*pair, outputs.aux) if has_aux else pair
 
 
-def hvp(
+def evaluate_hvp(
+    operator: str,
     f: Callable[..., Any],
-    *args: Any,
-    argnum: int = 0,
+    args: tuple[Any, ...],
+    *,
+    argnum: Argnum = 0,
     chunk_size: int | None = None,
     mode: str = "auto",
     has_aux: bool = False,
-) -> Any:
+) -> tuple[Any, Any, Any]:
+    """Gradient, Hessian-vector product and aux."""
+
+    def slope(*args: Any) -> Any:
+        _, slope, aux = gradient.evaluate(
+            operator, f, args, argnum=argnum, chunk_size=chunk_size, mode=mode, has_aux=has_aux
+        )
+        return slope, aux
+
+    return evaluate_jvp(operator, slope, args, argnum=argnum, has_aux=True)
+
+
+@overload
+def hvp(f: Callable[..., Any], /, **options: Unpack[OfHvp]) -> DerivedFunction[..., Any]: ...
+@overload
+def hvp(f: Callable[..., Any], x: NDArray[F], v: Any, /, *args: Any, **options: Unpack[PartOfHvp]) -> NDArray[F]: ...
+@overload
+def hvp(f: Callable[..., Any], x: Any, v: Any, /, *args: Any, **options: Unpack[OfHvp]) -> Any: ...
+@operator(evaluate_hvp, compiled="hvp")
+def hvp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The Hessian times a direction, without forming it: ``hvp(f, x, v)`` is :math:`H v`.
 
     Parameters
@@ -76,8 +111,8 @@ def hvp(
         As in `gradient`.
     *args
         x, then the direction v with the nesting and shapes of x, then the other arguments of f.
-    argnum : int
-        The place of x among the arguments of f.
+    argnum : int or tuple of int
+        The place of x among the arguments of f, or several, as in `jvp`.
     chunk_size : int, optional
         Directions in one call of f, where the gradient is taken forwards.
     mode : {"auto", "forward", "reverse"}
@@ -107,33 +142,11 @@ def hvp(
     >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([1.0, 2.0]), np.array([1.0, 0.0]))
     array([4., 2.])
     """
-    if (engine := engine_of[type(f)]) is not None and args:
-        return engine.hvp(f, args, argnum, chunk_size, mode, has_aux)
-    options: dict[str, Any] = {"argnum": argnum, "chunk_size": chunk_size, "mode": mode, "has_aux": has_aux}
-    if not args:
-        return derived(hvp, f, **options)
-
-    def slope(*args: Any) -> Any:
-        _, slope, aux = gradient.evaluate("hvp", f, args, argnum, chunk_size, mode, has_aux, 0)
-        return slope, aux
-
-    inputs, directions = _with_direction("hvp", slope, args, argnum, True)
-    outputs = single_pass(inputs, directions)
-    result = outputs.rebuild(outputs.reads())
-    return (result, outputs.aux) if has_aux else result
 
 
-def _with_direction(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], argnum: int, has_aux: bool
-) -> tuple[Inputs, list[Any]]:
-    """Inputs at x, and the direction as tangents of its leaves."""
-    if len(args) < 2:
-        raise TypeError(f"{operator}(f, x, v, ...) needs a direction v after x")
-    x, v, *rest = args
-    if not isinstance(argnum, (int, np.integer)) or not -len(rest) - 1 <= argnum <= len(rest):
-        raise ValueError(f"{operator}: argnum={argnum}, but f takes {len(rest) + 1} positional arguments")
-    rest.insert(argnum % (len(rest) + 1), x)
-    inputs = Inputs(operator, f, tuple(rest), argnum, has_aux)
+def _tangents(inputs: Inputs, v: Any) -> list[Any]:
+    """The direction as tangents of the leaves of x."""
+    operator = inputs.operator
     leaves = aligned(v, inputs.rebuild(range(len(inputs.leaves))), f"{operator}: the direction v")
     tangents = []
     for t, leaf, shape in zip(leaves, inputs.leaves, inputs.shapes, strict=True):
@@ -143,7 +156,7 @@ def _with_direction(
                 raise TypeError(f"{operator}: the direction v has the dtype {t.dtype}, which is not numeric")
         if t.shape != shape:
             raise ValueError(f"{operator}: the direction v has the shape {t.shape}, and x has {shape}")
-        dtype = np.result_type(leaf) if not hasattr(leaf, "dtype") else leaf.dtype
+        dtype = dtype_of(leaf)
         if t.dtype.kind == "c" and dtype.kind != "c":
             raise TypeError(f"{operator}: the direction v is complex, and x is real")
         if isinstance(t, AnyDual):
@@ -152,4 +165,4 @@ def _with_direction(
         else:
             t = t.astype(dtype)
             tangents.append(t if shape or isinstance(leaf, np.ndarray) else t.item() if dtype == np.float64 else t[()])
-    return inputs, tangents
+    return tangents

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,11 @@ import numpy as np
 
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.colouring import column_colours, star_colours
-from dualdiff.drivers.passes import Directions, Inputs, Outputs, check_chunk_size, dense_passes, sparse_pass
+from dualdiff.drivers.run.chunks import chunks
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.outputs import Outputs
+from dualdiff.drivers.run.passes import dense_passes, sparse_pass
+from dualdiff.drivers.run.seeds import Directions
 from dualdiff.tangents.pattern import Memory, Pattern, index_dtype, scipy_sparse
 from dualdiff.tangents.sparse import Rows
 
@@ -105,6 +110,10 @@ def prepared(operator: str, sparse: Any, thorough: bool, symmetric: bool = False
 def pattern_of(operator: str, sparse: Any) -> Pattern:
     """A pattern from a SciPy sparse matrix (its stored entries) or anything like a matrix (what is not zero)."""
     module = scipy_sparse()
+    if isinstance(sparse, tuple) and sparse:
+        # Of several arguments, side by side.
+        rows = sparse if isinstance(sparse[0], tuple) else (sparse,)
+        sparse = module.block_array([[module.coo_array(block) for block in row] for row in rows])
     if not module.issparse(sparse):
         sparse = np.asarray(sparse)
         if sparse.dtype.kind not in "biufc" or sparse.ndim != 2:
@@ -142,24 +151,38 @@ def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, m
         raise ValueError(f"{operator}: check=True compares a pattern with f, and sparse={sparse} is no pattern")
     if mode == "reverse":
         raise ValueError(f"{operator}: a sparse Jacobian is taken forwards; leave out mode, or sparse")
-    if inputs.batch_dims:
+    if inputs.batch.dims:
         raise ValueError(f"{operator}: sparse and batch_dims exclude each other; sparse finds by itself what is apart")
-    check_chunk_size(operator, chunk_size)
     _refuse_outer(inputs, inputs.leaves)
     conjugates = "refused" if inputs.is_complex else "allowed"
     if not isinstance(sparse, Compression):
         outputs, rows = _in_one_pass(inputs, conjugates, sparse)
-        return outputs.value, rows.pattern.copy().as_array(rows.data), outputs.aux
+        return outputs.value, column_blocks(inputs, rows.pattern.copy().as_array(rows.data)), outputs.aux
     if sparse.shape[1] != inputs.size:
         raise wrong_shape(operator, sparse, f"x has {inputs.size} numbers")
-    if chunk_size is None and sum(1 for _ in inputs.chunks(None, sparse.count)) > PASSES:
+    if chunk_size is None and len(chunks(inputs, None, sparse.count)) > PASSES:
         outputs, rows = _in_one_pass(inputs, conjugates, sparse.repeated)
         data = check_pattern(operator, sparse, rows)
-        return outputs.value, sparse.pattern.copy().as_array(data), outputs.aux
+        return outputs.value, column_blocks(inputs, sparse.pattern.copy().as_array(data)), outputs.aux
     outputs, compressed = _compressed(inputs, sparse, chunk_size, conjugates)
     if check:
         check_pattern(operator, sparse, _in_one_pass(inputs, conjugates, sparse.repeated)[1])
-    return outputs.value, sparse.decompressed(compressed), outputs.aux
+    return outputs.value, column_blocks(inputs, sparse.decompressed(compressed)), outputs.aux
+
+
+def column_blocks(inputs: Inputs, matrix: Any) -> Any:
+    """The matrix, or for several arguments the tuple of their columns."""
+    if type(inputs.argnum) is int:
+        return matrix
+    return tuple([matrix[:, start:stop] for start, stop in inputs.bounds()])
+
+
+def row_blocks(blocks: Any) -> Any:
+    """The rows that belong to each of several arguments, of square columns; a matrix of one argument as it is."""
+    if not isinstance(blocks, tuple):
+        return blocks
+    ends = np.cumsum([0, *(block.shape[1] for block in blocks)]).tolist()
+    return tuple([tuple([block[start:stop] for block in blocks]) for start, stop in itertools.pairwise(ends)])
 
 
 def reverse_alone(operator: str, mode: str) -> str:
@@ -198,15 +221,15 @@ def _compressed(
     for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates, directions=compression.directions()):
         sizes = [math.prod(outputs.shape(i)) for i in range(len(outputs.values))]
         dtype = np.result_type(*outputs.values) if outputs.values else float
-        _refuse_outer(inputs, [*outputs.values, *outputs.tangents])
+        _refuse_outer(inputs, [*outputs.values, *outputs.derivatives])
         if first is None:
             first = outputs
             if sum(sizes) != rows:
                 raise wrong_shape(inputs.operator, compression, f"f returned {sum(sizes)} numbers")
             compressed = np.empty((compression.count, rows), dtype)
         place = 0
-        for t, size in zip(outputs.tangents, sizes, strict=True):
-            compressed[start:stop, place : place + size] = 0 if t is None else t.reshape((stop - start, size))
+        for t, size in zip(outputs.derivatives, sizes, strict=True):
+            compressed[start:stop, place : place + size] = t.reshape((stop - start, size))
             place += size
     return first, compressed
 

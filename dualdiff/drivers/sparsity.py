@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack, overload
 
-from dualdiff.drivers import gradient, sparse
+from dualdiff.drivers import gradient
 from dualdiff.drivers.engines import uncompiled
-from dualdiff.drivers.forms import derived
-from dualdiff.drivers.passes import Inputs, sparse_pass
+from dualdiff.drivers.operators import DerivedFunction, P, operator
+from dualdiff.drivers.options import Argnum, OfSparsity
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.passes import sparse_pass
+from dualdiff.drivers.sparse import column_blocks, row_blocks, rows_of, symmetrised
 from dualdiff.tangents.sparse import Rows
 
 
-def jacobian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
-    r"""The pattern of the Jacobian: which results of f depend on which numbers of x.
+def evaluate_jacobian(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
+) -> tuple[None, Any, None]:
+    """The pattern of the Jacobian; no value, no aux."""
+    inputs = Inputs(operator, uncompiled(f), args, argnum)
+    return None, column_blocks(inputs, _pattern(inputs).as_array()), None
+
+
+@overload
+def jacobian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> DerivedFunction[P, Any]: ...
+@overload
+def jacobian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
+@operator(evaluate_jacobian)
+def jacobian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The pattern of the Jacobian: which results of f depend on which elements of x.
 
     Parameters
     ----------
@@ -21,8 +37,8 @@ def jacobian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any
         A function of an array (or nested tuples and dicts) that returns an array (or nested tuples and dicts).
     *args
         The arguments of f.
-    argnum : int
-        Which positional argument is differentiated.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
 
     Returns
     -------
@@ -51,22 +67,38 @@ def jacobian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any
     array([[ True,  True, False],
            [False,  True,  True]])
     """
-    if not args:
-        return derived(jacobian_sparsity, f, argnum=argnum)
-    return _pattern(Inputs("jacobian_sparsity", uncompiled(f), args, argnum)).as_array()
 
 
-def hessian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
-    r"""The pattern of the Hessian: which pairs of numbers of x meet in a product (or another nonlinear function).
+def evaluate_hessian(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
+) -> tuple[None, Any, None]:
+    """The pattern of the Hessian; no value, no aux."""
+
+    def slope(*args: Any) -> Any:
+        return gradient.evaluate(operator, uncompiled(f), args, argnum=argnum, mode="reverse")[1]
+
+    inputs = Inputs(operator, slope, args, argnum)
+    pattern = Rows(symmetrised(_pattern(inputs).pattern), None).as_array()
+    return None, row_blocks(column_blocks(inputs, pattern)), None
+
+
+@overload
+def hessian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> DerivedFunction[P, Any]: ...
+@overload
+def hessian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
+@operator(evaluate_hessian)
+def hessian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The pattern of the Hessian: which pairs of elements of x meet in a product (or another nonlinear function).
 
     Parameters
     ----------
     f : callable
-        A function of an array (or nested tuples and dicts) that returns one number.
+        A function of an array (or nested tuples and dicts) that returns a scalar.
     *args
         The arguments of f.
-    argnum : int
-        Which positional argument is differentiated.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple of tuples of patterns,
+        one for each pair, in their order.
 
     Returns
     -------
@@ -95,15 +127,7 @@ def hessian_sparsity(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
            [ True, False, False],
            [False, False, False]])
     """
-    if not args:
-        return derived(hessian_sparsity, f, argnum=argnum)
-
-    def slope(*args: Any) -> Any:
-        return gradient.evaluate("hessian_sparsity", uncompiled(f), args, argnum, None, "reverse", False, 0)[1]
-
-    pattern = sparse.symmetrised(_pattern(Inputs("hessian_sparsity", slope, args, argnum)).pattern)
-    return Rows(pattern, None).as_array()
 
 
 def _pattern(inputs: Inputs) -> Rows:
-    return sparse.rows_of(sparse_pass(inputs, pattern_only=True))
+    return rows_of(sparse_pass(inputs, pattern_only=True))

@@ -15,15 +15,27 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.drivers.forms import derived
 from dualdiff.drivers.hessian import hessian
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.drivers.linearize import linearize
+from dualdiff.drivers.operators import operator
+from dualdiff.drivers.options import Argnum, Mode
 
 __all__ = ["boundary_jacobian", "constraint_hessian", "fit_jacobian", "jacobian_operator", "system_jacobian"]
 
 
-def fit_jacobian(model: Callable[..., Any], *args: Any, mode: str = "auto") -> Any:
+def _fit_jacobian(
+    operator: str, model: Callable[..., Any], args: tuple[Any, ...], *, mode: Mode = "auto"
+) -> tuple[None, Any, None]:
+    """The Jacobian in all parameters as one vector; no value, no aux."""
+    x, *parameters = args
+    if not parameters:
+        raise TypeError("fit_jacobian(model, x, p1, p2, ...) needs the parameters after x")
+    return None, jacobian(lambda p: model(x, *p), parameters, mode=mode), None
+
+
+@operator(_fit_jacobian)
+def fit_jacobian(model: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The Jacobian :math:`\partial f(x_i; p) / \partial p_j` of a model in its parameters, for ``curve_fit(jac=)``.
 
     Parameters
@@ -60,15 +72,25 @@ def fit_jacobian(model: Callable[..., Any], *args: Any, mode: str = "auto") -> A
     >>> popt.round(9)
     array([3. , 0.5])
     """
-    if not args:
-        return derived(fit_jacobian, model, mode=mode)
-    x, *parameters = args
-    if not parameters:
-        raise TypeError("fit_jacobian(model, x, p1, p2, ...) needs the parameters after x")
-    return jacobian(lambda p: model(x, *p), parameters, mode=mode)
 
 
-def constraint_hessian(f: Callable[..., Any], *args: Any, mode: str = "auto", sparse: Any = False) -> Any:
+def _constraint_hessian(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, mode: Mode = "auto", sparse: Any = False
+) -> tuple[None, Any, None]:
+    """The Hessian of the weighted sum; no value, no aux."""
+    x, v = args
+
+    def weighted(x: Any) -> Any:
+        y = f(x)
+        if np.size(y) != np.size(v):
+            raise ValueError(f"constraint_hessian: {np.size(v)} multipliers v for {np.size(y)} constraints f(x)")
+        return np.sum(np.reshape(v, np.shape(y)) * y)
+
+    return None, hessian(weighted, x, mode=mode, sparse=sparse), None
+
+
+@operator(_constraint_hessian)
+def constraint_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The Hessian :math:`\sum_i v_i \nabla^2 f_i` of constraints with multipliers, for ``NonlinearConstraint(hess=)``.
 
     Parameters
@@ -101,20 +123,18 @@ def constraint_hessian(f: Callable[..., Any], *args: Any, mode: str = "auto", sp
     array([[ 0.,  1.],
            [ 1., 20.]])
     """
-    if not args:
-        return derived(constraint_hessian, f, mode=mode, sparse=sparse)
-    x, v = args
-
-    def weighted(x: Any) -> Any:
-        y = f(x)
-        if np.size(y) != np.size(v):
-            raise ValueError(f"constraint_hessian: {np.size(v)} multipliers v for {np.size(y)} constraints f(x)")
-        return np.sum(np.reshape(v, np.shape(y)) * y)
-
-    return hessian(weighted, x, mode=mode, sparse=sparse)
 
 
-def jacobian_operator(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any:
+def _jacobian_operator(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
+) -> tuple[None, Any, None]:
+    """The linear map as SciPy takes it; no value, no aux."""
+    _, linear = linearize(f, *args, argnum=argnum)
+    return None, linear.as_linear_operator(), None
+
+
+@operator(_jacobian_operator)
+def jacobian_operator(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The Jacobian as a ``LinearOperator``, never formed, for ``least_squares(jac=, tr_solver="lsmr")``.
 
     Parameters
@@ -123,8 +143,8 @@ def jacobian_operator(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any
         A function of an array that returns an array.
     *args
         The arguments of f.
-    argnum : int
-        Which positional argument is differentiated.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones, one after the other.
 
     Returns
     -------
@@ -150,13 +170,29 @@ def jacobian_operator(f: Callable[..., Any], *args: Any, argnum: int = 0) -> Any
     >>> found.x.round(5).tolist() == [1.0] * 20
     True
     """
-    if not args:
-        return derived(jacobian_operator, f, argnum=argnum)
-    _, linear = linearize(f, *args, argnum=argnum)
-    return linear.as_linear_operator()
 
 
-def system_jacobian(f: Callable[..., Any], *args: Any) -> Any:
+def _system_jacobian(operator: str, f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[None, Any, None]:
+    """The Jacobians at all points; no value, no aux."""
+    x, y, *parameters = args
+
+    def at_points(points: Any) -> Any:
+        result = f(x, np.transpose(points), *parameters)
+        if np.shape(result) != np.shape(y):
+            raise ValueError(
+                f"system_jacobian: y has the shape {np.shape(y)}, and so must f(x, y), which has {np.shape(result)}"
+            )
+        return np.transpose(result)
+
+    in_y = np.transpose(jacobian(at_points, np.transpose(y), batch_dims=1), (1, 2, 0))
+    if not parameters:
+        return None, in_y, None
+    in_p = jacobian(f, x, y, *parameters, argnum=2)
+    return None, (in_y, np.swapaxes(in_p, 1, 2)), None
+
+
+@operator(_system_jacobian)
+def system_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The Jacobians of a system :math:`y' = f(x, y, p)` at all points of a mesh, for ``solve_bvp(fun_jac=)``.
 
     Parameters
@@ -193,26 +229,15 @@ def system_jacobian(f: Callable[..., Any], *args: Any) -> Any:
     array([[0., 1.],
            [2., 0.]])
     """
-    if not args:
-        return derived(system_jacobian, f)
-    x, y, *parameters = args
-
-    def at_points(points: Any) -> Any:
-        result = f(x, np.transpose(points), *parameters)
-        if np.shape(result) != np.shape(y):
-            raise ValueError(
-                f"system_jacobian: y has the shape {np.shape(y)}, and so must f(x, y), which has {np.shape(result)}"
-            )
-        return np.transpose(result)
-
-    in_y = np.transpose(jacobian(at_points, np.transpose(y), batch_dims=1), (1, 2, 0))
-    if not parameters:
-        return in_y
-    in_p = jacobian(f, x, y, *parameters, argnum=2)
-    return in_y, np.swapaxes(in_p, 1, 2)
 
 
-def boundary_jacobian(bc: Callable[..., Any], *args: Any) -> Any:
+def _boundary_jacobian(operator: str, bc: Callable[..., Any], args: tuple[Any, ...]) -> tuple[None, Any, None]:
+    """The Jacobians in all arguments; no value, no aux."""
+    return None, jacobian(bc, *args, argnum=tuple(range(len(args)))), None
+
+
+@operator(_boundary_jacobian)
+def boundary_jacobian(bc: Callable[..., Any], *args: Any, **options: Any) -> Any:
     r"""The Jacobians of boundary conditions in the values at both ends (and parameters), for ``solve_bvp(bc_jac=)``.
 
     Parameters
@@ -241,6 +266,3 @@ def boundary_jacobian(bc: Callable[..., Any], *args: Any) -> Any:
            [0., 0.]]), array([[0., 0.],
            [2., 0.]]))
     """
-    if not args:
-        return derived(boundary_jacobian, bc)
-    return jacobian(lambda ends: bc(*ends), args)

@@ -29,6 +29,12 @@ class Dense(TangentSpace):
     def _arguments(self) -> tuple[Any, ...]:
         return self.tag, self.directions, self.conjugates
 
+    def seed(self, seeds: Any, are_units: bool = False) -> Tangent:
+        """A tangent of its parts along all directions; ``are_units`` says that they are the identity."""
+        if are_units:
+            self.units = seeds
+        return seeds
+
     def _aligned(self, t: Tangent, shape: Shape, ndim: int) -> Tangent:
         """The tangent with its value axes as the last of ``ndim``, so that it broadcasts as the value does."""
         missing = ndim - len(shape)

@@ -10,24 +10,14 @@ import numpy as np
 
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual
-from dualdiff.drivers.passes import Inputs, Outputs, dense_passes, dtype_of, recorded_pass, refuse_conjugates
+from dualdiff.drivers.run.inputs import Inputs, dtype_of
+from dualdiff.drivers.run.outputs import Outputs
+from dualdiff.drivers.run.passes import dense_passes, recorded_pass, refuse_conjugates
 from dualdiff.tangents.recorded import Program
-
-#: In mode="auto" a gradient is taken forwards up to so many inputs: one pass of so many directions costs about as much
-#: as a recorded run and its transpose, from vectorised code to loops over scalars.
-FORWARD_UP_TO = 32
-
-MODES = ("auto", "forward", "reverse")
-
-
-def check_mode(operator: str, mode: str) -> None:
-    """Refuse what is not a mode."""
-    if mode not in MODES:
-        raise ValueError(f"{operator}: mode must be one of {', '.join(map(repr, MODES))}, not {mode!r}")
 
 
 def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], Any]) -> tuple[Outputs, list[Any]]:
-    """The outputs, and the gradient of their one number (or of one for each point of a batch) as leaves of x."""
+    """The outputs, and the gradient of their one scalar (or of one for each point of a batch) as leaves of x."""
     outputs, program = recorded_pass(inputs, conjugates)
     check(inputs, outputs)
     value, t = outputs.values[0], outputs.tangents[0]
@@ -38,30 +28,32 @@ def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], A
     if t is None:
         return outputs, filled(inputs, [None] * len(inputs.leaves))
     one = np.ones(shape, dtype) if shape else dtype.type(1)
-    groups = inputs.groups()
+    groups = inputs.batch.groups
     if groups:
-        found = [None] * len(inputs.leaves)
+        slopes = [None] * len(inputs.leaves)
         for group in groups:
             # What the other groups get of the gradients of one are zeros, which change no bit of the sum.
             parts = program.pull([one * group])
             for i, part in enumerate(parts):
                 if part is not None:
-                    inputs.check_apart(group, part, np.ndim(part))
-                    found[i] = part if found[i] is None else found[i] + part
+                    inputs.batch.check_apart(group, part, np.ndim(part))
+                    slopes[i] = part if slopes[i] is None else slopes[i] + part
     else:
-        found = program.pull([one], consume=not is_complex)
+        slopes = program.pull([one], consume=not is_complex)
     if is_complex and not all(dtype_of(leaf).kind == "c" for leaf in inputs.leaves):
         # A cotangent pairs as a real part, which for real x leaves the imaginary part of the slope to a second pull.
-        found = _combined(inputs, found, program.pull([-1j * one]))
-    return outputs, [in_precision_of(leaf, g) for leaf, g in zip(inputs.leaves, filled(inputs, found), strict=True)]
+        slopes = _combined(inputs, slopes, program.pull([-1j * one]))
+    return outputs, [in_precision_of(leaf, g) for leaf, g in zip(inputs.leaves, filled(inputs, slopes), strict=True)]
 
 
 def in_precision_of(x: Any, slope: Any) -> Any:
     """A derivative, real or complex as it is, in the precision of what it belongs to."""
-    dtype, found = dtype_of(x), dtype_of(slope)
-    if found.kind != dtype.kind:
+    if type(x) is np.ndarray and x.dtype is slope.dtype:
+        return slope
+    dtype, own = dtype_of(x), dtype_of(slope)
+    if own.kind != dtype.kind:
         dtype = _real(dtype) if dtype.kind == "c" else np.result_type(dtype, np.complex64)
-    return slope if found == dtype else slope.astype(dtype)
+    return slope if own == dtype else slope.astype(dtype)
 
 
 def _combined(inputs: Inputs, real: list[Any], imaginary: list[Any]) -> list[Any]:
@@ -74,22 +66,22 @@ def _combined(inputs: Inputs, real: list[Any], imaginary: list[Any]) -> list[Any
 def filled(inputs: Inputs, leaves: list[Any]) -> list[Any]:
     """Cotangents as arrays of their own, zeros where there is none."""
     result = []
-    for found, leaf, shape in zip(leaves, inputs.leaves, inputs.shapes, strict=True):
+    for part, leaf, shape in zip(leaves, inputs.leaves, inputs.shapes, strict=True):
         dtype = dtype_of(leaf)
-        if found is None:
-            found = np.zeros(shape, dtype)[()]
-        if getattr(found, "shape", ()) != shape:
-            found = np.broadcast_to(found, shape)
-        if isinstance(found, np.ndarray):
+        if part is None:
+            part = np.zeros(shape, dtype)[()]
+        if getattr(part, "shape", ()) != shape:
+            part = np.broadcast_to(part, shape)
+        if isinstance(part, np.ndarray):
             if not isinstance(leaf, (np.ndarray, DualArray)):
-                found = found[()]
-            elif found.dtype != dtype or not found.flags.writeable:
-                found = np.array(found, np.result_type(found, dtype))
-        elif isinstance(leaf, np.ndarray) and not isinstance(found, AnyDual):
-            found = np.asarray(found)
-        elif isinstance(found, float):
-            found = dtype.type(found)
-        result.append(found)
+                part = part[()]
+            elif part.dtype != dtype or not part.flags.writeable:
+                part = np.array(part, np.result_type(part, dtype))
+        elif isinstance(leaf, np.ndarray) and not isinstance(part, AnyDual):
+            part = np.asarray(part)
+        elif isinstance(part, float):
+            part = dtype.type(part)
+        result.append(part)
     return result
 
 
@@ -118,13 +110,13 @@ def pulled_rows(inputs: Inputs, outputs: Outputs, program: Program, chunk_size: 
 def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, largest: int) -> list[list[Any]]:
     """The Jacobian of the pull in real weights, with the axes of the results of f before those of x."""
     zeros = tuple(np.zeros(outputs.shape(j), _real(dtype_of(v))) for j, v in enumerate(outputs.values))
-    weights = Inputs(inputs.operator, lambda w: tuple(pull(*w)), (zeros,), 0, batch_dims=inputs.batch_dims)
+    weights = Inputs(inputs.operator, lambda w: tuple(pull(*w)), (zeros,), 0, batch_dims=inputs.batch.dims)
     weights.largest = largest
     parts: list[list[Any]] = [[] for _ in inputs.leaves]
     for _, _, cotangents in dense_passes(weights, chunk_size):
-        for part, t in zip(parts, cotangents.reads(), strict=True):
+        for part, t in zip(parts, cotangents.derivatives, strict=True):
             part.append(t)
-    batch = inputs.batch_dims
+    batch = inputs.batch.dims
     rows: list[list[Any]] = [[] for _ in outputs.values]
     for part, leaf, core in zip(parts, inputs.leaves, inputs.core_shapes, strict=True):
         full = part[0] if len(part) == 1 else np.concatenate(part)
@@ -132,7 +124,7 @@ def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, l
         offset = 0
         for row, value, size, shape in zip(rows, outputs.values, weights.sizes, weights.core_shapes, strict=True):
             block = full[(slice(None),) * batch + (slice(offset, offset + size),)]
-            block = in_precision_of(value, np.reshape(block, (*inputs.batch_shape, *shape, *core)))
+            block = in_precision_of(value, np.reshape(block, (*inputs.batch.shape, *shape, *core)))
             row.append(block if block.shape or isinstance(leaf, (np.ndarray, DualArray)) else block[()])
             offset += size
     return rows

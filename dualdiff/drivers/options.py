@@ -1,0 +1,103 @@
+"""The options of the operators: their types, and what refuses wrong values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypedDict
+
+import numpy as np
+
+from dualdiff.drivers.run.batches import check_batch_dims
+from dualdiff.drivers.run.chunks import check_chunk_size
+from dualdiff.drivers.run.inputs import check_argnum
+from dualdiff.drivers.run.modes import check_mode
+
+#: The argument that is differentiated, or several of them.
+Argnum = int | tuple[int, ...]
+Mode = Literal["auto", "forward", "reverse"]
+
+
+# -- for type checkers: each operator's options apart from those that its result depends on, and all of them -----------
+class PartOfJvp(TypedDict, total=False):
+    pass
+
+
+class PartOfDerivative(TypedDict, total=False):
+    parallel: bool
+
+
+class PartOfHvp(TypedDict, total=False):
+    chunk_size: int | None
+    mode: Mode
+
+
+class PartOfGradient(PartOfHvp, total=False):
+    batch_dims: int
+    parallel: bool
+
+
+class PartOfJacobian(PartOfGradient, total=False):
+    check: bool
+
+
+class OfField(TypedDict, total=False):
+    argnum: Argnum
+    chunk_size: int | None
+    batch_dims: int
+
+
+class OfCurl(TypedDict, total=False):
+    argnum: Argnum
+    batch_dims: int
+
+
+class OfSparsity(TypedDict, total=False):
+    argnum: Argnum
+
+
+class OfNth(OfSparsity, total=False):
+    n: int
+
+
+class OfJvp(PartOfJvp, total=False):
+    argnum: Argnum
+    has_aux: bool
+
+
+class OfDerivative(PartOfDerivative, OfJvp, total=False):
+    pass
+
+
+class OfHvp(PartOfHvp, OfJvp, total=False):
+    pass
+
+
+class OfGradient(PartOfGradient, OfJvp, total=False):
+    pass
+
+
+class OfJacobian(PartOfJacobian, OfJvp, total=False):
+    sparse: Any
+
+
+# -- as the program runs -----------------------------------------------------------------------------------------------
+FLAGS = frozenset({"check", "has_aux", "parallel"})
+
+#: What refuses wrong values of the other options.
+CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "argnum": check_argnum,
+    "batch_dims": check_batch_dims,
+    "chunk_size": check_chunk_size,
+    "mode": check_mode,
+}
+
+
+def checked(operator: str, name: str, given: Any) -> Any:
+    """The value of an option, if it is one."""
+    if name in FLAGS:
+        if not isinstance(given, (bool, np.bool_)):
+            raise TypeError(f"{operator}: {name} must be True or False, not {given!r}")
+        return bool(given)
+    if name in CHECKS:
+        CHECKS[name](operator, given)
+    return given

@@ -1,0 +1,45 @@
+"""How many directions one call of f takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.dual import AnyDual
+from dualdiff.drivers.run.inputs import Inputs
+
+#: A dense tangent has at most about this many elements, unless `chunk_size` says otherwise.
+CHUNK_ELEMENTS = 1 << 17
+#: But a pass takes at least so many directions, because it computes the values once again.
+CHUNK_AT_LEAST = 4
+
+
+def check_chunk_size(operator: str, chunk_size: Any) -> None:
+    """Refuse what does not count directions."""
+    if chunk_size is None:
+        return
+    if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)) or chunk_size < 1:
+        raise ValueError(f"{operator}: chunk_size must be a positive integer, not {chunk_size!r}")
+
+
+def chunks(inputs: Inputs, chunk_size: int | None, directions: int) -> list[tuple[int, int]]:
+    """The ranges of directions of each pass; one empty pass if there are none."""
+    if chunk_size is None:
+        weight = max(inputs.largest, sum(map(_weight, inputs.leaves)), 1)
+        chunk_size = max(CHUNK_AT_LEAST, CHUNK_ELEMENTS // weight)
+        # Passes of even size cost the same number of calls and less memory.
+        passes = -(-directions // chunk_size)
+        chunk_size = max(1, -(-directions // max(passes, 1)))
+    if directions <= chunk_size:
+        return [(0, directions)]
+    return [(start, min(start + chunk_size, directions)) for start in range(0, directions, chunk_size)]
+
+
+def _weight(x: Any) -> int:
+    """How many elements a value has, with the tangents of outer calls that it carries."""
+    if type(x) is np.ndarray:
+        return x.size
+    if isinstance(x, AnyDual):
+        return _weight(x.value) * (1 + getattr(x.space, "directions", 1))
+    return int(np.size(x))

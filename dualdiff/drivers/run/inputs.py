@@ -1,0 +1,162 @@
+"""What an operator differentiates: one argument of f or several, as leaves, and f as a function of them alone."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import DualArray
+from dualdiff.core.errors import explain
+from dualdiff.drivers.containers import flatten, input_leaf, only
+from dualdiff.drivers.run.batches import NO_BATCH, Batch
+
+FLOAT64 = np.dtype(np.float64)
+
+
+def no_function(operator: str, f: Any) -> TypeError:
+    """The error for something else where the function belongs."""
+    return TypeError(f"{operator} takes a function as its first argument, not {type(f).__name__}")
+
+
+def check_argnum(operator: str, argnum: Any) -> None:
+    """Refuse what is neither an integer nor a tuple of integers."""
+    parts = argnum if isinstance(argnum, tuple) else (argnum,)
+    if not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in parts):
+        remedy = f"; write argnum={tuple(argnum)!r}" if isinstance(argnum, list) else ""
+        raise TypeError(f"{operator}: argnum must be an integer or a tuple of integers, not {argnum!r}{remedy}")
+    if not parts:
+        raise ValueError(f"{operator}: argnum=() names no argument; leave it out to differentiate the first")
+
+
+def resolve_argnum(operator: str, argnum: Any, count: int) -> Any:
+    """``argnum`` among so many arguments, checked and counted from the first."""
+    check_argnum(operator, argnum)
+    parts = argnum if isinstance(argnum, tuple) else (argnum,)
+    if not all(-count <= i < count for i in parts):
+        raise ValueError(
+            f"{operator}: argnum={argnum}, but f was given {count} positional argument{'s' if count != 1 else ''}"
+        )
+    if not isinstance(argnum, tuple):
+        return int(argnum) % count
+    places = tuple(int(i) % count for i in argnum)
+    if len(set(places)) < len(places):
+        raise ValueError(f"{operator}: argnum={argnum} names an argument twice")
+    return places
+
+
+def with_direction(operator: str, args: tuple[Any, ...], argnum: Any) -> tuple[tuple[Any, ...], Any]:
+    """The arguments of f, and the direction, from x, v and the other arguments."""
+    if len(args) < 2:
+        raise TypeError(f"{operator}(f, x, v, ...) needs a direction v after x")
+    x, v, *rest = args
+    if not isinstance(argnum, tuple):
+        rest.insert(resolve_argnum(operator, argnum, len(rest) + 1), x)
+        return tuple(rest), v
+    places = resolve_argnum(operator, argnum, len(rest) + len(argnum))
+    if not isinstance(x, tuple) or len(x) != len(places):
+        raise ValueError(
+            f"{operator}: with argnum={argnum}, x is the tuple of these {len(places)} arguments and v the tuple of "
+            f"their directions: {operator}(f, (a, b), (va, vb), ..., argnum=(0, 1))"
+        )
+    for place, part in sorted(zip(places, x, strict=True), key=lambda pair: pair[0]):
+        rest.insert(place, part)
+    return tuple(rest), v
+
+
+def dtype_of(x: Any) -> Any:
+    """The dtype of a scalar, an array or a dual."""
+    dtype = getattr(x, "dtype", None)
+    return np.dtype(type(x)) if dtype is None else dtype
+
+
+def input_leaves(operator: str, x: Any, is_several: bool) -> tuple[list[Any], Any]:
+    """The leaves of x (of each of its parts, if it stands for several arguments), and what puts others in their place.
+
+    An integer is a float if it is an argument of its own.
+    """
+    if not is_several:
+        leaves, rebuild = flatten(x)
+        alone = not isinstance(x, (tuple, dict))
+        return [input_leaf(leaf, operator, alone) for leaf in leaves], rebuild
+    parts = [leaf for part in x for leaf in input_leaves(operator, part, False)[0]]
+    return parts, flatten(x)[1]
+
+
+class Inputs:
+    """What is differentiated, as leaves, and the function of them alone."""
+
+    def __init__(
+        self,
+        operator: str,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        argnum: Any = 0,
+        has_aux: bool = False,
+        batch_dims: int = 0,
+    ) -> None:
+        if not callable(f):
+            raise no_function(operator, f)
+        if type(argnum) is not int or not 0 <= argnum < len(args):
+            argnum = resolve_argnum(operator, argnum, len(args))
+        self.operator, self.f, self.args, self.argnum, self.has_aux = operator, f, args, argnum, has_aux
+        is_several = type(argnum) is tuple
+        x = tuple([args[i] for i in argnum]) if is_several else args[argnum]
+        if type(x) is np.ndarray and x.dtype is FLOAT64 and x.flags.forc:
+            self.leaves, self.rebuild, self.is_complex = [x], only, False
+            shape = x.shape
+            self.shapes, self.sizes, self.size = [shape], [x.size], x.size
+        else:
+            self.leaves, self.rebuild = input_leaves(operator, x, is_several)
+            self.shapes = [getattr(leaf, "shape", ()) for leaf in self.leaves]
+            self.sizes = [math.prod(shape) for shape in self.shapes]
+            self.size = sum(self.sizes)
+            self.is_complex = any(dtype_of(leaf).kind == "c" for leaf in self.leaves)
+        self.core_shapes, self.batch = self.shapes, NO_BATCH
+        #: How many elements the largest intermediate has, where that is known.
+        self.largest = 0
+        if batch_dims:
+            self.batch = Batch(operator, batch_dims, self.shapes)
+            self.core_shapes = [shape[batch_dims:] for shape in self.shapes]
+            self.sizes = [math.prod(shape) for shape in self.core_shapes]
+            self.size = sum(self.sizes)
+
+    def call(self, leaves: list[Any]) -> tuple[Any, Any]:
+        """``f`` of these leaves, and aux."""
+        args, x = [*self.args], self.rebuild(leaves)
+        if type(self.argnum) is int:
+            args[self.argnum] = x
+        else:
+            for place, part in zip(self.argnum, x, strict=True):
+                args[place] = part
+        try:
+            result = self.f(*args)
+        except Exception as error:
+            explain(error)
+            raise
+        if not self.has_aux:
+            return result, None
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(f"{self.operator}: with has_aux=True, f has to return a pair (result, aux)")
+        return result
+
+    def split(self, flat: Any, lead: tuple[int, ...] = ()) -> list[Any]:
+        """The last axis, over all elements of x, as the leaves of x; ``lead`` are the axes of the result of f."""
+        leaves, offset = [], 0
+        for leaf, core, size in zip(self.leaves, self.core_shapes, self.sizes, strict=True):
+            part = flat[..., offset : offset + size].reshape((*self.batch.shape, *lead, *core))
+            offset += size
+            is_array = getattr(part, "shape", ()) or isinstance(leaf, (np.ndarray, DualArray))
+            leaves.append(part if is_array else part[()])
+        return leaves
+
+    def bounds(self) -> list[tuple[int, int]]:
+        """For each of several arguments, where its elements begin and end among those of all."""
+        ends = [0]
+        for i in self.argnum:
+            leaves, _ = flatten(self.args[i])
+            ends.append(ends[-1] + sum(np.size(leaf) for leaf in leaves))
+        return list(itertools.pairwise(ends))

@@ -1,0 +1,77 @@
+"""What a function returned: values, tangents, and how they stood together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core import tags
+from dualdiff.core.dual import AnyDual
+from dualdiff.core.errors import expired
+from dualdiff.drivers.containers import Rebuild, flatten, only, output_leaf
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.tangents.space import TangentSpace
+
+
+class Outputs:
+    """The leaves of a result: values, and tangents as their space keeps them."""
+
+    def __init__(self, inputs: Inputs, space: TangentSpace, result: Any, aux: Any) -> None:
+        self.rebuild: Rebuild
+        leaves, self.rebuild = ([result], only) if isinstance(result, AnyDual) else flatten(result)
+        self.values: list[Any] = []
+        self.tangents: list[Any] = []
+        #: The tangents as arrays of the caller's own, after a pass along one direction or along several.
+        self.derivatives: list[Any] = []
+        for leaf in leaves:
+            value, t = leaf if isinstance(leaf, AnyDual) else output_leaf(leaf, inputs.operator), None
+            if isinstance(value, AnyDual):
+                if value.space.tag == space.tag:
+                    value, t = value.value, value.raw
+                else:
+                    check_outer(value, space)
+            self.values.append(value)
+            self.tangents.append(t)
+        self.aux = strip(aux, space) if inputs.has_aux else None
+        self.space = space
+
+    @property
+    def value(self) -> Any:
+        """What f gives without differentiation."""
+        return self.rebuild(self.values)
+
+    def shape(self, i: int) -> tuple[int, ...]:
+        """The shape of result i."""
+        return getattr(self.values[i], "shape", ())
+
+    def read(self) -> list[Any]:
+        """The tangents as arrays.  They are the caller's from now on, and share no memory with anything else."""
+        reads: list[Any] = []
+        for t, value in zip(self.tangents, self.values, strict=True):
+            others = [*reads, *self.values] if self.aux is None else None
+            reads.append(self.space.read(t, value) if others is None else self.space.give(t, value, others))
+        return reads
+
+
+def check_outer(x: AnyDual, space: TangentSpace) -> None:
+    """A dual in a result, if not of this call, is a constant of a call that still runs outside; or else expired."""
+    if x.space.tag > space.tag or (x.space.tag and not tags.is_live(x.space.tag)):
+        raise expired()
+
+
+def strip(tree: Any, space: TangentSpace) -> Any:
+    """The same with the tangents of this call left out (what `has_aux` gives back)."""
+    if isinstance(tree, AnyDual):
+        if tree.space.tag == space.tag:
+            return tree.value
+        check_outer(tree, space)
+        return tree
+    if isinstance(tree, dict):
+        return {k: strip(v, space) for k, v in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        items = [strip(v, space) for v in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    if isinstance(tree, np.ndarray) and tree.dtype == object:
+        return strip(output_leaf(tree, "has_aux"), space) if any(isinstance(e, AnyDual) for e in tree.flat) else tree
+    return tree

@@ -1,0 +1,112 @@
+"""Passes: one call of f each, under a fresh tag, with seeds in and tangents out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core import tags
+from dualdiff.core.array import DualArray
+from dualdiff.core.dual import make
+from dualdiff.core.errors import NotHolomorphicError
+from dualdiff.drivers.run.chunks import chunks
+from dualdiff.drivers.run.inputs import Inputs, dtype_of
+from dualdiff.drivers.run.outputs import Outputs
+from dualdiff.drivers.run.seeds import Directions, as_dual, seeded, unit_rows
+from dualdiff.tangents.dense import Dense
+from dualdiff.tangents.pattern import Memory
+from dualdiff.tangents.recorded import Program, Recorded
+from dualdiff.tangents.single import Single
+from dualdiff.tangents.sparse import Sparse
+
+
+def single_pass(inputs: Inputs, tangents: list[Any], conjugates: str = "allowed") -> Outputs:
+    """One call of f along one direction; a tangent None is zero."""
+    tag = tags.start()
+    try:
+        space = Single(tag, conjugates)
+        leaves = [
+            make(leaf, t, space) if not isinstance(leaf, (np.ndarray, DualArray)) else as_dual(leaf, t, space)
+            for leaf, t in zip(inputs.leaves, tangents, strict=True)
+        ]
+        outputs = Outputs(inputs, space, *inputs.call(leaves))
+    finally:
+        tags.end(tag)
+    outputs.derivatives = outputs.read()
+    return outputs
+
+
+def dense_passes(
+    inputs: Inputs,
+    chunk_size: int | None,
+    conjugates: str = "allowed",
+    imaginary: bool = False,
+    directions: Directions | None = None,
+) -> Iterator[tuple[int, int, Outputs]]:
+    """One call of f for each chunk of directions: the unit directions unless others are given.
+
+    With ``imaginary`` also along i times each unit direction, at the end.
+    """
+    groups = inputs.batch.groups
+    total = inputs.size * (2 if imaginary else 1) if directions is None else directions.total
+    for start, stop in chunks(inputs, chunk_size, total):
+        rows = unit_rows(inputs.size, start, stop) if directions is None else directions.rows(start, stop)
+        tag = tags.start()
+        try:
+            space = Dense(tag, stop - start + len(groups), conjugates)
+            is_identity = directions is None and start == 0 and stop == inputs.size
+            leaves = seeded(inputs, space, rows, is_identity)
+            outputs = Outputs(inputs, space, *inputs.call(leaves))
+        finally:
+            tags.end(tag)
+        outputs.derivatives = outputs.read()
+        if groups:
+            outputs.derivatives = inputs.batch.unwatched(outputs.derivatives)
+        yield start, stop, outputs
+
+
+def sparse_pass(
+    inputs: Inputs, conjugates: str = "allowed", pattern_only: bool = False, memory: Memory | None = None
+) -> Outputs:
+    """One call of f along all unit directions at once; with ``pattern_only`` without the numbers.
+
+    A lasting memory spares passes along the path of an earlier one the work on structures.
+    """
+    tag = tags.start()
+    try:
+        space = Sparse(tag, inputs.size, conjugates, pattern_only, memory)
+        leaves, first = [], 0
+        for leaf, size in zip(inputs.leaves, inputs.sizes, strict=True):
+            leaves.append(as_dual(leaf, space.seed(first, size, dtype_of(leaf)), space))
+            first += size
+        return Outputs(inputs, space, *inputs.call(leaves))
+    finally:
+        tags.end(tag)
+
+
+def recorded_pass(inputs: Inputs, conjugates: str = "allowed") -> tuple[Outputs, Program]:
+    """One call of f that records its linear program."""
+    tag = tags.start()
+    try:
+        space = Recorded(tag, conjugates)
+        seeds = [space.seed(shape, dtype_of(leaf)) for leaf, shape in zip(inputs.leaves, inputs.shapes, strict=True)]
+        leaves = [as_dual(leaf, seed, space) for leaf, seed in zip(inputs.leaves, seeds, strict=True)]
+        outputs = Outputs(inputs, space, *inputs.call(leaves))
+    finally:
+        tags.end(tag)
+    return outputs, Program(seeds, outputs.tangents)
+
+
+def directions_last(t: Any) -> Any:
+    """The derivatives with the axis of directions behind all others."""
+    return t.transpose((*range(1, t.ndim), 0))
+
+
+def refuse_conjugates(operator: str) -> NotHolomorphicError:
+    """The error for a complex result of a function that is not holomorphic."""
+    return NotHolomorphicError(
+        f"{operator}: f takes complex x to complex values and is not holomorphic (it uses conj, abs, real or imag); "
+        "use dualdiff.jvp or dualdiff.vjp, which are right along any direction"
+    )
