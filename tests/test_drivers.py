@@ -35,7 +35,7 @@ from dualdiff import (
 )
 from dualdiff.drivers.jacobian import Columns
 from dualdiff.drivers.run import chunks
-from dualdiff.tangents.dense import Dense
+from dualdiff.tangents.dense import Active, Dense
 
 X = np.array([0.7, 1.9, -1.1])
 A = np.arange(12.0).reshape(4, 3) / 7
@@ -260,13 +260,15 @@ def tangents(monkeypatch):
         @functools.wraps(method)
         def spy(self, *args, **kwargs):
             result = method(self, *args, **kwargs)
-            if isinstance(result, np.ndarray):
-                seen.append((verb, self.directions, result.shape, result.size))
+            array = result.array if isinstance(result, Active) else result
+            if isinstance(array, np.ndarray):
+                seen.append((verb, self.directions, array.shape, array.size))
             return result
 
         monkeypatch.setattr(Dense, verb, spy)
 
     for verb in (
+        "combine",
         "scale",
         "add",
         "gather",
@@ -299,7 +301,7 @@ def test_a_dense_tangent_never_exceeds_chunk_size_times_the_value(tangents, chun
     jacobian(busy, np.linspace(0.1, 1, n), chunk_size=chunk_size, mode="forward")
     assert tangents
     for verb, directions, shape, size in tangents:
-        assert shape[0] == directions <= chunk_size, verb
+        assert shape[0] <= directions <= chunk_size, verb
         assert size <= chunk_size * 9 * n, verb
     assert max(size for *_, size in tangents) == chunk_size * 9 * n
 

@@ -426,4 +426,4 @@ def test_auto_goes_by_all_arguments_together():
     gradient(f, half, half, argnum=(0, 1))
     gradient(f, half, np.append(half, 1.0), argnum=(0, 1))
     gradient(f, half, np.append(half, 1.0), argnum=1)
-    assert seen == ["Dense", "Recorded", "Dense"]
+    assert seen == ["Mixed", "Recorded", "Mixed"]

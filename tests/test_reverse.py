@@ -60,10 +60,14 @@ def nonlinear(x):
 
 
 def test_auto_takes_the_gradient_forwards_up_to_a_number_of_inputs():
-    for n, space in ((FORWARD_UP_TO, "Dense"), (FORWARD_UP_TO + 1, "Recorded")):
+    for n, space in ((FORWARD_UP_TO, "Mixed"), (FORWARD_UP_TO + 1, "Recorded")):
         f = counted(nonlinear)
         gradient(f, np.linspace(0.0, 1.0, n))
         assert f.spaces == [space]
+        assert f.calls == 1
+    f = counted(nonlinear)
+    gradient(f, np.linspace(0.0, 1.0, FORWARD_UP_TO, dtype=np.float32))
+    assert f.spaces == ["Dense"]
     assert f"up to {FORWARD_UP_TO} elements" in gradient.__doc__
 
 

@@ -17,6 +17,7 @@ from numpy.testing.overrides import get_overridable_numpy_ufuncs
 from dualdiff import gradient, jacobian, jvp, linearize, value_and_jacobian, vjp
 from dualdiff.core.registry import FUNCTIONS, UFUNCS
 from dualdiff.rules.values import PLAIN
+from dualdiff.tangents.dense import LANES
 
 STEP = 2e-3
 HAS_SPARSE = "sparse" in inspect.signature(jacobian).parameters
@@ -90,6 +91,9 @@ def in_every_space(f, x):
     if HAS_SPARSE:
         y, J = value_and_jacobian(f, x, sparse=True)
         yield "sparse", y, J.toarray()
+    if n <= LANES and np.result_type(x) == np.float64 and np.result_type(y) == np.float64:
+        rows = [np.ravel(gradient(lambda x, i=i: np.ravel(f(x))[i], x)) for i in range(m)]
+        yield "mixed", y, np.reshape(rows, (m, n)).astype(float)
 
 
 @pytest.mark.parametrize("call", [*CALLS, *UFUNC_CALLS, *METHOD_CALLS], ids=named)

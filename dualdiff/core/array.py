@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.dual import HANDMADE, AnyDual, Dual, float64_dual, leading_space, make, same_call, stacklevel
+from dualdiff.core.dual import HANDMADE, AnyDual, Dual, leading_space, make, same_call, stacklevel
 from dualdiff.core.errors import LostDerivativeError, ObjectArrayWarning, plain_target
-from dualdiff.tangents.single import Single, plain
+from dualdiff.tangents.single import plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
 
@@ -48,11 +48,19 @@ class DualArray(AnyDual):
     DualArray([1., 4.], tangent=[2., 0.])
     """
 
-    # parent and structure: of which array this is a view, and how; version: counts writes into the tangent (and
-    # replacements of the value) of this array; seen: the parent's version that the cached tangent was gathered from;
-    # owned: the tangent's storage belongs to this array (and its views) alone, so that it may be written in place;
-    # held: some tangent needs the values as they are now, so that they are to be copied before they are written.
-    __slots__ = ("_parent", "_raw", "_seen", "_structure", "_value", "held", "owned", "space", "version")
+    # Who may write into what:
+    #
+    # - `_view` says of which array this is a view, and how (None: of none).  All writes go to the array at the end of
+    #   the chain, the root, which counts them in `version`; views gather their value and tangent anew when they are
+    #   asked for and the count has moved.
+    # - `held`: somebody needs the root's values as they are now (a record its coefficients, the caller his argument,
+    #   an outer call its constants): they are copied before they are written.
+    # - `owned`: the storage of the root's tangent belongs to it and its views alone, so that it may be written in
+    #   place; else it is copied first.  `disown` takes this back where a result shares the storage.
+    #
+    # Held and owned are settled in two places: where results are wrapped (`Application`) and where arrays are written
+    # (`__setitem__`).
+    __slots__ = ("_raw", "_value", "_view", "held", "owned", "space", "version")
 
     def __init__(self, value: Any, tangent: Tangent = None, space: TangentSpace | None = None) -> None:
         if space is None:
@@ -61,27 +69,24 @@ class DualArray(AnyDual):
         self._value = value
         self._raw = tangent
         self.space = space
-        self._parent: DualArray | None = None
-        self._structure: Structure | None = None
+        self._view: View | None = None
         self.version = 0
-        self._seen = 0
-        self.owned = False
-        self.held = False
+        self.held = self.owned = False
 
     # -- views -----------------------------------------------------------------------------------------------------
 
     @property
     def value(self) -> Any:
         """The primal values."""
-        if self._parent is not None:
-            self._refresh()
+        if self._view is not None:
+            self._refresh(self._view)
         return self._value
 
     @property
     def raw(self) -> Tangent | None:
         """The tangent as its space keeps it."""
-        if self._parent is not None:
-            self._refresh()
+        if self._view is not None:
+            self._refresh(self._view)
         return self._raw
 
     # A view keeps its shape and dtype whatever happens to its base: no need to look at it.
@@ -105,37 +110,34 @@ class DualArray(AnyDual):
     @property
     def base(self) -> DualArray | None:
         """The array that this one is a view of."""
-        return None if self._parent is None else self.root()
+        return None if self._view is None else self.root()
 
     def root(self) -> DualArray:
         """The array at the end of the chain of views."""
         array = self
-        while array._parent is not None:
-            array = array._parent
+        while array._view is not None:
+            array = array._view.parent
         return array
 
     def view_of(self, parent: DualArray, structure: Structure) -> DualArray:
         """This array, declared a view."""
-        self._parent, self._structure, self._seen = parent, structure, parent.version
+        self._view = View(parent, structure, parent.version)
         return self
 
-    def _refresh(self) -> None:
-        parent, structure = self._parent, self._structure
-        assert parent is not None
-        assert structure is not None
+    def _refresh(self, view: View) -> None:
+        parent = view.parent
         raw = parent.raw
-        if parent.version != self._seen:
-            self._seen = parent.version
+        if parent.version != view.seen:
+            view.seen = parent.version
             self.version += 1
-            self._value = structure(parent.value)
-            self._raw = None if raw is None else structure.carry(self.space, raw, parent.shape, self.shape)
+            self._value = view.structure(parent.value)
+            self._raw = None if raw is None else view.structure.carry(self.space, raw, parent.shape, self.shape)
 
     def _places(self) -> Any:
         """For each element, its number in the root."""
-        if self._parent is None:
+        if self._view is None:
             return np.arange(self.size).reshape(self.shape)
-        assert self._structure is not None
-        return self._structure.places(self._parent._places())
+        return self._view.structure.places(self._view.parent._places())
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -161,9 +163,22 @@ class DualArray(AnyDual):
                 shape = shape[extra:]
         self._put(key, t, shape)
 
-    def hold(self) -> None:
-        """Note that a tangent needs these values as they are now."""
-        self.root().held = True
+    def lasting(self) -> Any:
+        """The values, which will stay as they are now: copied before they are written, or a copy of a small view."""
+        if self._view is None:
+            self.held = True
+            return self._value
+        root = self.root()
+        if 4 * self.size < root.size:
+            return np.copy(self.value, order="K")
+        root.held = True
+        return self.value
+
+    def snapshot(self) -> DualArray:
+        """The array as it is now, sharing storage until one of the two is written."""
+        root = self.root()
+        root.held, root.owned = True, False
+        return new_array(self.value, self.raw, self.space, True)
 
     def _let_go(self) -> None:
         """Leave the values to the tangents that need them, and go on with a copy."""
@@ -212,15 +227,16 @@ class DualArray(AnyDual):
         """The tangent of some places of the complex root, of which this view of its real or imaginary part gets t."""
         root, space = self.root(), self.space
         array, out_shape, terms = self, np.shape(places[0]) if places else (), []
-        while array._parent is not None and array._parent.dtype.kind != "c":
-            array = array._parent
-        assert array._structure is not None
+        view = array._view
+        while view is not None and view.parent.dtype.kind != "c":
+            array, view = view.parent, view.parent._view
+        assert view is not None
         if root._raw is not None:
             old = space.gather([root._raw], Structure.getitem(places), [root.shape], out_shape)
-            other = "imag" if array._structure.name == "real" else "real"
+            other = "imag" if view.structure.name == "real" else "real"
             terms.append((space.conj(old, other, out_shape), other, out_shape))
         if t is not None:
-            terms.append((t, array._structure.name, shape))
+            terms.append((t, view.structure.name, shape))
         return space.add(
             [
                 space.scale(space.cast(term, root.dtype, s), 1.0 if part == "real" else 1j, s, out_shape)
@@ -240,22 +256,18 @@ class DualArray(AnyDual):
         value = self.value[key]
         raw, space = self._raw, self.space
         kind = type(value)
-        if kind is np.ndarray:
+        if kind is np.ndarray or kind is DualArray:
             structure = Structure.getitem(key)
             if raw is not None:
                 raw = space.gather([raw], structure, [self._value.shape], value.shape)
-            result = DualArray(value, raw, space)
-            if value.base is not None and _is_view(value, self._value):
-                return result.view_of(self, structure)
-            disown(self, self._raw, raw)
+            result = new_array(value, raw, space)
+            if is_view(value, self._value):
+                result._view = View(self, structure, self.version)
+            else:
+                result.held = space.lazy
+                disown(self, self._raw, raw)
             return result
-        if kind is DualArray:
-            return gathered(value, space, [self], Structure.getitem(key))
-        if raw is None:
-            return make(value, None, space)
-        if kind is np.float64 and type(space) is Single and type(raw) is np.ndarray:
-            return float64_dual(value, float(raw[key]), space)
-        return make(value, space.element(raw, key, self.shape), space)
+        return make(value, None if raw is None else space.element(raw, key, self._value.shape), space)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -320,7 +332,7 @@ class DualArray(AnyDual):
         """A view of the whole array; other dtypes and classes are refused."""
         if args or kwargs:
             raise LostDerivativeError("view of a dual array takes no dtype and no class: use astype")
-        return gathered(self.value[...], self.space, [self], Structure.getitem(Ellipsis))
+        return self[...]
 
     # -- the rest of an array's life ---------------------------------------------------------------------------
 
@@ -348,7 +360,7 @@ class DualArray(AnyDual):
         return array
 
     def __reduce__(self) -> Any:
-        return DualArray, (self.value, self.raw, self.space)
+        return DualArray, (self.value, self.space.travelling(self.raw), self.space)
 
     def __copy__(self) -> DualArray:
         return np.copy(self)  # type: ignore[return-value]
@@ -406,49 +418,56 @@ class Flat:
         return self.base.flatten()
 
 
+class View:
+    """Of which array another one is a view, how, and the version of it that was last looked at."""
+
+    __slots__ = ("parent", "seen", "structure")
+
+    def __init__(self, parent: DualArray, structure: Structure, seen: int) -> None:
+        self.parent, self.structure, self.seen = parent, structure, seen
+
+
+_new = object.__new__
+
+
+def new_array(value: Any, raw: Tangent | None, space: TangentSpace, held: bool = False) -> DualArray:
+    """A dual array of a value and a tangent that fit, made quickly."""
+    array: DualArray = _new(DualArray)
+    array._value = value
+    array._raw = raw
+    array.space = space
+    array._view = None
+    array.version = 0
+    array.held = held
+    array.owned = False
+    return array
+
+
 def wrap(value: Any, raw: Tangent | None, space: TangentSpace) -> Any:
-    """A dual number or a dual array, as the value is a number or an array."""
+    """A dual scalar or a dual array, as the value is a scalar or an array."""
     if isinstance(value, (np.ndarray, DualArray)):
-        return DualArray(value, raw, space)
+        return new_array(value, raw, space, space.lazy)
     return make(value, raw, space)
-
-
-def gathered(value: Any, space: TangentSpace, sources: list[Any], structure: Structure) -> Any:
-    """The result of a structural function, a view where NumPy made one.
-
-    ``value`` is what NumPy gave; the sources are plain or dual.
-    """
-    shapes = [getattr(s, "shape", ()) for s in sources]
-    tangents = [s.raw if isinstance(s, AnyDual) and same_call(s.space, space) else None for s in sources]
-    raw = None
-    if any(t is not None for t in tangents):
-        raw = space.gather(tangents, structure, shapes, getattr(value, "shape", ()))
-        if len(sources) > 1:
-            raw = space.cast(raw, value.dtype, getattr(value, "shape", ()))
-    result = wrap(value, raw, space)
-    for source, t in zip(sources, tangents, strict=True):
-        if isinstance(source, DualArray) and same_call(source.space, space) and isinstance(result, DualArray):
-            if _is_view(value, source.value):
-                return result.view_of(source, structure)
-            disown(source, t, raw)
-    return result
 
 
 def disown(source: Any, t: Tangent | None, raw: Tangent | None) -> None:
     """Note that another dual may share the storage of a tangent, so that it is copied before it is written."""
     if isinstance(source, DualArray) and raw is not None and t is not None:
-        root = source if source._parent is None else source.root()
+        root = source if source._view is None else source.root()
         if root.owned and source.space.aliases(raw, t):
             root.owned = False
 
 
-def _is_view(value: Any, of: Any) -> bool:
+def is_view(value: Any, of: Any) -> bool:
     """Whether NumPy gave a view (or the array itself)."""
     if isinstance(value, DualArray):
-        return isinstance(of, DualArray) and (value is of or value._parent is not None) and value.root() is of.root()
+        return isinstance(of, DualArray) and (value is of or value._view is not None) and value.root() is of.root()
     if not isinstance(value, np.ndarray) or not isinstance(of, np.ndarray):
         return False
-    return value is of or (value.base is not None and value.size > 0 and np.may_share_memory(value, of))
+    base = value.base
+    if value is of or (base is not None and (base is of or base is of.base)):
+        return True
+    return base is not None and value.size > 0 and np.may_share_memory(value, of)
 
 
 def lift(array: Any, space: TangentSpace) -> Any:
@@ -548,4 +567,4 @@ def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:
     return array, t.astype(array.dtype)
 
 
-__all__ = ["Dual", "DualArray", "combined", "disown", "gathered", "lift", "operand", "wrap"]
+__all__ = ["Dual", "DualArray", "combined", "disown", "lift", "operand", "wrap"]

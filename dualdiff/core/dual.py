@@ -12,7 +12,8 @@ import numbers
 import sys
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -27,7 +28,17 @@ from dualdiff.core.errors import (
     plain_target,
     public_name,
 )
-from dualdiff.core.registry import CREATORS, FLOAT64_UFUNCS, FLOAT_UFUNCS, FUNCTIONS, UFUNCS, found, refusal
+from dualdiff.core.registry import (
+    CREATORS,
+    FLOAT64_UFUNCS,
+    FLOAT_UFUNCS,
+    FUNCTIONS,
+    SCALAR_INSTALLERS,
+    UFUNCS,
+    found,
+    refusal,
+)
+from dualdiff.tangents.dense import Dense
 from dualdiff.tangents.single import Single, plain
 from dualdiff.tangents.zeros import may_have_nan, zero_mask
 
@@ -45,7 +56,10 @@ def _method(function: Any) -> Callable[..., Any]:
     """A method that is a NumPy function of the number, as the methods of arrays are."""
 
     def method(self: AnyDual, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
+        rule = FUNCTIONS.get(function)
+        if rule is None or self.space.traces:
+            return function(self, *args, **kwargs)
+        return rule(self, *args, **kwargs)
 
     method.__name__ = function.__name__
     method.__doc__ = f"As ``numpy.{function.__name__}``."
@@ -283,7 +297,7 @@ class Dual(AnyDual):
         self.space = space
 
     def __reduce__(self) -> Any:
-        return make, (self.value, self.raw, self.space)
+        return make, (self.value, self.space.travelling(self.raw), self.space)
 
     def __copy__(self) -> Dual:
         return self
@@ -362,9 +376,11 @@ class FloatDual(Dual):
     """A Python float as value and another as tangent, in a space of one direction."""
 
     __slots__ = ()
+    #: In how many directions: the tangent is a float for one that is called 0, and a tuple of so many floats otherwise.
+    lanes: ClassVar[int] = 0
 
     value: float
-    raw: float
+    raw: Any
 
     # Made empty and filled by who makes it: a constructor in Python would be half the cost of an operation.
     __init__ = object.__init__
@@ -379,12 +395,35 @@ class Float64Dual(Dual):
     """
 
     __slots__ = ()
+    lanes: ClassVar[int] = 0
 
     value: np.float64
-    raw: float
+    raw: Any
 
     __init__ = object.__init__
     __array_ufunc__ = _with_fast_unary(FLOAT64_UFUNCS)
+
+
+#: The classes of dual scalars.
+SCALARS: set[type] = {Dual, FloatDual, Float64Dual}
+
+
+@cache
+def scalar_classes(lanes: int) -> tuple[type[Dual], type[Dual]]:
+    """The classes of duals of a Python float and of a float64 whose tangent is a tuple of so many floats."""
+    classes = []
+    for base in (FloatDual, Float64Dual):
+        table: dict[Any, Callable[[Any], Any]] = {}
+        body = {"__slots__": (), "lanes": lanes, "__init__": object.__init__, "__module__": __name__}
+        classes.append(type(base.__name__, (Dual,), body | {"__array_ufunc__": _with_fast_unary(table)}))
+        SCALARS.add(classes[-1])
+        for install in SCALAR_INSTALLERS:
+            install(base, classes[-1], table)
+    return classes[0], classes[1]
+
+
+Single.float_dual, Single.float64_dual = FloatDual, Float64Dual
+Dense.scalar_classes = staticmethod(scalar_classes)
 
 
 # What asks whether x is a number (numpy.isscalar, and user code) is to take the branch that it takes for floats.
@@ -412,14 +451,13 @@ def float64_dual(value: np.float64, raw: float, space: TangentSpace) -> Float64D
 def make(value: Any, raw: Tangent, space: TangentSpace) -> Dual:
     """A dual number of the class that fits."""
     kind = type(value)
-    if space.scalar_floats and (kind is np.float64 or kind is float):
-        of_floats: Callable[[Any, float, TangentSpace], Dual] = float_dual if kind is float else float64_dual
-        if type(raw) is float:
-            return of_floats(value, raw, space)
-        if raw is None or isinstance(raw, (float, int)):
-            return of_floats(value, float(raw or 0.0), space)
-        if isinstance(raw, np.ndarray):
-            return of_floats(value, float(raw), space)
+    cls = space.float64_dual if kind is np.float64 else space.float_dual if kind is float else None
+    if cls is not None:
+        floats = space.floats(raw)
+        if floats is not None:
+            x: Dual = cls()
+            x.value, x.raw, x.space = value, floats, space
+            return x
     if isinstance(raw, np.ndarray) and raw.ndim == 0:
         raw = raw[()]
     return Dual(value, raw, space)

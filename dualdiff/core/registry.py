@@ -12,6 +12,10 @@ UFUNCS: dict[tuple[Any, str], Callable[..., Any]] = {}
 FLOAT_UFUNCS: dict[Any, Callable[[Any], Any]] = {}
 FLOAT64_UFUNCS: dict[Any, Callable[[Any], Any]] = {}
 
+#: What puts operators and unary ufuncs on a new class of duals of floats: called with the class that it goes with, the
+#: new class, and its table of unary ufuncs.
+SCALAR_INSTALLERS: list[Callable[[type, type, dict[Any, Any]], None]] = []
+
 #: NumPy's array functions: what duals do with them.
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 

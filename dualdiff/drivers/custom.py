@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.application import apply
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual, leading_space
-from dualdiff.core.elementwise import apply
 from dualdiff.drivers.containers import flatten, output_leaf
 from dualdiff.drivers.jvp_rule import JvpRule, captured, own
 from dualdiff.rules.support import duals_in
@@ -211,9 +211,11 @@ def _owned(x: Any) -> Any:
 class _Row:
     """A call of an elementwise function with partials, as the rule that the core asks for."""
 
-    is_zero = False
-    is_plain = False
+    kind = "nonlinear"
     conjugates = None
+    is_pure = False
+    #: Partials are copied where they are computed; NumPy takes no more arguments than these.
+    is_fresh = (True,) * 64
 
     def __init__(self, custom: Custom, kwargs: dict[str, Any]) -> None:
         self.name = self.label = custom.__name__

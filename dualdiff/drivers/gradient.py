@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from dualdiff.drivers.operators import DerivedFunction, F, P, R, operator, with_value
 from dualdiff.drivers.options import Argnum, OfGradient, PartOfGradient
 from dualdiff.drivers.run.inputs import Inputs
-from dualdiff.drivers.run.modes import takes_reverse
+from dualdiff.drivers.run.modes import takes_mixed, takes_reverse
 from dualdiff.drivers.run.outputs import Outputs
-from dualdiff.drivers.run.passes import dense_passes, directions_last, refuse_conjugates
+from dualdiff.drivers.run.passes import dense_passes, directions_last, mixed_pass, refuse_conjugates
 from dualdiff.drivers.run.reverse import in_precision_of, pulled
 
 
@@ -32,6 +32,13 @@ def evaluate(
 ) -> tuple[Any, Any, Any]:
     """Value, gradient and aux."""
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
+    if takes_mixed(mode, inputs):
+        outputs, space = mixed_pass(inputs)
+        value = _scalar(inputs, outputs)
+        if not np.iscomplexobj(value):
+            slopes = inputs.split(space.gradient(outputs.tangents[0]))
+            slopes = [in_precision_of(leaf, slope) for leaf, slope in zip(inputs.leaves, slopes, strict=True)]
+            return value, inputs.rebuild(slopes), outputs.aux
     if not takes_reverse(mode, inputs.size):
         return _forward(inputs, chunk_size)
     outputs, slopes = pulled(inputs, "noted" if inputs.is_complex else "allowed", _scalar)
@@ -112,7 +119,8 @@ def gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
         Directions in one call of f.  The default keeps a tangent to about 2**17 elements (1 MB).
     mode : {"auto", "forward", "reverse"}
         "forward" runs f along chunks of directions; "reverse" runs it once, recorded, and transposes the record, which
-        cannot leave the process.  "auto" takes "forward" up to 8 elements of x.
+        cannot leave the process.  "auto", up to 16 elements of x, runs f once, along all unit directions where f
+        computes with scalars and recorded where it computes with arrays; from 17 on it takes "reverse".
     has_aux : bool
         f returns a pair (result, aux); the gradient is returned with aux.
     batch_dims : int

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import tags
-from dualdiff.core.array import DualArray, disown, operand, wrap
-from dualdiff.core.dual import AnyDual, leading_space, same_call
+from dualdiff.core.application import Application
+from dualdiff.core.array import DualArray, operand, wrap
+from dualdiff.core.dual import leading_space, make
 from dualdiff.core.errors import MixedPointsError, NotHolomorphicError
 from dualdiff.drivers.containers import Rebuild, aligned, flatten
 from dualdiff.rules.support import plain_values, shape_of
 from dualdiff.tangents.linear import NamedMap
 from dualdiff.tangents.single import Single
-from dualdiff.tangents.space import Shape, Tangent, TangentSpace
+from dualdiff.tangents.space import Shape, Tangent
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import may_have_nan
 
@@ -56,9 +57,8 @@ class JvpRule:
         self, name: str, jvp: Callable[..., Any] | None, options: dict[str, Any], leaves: list[Any], rebuild: Rebuild
     ) -> None:
         self.name, self.jvp, self.options, self._rebuild = name, jvp, options, rebuild
-        self.leaves = leaves
-        self.space = leading_space(leaves)
-        self.values, self.raws = _stripped(leaves, self.space)
+        self.leaves = Application(*leaves)
+        self.space, self.values, self.raws = self.leaves.space, self.leaves.values, self.leaves.tangents
 
     def applied(self, result: Any) -> Any:
         """The duals of what the function gave for the values."""
@@ -67,10 +67,10 @@ class JvpRule:
         raws: list[Tangent | None] = [None] * len(self.results)
         if self.jvp is not None and any(raw is not None for raw in self.raws):
             raws = self._tangents()
-        for x, t in zip(self.leaves, self.raws, strict=True):
-            for raw in raws:
-                disown(x, t, raw)
-        return nested(wrap(y, raw, self.space) for y, raw in zip(self.results, raws, strict=True))
+        return nested(
+            y if raw is None and _dtype(y).kind not in "fc" else self.leaves.result(y, [] if raw is None else [raw])
+            for y, raw in zip(self.results, raws, strict=True)
+        )
 
     def _tangents(self) -> list[Tangent | None]:
         space = self.space
@@ -85,14 +85,14 @@ class JvpRule:
             return self._by_hand() if raws is None else raws
         return [
             None if t is None else space.cast(t, _dtype(y), shape_of(y))
-            for t, y in zip(_stripped(found, space)[1], self.results, strict=True)
+            for t, y in zip(map(self.leaves.tangent_of, found), self.results, strict=True)
         ]
 
     def _on_duals(self) -> list[Any] | None:
         """What the rule gives for the stand-ins; None where they do not pass through it with all of their tangents."""
         try:
             found = self._called(self._marked(), [self._stand_in(t, v) for t, v in self._pairs()])
-            values, (scaled, slopes) = _stripped(found, self.space)[0], self._elsewhere()
+            values, (scaled, slopes) = list(map(self.leaves.value_of, found)), self._elsewhere()
         except (MixedPointsError, NotHolomorphicError):
             raise
         except Exception:
@@ -109,8 +109,10 @@ class JvpRule:
             found = self._called(
                 self._primals(), [None if p is None else wrap(FACTOR * p, own(p), inner) for p in self._points()]
             )
-            values, raws = _stripped(found, inner)
-            return values, [inner.read(t, v) for t, v in zip(raws, values, strict=True)]
+            mine = Application(*found, make(0.0, None, inner))
+            return list(mine.values[:-1]), [
+                inner.read(t, v) for t, v in zip(mine.tangents, mine.values[:-1], strict=False)
+            ]
         finally:
             tags.end(tag)
 
@@ -275,13 +277,6 @@ class BlackBox(NamedMap):
         direction = _packed(*(p for p in self.rule._points() if p is not None))
         a, b = (plain_values(self._pushed(c * direction)) for c in (1.0, 1j))
         return bool(np.allclose(1j * a, b, TOLERANCE, 0.0, equal_nan=True))
-
-
-def _stripped(found: list[Any], space: TangentSpace) -> tuple[list[Any], list[Tangent | None]]:
-    """The values and the tangents in a space."""
-    mine = [isinstance(x, AnyDual) and same_call(x.space, space) for x in found]
-    pairs = [(x.value, x.raw) if m else (x, None) for x, m in zip(found, mine, strict=True)]
-    return [value for value, _ in pairs], [raw for _, raw in pairs]
 
 
 def _agree(a: Any, b: Any) -> bool:

@@ -16,7 +16,7 @@ from dualdiff.drivers.operators import DerivedFunction, P, R, all_in_order, oper
 from dualdiff.drivers.options import Argnum, OfJvp
 from dualdiff.drivers.run.inputs import Inputs, dtype_of
 from dualdiff.drivers.run.passes import recorded_pass
-from dualdiff.tangents.recorded import Program
+from dualdiff.tangents.program import Program
 
 
 class Side:

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import disown, operand, wrap
-from dualdiff.core.dual import AnyDual, leading_space, same_call
+from dualdiff.core.application import Application, dtype_of
+from dualdiff.core.array import operand
 from dualdiff.core.errors import lost
 from dualdiff.rules.support import duals_in, implements, into, shape_of
-from dualdiff.tangents.space import TangentSpace
 
 Function = Callable[..., Any]
 
@@ -58,15 +57,13 @@ def evaluated(function: Function, composition: Function, *args: Any, **kwargs: A
     """The value of ``function(*args, **kwargs)`` with the tangent of ``composition(*args, **kwargs)``."""
     args = tuple(map(arrayed, args))
     kwargs = {name: arrayed(x) for name, x in kwargs.items()}
-    duals = duals_in((args, kwargs))
-    space = leading_space(duals)
-    own = [d for d in duals if same_call(d.space, space)]
-    value = function(*(_value(x, space) for x in args), **{name: _value(x, space) for name, x in kwargs.items()})
+    duals = Application(*duals_in((args, kwargs)))
+    value = function(*(_value(x, duals) for x in args), **{name: _value(x, duals) for name, x in kwargs.items()})
     found = None
-    if any(d.raw is not None and d.size for d in own):
+    if any(d.size for d, t in zip(duals.operands, duals.tangents, strict=True) if t is not None):
         with np.errstate(all="ignore"):
             found = composition(*args, **kwargs)
-    return _joined(f"{function.__module__}.{function.__name__}", value, found, space, own)
+    return _joined(f"{function.__module__}.{function.__name__}", value, found, duals)
 
 
 def arrayed(x: Any) -> Any:
@@ -79,30 +76,21 @@ def arrayed(x: Any) -> Any:
         return [arrayed(e) for e in x]
 
 
-def _value(x: Any, space: TangentSpace) -> Any:
-    if isinstance(x, AnyDual):
-        return x.value if same_call(x.space, space) else x
-    return [_value(e, space) for e in x] if type(x) is list else x
+def _value(x: Any, duals: Application) -> Any:
+    return [_value(e, duals) for e in x] if type(x) is list else duals.value_of(x)
 
 
-def _joined(name: str, value: Any, found: Any, space: TangentSpace, own: list[AnyDual]) -> Any:
-    """The values of a result, which may be a tuple or a list, with the tangents found."""
+def _joined(name: str, value: Any, found: Any, duals: Application) -> Any:
+    """The values of a result, which may be a tuple or a list, with the tangents of the composition."""
     if isinstance(value, (tuple, list)):
         parts = [None] * len(value) if found is None else found
-        joined = [_joined(name, v, f, space, own) for v, f in zip(value, parts, strict=True)]
+        joined = [_joined(name, v, f, duals) for v, f in zip(value, parts, strict=True)]
         return type(value)(*joined) if hasattr(value, "_fields") else type(value)(joined)
-    raw = found.raw if isinstance(found, AnyDual) and same_call(found.space, space) else None
-    dtype = value.dtype if hasattr(value, "dtype") else np.result_type(value)
+    t = duals.tangent_of(found)
+    dtype = dtype_of(value) if hasattr(value, "dtype") else np.result_type(value)
     if dtype.kind not in "fc":
-        if raw is not None:
+        if t is not None:
             raise lost(f"the dtype {dtype} in {name}", "a floating dtype")
         return value
-    if space is None:
-        return value
-    if raw is not None:
-        shape = shape_of(value)
-        assert found.shape == shape, (name, found.shape, shape)
-        raw = space.cast(raw, dtype, shape)
-        for dual in own:
-            disown(dual, dual.raw, raw)
-    return wrap(value, raw, space)
+    assert t is None or shape_of(found) == shape_of(value), (name, shape_of(found), shape_of(value))
+    return duals.result(value, [] if t is None else [t])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import operand
-from dualdiff.rules.support import Operands, implements
+from dualdiff.rules.support import Application, implements
 from dualdiff.tangents.linear import LinearMap, NamedMap
 
 
@@ -59,7 +59,7 @@ def _by_rows(f: Callable[[Any], Any], t: Any, length: int) -> Any:
 
 def _bilinear(function: Callable[..., Any], a: Any, v: Any, later: int = 0) -> Any:
     """``function(a, v)``, the middle of the full convolution; ``later``: the later one of two middles."""
-    operands = Operands(a, v)
+    operands = Application(a, v)
     value = function(*operands.values)
     lengths = operands.shape(0) + operands.shape(1)
     start = (sum(lengths) - 1 - len(value) + later) // 2

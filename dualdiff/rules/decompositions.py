@@ -21,7 +21,7 @@ import numpy as np
 from dualdiff.core.array import operand
 from dualdiff.core.errors import no_rule
 from dualdiff.rules.factorization import Factored, factored, solving
-from dualdiff.rules.support import Operands, implements, plain_values, shape_of
+from dualdiff.rules.support import Application, implements, plain_values, shape_of
 from dualdiff.rules.terms import (
     Term,
     adjoint,
@@ -39,13 +39,13 @@ from dualdiff.rules.terms import (
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     r""":math:`L^{-1} dA L^{-*} = L^{-1} dL + (L^{-1} dL)^*`, the sum of a lower triangle and its adjoint."""
-    operands = Operands(a)
+    operands = Application(a)
     return cholesky_factor(
         operands, np.linalg.cholesky(operands.values[0], upper=upper), upper, "numpy.linalg.cholesky"
     )
 
 
-def cholesky_factor(operands: Operands, factor: Any, upper: bool, name: str) -> Any:
+def cholesky_factor(operands: Application, factor: Any, upper: bool, name: str) -> Any:
     """The lower or upper factor, whose value is found already."""
     (t,) = terms(operands, name)
     if t is None:
@@ -72,16 +72,16 @@ def qr(a: Any, mode: Any = "reduced") -> Any:
         raise no_rule(f"numpy.linalg.qr with mode={mode!r}", " (its Householder vectors are internals of LAPACK)")
     a = operand(a)
     if mode == "complete" and shape_of(a)[-2] > shape_of(a)[-1]:
-        found = np.linalg.qr(Operands(a).values[0], "complete")
+        found = np.linalg.qr(Application(a).values[0], "complete")
         return type(found)(*complete_orthogonal_triangular(a, *found))
-    operands = Operands(a)
+    operands = Application(a)
     found = np.linalg.qr(operands.values[0], mode)
     if mode == "r":
         return orthogonal_triangular(operands, None, found, "numpy.linalg.qr")[1]
     return type(found)(*orthogonal_triangular(operands, *found, "numpy.linalg.qr"))
 
 
-def orthogonal_triangular(operands: Operands, q: Any, given_r: Any, name: str) -> tuple[Any, Any]:
+def orthogonal_triangular(operands: Application, q: Any, given_r: Any, name: str) -> tuple[Any, Any]:
     """Q and R of the reduced kind, whose values are found already; Q is None where only R is wanted."""
     (t,) = terms(operands, name)
     if t is None:
@@ -137,12 +137,12 @@ def complete_orthogonal_triangular(a: Any, all_q: Any, padded: Any) -> tuple[Any
 @implements(np.linalg.eigh)
 def eigh(a: Any, UPLO: Any = "L") -> Any:
     r""":math:`V^* dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega` with :math:`dV = V \Omega`."""
-    operands = Operands(a)
+    operands = Application(a)
     found = np.linalg.eigh(operands.values[0], UPLO)
     return type(found)(*hermitian_eigen(operands, *found, UPLO.upper() == "U", "numpy.linalg.eigh"))
 
 
-def hermitian_eigen(operands: Operands, w: Any, v: Any, upper: bool, name: str) -> tuple[Any, Any]:
+def hermitian_eigen(operands: Application, w: Any, v: Any, upper: bool, name: str) -> tuple[Any, Any]:
     """Eigenvalues and eigenvectors of a Hermitian matrix, whose values are found already."""
     (t,) = terms(operands, name)
     if t is None:
@@ -157,7 +157,7 @@ def hermitian_eigen(operands: Operands, w: Any, v: Any, upper: bool, name: str) 
 
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
-    operands = Operands(a)
+    operands = Application(a)
     w = np.linalg.eigvalsh(operands.values[0], UPLO)
     (t,) = terms(operands, "numpy.linalg.eigvalsh")
     if t is None:
@@ -208,12 +208,12 @@ def _turned(change: Term, vectors: Any) -> Term:
 @implements(np.linalg.eig)
 def eig(a: Any) -> Any:
     r""":math:`V^{-1} dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega`, and vectors that keep their length."""
-    operands = Operands(a)
+    operands = Application(a)
     found = np.linalg.eig(operands.values[0])
     return type(found)(*eigen(operands, *found, "numpy.linalg.eig"))
 
 
-def eigen(operands: Operands, w: Any, v: Any, name: str) -> tuple[Any, Any]:
+def eigen(operands: Application, w: Any, v: Any, name: str) -> tuple[Any, Any]:
     """Eigenvalues and eigenvectors of a general matrix, whose values are found already."""
     (t,) = terms(operands, name + " (of its normalized vectors; eigvals has a derivative)")
     if t is None:
@@ -231,11 +231,11 @@ def eigen(operands: Operands, w: Any, v: Any, name: str) -> tuple[Any, Any]:
 
 @implements(np.linalg.eigvals)
 def eigvals(a: Any) -> Any:
-    operands = Operands(a)
+    operands = Application(a)
     return eigenvalues(operands, np.linalg.eigvals(operands.values[0]))
 
 
-def eigenvalues(operands: Operands, w: Any) -> Any:
+def eigenvalues(operands: Application, w: Any) -> Any:
     """The eigenvalues of a general matrix, whose values are found already."""
     (t,) = terms(operands, "eigvals")
     if t is None:
@@ -254,7 +254,7 @@ def eigenvalues(operands: Operands, w: Any) -> Any:
         return result(operands, w, change)
 
 
-def _left_vectors(operands: Operands, w: Any, v: Any) -> tuple[Any, Any]:
+def _left_vectors(operands: Application, w: Any, v: Any) -> tuple[Any, Any]:
     """The inverse of V, NaN in the rows of a defective value, and the gap below which values count as one."""
     inverse = factored(v, operands.space).inverse
     plain = plain_values(inverse)
@@ -276,7 +276,7 @@ def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, hermitian: An
     What lies outside of the first columns of U and V is decided on up to a rotation only: there is no derivative where
     more than one column is missing.
     """
-    operands = Operands(a)
+    operands = Application(a)
     if hermitian:
         found = np.linalg.svd(operands.values[0], full_matrices, compute_uv, True)
         if not compute_uv:
@@ -290,7 +290,7 @@ def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, hermitian: An
     return type(found)(*singular(operands, *found, "numpy.linalg.svd"))
 
 
-def singular(operands: Operands, all_u: Any, s: Any, all_vh: Any, name: str) -> tuple[Any, Any, Any]:
+def singular(operands: Application, all_u: Any, s: Any, all_vh: Any, name: str) -> tuple[Any, Any, Any]:
     """Singular values and vectors, whose values are found already."""
     (t,) = terms(operands, name)
     if t is None:
@@ -349,11 +349,11 @@ def _completed(t: Term, change: Term, columns: Any) -> Term:
 
 @implements(np.linalg.svdvals)
 def svdvals(x: Any, /) -> Any:
-    operands = Operands(x)
+    operands = Application(x)
     return singular_values(operands, np.linalg.svdvals(operands.values[0]), "numpy.linalg.svdvals")
 
 
-def singular_values(operands: Operands, s: Any, name: str) -> Any:
+def singular_values(operands: Application, s: Any, name: str) -> Any:
     """Singular values, whose values are found already."""
     (t,) = terms(operands, name)
     if t is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.dual import AnyDual
-from dualdiff.rules.support import Operands, plain_values, shape_of
+from dualdiff.rules.support import Application, plain_values, shape_of
 from dualdiff.rules.terms import MatrixMap, Term, result, rounding, terms
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import TangentSpace
@@ -38,7 +38,7 @@ class Factored:
 
     def solve(self, b: Any, transposed: bool = False) -> Any:
         """The x with ``a @ x = b``, for any axes before the last two of b; NaN where the matrix is singular."""
-        operands = Operands(self.matrix, b)
+        operands = Application(self.matrix, b)
         if operands.space is None:
             return self._solve_plain(b, transposed)
         inner = self if operands.values[0] is self.matrix else self._inner
@@ -183,7 +183,7 @@ def _norm(a: Any) -> Any:
 def _regular(a: Any, inverse: Any = None) -> tuple[Any, Any]:
     """Determinant and adjugate of matrices that are not near singular ones."""
     inverse = np.linalg.inv(a) if inverse is None else inverse
-    operands = Operands(a)
+    operands = Application(a)
     if operands.space is None:
         determinant = np.linalg.det(a)
     else:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dualdiff.core.array import operand
 from dualdiff.rules.composed import composed
-from dualdiff.rules.support import Operands, axis_of, implements, into, plain_values
+from dualdiff.rules.support import Application, axis_of, implements, into, plain_values
 from dualdiff.tangents.linear import LinearMap, NamedMap
 from dualdiff.tangents.space import Shape
 
@@ -55,7 +55,7 @@ def _linear(name: str) -> None:
     function = getattr(np.fft, name)
 
     def implementation(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-        operands = Operands(a)
+        operands = Application(a)
         x, t = operands.values[0], operands.tangents[0]
         value = function(x, n, axis, norm)
         terms = []

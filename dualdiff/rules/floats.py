@@ -1,8 +1,8 @@
 """The engine of Python floats: functions of float duals, written out from the texts of the table.
 
-An operation costs a few Python instructions and makes no array.  The value is computed exactly as Python (or NumPy's
-scalar) would; every case that is not plain (other spaces, nested duals, a partial that raises or is NaN) is left to
-`dualdiff.core.elementwise`.
+An operation costs a few Python instructions and makes no array, along one direction or several.  The value is computed
+exactly as Python (or NumPy's scalar) would; every case that is not plain (other spaces, nested duals, a partial that
+raises or is NaN) is left to `dualdiff.core.application`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import math
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dualdiff.core.dual import AnyDual, Float64Dual, FloatDual
-from dualdiff.core.elementwise import apply, complete
+from dualdiff.core.application import apply, complete
+from dualdiff.core.dual import AnyDual, FloatDual
 from dualdiff.rules.elementwise import CONSTANTS, ROWS
 from dualdiff.rules.table import NAMES, Row
 
@@ -44,8 +44,6 @@ MATH = _Functions(CONSTANTS, absolute=abs)
 
 _NAMES = {
     "AnyDual": AnyDual,
-    "Float64Dual": Float64Dual,
-    "FloatDual": FloatDual,
     "apply": apply,
     "complete": complete,
     "float64": np.float64,
@@ -62,7 +60,9 @@ def compiled(name: str, source: str, **names: Any) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _finish(row: Row, tangents: dict[str, str], numpy: set[str], result: str, operands: str, pad: str) -> str:
+def _finish(
+    row: Row, tangents: dict[str, str], numpy: set[str], result: str, operands: str, pad: str, lanes: int
+) -> str:
     """Source for the tangent of a value r, and for the return.
 
     ``tangents`` says which tangent goes with which argument, ``numpy`` which of x, y, r are NumPy's and have to become
@@ -70,26 +70,43 @@ def _finish(row: Row, tangents: dict[str, str], numpy: set[str], result: str, op
     """
     from dualdiff.rules.texts import ARGUMENTS, expression, names_in
 
-    terms, used = [], set()
+    factors, used = [], set()
     for argument, t in tangents.items():
         text = row.partials[ARGUMENTS.index(argument)]
         if text is not None:
             used |= names_in(text)
-            factor = text if text.isidentifier() else f"({expression(text)})"
-            terms.append({"1": t, "-1": f"-{t}"}.get(text) or f"{factor} * {t}")
-    lines = [f"{name} = float({name})" for name in ("x", "y") if name in used & numpy]
+            factors.append((text, text if text.isidentifier() else f"({expression(text)})", t))
     if "r" in used & numpy:
         # The result is still needed as NumPy gave it.
-        lines.append("s = float(r)")
-        terms = [re.sub(r"\br\b", "s", term) for term in terms]
-    lines.append("t = " + (" + ".join(terms) or "0.0"))
+        factors = [(text, re.sub(r"\br\b", "s", factor), t) for text, factor, t in factors]
+    before = [f"{name} = float({name})" for name in ("x", "y") if name in used & numpy]
+    before += ["s = float(r)"] if "r" in used & numpy else []
+    lines = [*before, *_tangent(factors, lanes)]
     fallback = f"complete(row, ({operands}), r)"
-    if used - {"x", "y", "z", "r"} or any(sign in "".join(terms) for sign in ("/", "**")):
+    if used - {"x", "y", "z", "r"} or any(sign in factor for _, factor, _ in factors for sign in ("/", "**")):
         lines = ["try:", *(f"    {line}" for line in lines), "except (ArithmeticError, ValueError):"]
         lines.append(f"    return {fallback}")
     made = (f"n = {result}()", "n.value = r", "n.raw = t", "n.space = space", "return n")
-    lines += ["if t == t:", *(f"    {line}" for line in made), f"return {fallback}"]
+    lines += ["if z == z:" if lanes else "if t == t:", *(f"    {line}" for line in made), f"return {fallback}"]
     return "".join(f"{pad}{line}\n" for line in lines)
+
+
+def _tangent(factors: list[tuple[str, str, str]], lanes: int) -> list[str]:
+    """Source that sets the tangent t, and z, which is NaN if a part of t is."""
+    if not lanes:
+        terms = [{"1": t, "-1": f"-{t}"}.get(text) or f"{factor} * {t}" for text, factor, t in factors]
+        return ["t = " + (" + ".join(terms) or "0.0")]
+    lines, sums = [], [""] * lanes
+    for name, (text, factor, t) in zip("pqu", factors, strict=False):
+        lines.append("".join(f"{name}{i}, " for i in range(lanes)) + f"= {t}")
+        if text not in ("1", "-1"):
+            lines.append(f"{name} = {factor}")
+        for i in range(lanes):
+            term = {"1": f"{name}{i}", "-1": f"-{name}{i}"}.get(text) or f"{name} * {name}{i}"
+            sums[i] += f" + {term}" if sums[i] else term
+    lines += [f"t{i} = {total or '0.0'}" for i, total in enumerate(sums)]
+    lines.append("t = (" + "".join(f"t{i}, " for i in range(lanes)) + ")")
+    return [*lines, "z = " + " + ".join(f"t{i}" for i in range(lanes))]
 
 
 #: What a float dual meets: how it is told, whether it is a dual, whether its value is NumPy's.
@@ -101,15 +118,23 @@ _PARTNERS = (
 )
 
 
+class Scalars(NamedTuple):
+    """The classes of duals of a Python float and of a float64 along so many directions; 0 stands for a single one."""
+
+    FloatDual: type
+    Float64Dual: type
+    lanes: int
+
+
 def binary(
-    name: str, row: Row, general: Callable[..., Any], symbol: str, own: type, reflected: bool
+    name: str, row: Row, general: Callable[..., Any], symbol: str, own: str, reflected: bool, scalars: Scalars
 ) -> Callable[..., Any]:
     """An operator of float duals of the class ``own``; reflected, the other operand stands on the left.
 
     ``general`` is the operator of all duals, for other operands than floats.
     """
-    own_numpy = own is Float64Dual
-    classes = {"own": own.__name__, "other": (FloatDual if own_numpy else Float64Dual).__name__}
+    own_numpy = own == "Float64Dual"
+    classes = {"own": own, "other": "FloatDual" if own_numpy else "Float64Dual"}
     me, it = ("y", "x") if reflected else ("x", "y")
     operands = "other, self" if reflected else "self, other"
     body = ""
@@ -128,31 +153,31 @@ def binary(
             body += f"        if type(r) is not {expected}:\n            return complete(row, ({operands}), r)\n"
         tangents = {me: "self.raw"} | ({it: "other.raw"} if is_dual else {})
         numpy = ({me} if own_numpy else set()) | ({it} if is_numpy else set()) | ({"r"} if result_numpy else set())
-        result = (Float64Dual if result_numpy else FloatDual).__name__
-        body += _finish(row, dict(sorted(tangents.items())), numpy, result, operands, " " * 8)
+        result = "Float64Dual" if result_numpy else "FloatDual"
+        body += _finish(row, dict(sorted(tangents.items())), numpy, result, operands, " " * 8, scalars.lanes)
     source = (
         f"def function(self, other):\n    kind = type(other)\n    space = self.space\n{body}"
         "    return general(self, other)\n"
     )
-    return compiled(name, source, row=row, general=general)
+    return compiled(name, source, row=row, general=general, **scalars._asdict())
 
 
-def unary(row: Row, op: Callable[..., Any], own: type) -> Callable[..., Any]:
+def _unary_source(row: Row, numpy: set[str], result: str, lanes: int) -> str:
+    return "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n" + _finish(
+        row, {"x": "d.raw"}, numpy, result, "d,", "    ", lanes
+    )
+
+
+def unary(row: Row, op: Callable[..., Any], own: str, scalars: Scalars) -> Callable[..., Any]:
     """An operator of one float dual of the class ``own``."""
-    numpy = {"x", "r"} if own is Float64Dual else set()
-    source = "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n" + _finish(
-        row, {"x": "d.raw"}, numpy, own.__name__, "d,", "    "
-    )
-    return compiled(row.name, source, row=row, op=op)
+    numpy = {"x", "r"} if own == "Float64Dual" else set()
+    return compiled(row.name, _unary_source(row, numpy, own, scalars.lanes), row=row, op=op, **scalars._asdict())
 
 
-def of_ufunc(row: Row, own: type) -> Callable[..., Any]:
+def of_ufunc(row: Row, own: str, scalars: Scalars) -> Callable[..., Any]:
     """A unary ufunc of float duals of the class ``own``: NumPy gives the value."""
-    numpy = {"x", "r"} if own is Float64Dual else {"r"}
-    source = "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n" + _finish(
-        row, {"x": "d.raw"}, numpy, "Float64Dual", "d,", "    "
-    )
-    return compiled(row.name, source, row=row, op=row.ufunc, **_named(row))
+    source = _unary_source(row, {"x", "r"} if own == "Float64Dual" else {"r"}, "Float64Dual", scalars.lanes)
+    return compiled(row.name, source, row=row, op=row.ufunc, **scalars._asdict(), **_named(row))
 
 
 def _named(row: Row) -> dict[str, Any]:
@@ -176,7 +201,7 @@ def _as_item(function: Any) -> Callable[..., Any]:
     return quiet
 
 
-def comparison(name: str, symbol: str) -> Callable[..., Any]:
+def comparison(name: str, symbol: str, scalars: Scalars) -> Callable[..., Any]:
     """A comparison of a float dual by value."""
     return compiled(
         name,
@@ -222,18 +247,35 @@ def _either(row: Row) -> Callable[..., Any]:
 
 
 def _public_unary(row: Row) -> Callable[..., Any]:
+    """The public function of one argument: written out for floats, and for duals of floats when it meets them."""
+    op, either = MATH[row.name], _either(row)
+    of_duals: dict[type, Callable[..., Any]] = {}
+
+    def general(x: Any) -> Any:
+        kind = type(x)
+        if hasattr(kind, "lanes") and x.space.float_dual is kind:
+            scalars = Scalars(kind, x.space.float64_dual, kind.lanes)
+            source = (
+                "def function(d):\n    space = d.space\n    x = d.value\n    try:\n        r = op(x)\n"
+                "    except (ArithmeticError, ValueError):\n        r = either(x)\n"
+            ) + _finish(row, {"x": "d.raw"}, set(), "FloatDual", "d,", "    ", scalars.lanes)
+            of_duals[kind] = compiled(row.name, source, row=row, op=op, either=either, **scalars._asdict())
+            return of_duals[kind](x)
+        return apply(row, either, x) if isinstance(x, AnyDual) else row.ufunc(x)
+
     source = (
         "def function(x, /):\n    kind = type(x)\n"
         "    if kind is FloatDual:\n        d = x\n        space = d.space\n        x = d.value\n"
         "        try:\n            r = op(x)\n"
         "        except (ArithmeticError, ValueError):\n            r = either(x)\n"
-        + _finish(row, {"x": "d.raw"}, set(), "FloatDual", "d,", " " * 8)
+        + _finish(row, {"x": "d.raw"}, set(), "FloatDual", "d,", " " * 8, 0)
         + "    if kind is float or kind is int:\n        try:\n            return op(x)\n"
         "        except (ArithmeticError, ValueError):\n            return either(x)\n"
-        "    if isinstance(x, AnyDual):\n        return apply(row, either, x)\n"
-        "    return ufunc(x)\n"
+        "    return of_duals.get(kind, general)(x)\n"
     )
-    return compiled(row.name, source, row=row, op=MATH[row.name], ufunc=row.ufunc, either=_either(row))
+    return compiled(
+        row.name, source, row=row, op=op, either=either, of_duals=of_duals, general=general, FloatDual=FloatDual
+    )
 
 
 def _public(row: Row) -> Callable[..., Any]:

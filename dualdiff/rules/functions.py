@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.application import apply
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual, Dual
-from dualdiff.core.elementwise import apply
 from dualdiff.core.errors import lost
 from dualdiff.rules.elementwise import ROWS
-from dualdiff.rules.support import Operands, implements, into, plain_values
+from dualdiff.rules.support import Application, implements, into, plain_values
 from dualdiff.rules.ufuncs import CLIP
 
 _NOT_GIVEN = np._NoValue
@@ -83,7 +83,7 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
     """What is added are multiples of the period, chosen by value."""
     if isinstance(period, AnyDual):
         raise lost("numpy.unwrap with a dual period", "np.unwrap(p / period, period=1.0) * period")
-    operands = Operands(p)
+    operands = Application(p)
     value = np.unwrap(operands.values[0], plain_values(discont), axis, period=period)
     return operands.result(value, [t for t in operands.tangents if t is not None])
 

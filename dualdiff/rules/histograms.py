@@ -12,7 +12,7 @@ import numpy as np
 
 from dualdiff.core.array import operand
 from dualdiff.rules.composed import composed, evaluated
-from dualdiff.rules.support import Operands, implements, no_duals, plain_values
+from dualdiff.rules.support import Application, implements, no_duals, plain_values
 from dualdiff.tangents.structure import Structure
 
 
@@ -20,7 +20,7 @@ from dualdiff.tangents.structure import Structure
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """The weights are scattered into the bins."""
     no_duals("bincount", (x, minlength), {})
-    operands = Operands(weights)
+    operands = Application(weights)
     value = np.bincount(x, operands.values[0], minlength)
     t = operands.tangents[0]
     terms = []

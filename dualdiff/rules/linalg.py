@@ -16,7 +16,7 @@ import numpy as np
 from dualdiff.core.array import operand
 from dualdiff.rules.factorization import Factored, adjugate, factored, solution, solving
 from dualdiff.rules.products import multilinear
-from dualdiff.rules.support import Operands, axes_of, by_value, implements, into, plain_values, shape_of
+from dualdiff.rules.support import Application, axes_of, by_value, implements, into, plain_values, shape_of
 from dualdiff.rules.terms import Term, adjoint, hermitian_part, is_complex_valued, result, revalued, rounding, terms
 from dualdiff.rules.versions import CROSS_WITHOUT_AXIS
 
@@ -27,11 +27,11 @@ by_value(np.linalg.matrix_rank)
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
     """From a x = b: a dx = db - da x, with the matrix factored once for all tangents."""
-    operands = Operands(a, b)
+    operands = Application(a, b)
     return solved(operands, np.linalg.solve(*operands.values))
 
 
-def solved(operands: Operands, x: Any, transposed: bool = False, triangle: str | None = None) -> Any:
+def solved(operands: Application, x: Any, transposed: bool = False, triangle: str | None = None) -> Any:
     """The x with ``a @ x = b`` for the operands a and b, whose value is found already."""
     of_a, of_b = terms(operands, "solve")
     if of_a is None and of_b is None:
@@ -49,11 +49,11 @@ def solved(operands: Operands, x: Any, transposed: bool = False, triangle: str |
 @implements(np.linalg.inv)
 def inv(a: Any) -> Any:
     """From a x = 1: dx = -x da x."""
-    operands = Operands(a)
+    operands = Application(a)
     return inverted(operands, np.linalg.inv(operands.values[0]))
 
 
-def inverted(operands: Operands, x: Any) -> Any:
+def inverted(operands: Application, x: Any) -> Any:
     """The inverse, whose value is found already."""
     (t,) = terms(operands, "inv")
     with np.errstate(all="ignore"):
@@ -100,7 +100,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, **options: Any) -> 
             lambda x: np.linalg.pinv(hermitian_part(x), rcond, **options),
             a,
         )
-    operands = Operands(a)
+    operands = Application(a)
     v = operands.values[0]
     p = np.linalg.pinv(v, rcond, **options)
     (t,) = terms(operands, "numpy.linalg.pinv")
@@ -139,7 +139,7 @@ def _truncated_inverse(a: Any, large: Any) -> Any:
 @implements(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """x = pinv(a) b; the squared residuals and the singular values have their derivatives too."""
-    operands = Operands(a, b)
+    operands = Application(a, b)
     va, vb = operands.values
     x, residuals, rank, s = np.linalg.lstsq(va, vb, plain_values(rcond))
     of_a, of_b = terms(operands, "numpy.linalg.lstsq")
@@ -187,11 +187,11 @@ def _between(s: Any, rank: int) -> float:
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
     """The cofactors are the partial derivatives, of singular matrices too."""
-    operands = Operands(a)
+    operands = Application(a)
     return determinant(operands, np.linalg.det(operands.values[0]))
 
 
-def determinant(operands: Operands, value: Any) -> Any:
+def determinant(operands: Application, value: Any) -> Any:
     """The determinant, whose value is found already."""
     (t,) = terms(operands, "det")
     if t is None:
@@ -203,7 +203,7 @@ def determinant(operands: Operands, value: Any) -> Any:
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
     """The logarithm changes by the real part of the trace of inv(a) da, the sign turns by the imaginary part."""
-    operands = Operands(a)
+    operands = Application(a)
     found = np.linalg.slogdet(operands.values[0])
     (t,) = terms(operands, "numpy.linalg.slogdet")
     if t is None:
@@ -227,7 +227,7 @@ def matrix_power(a: Any, n: Any) -> Any:
     a, n = operand(a), operator.index(n)
     if n == 0 or shape_of(a)[-2:-1] != shape_of(a)[-1:]:
         # Of matrices that are not square NumPy says so.
-        operands = Operands(a)
+        operands = Application(a)
         return result(operands, np.linalg.matrix_power(operands.values[0], n))
     if n < 0:
         a, n = np.linalg.inv(a), -n
@@ -323,7 +323,7 @@ def _norm(function: Any, x: Any, ord: Any, axes: tuple[int, ...], is_vector: boo
     if ord in (math.inf, -math.inf):
         extreme = np.max if ord > 0 else np.min
         return revalued(function, lambda y: extreme(np.abs(y), axis=axes), x)
-    operands = Operands(x)
+    operands = Application(x)
     value = function(operands.values[0])
     (t,) = terms(operands, "numpy.linalg.norm")
     if t is None or ord == 0:
@@ -334,8 +334,8 @@ def _norm(function: Any, x: Any, ord: Any, axes: tuple[int, ...], is_vector: boo
         weights = _norm_weights(v, np.reshape(value, kept) if shape else value, ord)
         if is_complex_valued(v):
             operands.space.note_conjugate(t.name)
-        raw = operands.space.scale(t.raw, weights, shape, shape)
-        return operands.result(value, [operands.space.sum(raw, axes, shape, shape_of(value))])
+        scaled = operands.space.scale(t.tangent, weights, shape, shape)
+        return operands.result(value, [operands.space.sum(scaled, axes, shape, shape_of(value))])
 
 
 def _norm_weights(x: Any, length: Any, ord: Any) -> Any:

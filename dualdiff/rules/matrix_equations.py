@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.rules.over_scipy import over_scipy, refuse
-from dualdiff.rules.support import Operands, plain_values, shape_of
+from dualdiff.rules.support import Application, plain_values, shape_of
 from dualdiff.rules.terms import MatrixMap, Term, adjoint, result, revalued, terms
 from dualdiff.tangents.linear import LinearMap
 
@@ -28,7 +28,7 @@ class Sylvester:
 
     def solve(self, q: Any, transposed: bool = False) -> Any:
         """The x for any axes before those of a q; transposed, the x with ``a.T @ x + x @ b.T = q``."""
-        operands = Operands(self.a, self.b, q)
+        operands = Application(self.a, self.b, q)
         if operands.space is None:
             return self._solve_plain(q, transposed)
         a, b, right = operands.values
@@ -84,7 +84,7 @@ def solving_sylvester(equation: Sylvester, shape: tuple[int, ...]) -> LinearMap:
     )
 
 
-def changed(operands: Operands, x: Any, equation: Sylvester, transposed: bool = False) -> Any:
+def changed(operands: Application, x: Any, equation: Sylvester, transposed: bool = False) -> Any:
     """The solution for the operands a, b and q, whose value is found already."""
     of_a, of_b, rest = terms(operands, "solve_sylvester")
     with np.errstate(all="ignore"):
@@ -133,7 +133,7 @@ def solve_sylvester(value: Any, a: Any, b: Any, q: Any) -> Any:
     >>> derivative(lambda t: linalg.solve_sylvester([[t]], [[1.0]], [[1.0]]), 1.0)
     array([[-0.25]])
     """
-    operands = Operands(a, b, q)
+    operands = Application(a, b, q)
     x = value(*operands.values)
     return changed(operands, x, Sylvester(*operands.values[:2]))
 
@@ -261,7 +261,7 @@ def solve_continuous_are(
     """
     reason = "of the generalized equation"
     refuse("solve_continuous_are", e=(e is not None, reason), s=(s is not None, reason))
-    values = Operands(a, b, q, r).values
+    values = Application(a, b, q, r).values
     x = value(*values)
 
     def gain(b: Any, r: Any) -> Any:
@@ -308,7 +308,7 @@ def solve_discrete_are(
     """
     reason = "of the generalized equation"
     refuse("solve_discrete_are", e=(e is not None, reason), s=(s is not None, reason))
-    values = Operands(a, b, q, r).values
+    values = Application(a, b, q, r).values
     x = value(*values)
 
     def gain(a: Any, b: Any, r: Any) -> Any:

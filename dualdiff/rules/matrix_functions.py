@@ -21,11 +21,11 @@ from dualdiff.rules.factorization import Factored
 from dualdiff.rules.linalg import matrix_power
 from dualdiff.rules.matrix_equations import Sylvester, solving_sylvester
 from dualdiff.rules.over_scipy import over_scipy
-from dualdiff.rules.support import Operands, plain_values, shape_of
+from dualdiff.rules.support import Application, plain_values, shape_of
 from dualdiff.rules.terms import MatrixMap, Term, adjoint, inexact, is_complex_valued, result, revalued, terms
 
 
-def _frechet(operands: Operands, value: Any, derivative: Callable[[Any, Any], Any]) -> Any:
+def _frechet(operands: Application, value: Any, derivative: Callable[[Any, Any], Any]) -> Any:
     """The function of the one matrix, whose value is found already, by its Fréchet derivative."""
     (t,) = terms(operands, "a function of a matrix")
     if t is None:
@@ -100,7 +100,7 @@ def expm(value: Any, A: Any) -> Any:
     array([[0., 1.],
            [0., 0.]])
     """
-    operands = Operands(A)
+    operands = Application(A)
     return _frechet(operands, value(*operands.values), _expm_along)
 
 
@@ -154,7 +154,7 @@ def expm_frechet(
     >>> derivative(lambda t: linalg.expm_frechet([[0.0]], [[t]])[1], 1.0)
     array([[1.]])
     """
-    found = value(*Operands(A, E).values)
+    found = value(*Application(A, E).values)
     exponential, along = found if compute_expm else (None, found)
     along = revalued(lambda a, e: along, _expm_along, A, E)
     return (revalued(lambda a, e: exponential, lambda a, e: expm(a), A, E), along) if compute_expm else along
@@ -248,7 +248,7 @@ def sqrtm(value: Any, A: Any) -> Any:
     >>> derivative(lambda t: linalg.sqrtm([[t]]), 4.0)
     array([[0.25]])
     """
-    operands = Operands(A)
+    operands = Application(A)
     x = value(*operands.values)
     (t,) = terms(operands, "sqrtm")
     with np.errstate(all="ignore"):
@@ -292,7 +292,7 @@ def logm(value: Any, A: Any) -> Any:
     >>> derivative(lambda t: linalg.logm([[t]]), 4.0).round(12)
     array([[0.25]])
     """
-    operands = Operands(A)
+    operands = Application(A)
     return _frechet(operands, value(*operands.values), _logm_along)
 
 
@@ -405,7 +405,7 @@ def polar(value: Any, a: Any, side: str = "right") -> Any:
     array([[ 0. , -0.5],
            [ 0.5,  0. ]])
     """
-    operands = Operands(a)
+    operands = Application(a)
     u, p = value(*operands.values)
     (t,) = terms(operands, "dualdiff.linalg.polar")
     if t is None:

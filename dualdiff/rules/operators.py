@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.application import apply, finish
 from dualdiff.core.array import DualArray
-from dualdiff.core.dual import AnyDual, Dual, Float64Dual, FloatDual
-from dualdiff.core.elementwise import apply
-from dualdiff.core.registry import FLOAT64_UFUNCS, FLOAT_UFUNCS, UFUNCS
+from dualdiff.core.dual import SCALARS, AnyDual, Dual, Float64Dual, FloatDual
+from dualdiff.core.outputs import call, call_several
+from dualdiff.core.registry import FLOAT64_UFUNCS, FLOAT_UFUNCS, SCALAR_INSTALLERS, UFUNCS
 from dualdiff.rules import floats
-from dualdiff.rules.elementwise import ROWS
+from dualdiff.rules.elementwise import ROWS, SEVERAL
 from dualdiff.rules.sparse_products import is_sparse, multiplies_as_matrix, sparse_matmul
 from dualdiff.rules.table import Row, Table
 from dualdiff.tangents.single import plain
@@ -36,7 +37,6 @@ UNARY: dict[str, tuple[str, Callable[..., Any]]] = {
     "abs": ("absolute", operator.abs),
 }
 COMPARISONS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!=", "gt": ">", "ge": ">="}
-FLOATS = (FloatDual, Float64Dual)
 SYMBOLS = {
     "add": "+",
     "sub": "-",
@@ -48,6 +48,7 @@ SYMBOLS = {
 }
 
 
+_FLOAT64 = np.dtype(np.float64)
 #: What the rules take as an operand.
 _OPERANDS = (AnyDual, np.ndarray, np.generic, float, int, complex, list, tuple, str, bytes, numbers.Number)
 
@@ -71,6 +72,34 @@ def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool
     return method
 
 
+def _array_binary(row: Row, op: Callable[..., Any], general: Callable[..., Any], reflected: bool) -> Callable[..., Any]:
+    """The operator of dual arrays: short for what they meet most, as the general one otherwise."""
+    square = ROWS["square"] if row.name == "power" and not reflected else None
+
+    def method(self: DualArray, other: Any) -> Any:
+        kind, space, u = type(other), self.space, None
+        if space.traces:
+            return general(self, other)
+        if kind is DualArray:
+            if other.space is not space:
+                return general(self, other)
+            y, u = other.lasting() if space.lazy else other.value, other._raw
+        elif kind is float or kind is int or (kind is np.ndarray and other.dtype is _FLOAT64):
+            y = other
+        elif kind in SCALARS and other.space is space:
+            y, u = other.value, other.raw
+        else:
+            return general(self, other)
+        x, t = self.lasting() if space.lazy else self.value, self._raw
+        if square is not None and kind is int and other == 2:
+            return finish(square, space, (self,), (x,), (t,), op(x, y))
+        if reflected:
+            return finish(row, space, (other, self), (y, x), (u, t), op(y, x))
+        return finish(row, space, (self, other), (x, y), (t, u), op(x, y))
+
+    return method
+
+
 def _defers(x: AnyDual, other: Any) -> bool:
     """Whether an operator is left to an object that is no number, as numbers of Python do, and NumPy's if it asks."""
     return (
@@ -82,7 +111,7 @@ def _defers(x: AnyDual, other: Any) -> bool:
 
 
 def _in_place(row: Row, op: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self, other: apply(row, op, self, other, out=self)
+    return lambda self, other: call(row, op, self, other, out=self)
 
 
 def _matmul(reflected: bool) -> Callable[..., Any]:
@@ -108,7 +137,7 @@ def _comparison(name: str) -> Callable[..., Any]:
 
 
 def _ufunc_call(row: Row) -> Callable[..., Any]:
-    return partial(apply, row, row.ufunc)
+    return partial(call, row, row.ufunc)
 
 
 def install_calls(rows: Table) -> None:
@@ -117,8 +146,9 @@ def install_calls(rows: Table) -> None:
         if isinstance(row.ufunc, np.ufunc):
             UFUNCS[row.ufunc, "__call__"] = _ufunc_call(row)
             if "d->d" in row.ufunc.types and name != "sign":
-                for own, table in zip(FLOATS, (FLOAT_UFUNCS, FLOAT64_UFUNCS), strict=True):
-                    table[row.ufunc] = _Lazy(row, own, table)
+                UNARY_UFUNCS.append(row)
+                for table in (FLOAT_UFUNCS, FLOAT64_UFUNCS):
+                    table[row.ufunc] = partial(_build_ufunc, row, table)
 
 
 def install() -> None:
@@ -134,29 +164,62 @@ def install() -> None:
             method = f"__{'r' if reflected else ''}{name}__"
             general = _general_binary(name, row, op, reflected)
             setattr(AnyDual, method, general)
-            for own in FLOATS:
-                build = partial(floats.binary, name, row, general, SYMBOLS[name], own, reflected)
-                _built_on_first_use(own, method, build)
+            if row.kind != "zero":
+                setattr(DualArray, method, _array_binary(row, op, general, reflected))
     for prefix in "", "r":
         setattr(AnyDual, f"__{prefix}matmul__", _matmul(bool(prefix)))
-        _built_on_first_use(AnyDual, f"__{prefix}divmod__", partial(_divmod, bool(prefix)))
+        setattr(AnyDual, f"__{prefix}divmod__", _divmod(bool(prefix)))
     DualArray.__imatmul__ = lambda self, other: np.matmul(self, other, out=self)  # type: ignore[attr-defined]
     for name, (row_name, op) in UNARY.items():
         row = ROWS[row_name]
         setattr(AnyDual, f"__{name}__", partial_method(row, op))
-        for own in FLOATS:
-            _built_on_first_use(own, f"__{name}__", partial(floats.unary, row, op, own))
-    for name, symbol in COMPARISONS.items():
+    for name in COMPARISONS:
         setattr(AnyDual, f"__{name}__", _comparison(name))
-        for own in FLOATS:
-            _built_on_first_use(own, f"__{name}__", partial(floats.comparison, name, symbol))
+    _install_scalar(FloatDual, FloatDual, FLOAT_UFUNCS)
+    _install_scalar(Float64Dual, Float64Dual, FLOAT64_UFUNCS)
+    SCALAR_INSTALLERS.append(_install_scalar)
 
 
-def _built_on_first_use(cls: type, name: str, build: Callable[[], Callable[..., Any]]) -> None:
-    """A method that writes itself out when it is first called: most programs need few of them."""
+#: The rows of unary ufuncs that the fast path of scalars serves.
+UNARY_UFUNCS: list[Row] = []
+
+
+def _scalars(x: Any) -> floats.Scalars:
+    """The classes of duals of floats in the space of one."""
+    return floats.Scalars(x.space.float_dual, x.space.float64_dual, type(x).lanes)
+
+
+def _build_ufunc(row: Row, table: dict[Any, Any], x: Any) -> Any:
+    """Build the fast function of a unary ufunc, when it is first called, and call it."""
+    scalars = _scalars(x)
+    own = "FloatDual" if type(x) is scalars.FloatDual else "Float64Dual"
+    table[row.ufunc] = floats.of_ufunc(row, own, scalars)
+    return table[row.ufunc](x)
+
+
+def _install_scalar(base: type, cls: type, table: dict[Any, Any]) -> None:
+    """Put operators and unary ufuncs on a class of duals of floats, to be written out when they are first used."""
+    own = base.__name__
+    if cls is not base:
+        for row in UNARY_UFUNCS:
+            table[row.ufunc] = partial(_build_ufunc, row, table)
+    for name, (row_name, _) in BINARY.items():
+        for reflected in False, True:
+            method = f"__{'r' if reflected else ''}{name}__"
+            general = getattr(AnyDual, method)
+            build = partial(floats.binary, name, ROWS[row_name], general, SYMBOLS[name], own, reflected)
+            _built_on_first_use(cls, method, build)
+    for name, (row_name, op) in UNARY.items():
+        _built_on_first_use(cls, f"__{name}__", partial(floats.unary, ROWS[row_name], op, own))
+    for name, symbol in COMPARISONS.items():
+        _built_on_first_use(cls, f"__{name}__", partial(floats.comparison, name, symbol))
+
+
+def _built_on_first_use(cls: type, name: str, build: Callable[[floats.Scalars], Callable[..., Any]]) -> None:
+    """A method that writes itself out when it is first called, for the space of its dual: most programs need few."""
 
     def method(*args: Any) -> Any:
-        built = build()
+        built = build(_scalars(args[0]))
         setattr(cls, name, built)
         return built(*args)
 
@@ -164,9 +227,11 @@ def _built_on_first_use(cls: type, name: str, build: Callable[[], Callable[..., 
 
 
 def _divmod(reflected: bool) -> Callable[..., Any]:
-    from dualdiff.rules.ufuncs import divmod_operator
+    def method(self: AnyDual, other: Any) -> Any:
+        operands = (other, self) if reflected else (self, other)
+        return call_several(SEVERAL[np.divmod], divmod, *operands)
 
-    return divmod_operator(reflected)
+    return method
 
 
 def _object_loop(ufunc: np.ufunc) -> Callable[..., Any]:
@@ -177,14 +242,3 @@ def _object_loop(ufunc: np.ufunc) -> Callable[..., Any]:
 def partial_method(row: Row, op: Callable[..., Any]) -> Callable[..., Any]:
     """A unary operator for duals in general."""
     return lambda self: apply(row, op, self)
-
-
-class _Lazy:
-    """The fast function of a unary ufunc, built when it is first called."""
-
-    def __init__(self, row: Row, own: type, table: dict[Any, Callable[..., Any]]) -> None:
-        self.row, self.own, self.table = row, own, table
-
-    def __call__(self, d: Any) -> Any:
-        fast = self.table[self.row.ufunc] = floats.of_ufunc(self.row, self.own)
-        return fast(d)

@@ -14,7 +14,16 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import plain_target
 from dualdiff.rules.composed import composed
 from dualdiff.rules.reductions import picked
-from dualdiff.rules.support import Operands, axes_of, axis_of, implements, no_duals, plain_values, rearranged, shape_of
+from dualdiff.rules.support import (
+    Application,
+    axes_of,
+    axis_of,
+    implements,
+    no_duals,
+    plain_values,
+    rearranged,
+    shape_of,
+)
 
 
 # -- order -------------------------------------------------------------------------------------------------------------
@@ -25,13 +34,13 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
     a = operand(a)
     if axis is None:
         a, axis = np.ravel(a), -1
-    operands = Operands(a)
+    operands = Application(a)
     value = np.partition(operands.values[0], kth, axis, kind, order)
     before, after = (np.argsort(plain_values(x), axis=axis, kind="stable") for x in (a, value))
     places = np.empty_like(before)
     np.put_along_axis(places, after, before, axis)
     numbers = np.take_along_axis(np.arange(places.size).reshape(places.shape), places, axis)
-    return picked(value, numbers, operands.space, operands.operands)
+    return picked(value, numbers, operands)
 
 
 @composed(np.sort_complex)
@@ -48,11 +57,11 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     arr, values = (np.asarray(x) if not isinstance(x, AnyDual) else x for x in (operand(arr), operand(values)))
     if arr.dtype.kind not in "fc" and isinstance(values, AnyDual):
         raise plain_target(f"an array of dtype {arr.dtype}, into which numpy.insert puts duals,")
-    operands = Operands(arr, values)
+    operands = Application(arr, values)
     value = np.insert(operands.values[0], obj, operands.values[1], axis)
     split = arr.size
     mine, theirs = (np.arange(x.size).reshape(x.shape) for x in (arr, values))
-    return picked(value, np.insert(mine, obj, theirs + split, axis), operands.space, operands.operands)
+    return picked(value, np.insert(mine, obj, theirs + split, axis), operands)
 
 
 @implements(np.trim_zeros)

@@ -10,7 +10,7 @@ import numpy as np
 
 from dualdiff.core.array import operand
 from dualdiff.core.registry import UFUNCS
-from dualdiff.rules.support import Operands, axes_of, axis_of, implements, into, shape_of
+from dualdiff.rules.support import Application, axes_of, axis_of, implements, into, shape_of
 from dualdiff.tangents.linear import Contraction
 from dualdiff.tangents.space import Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure, pulled_by
@@ -69,7 +69,7 @@ def _plan(inputs: tuple[str, ...], output: str, shapes: tuple[tuple[int, ...], .
 
 def multilinear(function: Callable[..., Any], operands: Sequence[Any], inputs: Sequence[str], output: str) -> Any:
     """``function(*operands)``, which is ``einsum("inputs->output", *operands)``; see `Product`."""
-    factors = Operands(*operands)
+    factors = Application(*operands)
     value = function(*factors.values)
     product = Product(inputs, output, factors.values, [t is not None for t in factors.tangents])
     return factors.result(value, [product.term(factors.space, factors.tangents[i], i) for i in factors.active()])

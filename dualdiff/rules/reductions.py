@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import gathered, operand
+from dualdiff.core.array import operand
 from dualdiff.core.errors import lost
 from dualdiff.core.registry import UFUNCS
-from dualdiff.rules.support import Operands, axes_of, axis_of, implements, into, plain_values, shape_of
+from dualdiff.rules.support import Application, axes_of, axis_of, implements, into, plain_values, shape_of
 from dualdiff.tangents.linear import NamedMap
-from dualdiff.tangents.space import Shape, TangentSpace
+from dualdiff.tangents.space import Shape
 from dualdiff.tangents.structure import Structure
 
 _NO = np._NoValue if hasattr(np, "_NoValue") else None
@@ -48,19 +48,25 @@ def sum_(
     where: Any = _NO,
 ) -> Any:
     """Linear: the tangents are added up along the same axes."""
+    if dtype is out is None and keepdims is initial is where is _NO:
+        operands = Application(a)
+        value = np.sum(operands.values[0], axis=axis)
+        return operands.result(value, _summed(operands, axis, shape_of(value)))
     _floating("sum", dtype)
-    operands = Operands(a, None if initial is _NO else initial)
+    operands = Application(a, None if initial is _NO else initial)
     x, first = operands.values
     value = np.sum(x, axis=axis, **_given(dtype=dtype, keepdims=keepdims, initial=first, where=where))
     terms = _summed(operands, axis, shape_of(value), where) + _started(operands, 1.0, shape_of(value))
     return into(out, operands.result(value, terms))
 
 
-def _summed(operands: Operands, axis: Any, out_shape: Shape, where: Any = _NO, weights: Any = None) -> list[Any]:
+def _summed(operands: Application, axis: Any, out_shape: Shape, where: Any = _NO, weights: Any = None) -> list[Any]:
     """The tangent of operand 0, weighted, chosen and summed."""
     t, shape, space = operands.tangents[0], operands.shape(), operands.space
     if t is None:
         return []
+    if weights is None and where is _NO:
+        return [space.sum(t, _reduced(axis, len(shape)), shape, out_shape)]
     with np.errstate(all="ignore"):
         is_number = isinstance(weights, float)
         if weights is not None and not is_number:
@@ -71,7 +77,7 @@ def _summed(operands: Operands, axis: Any, out_shape: Shape, where: Any = _NO, w
         return [space.scale(t, weights, out_shape, out_shape) if is_number else t]
 
 
-def _started(operands: Operands, weights: Any, out_shape: Shape) -> list[Any]:
+def _started(operands: Application, weights: Any, out_shape: Shape) -> list[Any]:
     """The tangent of operand 1, the start of a reduction, weighted."""
     t = operands.tangents[1]
     return [] if t is None else [operands.space.scale(t, weights, (), out_shape)]
@@ -88,7 +94,7 @@ def _count(shape: Shape, axis: Any, where: Any) -> Any:
 @implements(np.mean)
 def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO, *, where: Any = _NO) -> Any:
     _floating("mean", dtype)
-    operands = Operands(a)
+    operands = Application(a)
     value = np.mean(operands.values[0], axis=axis, **_given(dtype=dtype, keepdims=keepdims, where=where))
     with np.errstate(all="ignore"):
         weights = _weak(1.0 / _count(operands.shape(), axis, where), operands.values[0])
@@ -117,10 +123,10 @@ def _spread(name: str) -> Any:
     ) -> Any:
         _floating(name, dtype)
         mean = _NO if mean is None else mean
-        operands = Operands(a, mean)
+        operands = Application(a, mean)
         x, given = operands.values
         # From a mean that is given the elements may deviate on the whole.
-        moved = operands if mean is _NO else Operands(operands.operands[0] - mean)
+        moved = operands if mean is _NO else Application(operands.operands[0] - mean)
         options = _given(dtype=dtype, where=where, mean=given, correction=correction)
         if ddof:
             options["ddof"] = ddof
@@ -168,7 +174,7 @@ def prod(
 ) -> Any:
     """The partial in each factor is the product of the others, computed without division."""
     _floating("prod", dtype)
-    operands = Operands(a, initial)
+    operands = Application(a, initial)
     x, first = operands.values
     value = np.prod(x, axis=axis, **_given(dtype=dtype, keepdims=keepdims, initial=first, where=where))
     with np.errstate(all="ignore"):
@@ -202,7 +208,7 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     _floating("cumsum", dtype)
     if axis is None or not shape_of(operand(a)):
         a, axis = np.ravel(a), 0 if axis is None else axis
-    operands = Operands(a)
+    operands = Application(a)
     x, t = operands.values[0], operands.tangents[0]
     value = np.cumsum(x, axis=axis, **_given(dtype=dtype))
     last = axis_of(axis, x.ndim) - x.ndim
@@ -225,7 +231,7 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
     _floating("cumprod", dtype)
     if axis is None or not shape_of(operand(a)):
         a, axis = np.ravel(a), 0 if axis is None else axis
-    operands = Operands(a)
+    operands = Application(a)
     value = np.cumprod(operands.values[0], axis=axis, **_given(dtype=dtype))
     moved = np.moveaxis(operand(a), axis, 0)
     parts: list[Any] = list(moved[:1])
@@ -271,7 +277,7 @@ def _extreme(name: str) -> Any:
         where: Any = _NO,
     ) -> Any:
         """The element that NumPy's argmax (or argmin) finds; ``initial`` where it is better still."""
-        operands = Operands(a, initial)
+        operands = Application(a, initial)
         x, first = operands.values
         value = function(x, axis=axis, **_given(keepdims=keepdims, initial=first, where=where))
         shape, x = shape_of(x), np.asarray(plain_values(x))
@@ -279,15 +285,15 @@ def _extreme(name: str) -> Any:
         if where is not _NO and where is not None:
             x, numbers = np.where(plain_values(where), x, lowest), np.where(plain_values(where), numbers, -1)
         x, numbers = (_at_end(b, _reduced(axis, x.ndim)) for b in (x, numbers))
-        sources = operands.operands[:1]
+        sources = Application(operands.operands[0])
         if first is not _NO and first is not None:
             # One more element, which wins only where it is better; its number is counted from the end.
-            sources, more = operands.operands, ((0, 0),) * (x.ndim - 1) + ((0, 1),)
+            sources, more = operands, ((0, 0),) * (x.ndim - 1) + ((0, 1),)
             x = np.pad(x, more, constant_values=plain_values(first))
             numbers = np.pad(numbers, more, constant_values=-1)
         places = np.expand_dims(place(x, axis=-1), -1)
         numbers = np.take_along_axis(numbers, places, -1).reshape(shape_of(value))
-        return into(out, picked(value, numbers, operands.space, sources))
+        return into(out, picked(value, numbers, sources))
 
     return implementation
 
@@ -298,9 +304,9 @@ def _at_end(a: Any, axes: Shape) -> Any:
     return a.transpose(rest + axes).reshape((*(a.shape[i] for i in rest), math.prod(a.shape[i] for i in axes)))
 
 
-def picked(value: Any, numbers: Any, space: TangentSpace, sources: list[Any]) -> Any:
+def picked(value: Any, numbers: Any, sources: Application) -> Any:
     """What has this value: the elements with these numbers, counted through all sources."""
-    return gathered(value, space, sources, Structure(_picked, {"numbers": numbers}))
+    return sources.gathered(value, Structure(_picked, {"numbers": numbers}))
 
 
 def _picked(*arrays: Any, numbers: Any) -> Any:

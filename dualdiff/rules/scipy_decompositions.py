@@ -19,7 +19,7 @@ from dualdiff.rules.decompositions import (
 from dualdiff.rules.factorization import Factored
 from dualdiff.rules.over_scipy import over_scipy, refuse
 from dualdiff.rules.scipy_factors import cholesky
-from dualdiff.rules.support import Operands, plain_values, shape_of
+from dualdiff.rules.support import Application, plain_values, shape_of
 from dualdiff.rules.terms import adjoint, hermitian_part, revalued
 
 
@@ -71,7 +71,7 @@ def qr(
            [0., 0.]])
     """
     refuse("qr", mode=(mode == "raw", "its Householder vectors are internals of LAPACK"))
-    found = value(*Operands(a).values)
+    found = value(*Application(a).values)
     if not isinstance(found, (tuple, list)):
         # R alone, of a stack.
         return _orthogonal_triangular(operand(a), None, found)[1]
@@ -87,7 +87,7 @@ def qr(
 def _orthogonal_triangular(a: Any, q: Any, r: Any) -> tuple[Any, Any]:
     m, n = shape_of(a)[-2:]
     if m <= n or shape_of(r)[-2] == n:
-        return orthogonal_triangular(Operands(a), q, r, "dualdiff.linalg.qr")
+        return orthogonal_triangular(Application(a), q, r, "dualdiff.linalg.qr")
     return complete_orthogonal_triangular(a, q, r)
 
 
@@ -129,7 +129,7 @@ def svd(
     >>> derivative(lambda t: linalg.svd([[t, 0.0], [0.0, 1.0]], compute_uv=False), 2.0)
     array([1., 0.])
     """
-    operands = Operands(a)
+    operands = Application(a)
     found = value(*operands.values)
     if not compute_uv:
         return singular_values(operands, found, "dualdiff.linalg.svd")
@@ -165,7 +165,7 @@ def svdvals(value: Any, a: Any, overwrite_a: bool = False, check_finite: bool = 
     >>> derivative(lambda t: linalg.svdvals([[t, 0.0], [0.0, 1.0]]), 2.0)
     array([1., 0.])
     """
-    operands = Operands(a)
+    operands = Application(a)
     return singular_values(operands, value(*operands.values), "dualdiff.linalg.svdvals")
 
 
@@ -262,9 +262,9 @@ def eigvalsh(
 def _eigh(
     value: Any, a: Any, b: Any, lower: bool, only_values: bool, kind: int, by_index: Any, by_value: Any, name: str
 ) -> Any:
-    found = value(*Operands(a, b).values[: 1 if b is None else 2])
+    found = value(*Application(a, b).values[: 1 if b is None else 2])
     if b is None and not only_values and by_index is None and by_value is None:
-        return hermitian_eigen(Operands(a), found[0], found[1], not lower, name)
+        return hermitian_eigen(Application(a), found[0], found[1], not lower, name)
     w, v = (found, None) if only_values else found
     arrays = (a,) if b is None else (a, b)
     all_values, all_vectors = _standard(operand(a), None if b is None else operand(b), kind, lower)
@@ -391,7 +391,7 @@ def _eig(value: Any, a: Any, b: Any, left: bool, right: bool, is_homogeneous: bo
         left=(left, "take those of the conjugate transposed matrix"),
         homogeneous_eigvals=(is_homogeneous, "the eigenvalues alone have one"),
     )
-    operands = Operands(a)
+    operands = Application(a)
     found = value(*operands.values)
     if not right:
         return eigenvalues(operands, found)

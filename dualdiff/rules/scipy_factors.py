@@ -11,7 +11,7 @@ from dualdiff.rules.decompositions import cholesky_factor
 from dualdiff.rules.factorization import Factored, solving
 from dualdiff.rules.linalg import solved
 from dualdiff.rules.over_scipy import over_scipy, refuse
-from dualdiff.rules.support import Operands, plain_values, shape_of
+from dualdiff.rules.support import Application, plain_values, shape_of
 from dualdiff.rules.terms import Term, result, revalued, terms
 from dualdiff.rules.versions import CHO_FACTOR_CLEARS, scipy_version
 
@@ -64,11 +64,11 @@ def solve_triangular(
     array([[ 1.  , -0.5 ],
            [ 0.  ,  0.25]])
     """
-    x = value(*Operands(a, b).values)
+    x = value(*Application(a, b).values)
     a = triangle_of(operand(a), lower, unit_diagonal)
     if trans in (2, "C"):
         a = np.conjugate(a)
-    return solved(Operands(a, b), x, trans not in (0, "N"), "lower" if lower else "upper")
+    return solved(Application(a, b), x, trans not in (0, "N"), "lower" if lower else "upper")
 
 
 def triangle_of(a: Any, lower: bool, unit_diagonal: bool = False) -> Any:
@@ -116,7 +116,7 @@ def cholesky(value: Any, a: Any, lower: bool = False, overwrite_a: bool = False,
     array([[0.25, 0.  ],
            [0.  , 0.  ]])
     """
-    operands = Operands(a)
+    operands = Application(a)
     return cholesky_factor(operands, value(*operands.values), not lower, "dualdiff.linalg.cholesky")
 
 
@@ -153,7 +153,7 @@ def cho_factor(value: Any, a: Any, lower: bool = False, overwrite_a: bool = Fals
     >>> derivative(lambda t: linalg.cho_solve(linalg.cho_factor([[t]]), [1.0]), 2.0)
     array([-0.25])
     """
-    operands = Operands(a)
+    operands = Application(a)
     found, is_lower = value(*operands.values)
     factor = cholesky_factor(operands, triangle_of(found, lower), not lower, "dualdiff.linalg.cho_factor")
     if scipy_version() < CHO_FACTOR_CLEARS:
@@ -249,7 +249,7 @@ def lu(
     array([[ 0.,  1.],
            [ 0., -1.]])
     """
-    operands = Operands(a)
+    operands = Application(a)
     found = value(*operands.values)
     if not permute_l:
         permutation, lower, upper = found
@@ -268,7 +268,7 @@ def _rows_of(a: Any, rows: Any) -> Any:
     return a[(*np.indices(rows.shape, sparse=True)[:-1], rows)]
 
 
-def _eliminated(operands: Operands, rows: Any, lower: Any, upper: Any) -> tuple[Any, Any]:
+def _eliminated(operands: Application, rows: Any, lower: Any, upper: Any) -> tuple[Any, Any]:
     """L and U, the factors of the matrix with its rows in this order, whose values are found already."""
     (t,) = terms(operands, "lu")
     if t is None:
@@ -323,7 +323,7 @@ def lu_factor(value: Any, a: Any, overwrite_a: bool = False, check_finite: bool 
     >>> derivative(lambda t: linalg.lu_solve(linalg.lu_factor([[t]]), [1.0]), 2.0)
     array([-0.25])
     """
-    operands = Operands(a)
+    operands = Application(a)
     packed, exchanges = value(*operands.values)
     m, n = shape_of(packed)[-2:]
     k = min(m, n)

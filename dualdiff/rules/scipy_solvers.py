@@ -10,7 +10,7 @@ import numpy as np
 from dualdiff.core.array import operand
 from dualdiff.rules.linalg import determinant, inverted, solved
 from dualdiff.rules.over_scipy import over_scipy, refuse
-from dualdiff.rules.support import Operands, plain_values, shape_of
+from dualdiff.rules.support import Application, plain_values, shape_of
 from dualdiff.rules.terms import hermitian_part, revalued, rounding
 
 #: What else LAPACK takes for granted: the part of the matrix that it reads, as ``(lowest, highest diagonal)``.
@@ -82,12 +82,12 @@ def solve(
     >>> derivative(lambda t: linalg.solve(np.stack([[t, 1.0], [1.0, t]]), [1.0, 0.0], assume_a="sym"), 2.0).round(4)
     array([-0.5556,  0.4444])
     """
-    x = value(*Operands(a, b).values)
+    x = value(*Application(a, b).values)
     a, b = operand(a), operand(b)
     if math.prod(shape_of(a)) == 1:
         # By a matrix of size one SciPy divides, whatever is assumed and however many rows b has.
         return revalued(lambda *_: x, lambda a, b: b / np.reshape(a, (1,) * max(1, len(shape_of(b)))), a, b)
-    return solved(Operands(_read(a, assume_a, lower), b), x, transposed)
+    return solved(Application(_read(a, assume_a, lower), b), x, transposed)
 
 
 @over_scipy("a")
@@ -132,7 +132,7 @@ def inv(
     array([[[[-0.25]]]])
     """
     refuse("inv", assume_a=(assume_a == "diagonal", "SciPy leaves what stands beside the diagonal as it was"))
-    return inverted(Operands(_read(operand(a), assume_a, lower)), value(*Operands(a).values))
+    return inverted(Application(_read(operand(a), assume_a, lower)), value(*Application(a).values))
 
 
 @over_scipy("a")
@@ -164,7 +164,7 @@ def det(value: Any, a: Any, overwrite_a: bool = False, check_finite: bool = True
     array([[ 4., -2.],
            [-2.,  1.]])
     """
-    operands = Operands(a)
+    operands = Application(a)
     return determinant(operands, value(*operands.values))
 
 
@@ -197,7 +197,7 @@ def pinv(
     array([[-0.25],
            [ 0.  ]])
     """
-    found = value(*Operands(a).values)
+    found = value(*Application(a).values)
     p, rank = found if return_rank else (found, None)
     p = revalued(lambda v: p, lambda x: np.linalg.pinv(x, rtol=_relative(x, atol, rtol)), a)
     return (p, rank) if return_rank else p
@@ -248,7 +248,7 @@ def pinvh(
     >>> jacobian(linalg.pinvh, [[2.0]])
     array([[[[-0.25]]]])
     """
-    found = value(*Operands(a).values)
+    found = value(*Application(a).values)
     p, rank = found if return_rank else (found, None)
     composed = lambda x: np.linalg.pinv(hermitian_part(x, not lower), rtol=_relative(x, atol, rtol))  # noqa: E731
     p = revalued(lambda v: p, composed, a)
@@ -295,7 +295,7 @@ def lstsq(
     >>> jacobian(lambda b: linalg.lstsq([[1.0], [1.0]], b)[0], [1.0, 3.0])
     array([[0.5, 0.5]])
     """
-    x, squares, rank, s = value(*Operands(a, b).values)
+    x, squares, rank, s = value(*Application(a, b).values)
     cond = rounding(x) if cond is None else cond
     # Of a stack the driver "gelsy" gives None for each matrix.
     has_values = s is not None and plain_values(s).dtype.kind != "O"

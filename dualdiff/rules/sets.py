@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import gathered, operand
+from dualdiff.core.array import operand
 from dualdiff.rules.reductions import picked
-from dualdiff.rules.support import Operands, axis_of, implements, plain_values
+from dualdiff.rules.support import Application, axis_of, implements, plain_values
 from dualdiff.tangents.structure import Structure
 
 
@@ -30,14 +30,14 @@ def _from(found: Any, arrays: list[Any], searched: int = 2) -> Any:
     """The elements found, as the first ones with these values in as many of the arrays as are to be searched."""
     if found.dtype.kind not in "fc":
         return found
-    operands = Operands(*map(np.ravel, arrays))
+    operands = Application(*map(np.ravel, arrays))
     values = np.concatenate([plain_values(a) for a in operands.operands[:searched]])
-    return picked(found, _first_places(values, found), operands.space, operands.operands)
+    return picked(found, _first_places(values, found), operands)
 
 
 def _values(*arrays: Any) -> Any:
     """The operands, and their values in the innermost call."""
-    operands = Operands(*arrays)
+    operands = Application(*arrays)
     return operands.operands, operands.values
 
 
@@ -65,7 +65,7 @@ def unique(
     else:
         numbers = np.unique(plain_values(ar), return_index=True, axis=axis, equal_nan=equal_nan)[1]
         key = (*(slice(None),) * axis_of(axis, ar.ndim), numbers)
-        result = gathered(found, ar.space, [ar], Structure.getitem(key))
+        result = Application(ar).gathered(found, Structure.getitem(key))
     return (result, *rest) if rest else result
 
 

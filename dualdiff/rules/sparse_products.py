@@ -11,7 +11,7 @@ import numpy as np
 
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import no_rule
-from dualdiff.rules.support import Operands, shape_of
+from dualdiff.rules.support import Application, shape_of
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import Shape
 
@@ -85,7 +85,7 @@ def _product(a: Any, b: Any) -> Any:
             f"a product with a scipy.sparse array of shape {matrix.shape} and dtype {matrix.dtype}",
             " (a matrix of numbers has one)",
         )
-    operands = Operands(x)
+    operands = Application(x)
     value = operands.values[0] @ matrix if from_right else matrix @ operands.values[0]
     if operands.tangents[0] is None:
         return operands.result(value, [])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from dualdiff.core.elementwise import apply_several
+from dualdiff.core.outputs import call_several
 from dualdiff.core.registry import UFUNCS
 from dualdiff.rules import operators, special_bessel, special_distributions, special_gamma, ufuncs
 from dualdiff.rules.special_table import SEVERAL, SPECIAL
@@ -17,4 +17,4 @@ __all__ = ["SEVERAL", "SPECIAL", "special_bessel", "special_distributions", "spe
 operators.install_calls(SPECIAL)
 ufuncs.install_methods(SPECIAL)
 for _ufunc, _rows in SEVERAL.items():
-    UFUNCS[_ufunc, "__call__"] = partial(apply_several, _rows, _ufunc)
+    UFUNCS[_ufunc, "__call__"] = partial(call_several, _rows, _ufunc)

@@ -23,7 +23,7 @@ from dualdiff.core.errors import MixedPointsError, lost
 from dualdiff.rules.factorization import Factored
 from dualdiff.rules.matrix_functions import unit_interval
 from dualdiff.rules.over_scipy import over_scipy
-from dualdiff.rules.support import Operands, plain_values, shape_of
+from dualdiff.rules.support import Application, plain_values, shape_of
 from dualdiff.rules.terms import MatrixMap, adjoint, hermitian_part, result, rounding, terms
 from dualdiff.tangents.pointwise import Pointwise
 
@@ -118,7 +118,7 @@ class Spectrum:
 
 def _sum(spectrum: Spectrum, a: Any, value: Any, *directions: Any) -> Any:
     """T of the directions, or the function itself if there are none, differentiated in everything."""
-    operands = Operands(a, *directions)
+    operands = Application(a, *directions)
     if operands.space is None:
         return value if value is not None else spectrum.sum(list(directions))
     a, *along = operands.values

@@ -10,6 +10,7 @@ from dualdiff.core.array import DualArray, operand, wrap
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import plain_target
 from dualdiff.rules.support import (
+    Application,
     axes_of,
     axis_of,
     implements,
@@ -239,10 +240,7 @@ def _copy(a: Any, key: Any) -> Any:
 
 @implements(np.copy)
 def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
-    if isinstance(a, DualArray):
-        raw = None if a.raw is None else a.space.own(a.raw, a.value)
-        return DualArray(np.copy(a.value, order=order), raw, a.space)
-    return a
+    return Application(a).copied(np.copy(a.value, order=order)) if isinstance(a, DualArray) else a
 
 
 @implements(np.astype)
@@ -255,15 +253,10 @@ def astype(x: Any, dtype: Any, /, *args: Any, copy: bool = True, device: Any = N
         if dtype.kind == "b":
             return plain_values(x).astype(dtype)
         raise plain_target(f"an array of dtype {dtype}")
-    raw = None
-    if x.raw is not None:
-        raw = x.space.cast(x.raw, dtype, x.shape)
-        if isinstance(x, DualArray):
-            raw = x.space.own(raw, np.empty(x.shape, dtype)) if raw is x.raw else raw
     if x.dtype.kind == "c" and dtype.kind != "c":
         x.space.note_conjugate("astype of complex to real")
     value = x.value.astype(dtype, *args, **kwargs) if hasattr(x.value, "astype") else dtype.type(x.value)
-    return wrap(value, raw, x.space)
+    return Application(x).copied(value)
 
 
 # -- joins -----------------------------------------------------------------------------------------------------------
@@ -462,13 +455,11 @@ def _part(name: str) -> Any:
     function = getattr(np, name)
 
     def implementation(val: Any) -> Any:
-        value, space, structure = function(val.value), val.space, Part(function)
+        value = function(val.value)
         if val.dtype.kind != "c":
-            return val if name == "real" else wrap(value, None, space)
-        space.note_conjugate(name)
-        raw = None if val.raw is None else structure.carry(space, val.raw, val.shape, val.shape)
-        result = wrap(value, raw, space)
-        return result.view_of(val, structure) if isinstance(val, DualArray) else result
+            return val if name == "real" else wrap(value, None, val.space)
+        val.space.note_conjugate(name)
+        return Application(val).gathered(value, Part(function))
 
     return implementation
 

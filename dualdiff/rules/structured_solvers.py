@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import operand
-from dualdiff.core.dual import AnyDual, same_call
 from dualdiff.rules.over_scipy import over_scipy
 from dualdiff.rules.special_matrices import toeplitz
-from dualdiff.rules.support import Operands, shape_of
-from dualdiff.rules.terms import MatrixMap, Term, is_complex_valued, result
+from dualdiff.rules.support import Application, shape_of
+from dualdiff.rules.terms import MatrixMap, result, term_of
 
 
 def _implicit(
@@ -26,15 +25,15 @@ def _implicit(
     *arrays: Any,
 ) -> Any:
     """The x at which ``residual(*arrays)``, b - A x, vanishes; the solutions take columns and the values of arrays."""
-    operands = Operands(*arrays)
+    operands = Application(*arrays)
     shape = shape_of(x)
     if 0 in shape:
         return result(operands, x)
     with np.errstate(all="ignore"):
         rest = residual(*operands.operands)
-        if not isinstance(rest, AnyDual) or not same_call(rest.space, operands.space) or rest.raw is None:
+        t = term_of(operands, rest)
+        if t is None:
             return result(operands, x)
-        t = Term(operands.space, rest.raw, shape, is_complex_valued(rest), "")
         linear = MatrixMap(
             "solve",
             _of_columns(solve, len(shape)),
@@ -129,7 +128,7 @@ def solve_banded(
     """
     lower, upper = l_and_u
     ab = _one_matrix(ab, 2, "solve_banded")
-    values = Operands(ab, b).values
+    values = Application(ab, b).values
     # A copy, which stays what it is when f writes into its matrix.
     x, inner = value(*values), np.copy(values[0])
     return _implicit(
@@ -186,7 +185,7 @@ def solveh_banded(
     array([-0.25, -0.5 ])
     """
     ab = _one_matrix(ab, 2, "solveh_banded")
-    values = Operands(ab, b).values
+    values = Application(ab, b).values
     x, inner = value(*values), np.copy(values[0])
     width = shape_of(ab)[0] - 1
 
@@ -243,7 +242,7 @@ def solve_toeplitz(value: Any, c_or_cr: Any, b: Any, check_finite: bool = True) 
     c, r = c_or_cr if isinstance(c_or_cr, tuple) else (c_or_cr, None)
     c = _one_matrix(c, 1, "solve_toeplitz")
     r = np.conjugate(c) if r is None else _one_matrix(r, 1, "solve_toeplitz")
-    column, row, right = Operands(c, r, b).values
+    column, row, right = Application(c, r, b).values
     x = value((column, row), right)
     column, row = np.copy(column), np.copy(row)
     transposed = np.concatenate([column[:1], row[1:]])

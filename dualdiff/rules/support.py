@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from dualdiff.core.array import DualArray, disown, gathered, wrap
-from dualdiff.core.array import operands as operands_of
-from dualdiff.core.dual import AnyDual, leading_space, same_call
-from dualdiff.core.errors import NoRuleError, lost, plain_target
+from dualdiff.core.application import Application, rearranged
+from dualdiff.core.dual import AnyDual
+from dualdiff.core.errors import NoRuleError, lost
+from dualdiff.core.outputs import into
 from dualdiff.core.registry import FUNCTIONS, implements
-from dualdiff.tangents.space import Shape, Tangent, TangentSpace
-from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.space import shape_of
 
 __all__ = [
     "FUNCTIONS",
-    "Operands",
+    "Application",
     "axes_of",
     "axis_of",
     "by_value",
@@ -33,57 +32,6 @@ __all__ = [
 ]
 
 
-def shape_of(x: Any) -> Shape:
-    """The shape of a number, an array or a dual."""
-    return getattr(x, "shape", ())
-
-
-class Operands:
-    """The array arguments of a call: their values and tangents in the innermost call among them."""
-
-    def __init__(self, *operands: Any) -> None:
-        self.operands = operands_of(operands)
-        self.space: TangentSpace = leading_space(self.operands)
-        self.values = list(self.operands)
-        self.tangents: list[Tangent | None] = [None] * len(self.operands)
-        space = self.space
-        if space is None:
-            return
-        for i, x in enumerate(self.operands):
-            if isinstance(x, AnyDual) and same_call(x.space, space):
-                self.values[i], self.tangents[i] = x.value, x.raw
-                if space.lazy and isinstance(x, DualArray):
-                    x.hold()
-
-    def shape(self, i: int = 0) -> Shape:
-        """The shape of operand i."""
-        return shape_of(self.values[i])
-
-    def active(self) -> Iterable[int]:
-        """The numbers of the operands that carry a tangent."""
-        return (i for i, t in enumerate(self.tangents) if t is not None)
-
-    def result(self, value: Any, terms: Sequence[Tangent]) -> Any:
-        """The dual of this value whose tangent is the sum of the terms (none: zero)."""
-        if self.space is None:
-            return value
-        raw = None
-        if terms:
-            shape = shape_of(value)
-            raw = terms[0] if len(terms) == 1 else self.space.add(terms, shape)
-            dtype = value.dtype if hasattr(value, "dtype") else np.result_type(value)
-            if dtype.kind not in "fc":
-                raise lost(f"a result of dtype {dtype}", "a floating dtype")
-            raw = self.space.cast(raw, dtype, shape)
-            for x, t in zip(self.operands, self.tangents, strict=True):
-                if t is not None:
-                    disown(x, t, raw)
-        dual = wrap(value, raw, self.space)
-        if self.space.lazy and isinstance(dual, DualArray):
-            dual.hold()
-        return dual
-
-
 def axis_of(axis: int, ndim: int) -> int:
     """An axis counted from the front."""
     return int(normalize_axis_index(axis, ndim))
@@ -92,23 +40,6 @@ def axis_of(axis: int, ndim: int) -> int:
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     """Axes counted from the front; all of them for None."""
     return tuple(range(ndim)) if axis is None else tuple(normalize_axis_tuple(axis, ndim))
-
-
-def rearranged(
-    function: Callable[..., Any],
-    sources: Sequence[Any],
-    params: dict[str, Any] | None = None,
-    roles: dict[str, str] | None = None,
-    broadcasts: bool = False,
-    value: Callable[..., Any] | None = None,
-) -> Any:
-    """``function(*sources, **params)`` for a function that only moves elements.
-
-    ``value`` gives the value where it has more to it than moved elements, such as a constant beside them.
-    """
-    operands = Operands(*sources)
-    structure = Structure(function, params, roles, broadcasts)
-    return gathered((value or structure)(*operands.values), operands.space, operands.operands, structure)
 
 
 def structural(*functions: Any) -> None:
@@ -189,25 +120,6 @@ def duals_in(x: Any) -> list[AnyDual]:
     if isinstance(x, np.ndarray) and x.dtype == object:
         return [d for item in x.flat for d in duals_in(item)]
     return []
-
-
-def into(out: Any, result: Any, casting: Any = "same_kind") -> Any:
-    """The result, written to ``out`` if there is one."""
-    if out is None:
-        return result
-    if isinstance(out, tuple):
-        (out,) = out
-    if not isinstance(out, DualArray):
-        if isinstance(result, AnyDual):
-            raise plain_target("the array given as out")
-        out[...] = result
-        return out
-    if shape_of(result) != out.shape:
-        raise ValueError(f"the array given as out has shape {out.shape}, and the result {shape_of(result)}")
-    if not np.can_cast(np.result_type(plain_values(result)), out.dtype, casting):
-        raise TypeError(f"cannot cast the result to {out.dtype} with casting rule {casting!r}")
-    out[...] = result
-    return out
 
 
 def refuse_option(name: str, **options: Any) -> None:

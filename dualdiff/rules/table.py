@@ -10,15 +10,15 @@ their own (`bind`).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
+from dualdiff.core.application import apply
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual, Dual, make
-from dualdiff.core.elementwise import apply
 from dualdiff.core.errors import no_rule, public_name
 
 #: Partials that are an argument, the result or a constant.
@@ -28,6 +28,7 @@ Interval = tuple[float, float]
 REALS: Interval = (-10.0, 10.0)
 #: Stands for the partial in an argument that the derivative is not known in: a tangent there is an error.
 UNKNOWN = "unknown"
+_FLOAT64 = np.dtype(np.float64)
 
 
 class Row:
@@ -61,7 +62,15 @@ class Row:
         self.associative, self.definition, self.module = associative, definition, module
         self.names = NAMES if names is None else names
         self.is_zero = kind == "zero"
+        #: For each argument, whether its partial is computed, and no argument, result or constant.
+        self.is_fresh = tuple(p is not None and p not in PLAIN for p in partials)
+        #: Whether there is a partial in every argument, which is known.
+        self.is_total = not any(p is None or p is UNKNOWN for p in (*partials, *(complex_partials or ())))
         self._bound: dict[str, Any] = {}
+        self._used: dict[tuple[bool, ...], tuple[bool, ...] | None] = {}
+
+    #: A partial depends on the values alone: it may be computed later.
+    is_pure = True
 
     def __repr__(self) -> str:
         return f"<row {self.name}: {', '.join(map(str, self.partials))}>"
@@ -76,23 +85,72 @@ class Row:
         """The number of arguments."""
         return len(self.partials)
 
-    @cached_property
-    def is_plain(self) -> bool:
-        """Whether every partial is a constant or an argument."""
-        return all(p is None or p in PLAIN for p in self.partials)
+    def used(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
+        """Which arguments the partials in the active ones name; None where those are all zero.
+
+        Raises where the partial in an active argument is not known.
+        """
+        if active not in self._used:
+            from dualdiff.rules.texts import ARGUMENTS, names_in
+
+            names: set[str] | None = None
+            for i, is_active in enumerate(active):
+                for texts in (self.partials, self.complex_partials) if is_active else ():
+                    if texts is None or texts[i] is None:
+                        continue
+                    if texts[i] is UNKNOWN:
+                        raise self.unknown(i)
+                    names = (names or set()) | names_in(texts[i])
+            self._used[active] = None if names is None else tuple(a in names for a in ARGUMENTS[: len(active)])
+        return self._used[active]
+
+    def unknown(self, i: int) -> Exception:
+        """The error for a tangent in an argument in which no derivative is known."""
+        return no_rule(self.label, f" in its {_ORDINALS[i]} argument")
 
     def text(self, i: int, is_complex: bool = False) -> str | None:
         """The partial in argument i."""
         texts = self.complex_partials if is_complex and self.complex_partials else self.partials
         return texts[i]
 
-    def coefficient(self, i: int, values: list[Any], result: Any) -> Any:
-        """The partial derivative in argument i, for numbers, arrays and duals of outer calls."""
+    def coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
+        """The partial derivative in argument i, for scalars, arrays and duals of outer calls."""
+        partial = self._partials[i]
+        if type(partial) is int and self.complex_partials is None:
+            return partial
+        if callable(partial) and type(result) is np.ndarray and result.dtype is _FLOAT64:
+            # Ordinary arrays: Python's numbers do not turn up in what is computed here, except in corner cases.
+            for v in values:
+                if type(v) is not float and getattr(v, "dtype", None) is not _FLOAT64 and type(v) is not int:
+                    return self._coefficient(i, values, result)
+            try:
+                c = partial(*values, result)
+            except (ArithmeticError, TypeError):
+                return self._coefficient(i, values, result)
+            if getattr(c, "dtype", None) is _FLOAT64:
+                return c
+        return self._coefficient(i, values, result)
+
+    @cached_property
+    def _partials(self) -> list[Any]:
+        """For each argument the partial as a function, or as the integer that it is."""
+        return [text if text is None or text is UNKNOWN else self._function(text) for text in self.partials]
+
+    def _function(self, text: str) -> Any:
+        function = self._bound.get(text)
+        if function is None:
+            # Reading texts takes Python's parser, which is slow to import: not before it is needed.
+            from dualdiff.rules.texts import bind, constant, lazily
+
+            function = self._bound[text] = constant(text) or bind(lazily(text), self.arity, self.names)
+        return function
+
+    def _coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
         if self.complex_partials is not None and any(map(_is_complex, values)):
             return self._evaluate(self.complex_partials[i], values, result)
         text = self.partials[i]
         if text is UNKNOWN:
-            raise no_rule(self.label, f" in its {_ORDINALS[i]} argument")
+            raise self.unknown(i)
         return self._evaluate(text, values, result)
 
     def conjugate(self, i: int, values: list[Any], result: Any) -> Any:
@@ -104,12 +162,7 @@ class Row:
     def _evaluate(self, text: str | None, values: list[Any], result: Any) -> Any:
         if text is None:
             return None
-        function = self._bound.get(text)
-        if function is None:
-            # Reading texts takes Python's parser, which is slow to import: not before it is needed.
-            from dualdiff.rules.texts import bind, constant, lazily
-
-            function = self._bound[text] = constant(text) or bind(lazily(text), self.arity, self.names)
+        function = self._function(text)
         if not callable(function):
             return function
         if len(values) > 1:

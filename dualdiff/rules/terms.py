@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.dual import AnyDual, same_call
-from dualdiff.core.elementwise import broadcast
+from dualdiff.core.application import broadcast, carried
 from dualdiff.rules.products import Product, reshaping
-from dualdiff.rules.support import Operands, plain_values, shape_of
+from dualdiff.rules.support import Application, plain_values, shape_of
 from dualdiff.tangents.linear import LinearMap, NamedMap
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
@@ -25,14 +24,14 @@ class Term:
     What it is combined with are constants of the formula: plain arrays, or duals of an outer call.
     """
 
-    __slots__ = ("is_complex", "name", "raw", "shape", "space")
+    __slots__ = ("is_complex", "name", "shape", "space", "tangent")
 
-    def __init__(self, space: TangentSpace, raw: Tangent, shape: Shape, is_complex: bool, name: str) -> None:
-        self.space, self.raw, self.shape, self.is_complex, self.name = space, raw, shape, is_complex, name
+    def __init__(self, space: TangentSpace, tangent: Tangent, shape: Shape, is_complex: bool, name: str) -> None:
+        self.space, self.tangent, self.shape, self.is_complex, self.name = space, tangent, shape, is_complex, name
 
-    def _with(self, raw: Tangent, shape: Shape, *constants: Any) -> Term:
+    def _with(self, tangent: Tangent, shape: Shape, *constants: Any) -> Term:
         is_complex = self.is_complex or any(map(is_complex_valued, constants))
-        return Term(self.space, raw, shape, is_complex, self.name)
+        return Term(self.space, tangent, shape, is_complex, self.name)
 
     # -- products ----------------------------------------------------------------------------------------------------
 
@@ -45,7 +44,7 @@ class Term:
         batch = _BATCH[: max(counts)]
         mine, theirs = (batch[len(batch) - n :] + s for n, s in zip(counts, (mine, theirs), strict=True))
         found = Product((mine, theirs), batch + output, (np.broadcast_to(0.0, self.shape), constant))
-        return self._with(found.term(self.space, self.raw, 0), found.out_shape, constant)
+        return self._with(found.term(self.space, self.tangent, 0), found.out_shape, constant)
 
     def left(self, a: Any) -> Term:
         """The matrix product ``a @ t``."""
@@ -57,19 +56,19 @@ class Term:
 
     def __mul__(self, c: Any) -> Term:
         shape = np.broadcast_shapes(self.shape, shape_of(c))
-        return self._with(self.space.scale(self.raw, c, self.shape, shape), shape, c)
+        return self._with(self.space.scale(self.tangent, c, self.shape, shape), shape, c)
 
     def map(self, linear: LinearMap) -> Term:
         """A linear map of the function's own, applied."""
-        raw = self.space.contract(self.raw, linear, self.shape, linear.out_shape)
-        return self._with(raw, linear.out_shape, *getattr(linear, "operands", ()))
+        tangent = self.space.contract(self.tangent, linear, self.shape, linear.out_shape)
+        return self._with(tangent, linear.out_shape, *getattr(linear, "operands", ()))
 
     # -- sums --------------------------------------------------------------------------------------------------------
 
     def __add__(self, other: Term | None) -> Term:
         if other is None:
             return self
-        result = self._with(self.space.add([self.raw, other.raw], self.shape), self.shape)
+        result = self._with(self.space.add([self.tangent, other.tangent], self.shape), self.shape)
         result.is_complex = self.is_complex or other.is_complex
         return result
 
@@ -83,12 +82,12 @@ class Term:
         """The sum along an axis, counted from the end."""
         axis += len(self.shape)
         shape = self.shape[:axis] + self.shape[axis + 1 :]
-        return self._with(self.space.sum(self.raw, (axis,), self.shape, shape), shape)
+        return self._with(self.space.sum(self.tangent, (axis,), self.shape, shape), shape)
 
     # -- the same elements elsewhere -----------------------------------------------------------------------------------
 
     def _gather(self, structure: Structure, shape: Shape) -> Term:
-        return self._with(self.space.gather([self.raw], structure, [self.shape], shape), shape)
+        return self._with(self.space.gather([self.tangent], structure, [self.shape], shape), shape)
 
     def __getitem__(self, key: Any) -> Term:
         return self._gather(Structure.getitem(key), np.broadcast_to(0.0, self.shape)[key].shape)
@@ -121,7 +120,7 @@ class Term:
         shapes = self.shape, other.shape
         shape = (*self.shape[:-1], self.shape[-1] + other.shape[-1])
         structure = Structure(_beside, {"axis": len(shape) - 1}, {"axis": "axis"})
-        result = self._with(self.space.gather([self.raw, other.raw], structure, shapes, shape), shape)
+        result = self._with(self.space.gather([self.tangent, other.tangent], structure, shapes, shape), shape)
         result.is_complex = self.is_complex or other.is_complex
         return result
 
@@ -129,7 +128,7 @@ class Term:
 
     def _part(self, part: str) -> Term:
         self.space.note_conjugate(self.name)
-        result = self._with(self.space.conj(self.raw, part, self.shape), self.shape)
+        result = self._with(self.space.conj(self.tangent, part, self.shape), self.shape)
         result.is_complex = part == "conj"
         return result
 
@@ -158,7 +157,7 @@ def _beside(a: Any, b: Any, axis: int) -> Any:
     return np.concatenate([a, b], axis=axis)
 
 
-def terms(operands: Operands, name: str) -> list[Term | None]:
+def terms(operands: Application, name: str) -> list[Term | None]:
     """A term for each operand, None for those without a tangent (and for empty ones); ``name`` is for messages."""
     return [
         None if t is None or 0 in shape_of(x) else Term(operands.space, t, shape_of(x), is_complex_valued(x), name)
@@ -166,23 +165,25 @@ def terms(operands: Operands, name: str) -> list[Term | None]:
     ]
 
 
-def result(operands: Operands, value: Any, *found: Term | None) -> Any:
+def term_of(operands: Application, dual: Any) -> Term | None:
+    """The tangent of a dual that was computed from the operands, as a term."""
+    t = operands.tangent_of(dual)
+    return None if t is None else Term(operands.space, t, shape_of(dual), is_complex_valued(dual), "")
+
+
+def result(operands: Application, value: Any, *found: Term | None) -> Any:
     """The dual of this value whose tangent is the sum of the terms."""
-    return operands.result(value, [term.raw for term in found if term is not None])
+    return operands.result(value, [term.tangent for term in found if term is not None])
 
 
 def revalued(function: Callable[..., Any], composed: Callable[..., Any], *arrays: Any) -> Any:
     """The value of ``function(*arrays)``, with the tangent of ``composed(*arrays)``: the same by other operations."""
-    operands = Operands(*arrays)
+    operands = Application(*arrays)
     value = function(*operands.values)
     if not any(terms(operands, "")) or 0 in shape_of(value):
         return result(operands, value)
     with np.errstate(all="ignore"):
-        found = composed(*operands.operands)
-        if not isinstance(found, AnyDual) or not same_call(found.space, operands.space) or found.raw is None:
-            return result(operands, value)
-        t = Term(operands.space, found.raw, shape_of(found), is_complex_valued(found), "")
-        return result(operands, value, t.reshape(shape_of(value)))
+        return carried(operands, value, composed(*operands.operands))
 
 
 def is_complex_valued(x: Any) -> bool:

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.application import Application, broadcast, carried
 from dualdiff.core.array import DualArray, lift, operand
-from dualdiff.core.dual import AnyDual, same_call
-from dualdiff.core.elementwise import apply, apply_several, broadcast
+from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import lost, plain_target
+from dualdiff.core.outputs import call, call_several
 from dualdiff.core.registry import REFUSED, UFUNCS
 from dualdiff.rules.elementwise import ROWS, SEVERAL
-from dualdiff.rules.support import Operands, axes_of, axis_of, into, no_duals, plain_values, shape_of
+from dualdiff.rules.support import axes_of, axis_of, into, no_duals, plain_values, shape_of
 from dualdiff.rules.table import Row, Table
 from dualdiff.rules.values import PLAIN
 from dualdiff.tangents.structure import Structure
@@ -86,7 +87,7 @@ def _reduce(row: Row) -> Callable[..., Any]:
     ) -> Any:
         where = plain_values(where)
         start = None if initial is _NOT_GIVEN else initial
-        operands = Operands(array, 0.0 if start is None else start)
+        operands = Application(array, 0.0 if start is None else start)
         options: dict[str, Any] = {"axis": axis, "dtype": dtype, "keepdims": keepdims, "where": where}
         if initial is not _NOT_GIVEN:
             options["initial"] = None if start is None else operands.values[1]
@@ -96,7 +97,7 @@ def _reduce(row: Row) -> Callable[..., Any]:
         axes = axes_of(axis, len(shape)) if shape else ()
         items = _in_front(operands.operands[0], axes)
         if not len(items):
-            return into(_single(out), _carried(operands, value, start))
+            return into(_single(out), carried(operands, value, start))
         masks = None
         if where is not True:
             masks = _in_front(np.broadcast_to(where, shape), axes)
@@ -108,20 +109,9 @@ def _reduce(row: Row) -> Callable[..., Any]:
             if initial is _NOT_GIVEN and identity is not None:
                 # As NumPy, which starts from it: hypot.reduce([-3.0]) is 3.
                 folded = f(folded, identity)
-        return into(_single(out), _carried(operands, value, folded))
+        return into(_single(out), carried(operands, value, folded))
 
     return reduce
-
-
-def _carried(operands: Operands, value: Any, dual: Any) -> Any:
-    """NumPy's value with the tangent of a dual that was computed in another way."""
-    if not isinstance(dual, AnyDual) or dual.space.tag != operands.space.tag:
-        return operands.result(value, [])
-    shape = shape_of(value)
-    shaped: Any = dual
-    if dual.shape != shape:
-        shaped = np.broadcast_to(shaped, shape) if dual.size < np.size(value) else np.reshape(shaped, shape)
-    return operands.result(value, [] if shaped.raw is None else [shaped.raw])
 
 
 # -- accumulate ------------------------------------------------------------------------------------------------------
@@ -143,7 +133,7 @@ def _accumulate(row: Row) -> Callable[..., Any]:
     ufunc = row.ufunc
 
     def accumulate(array: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
-        operands = Operands(array)
+        operands = Application(array)
         value = ufunc.accumulate(operands.values[0], axis=axis, dtype=dtype)
         _check_floating(ufunc, value)
         if not value.size:
@@ -151,7 +141,7 @@ def _accumulate(row: Row) -> Callable[..., Any]:
         f = ufunc if dtype is None else partial(ufunc, dtype=dtype)
         with np.errstate(all="ignore"):
             scanned = np.moveaxis(_scanned(f, np.moveaxis(operands.operands[0], axis, 0), row.associative), 0, axis)
-        return into(_single(out), _carried(operands, value, scanned))
+        return into(_single(out), carried(operands, value, scanned))
 
     return accumulate
 
@@ -160,7 +150,7 @@ def _accumulate(row: Row) -> Callable[..., Any]:
 def _reduceat(ufunc: np.ufunc) -> Callable[..., Any]:
     def reduceat(array: Any, indices: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
         no_duals(ufunc.__name__ + ".reduceat", (indices,), {})
-        operands = Operands(array)
+        operands = Application(array)
         value = ufunc.reduceat(operands.values[0], indices, axis=axis, dtype=dtype)
         _check_floating(ufunc, value)
         if not value.size:
@@ -172,7 +162,7 @@ def _reduceat(ufunc: np.ufunc) -> Callable[..., Any]:
                 ufunc.reduce(items[i:j], axis=0, dtype=dtype) if i < j else items[i]
                 for i, j in zip(starts, [*starts[1:], len(items)], strict=True)
             ]
-        return into(_single(out), _carried(operands, value, np.moveaxis(np.stack(parts), 0, axis)))
+        return into(_single(out), carried(operands, value, np.moveaxis(np.stack(parts), 0, axis)))
 
     return reduceat
 
@@ -180,7 +170,7 @@ def _reduceat(ufunc: np.ufunc) -> Callable[..., Any]:
 def _add_reduceat(array: Any, indices: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
     """Sums of segments: the tangents are gathered segment by segment, and scattered into the results."""
     no_duals("add.reduceat", (indices,), {})
-    operands = Operands(array)
+    operands = Application(array)
     (shape, t, space) = operands.shape(), operands.tangents[0], operands.space
     value = np.add.reduceat(operands.values[0], indices, axis=axis, dtype=dtype)
     _check_floating(np.add, value)
@@ -229,9 +219,9 @@ def _check_target(ufunc: np.ufunc, a: Any, indices: Any) -> None:
 def _add_at(a: Any, indices: Any, b: Any) -> None:
     """Linear, so that repeated places need no order: what is added is scattered."""
     _check_target(np.add, a, indices)
-    operands = Operands(a, b)
+    operands = Application(a, b)
     space = operands.space
-    if not same_call(space, a.space):
+    if operands.value_of(a) is a:
         raise plain_target("an array of an outer differentiation")
     other, t = operands.values[1], operands.tangents[1]
     structure = Structure.getitem(indices)
@@ -251,11 +241,6 @@ def _add_at(a: Any, indices: Any, b: Any) -> None:
 
 
 # -- several results -------------------------------------------------------------------------------------------------
-def divmod_operator(reflected: bool) -> Callable[..., Any]:
-    rows = SEVERAL[np.divmod]
-    if reflected:
-        return lambda self, other: apply_several(rows, divmod, other, self)
-    return lambda self, other: apply_several(rows, divmod, self, other)
 
 
 def _refuse(ufunc: np.ufunc, reason: str, *methods: str) -> None:
@@ -276,9 +261,9 @@ CLIP: Any = np.zeros(()).clip(_Revealing(), _Revealing())
 
 def install() -> None:
     """Put the methods of ufuncs, and ufuncs of several results, where the numbers look for them."""
-    UFUNCS[CLIP, "__call__"] = partial(apply, ROWS["clip"], CLIP)
+    UFUNCS[CLIP, "__call__"] = partial(call, ROWS["clip"], CLIP)
     for ufunc, rows in SEVERAL.items():
-        UFUNCS[ufunc, "__call__"] = partial(apply_several, rows, ufunc)
+        UFUNCS[ufunc, "__call__"] = partial(call_several, rows, ufunc)
     UFUNCS[np.divmod, "outer"] = _outer(np.divmod)
     UFUNCS[np.add, "reduceat"] = _add_reduceat
     UFUNCS[np.add, "at"] = _add_at

@@ -8,7 +8,7 @@ import numpy as np
 
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.registry import REFUSED, UFUNCS
-from dualdiff.rules.support import Operands, by_value, implements, into, plain_values
+from dualdiff.rules.support import Application, by_value, implements, into, plain_values
 
 by_value(
     np.all,
@@ -60,12 +60,12 @@ if hasattr(np, "in1d"):
 
 @implements(np.round, np.around)
 def round_(a: Any, decimals: Any = 0, out: Any = None) -> Any:
-    operands = Operands(a)
+    operands = Application(a)
     return into(out, operands.result(np.round(operands.values[0], decimals), []))
 
 
 def fix(x: Any, out: Any = None) -> Any:
-    operands = Operands(x)
+    operands = Application(x)
     return into(out, operands.result(np.fix(operands.values[0]), []))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.tangents.zeros import zero_mask
+from dualdiff.tangents.zeros import may_have_nan, zero_mask
 
 Shape = tuple[int, ...]
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -136,11 +136,16 @@ class Contraction(LinearMap):
         subscripts, output, is_pair = _with_lead(
             tuple(self.inputs), self.output, self.position, t.ndim - len(self.in_shape)
         )
-        operands = [*self.operands]
-        operands[self.position] = t
-        if is_pair:
-            return contract_pair(subscripts[0], operands[0], subscripts[1], operands[1], output)
-        return np.einsum(",".join(subscripts) + "->" + output, *operands, optimize=len(operands) > 2)
+
+        def contracted(t: Any, others: Sequence[Any]) -> Any:
+            operands = [*others]
+            operands[self.position] = t
+            if is_pair:
+                return contract_pair(subscripts[0], operands[0], subscripts[1], operands[1], output)
+            return np.einsum(",".join(subscripts) + "->" + output, *operands, optimize=len(operands) > 2)
+
+        total = contracted(t, self.operands)
+        return total if not may_have_nan(total) else _without_idle(contracted, t, self.operands, self.position, total)
 
     def matrix(self) -> Any:
         letter, other = self.inputs[self.position], self.inputs[1 - self.position] if len(self.inputs) == 2 else ""
@@ -226,6 +231,29 @@ class Contraction(LinearMap):
         result = np.zeros_like(dense, shape=(*lead_shape, math.prod(self.in_shape)))
         result[..., places.ravel()] = dense
         return result.reshape(lead_shape + self.in_shape)
+
+
+def _without_idle(contracted: Callable[..., Any], t: Any, operands: Sequence[Any], position: int, total: Any) -> Any:
+    """A contraction with NaN in it, in which zero times infinity is to be zero.
+
+    Where all that is infinite is multiplied by zero, the result is the contraction of what is finite.  NaN stays what
+    it is: it may stand for a derivative that there is not.
+    """
+
+    def parts(a: Any) -> tuple[Any, Any, Any]:
+        infinite = np.isinf(a)
+        return np.where(infinite, 0.0, a), infinite * 1.0, 1.0 - zero_mask(a)
+
+    others = [None if i == position else parts(a) for i, a in enumerate(operands)]
+    factors = [*others]
+    factors[position] = parts(t)
+    finite = contracted(factors[position][0], [f and f[0] for f in others])  # type: ignore[index]
+    # How many terms have an infinite factor, and none that is zero.
+    count: Any = 0.0
+    for i in range(len(factors)):
+        marks = [f[1] if j == i else f[2] for j, f in enumerate(factors)]  # type: ignore[index]
+        count = count + contracted(marks[position], marks)
+    return np.where(count == 0, finite, total)
 
 
 def _numbers(shape: Shape) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from dualdiff.core.errors import MixedPointsError
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.single import Single, may_share_memory, plain
-from dualdiff.tangents.space import Shape, TangentSpace
+from dualdiff.tangents.space import Rule, Shape, TangentSpace, shape_of
 from dualdiff.tangents.structure import Structure
 
 _NOWHERE = np.iinfo(np.intp).max
@@ -67,16 +67,30 @@ class Pointwise(TangentSpace):
             f"but f {what}: use dualdiff.gradient(f, x) or dualdiff.jacobian(f, x)"
         )
 
-    def scale(self, t: Belonging, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Belonging:
-        tangent = self.single.scale(t.tangent, c, shape, out_shape, spare)
+    def apply(
+        self, row: Rule, values: Sequence[Any], tangents: Sequence[Any], result: Any, where: Any = True
+    ) -> Belonging | None:
+        known = [(t, shape_of(v)) for t, v in zip(tangents, values, strict=True) if t is not None]
+        if not known:
+            return None
+        points, shape = known[0][0].points, shape_of(result)
+        if row.conjugates is not None or any(t.points is not points or s != shape for t, s in known):
+            return super().apply(row, values, tangents, result, where)
+        # All belong to the same points.
+        plain_tangents = [None if t is None else t.tangent for t in tangents]
+        tangent = self.single.apply(row, values, plain_tangents, result, where)
+        return None if tangent is None else Belonging(tangent, points)
+
+    def scale(self, t: Belonging, c: Any, shape: Shape, out_shape: Shape) -> Belonging:
+        tangent = self.single.scale(t.tangent, c, shape, out_shape)
         return Belonging(tangent, t.points if shape == out_shape else np.broadcast_to(self.points(t), out_shape))
 
-    def add(self, terms: Sequence[Belonging], shape: Shape, spare: int | None = None) -> Belonging:
+    def add(self, terms: Sequence[Belonging], shape: Shape) -> Belonging:
         points = terms[0].points
         for term in terms[1:]:
             if term.points is not points:
                 points = self._common(points, term)
-        return Belonging(self.single.add([term.tangent for term in terms], shape, spare), points)
+        return Belonging(self.single.add([term.tangent for term in terms], shape), points)
 
     def _common(self, points: Any, term: Belonging) -> Any:
         a, b = self.points(Belonging(None, points)), self.points(term)
@@ -142,11 +156,8 @@ class Pointwise(TangentSpace):
     def cast(self, t: Belonging, dtype: Any, shape: Shape) -> Belonging:
         return Belonging(self.single.cast(t.tangent, dtype, shape), t.points)
 
-    def read(self, t: Belonging | None, value: Any) -> Any:
-        return self.single.read(None if t is None else t.tangent, value)
-
-    def give(self, t: Belonging | None, value: Any, others: Sequence[Any]) -> Any:
-        return self.single.give(None if t is None else t.tangent, value, others)
+    def read(self, t: Belonging | None, value: Any, others: Sequence[Any] | None = None) -> Any:
+        return self.single.read(None if t is None else t.tangent, value, others)
 
     def zero_mask(self, t: Belonging, shape: Shape) -> Any:
         return self.single.zero_mask(t.tangent, shape)
@@ -154,24 +165,12 @@ class Pointwise(TangentSpace):
     def may_have_nan(self, t: Belonging) -> bool:
         return self.single.may_have_nan(t.tangent)
 
-    def holds(self, t: Belonging) -> bool:
-        return self.single.holds(t.tangent)
-
     def own(self, t: Belonging | None, like: Any) -> Belonging:
         # Laid out in memory as the tangent is, so that a structure gives views of both or of neither.
         points = np.zeros_like(plain(like), dtype=np.intp)
         if t is not None:
             points[...] = self.points(t)
         return Belonging(self.single.own(None if t is None else t.tangent, like), points)
-
-    def numbers(self, t: Belonging, like: Belonging) -> Any:
-        return t.tangent if t.points is like.points else None
-
-    def with_numbers(self, t: Belonging, numbers: Any) -> Belonging:
-        return Belonging(numbers, t.points)
-
-    def is_new(self, t: Belonging, c: Any) -> bool:
-        return self.single.is_new(t.tangent, c)
 
     def accepting(self, target: Belonging, source: Belonging) -> Belonging:
         tangent = self.single.accepting(target.tangent, source.tangent)

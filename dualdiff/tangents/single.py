@@ -7,15 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.tangents.blocks import LARGE, in_blocks
 from dualdiff.tangents.linear import LinearMap
-from dualdiff.tangents.space import Shape, Tangent, TangentSpace
+from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, Term, shape_of
 from dualdiff.tangents.structure import Structure, accumulated
 from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
-
-
-def shape_of(x: Any) -> Shape:
-    """The shape of a number, an array or a dual."""
-    return getattr(x, "shape", ())
 
 
 def uniform(t: Any) -> Any:
@@ -33,22 +29,45 @@ class Single(TangentSpace):
     """
 
     __slots__ = ()
-    scalar_floats = True
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Tangent:
-        repeated = uniform(t)
-        if repeated is not None:
-            # The coefficients of a unit seed are the tangent: no pass over memory.
-            r = c if repeated == 1 and isinstance(c, (np.ndarray, np.generic)) else product(c, repeated)
-        else:
-            r = product(c, t, spare)
+    def apply(
+        self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any, where: Any = True
+    ) -> Tangent | None:
+        if where is True and type(result) is np.ndarray and result.size >= LARGE and result.dtype == np.float64:
+            t = in_blocks(row, values, tangents, result)
+            if t is not None:
+                return t
+        return super().apply(row, values, tangents, result, where)
+
+    def combine(self, terms: Sequence[Term], out_shape: Shape) -> Tangent:
+        if len(terms) == 2 and terms[0][0] is terms[1][0] and terms[0][2] == terms[1][2]:
+            # One tangent, twice, as in x * x: the coefficients are added, not the terms.
+            terms = [(terms[0][0], terms[0][1] + terms[1][1], terms[0][2], False)]
+        total, mine = None, False
+        for t, c, _, fresh in terms:
+            if total is not None and type(c) is int and c == -1:
+                total, mine = total - t, False
+                continue
+            term, new = _scaled(t, c, fresh)
+            if total is None:
+                total, mine = term, new
+            elif mine and type(total) is type(term) is np.ndarray and _alike(total, term):
+                np.add(total, term, out=total)
+            elif new and type(total) is type(term) is np.ndarray and _alike(total, term):
+                total, mine = np.add(total, term, out=term), True
+            else:
+                total, mine = total + term, False
+        return total if shape_of(total) == out_shape else np.broadcast_to(total, out_shape)
+
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
+        r, _ = _scaled(t, c, False)
         return r if shape_of(r) == out_shape else np.broadcast_to(r, out_shape)
 
-    def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Tangent:
-        return added(terms, spare)
-
-    def subtract(self, a: Tangent, b: Tangent, shape: Shape) -> Tangent:
-        return a - b
+    def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total
 
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
@@ -87,7 +106,9 @@ class Single(TangentSpace):
             t = np.real(t)
         return t.astype(dtype) if isinstance(getattr(t, "shape", None), tuple) else np.dtype(dtype).type(t)
 
-    def read(self, t: Tangent | None, value: Any) -> Any:
+    def read(self, t: Tangent | None, value: Any, others: Sequence[Any] | None = None) -> Any:
+        if others is not None and is_alone(t, others):
+            return t
         if t is None:
             value = plain(value)
             return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0)
@@ -97,17 +118,18 @@ class Single(TangentSpace):
             return np.array(t)
         return np.float64(t) if type(value) is np.float64 and type(t) is float else t
 
-    def give(self, t: Tangent | None, value: Any, others: Sequence[Any]) -> Any:
-        return t if is_alone(t, others) else self.read(t, value)
+    def floats(self, t: Tangent | None) -> Any:
+        if type(t) is float:
+            return t
+        if t is None:
+            return 0.0
+        return float(t) if isinstance(t, (float, int)) or type(t) is np.ndarray else None
 
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         return zero_mask(t)
 
     def may_have_nan(self, t: Tangent) -> bool:
         return may_have_nan(t)
-
-    def holds(self, t: Tangent) -> bool:
-        return uniform(t) is not None
 
     def own(self, t: Tangent | None, like: Any) -> Tangent:
         if t is not None and not isinstance(t, np.ndarray):
@@ -116,12 +138,6 @@ class Single(TangentSpace):
         if t is not None:
             copy[...] = t
         return copy
-
-    def numbers(self, t: Tangent, like: Tangent) -> Any:
-        return t
-
-    def is_new(self, t: Tangent, c: Any) -> bool:
-        return type(t) is np.ndarray and t.base is None and t is not c
 
     def accepting(self, target: Tangent, source: Tangent) -> Tangent:
         return accepting(target, source)
@@ -148,16 +164,23 @@ def is_alone(t: Any, others: Sequence[Any]) -> bool:
     )
 
 
-def added(terms: Sequence[Any], spare: int | None) -> Any:
-    """The sum of arrays, in the storage of the one that may be overwritten."""
-    total, *rest = terms
-    if spare is not None and len(rest) == 1:
-        kept, other = terms[spare], terms[1 - spare]
-        if type(other) is np.ndarray and kept.dtype == other.dtype:
-            return np.add(total, rest[0], out=kept)
-    for term in rest:
-        total = total + term
-    return total
+def _scaled(t: Any, c: Any, fresh: bool) -> tuple[Any, bool]:
+    """The coefficient times the tangent, and whether that is an array of its own; ``fresh`` says that c is one."""
+    if type(c) is int and c == 1:
+        return t, False
+    repeated = uniform(t)
+    if repeated is None:
+        r = product(c, t, fresh)
+    elif repeated == 1 and fresh and isinstance(c, (np.ndarray, np.generic)):
+        # The coefficients of a unit seed are the tangent: no pass over memory.
+        r = c
+    else:
+        r = product(c, repeated)
+    return r, type(r) is np.ndarray and r.base is None
+
+
+def _alike(a: Any, b: Any) -> bool:
+    return bool(a.shape == b.shape and a.dtype == b.dtype)
 
 
 def plain(a: Any) -> Any:

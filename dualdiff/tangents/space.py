@@ -12,18 +12,65 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from dualdiff.core import tags
 from dualdiff.core.errors import NotHolomorphicError
+from dualdiff.core.quiet import begin, end
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.structure import Structure
 
 Shape = tuple[int, ...]
 #: A tangent, opaque outside its space.
 Tangent = Any
+#: A tangent, its coefficient, its shape, and whether the coefficient is an array made for this term alone.
+Term = tuple[Tangent, Any, Shape, bool]
+
+
+class Rule(Protocol):
+    """What the chain rule asks of a row of the table."""
+
+    name: str
+    #: The function as users know it, for messages.
+    label: str
+    #: "zero", "linear" or "nonlinear".
+    kind: Any
+    conjugates: Any
+    #: Whether partials depend on the values alone, so that they may be computed later; then there are
+    #: `is_total`, whether there is a known partial in every argument, and `used`, which arguments partials name.
+    is_pure: bool
+    is_total: bool
+    #: For each argument, whether its coefficient is computed, and no operand, result or constant.
+    is_fresh: Sequence[bool]
+
+    def used(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
+        """Which arguments the partials in the active ones name; None where those are all zero."""
+
+    def coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
+        """The partial derivative in argument i; None where it is zero everywhere."""
+
+    def conjugate(self, i: int, values: Sequence[Any], result: Any) -> Any:
+        """The partial derivative in the conjugate of argument i."""
+
+
+def shape_of(x: Any) -> Shape:
+    """The shape of a scalar, an array or a dual."""
+    return getattr(x, "shape", ())
+
+
+def is_complex(x: Any) -> bool:
+    """Whether a scalar, an array or a dual is complex."""
+    kind = type(x)
+    if kind is float or kind is np.float64:
+        return False
+    return kind is complex or getattr(getattr(x, "dtype", None), "kind", "f") == "c"
+
+
+def masked(c: Any, where: Any) -> Any:
+    """The coefficient, zero where a mask leaves elements out."""
+    return c if where is True else np.where(where, c, 0.0)
 
 
 class TangentSpace(ABC):
@@ -31,14 +78,18 @@ class TangentSpace(ABC):
 
     __slots__ = ("_kept", "conjugates", "tag")
 
-    #: Whether a scalar's tangent may be a plain Python float (what the scalar fast path needs to know).
-    scalar_floats: ClassVar[bool] = False
+    #: The classes of duals of a Python float and of a `numpy.float64`, where a scalar's tangent may be plain floats.
+    float_dual: Any = None
+    float64_dual: Any = None
 
     #: Whether the verbs only note what is to be done, and compute nothing.
     lazy: ClassVar[bool] = False
 
-    #: Whether the core tells what it does: `note`, `call` and `compare` are called for such a space alone.
+    #: Whether the core tells what it does: only such a space has `note`, `call` and `compare`.
     traces: ClassVar[bool] = False
+    note: Callable[..., Any]
+    call: Callable[..., Any]
+    compare: Callable[..., Any]
 
     def __init__(self, tag: int, conjugates: str = "allowed") -> None:
         self.tag = tag
@@ -46,22 +97,64 @@ class TangentSpace(ABC):
         # turns out to be complex).
         self.conjugates = conjugates
 
+    # -- the chain rule ----------------------------------------------------------------------------------------
+
+    def apply(
+        self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any, where: Any = True
+    ) -> Tangent | None:
+        """The tangent of an elementwise function: the sum of its partials times the tangents of its arguments.
+
+        ``result`` is the value, or the tuple of all values of a function of several results.  ``where`` is the mask of
+        a ufunc call.
+        """
+        token = begin()
+        try:
+            terms = self._terms(row, values, tangents, result, where)
+            return self.combine(terms, shape_of(result[0] if type(result) is tuple else result)) if terms else None
+        finally:
+            end(token)
+
+    def _terms(
+        self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any, where: Any
+    ) -> list[Term]:
+        """The tangents of the arguments, each with its partial."""
+        terms: list[Term] = []
+        for i, t in enumerate(tangents):
+            if t is None:
+                continue
+            shape = shape_of(values[i])
+            if row.conjugates is not None and is_complex(values[i]):
+                c = row.conjugate(i, values, result)
+                if c is not None:
+                    self.note_conjugate(row.name)
+                    terms.append((self.conj(t, "conj", shape), masked(c, where), shape, False))
+            c = row.coefficient(i, values, result)
+            if c is not None:
+                terms.append((t, masked(c, where), shape, row.is_fresh[i]))
+        return terms
+
+    def combine(self, terms: Sequence[Term], out_shape: Shape) -> Tangent:
+        """The sum of coefficients times tangents, all broadcast to ``out_shape``.  Zero times anything is zero.
+
+        A term is a tangent, its coefficient, its shape, and whether the coefficient is an array made for this sum, in
+        whose storage the result may be computed.
+        """
+        if len(terms) == 2 and terms[0][0] is terms[1][0] and terms[0][2] == terms[1][2]:
+            # One tangent, twice, as in x * x: the coefficients are added, not the terms.
+            (t, c, shape, _), d = terms[0], terms[1][1]
+            return self.scale(t, c + d, shape, out_shape)
+        scaled = [self.scale(t, c, shape, out_shape) for t, c, shape, _ in terms]
+        return scaled[0] if len(scaled) == 1 else self.add(scaled, out_shape)
+
     # -- the verbs ---------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Tangent:
-        """Multiply by coefficients; both broadcast to the result.  Zero times anything is zero.
-
-        With ``spare`` the array of coefficients is nobody else's and may be overwritten.
-        """
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
+        """Multiply by coefficients; both broadcast to the result.  Zero times anything is zero."""
 
     @abstractmethod
-    def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Tangent:
-        """Sum of tangents of one shape; the term with the number ``spare`` is nobody else's and may be overwritten."""
-
-    def subtract(self, a: Tangent, b: Tangent, shape: Shape) -> Tangent:
-        """The difference of two tangents of one shape."""
-        return self.add([a, self.scale(b, -1, shape, shape)], shape)
+    def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
+        """Sum of tangents of one shape."""
 
     @abstractmethod
     def gather(
@@ -102,12 +195,12 @@ class TangentSpace(ABC):
         """The tangent in the dtype of its value; a real value takes the real part."""
 
     @abstractmethod
-    def read(self, t: Tangent | None, value: Any) -> Any:
-        """The tangent as numbers, for those who ask: full size, not shared with any dual."""
+    def read(self, t: Tangent | None, value: Any, others: Sequence[Any] | None = None) -> Any:
+        """The tangent as numbers, for those who ask: full size, not shared with any dual.
 
-    def give(self, t: Tangent | None, value: Any, others: Sequence[Any]) -> Any:
-        """As `read`, of a tangent that nobody needs any more; the result shares no memory with the others."""
-        return self.read(t, value)
+        With ``others`` nobody needs the tangent any more, so that it may be given away as it is, if it shares no memory
+        with them.
+        """
 
     @abstractmethod
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
@@ -117,25 +210,13 @@ class TangentSpace(ABC):
     def may_have_nan(self, t: Tangent) -> bool:
         """Whether some part of the tangent may be NaN."""
 
-    def holds(self, t: Tangent) -> bool:
-        """Whether this tangent, scaled, may need the very array of coefficients later on."""
-        return self.lazy
-
-    def numbers(self, t: Tangent, like: Tangent) -> Any:
-        """The tangent as one number for each element of the value; None if it is something else, or unlike ``like``."""
+    def floats(self, t: Tangent | None) -> Any:
+        """The tangent of a real scalar as its class `float_dual` keeps it; None if it is not plain floats."""
         return None
 
-    def with_numbers(self, t: Tangent, numbers: Any) -> Tangent:
-        """A tangent as ``t`` with other numbers."""
-        return numbers
-
-    def is_new(self, t: Tangent, c: Any) -> bool:
-        """Whether a tangent just scaled by c is in storage of its own, which may be written over."""
-        return False
-
-    def lasting(self, c: Any) -> Any:
-        """Coefficients (an array, perhaps of duals) as they are now, whatever their owner writes into them."""
-        return np.copy(c, order="K")
+    def travelling(self, t: Tangent | None) -> Tangent | None:
+        """The tangent in a form that pickle takes to another process."""
+        return t
 
     def own(self, t: Tangent | None, like: Any) -> Tangent | None:
         """A tangent equal to ``t`` that `put` may change without touching any other dual."""
@@ -156,20 +237,6 @@ class TangentSpace(ABC):
     def element(self, t: Tangent, index: Any, shape: Shape) -> Tangent:
         """The tangent of one element, detached from its array."""
         return self.gather([t], Structure.getitem(index), [shape], ())
-
-    # -- what a space that traces is told ------------------------------------------------------------------------
-
-    def note(self, name: str, operands: Sequence[Any], value: Any, t: Tangent | None) -> Tangent | None:
-        """An elementwise function gave a value, and t as its tangent; returns the tangent to go on with."""
-        return t
-
-    def call(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """``function(*args, **kwargs)``, where NumPy's function of this name was called with duals."""
-        return function(*args, **kwargs)
-
-    def compare(self, symbol: str, operands: Sequence[Any], answer: Any) -> Any:
-        """Values were compared, and the answer, which is handed on, may choose a branch."""
-        return answer
 
     # -- shared ------------------------------------------------------------------------------------------------
 

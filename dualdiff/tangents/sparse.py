@@ -209,7 +209,7 @@ class Sparse(TangentSpace):
         """The tangent of what depends on nothing."""
         return Rows(Pattern.empty(rows, self.columns), None if self.pattern_only else np.zeros(0, dtype))
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, spare: bool = False) -> Rows:
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Rows:
         rows: Rows = t.settled()
         if shape != out_shape:
             rows = self._shared(rows.chosen(np.broadcast_to(self._numbers(shape), out_shape).reshape(-1)))
@@ -226,7 +226,7 @@ class Sparse(TangentSpace):
         table = rows.data.reshape((pattern.rows, pattern.width))
         return rows.with_data(product(c.reshape((-1, 1)), table).reshape(-1))
 
-    def add(self, terms: Sequence[Tangent], shape: Shape, spare: int | None = None) -> Rows:
+    def add(self, terms: Sequence[Tangent], shape: Shape) -> Rows:
         total: Rows = terms[0].settled()
         for term in terms[1:]:
             total = self._shared(total.plus(term.settled()))
@@ -303,7 +303,7 @@ class Sparse(TangentSpace):
             data = np.real(data)
         return rows.with_data(data.astype(dtype))
 
-    def read(self, t: Tangent | None, value: Any) -> Any:
+    def read(self, t: Tangent | None, value: Any, others: Sequence[Any] | None = None) -> Any:
         size, dtype = math.prod(getattr(value, "shape", ())), getattr(plain(value), "dtype", float)
         return (self.empty(size, dtype) if t is None else t.settled()).as_array()
 

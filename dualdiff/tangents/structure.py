@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+_INDEX = {"key": "index"}
+
 
 class Structure:
     """``function(*arrays, **params)``, which moves elements and does nothing else to them.
@@ -54,10 +56,10 @@ class Structure:
         """Which of the numbered elements of its only source the result sees."""
         return self(numbers)
 
-    @classmethod
-    def getitem(cls, key: Any) -> Structure:
+    @staticmethod
+    def getitem(key: Any) -> Structure:
         """The structure of ``a[key]``."""
-        return Structure(_getitem, {"key": key}, {"key": "index"})
+        return Structure(_getitem, {"key": key}, _INDEX)
 
     def shifted(self, n: int) -> Structure | None:
         """The same function for arrays with one more axis, of length n, before all others; None if there is none."""

@@ -13,7 +13,9 @@ import numpy as np
 
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual
-from dualdiff.tangents.recorded import Gather, Node, Program, Recorded
+from dualdiff.tangents.nodes import Gather, Node
+from dualdiff.tangents.program import Program
+from dualdiff.tangents.recorded import Recorded
 from dualdiff.tangents.single import plain
 from dualdiff.tangents.space import Shape, Tangent
 from dualdiff.tangents.structure import Structure

@@ -24,8 +24,9 @@ def may_have_nan(x: Any) -> bool:
     if isinstance(x, np.ndarray):
         if x.size == 0 or x.dtype.kind not in "fc":
             return False
-        if x.ndim == 1 and x.dtype.char == "d" and x.size <= _UNTHREADED:
+        if x.dtype.char == "d" and x.size <= _UNTHREADED and x.flags.c_contiguous:
             # Squares are no less than zero, so that they add up to NaN only if there is one among them.
+            x = x.reshape(-1)
             squares = x.dot(x)
             return bool(squares != squares)
         # The minimum propagates NaN, at a fraction of the cost of a boolean array.
@@ -39,24 +40,26 @@ def may_have_nan(x: Any) -> bool:
 def product(c: Any, t: Any, spare: bool = False) -> Any:
     """``c * t``, where a zero factor makes the product zero even if the other is infinite or NaN.
 
-    ``spare`` says that c is nobody else's and may be overwritten.
+    ``spare`` says that c, if it is an array, may be overwritten.
     """
-    if type(c) in _REALS and c and isfinite(c):
-        # Finite and not zero: nothing to mend.
-        return c * t
-    if spare and c.size >= _LARGE and _same_kind(c, t) and _finite(c) and _finite(t):
+    if type(c) in _REALS:
+        if c and isfinite(c):
+            # Finite and not zero: nothing to mend.
+            return c * t
+    elif type(t) in _REALS:
+        if t and isfinite(t):
+            return np.multiply(c, t, out=c) if spare and type(c) is np.ndarray and c.dtype.char == "d" else c * t
+    elif spare and type(c) is np.ndarray and c.size >= _LARGE and _same_kind(c, t) and _finite(c) and _finite(t):
         # New memory is what costs most in large arrays.
         return np.multiply(c, t, out=c)
     r = c * t
-    if _is_small_beside(c, t) and c.dtype == np.float64 and c.all() and _finite(c):
-        return r
-    if type(r) is np.ndarray and r.ndim == 1 and r.dtype.char == "d" and r.size <= _UNTHREADED:
+    if type(r) is np.ndarray and r.ndim == 1 and r.size <= _UNTHREADED and r.dtype.char == "d":
         squares = r.dot(r)
         if squares == squares:
             return r
-    if may_have_nan(r):
-        r = select_zero(zero_mask(c) | zero_mask(t), r)
-    return r
+    elif (_is_small_beside(c, t) and c.dtype == np.float64 and c.all() and _finite(c)) or not may_have_nan(r):
+        return r
+    return select_zero(zero_mask(c) | zero_mask(t), r)
 
 
 def _is_small_beside(c: Any, t: Any) -> bool:

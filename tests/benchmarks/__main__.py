@@ -8,13 +8,14 @@ import platform
 import sys
 from importlib import metadata
 
-from . import compiled, gradient, jacobian, linalg, points, reverse, scalar, sparse, startup
+from . import compiled, everyday, gradient, jacobian, linalg, points, reverse, scalar, sparse, startup
 from .harness import HEADER, measure, rows
 
 THEMES = {
     "scalar": scalar.WORKS,
     "points": points.WORKS,
     "jacobian": jacobian.WORKS,
+    "everyday": everyday.WORKS,
     "gradient": gradient.WORKS,
     "linalg": linalg.WORKS,
     "reverse": reverse.WORKS,

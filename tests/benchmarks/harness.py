@@ -57,11 +57,13 @@ class Work:
     at_most_seconds: float | None = None
     #: Whether a call measures itself and returns seconds, as one that starts an interpreter must.
     self_timed: bool = False
+    #: Whether what prepares the work has checked its result already.
+    self_checked: bool = False
     rounds: int = 31
 
     def contenders(self) -> Iterator[Peer]:
         """dualdiff first, then its peers."""
-        reads = None if self.self_timed else derivative_itself
+        reads = None if self.self_timed or self.self_checked else derivative_itself
         yield Peer("dualdiff", self.dualdiff, read=reads)
         yield from self.peers
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from dualdiff.drivers.run.inputs import Inputs, dtype_of
+from dualdiff.tangents.dense import LANES
+
 MODES = ("auto", "forward", "reverse")
 
-#: Up to so many elements of x, one pass along all unit directions costs about as much as a recorded run and its
-#: transpose.
-FORWARD_UP_TO = 8
+#: Up to so many elements of x a gradient is taken in one pass along all unit directions.
+FORWARD_UP_TO = LANES
 
 
 def check_mode(operator: str, mode: Any) -> None:
     """Refuse what is not a mode."""
     if mode not in MODES:
         raise ValueError(f"{operator}: mode must be one of {', '.join(map(repr, MODES))}, not {mode!r}")
+
+
+def takes_mixed(mode: str, inputs: Inputs) -> bool:
+    """Whether that pass takes scalars forwards and arrays in reverse: for elements that are float64, and no points."""
+    is_few = mode == "auto" and 0 < inputs.size <= FORWARD_UP_TO and not inputs.batch.dims
+    return is_few and all(dtype_of(leaf) == np.float64 for leaf in inputs.leaves)
 
 
 def takes_reverse(mode: str, n: int, m: int | None = None) -> bool:

@@ -49,8 +49,7 @@ class Outputs:
         """The tangents as arrays.  They are the caller's from now on, and share no memory with anything else."""
         reads: list[Any] = []
         for t, value in zip(self.tangents, self.values, strict=True):
-            others = [*reads, *self.values] if self.aux is None else None
-            reads.append(self.space.read(t, value) if others is None else self.space.give(t, value, others))
+            reads.append(self.space.read(t, value, [*reads, *self.values] if self.aux is None else None))
         return reads
 
 

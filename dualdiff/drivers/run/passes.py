@@ -16,8 +16,10 @@ from dualdiff.drivers.run.inputs import Inputs, dtype_of
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.seeds import Directions, as_dual, seeded, unit_rows
 from dualdiff.tangents.dense import Dense
+from dualdiff.tangents.mixed import Mixed
 from dualdiff.tangents.pattern import Memory
-from dualdiff.tangents.recorded import Program, Recorded
+from dualdiff.tangents.program import Program
+from dualdiff.tangents.recorded import Recorded
 from dualdiff.tangents.single import Single
 from dualdiff.tangents.sparse import Sparse
 
@@ -86,8 +88,22 @@ def sparse_pass(
         tags.end(tag)
 
 
-def recorded_pass(inputs: Inputs, conjugates: str = "allowed") -> tuple[Outputs, Program]:
-    """One call of f that records its linear program."""
+def mixed_pass(inputs: Inputs) -> tuple[Outputs, Mixed]:
+    """One call of f along all unit directions of a few real inputs, scalars forwards and arrays recorded."""
+    tag = tags.start()
+    try:
+        space = Mixed(tag, inputs.size)
+        leaves, first = [], 0
+        for leaf, shape, size in zip(inputs.leaves, inputs.shapes, inputs.sizes, strict=True):
+            leaves.append(as_dual(leaf, space.seed_inputs(first, shape, dtype_of(leaf)), space))
+            first += size
+        return Outputs(inputs, space, *inputs.call(leaves)), space
+    finally:
+        tags.end(tag)
+
+
+def recorded_pass(inputs: Inputs, conjugates: str = "allowed", once: bool = False) -> tuple[Outputs, Program]:
+    """One call of f that records its linear program, to be run several times unless it is run ``once``."""
     tag = tags.start()
     try:
         space = Recorded(tag, conjugates)
@@ -96,7 +112,8 @@ def recorded_pass(inputs: Inputs, conjugates: str = "allowed") -> tuple[Outputs,
         outputs = Outputs(inputs, space, *inputs.call(leaves))
     finally:
         tags.end(tag)
-    return outputs, Program(seeds, outputs.tangents)
+    program = Program(seeds, outputs.tangents)
+    return outputs, program if once else program.settle()
 
 
 def directions_last(t: Any) -> Any:

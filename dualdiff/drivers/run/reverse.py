@@ -13,12 +13,12 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.run.inputs import Inputs, dtype_of
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, recorded_pass, refuse_conjugates
-from dualdiff.tangents.recorded import Program
+from dualdiff.tangents.program import Program
 
 
 def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], Any]) -> tuple[Outputs, list[Any]]:
     """The outputs, and the gradient of their one scalar (or of one for each point of a batch) as leaves of x."""
-    outputs, program = recorded_pass(inputs, conjugates)
+    outputs, program = recorded_pass(inputs, conjugates, once=True)
     check(inputs, outputs)
     value, t = outputs.values[0], outputs.tangents[0]
     shape, dtype = outputs.shape(0), dtype_of(value)

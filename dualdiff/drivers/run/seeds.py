@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dualdiff.core.array import DualArray
-from dualdiff.core.dual import Dual
+from dualdiff.core.dual import make
 from dualdiff.drivers.run.inputs import Inputs, dtype_of
 from dualdiff.tangents.dense import Dense
 from dualdiff.tangents.space import Tangent, TangentSpace
@@ -40,7 +40,7 @@ def as_dual(value: Any, t: Tangent, space: TangentSpace) -> Any:
         # The values are the caller's: what f writes into its argument goes into a copy.
         array.held = True
         return array
-    return Dual(value, t, space)
+    return make(value, t, space)
 
 
 def seeded(inputs: Inputs, space: Dense, rows: Any, are_units: bool = False) -> list[Any]:

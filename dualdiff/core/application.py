@@ -1,0 +1,282 @@
+"""One way through the core: how anything that is differentiated is applied to duals.
+
+An `Application` unpacks the operands into values and tangents of the innermost call among them.  Whoever applies a
+function computes the value from the values, asks the tangent space for the tangent (the chain rule itself is
+`TangentSpace.apply`), and has the two wrapped: cast, storage settled, traced, a dual.  Nothing else unpacks a dual or
+asks whether two duals belong to one call.
+
+Who may write into which array stands in `dualdiff.core.array`; here is where results say what they share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import DualArray, disown, is_view, new_array, operands, wrap
+from dualdiff.core.dual import SCALARS, AnyDual, Dual, leading_space, same_call
+from dualdiff.core.errors import lost
+from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, is_complex, shape_of
+from dualdiff.tangents.structure import Structure
+
+_NUMBERS = frozenset({float, int, complex, np.float64, np.float32, np.complex128})
+
+
+_new = object.__new__
+
+
+class Application:
+    """Operands of a function, in the innermost call among them.
+
+    ``operands`` are what was given, lists of duals made arrays; ``values`` and ``tangents`` (None: zero) are those in
+    ``space``, to which duals of outer calls are constants.  Without duals the space is None.
+    """
+
+    __slots__ = ("operands", "space", "tangents", "values")
+
+    space: Any
+    values: Sequence[Any]
+    tangents: Sequence[Tangent | None]
+
+    def __init__(self, *inputs: Any) -> None:
+        space: Any = None
+        values: list[Any] = []
+        tangents: list[Tangent | None] = []
+        for x in inputs:
+            kind = type(x)
+            if kind is DualArray or kind in SCALARS:
+                if space is None:
+                    space = x.space
+                elif x.space is not space:
+                    break
+                values.append(x.lasting() if space.lazy and kind is DualArray else x.value)
+                tangents.append(x.raw)
+            elif kind in _NUMBERS or (kind is np.ndarray and x.dtype.char != "O"):
+                values.append(x)
+                tangents.append(None)
+            else:
+                break
+        else:
+            self.operands: Sequence[Any] = inputs
+            self.space, self.values, self.tangents = space, values, tangents
+            return
+        self._unpack(inputs)
+
+    def _unpack(self, inputs: Iterable[Any]) -> None:
+        """The same of operands of any kind, and of several calls."""
+        self.operands = operands(inputs)
+        self.space = space = leading_space(self.operands)
+        values, tangents = list(self.operands), [None] * len(self.operands)
+        for i, x in enumerate(self.operands):
+            if isinstance(x, AnyDual) and same_call(x.space, space):
+                values[i] = x.lasting() if space.lazy and isinstance(x, DualArray) else x.value
+                tangents[i] = x.raw
+        self.values, self.tangents = values, tangents
+
+    # -- what the operands are -----------------------------------------------------------------------------------------
+
+    def shape(self, i: int = 0) -> Shape:
+        """The shape of operand i."""
+        return shape_of(self.values[i])
+
+    def active(self) -> Iterator[int]:
+        """The places of the operands that carry a tangent."""
+        return (i for i, t in enumerate(self.tangents) if t is not None)
+
+    def value_of(self, x: Any) -> Any:
+        """The value of a dual of this call; anything else as it is."""
+        return x.value if self._owns(x) else x
+
+    def tangent_of(self, x: Any) -> Tangent | None:
+        """The tangent of a dual of this call; None of anything else."""
+        return x.raw if self._owns(x) else None
+
+    def _owns(self, x: Any) -> bool:
+        return isinstance(x, AnyDual) and same_call(x.space, self.space)
+
+    # -- results -------------------------------------------------------------------------------------------------------
+
+    def result(self, value: Any, terms: Sequence[Tangent] = ()) -> Any:
+        """The dual of this value whose tangent is the sum of the terms (none: zero)."""
+        if self.space is None:
+            return value
+        if not terms:
+            return self._wrapped(value, None)
+        return self._wrapped(value, terms[0] if len(terms) == 1 else self.space.add(terms, shape_of(value)))
+
+    def elementwise(self, row: Rule, value: Any, where: Any = True, all_values: Any = None) -> Any:
+        """The dual of the value that a row's function gave; of several results, ``all_values`` are all of them."""
+        space = self.space
+        if space is None:
+            return value
+        raw = None
+        if row.kind != "zero":
+            raw = space.apply(row, self.values, self.tangents, value if all_values is None else all_values, where)
+        elif kind_of(value) not in "fc":
+            return value
+        if space.traces:
+            raw = space.note(row.name, self.operands, value, raw)
+        dual = self._wrapped(value, raw)
+        if all_values is not None and type(dual) is DualArray:
+            dual.held = True
+        return dual
+
+    def gathered(self, value: Any, structure: Structure) -> Any:
+        """The result of a structural function of all operands, for which NumPy gave this value: a view where it is."""
+        space, tangents = self.space, self.tangents
+        if space is None:
+            return value
+        raw = None
+        if any(t is not None for t in tangents):
+            shapes = [shape_of(x) for x in self.operands]
+            if len(tangents) == 1:
+                raw = structure.carry(space, tangents[0], shapes[0], shape_of(value))
+            else:
+                raw = space.cast(
+                    space.gather(tangents, structure, shapes, shape_of(value)), value.dtype, shape_of(value)
+                )
+        result = wrap(value, raw, space)
+        for source, t in zip(self.operands, tangents, strict=True):
+            if isinstance(result, DualArray) and isinstance(source, DualArray) and self._owns(source):
+                if is_view(value, source.value):
+                    return result.view_of(source, structure)
+                disown(source, t, raw)
+        return result
+
+    def copied(self, value: Any) -> Any:
+        """The only operand with this value, a copy of its own: its tangent shares storage with nobody."""
+        space, (t,) = self.space, self.tangents
+        if t is not None:
+            cast = space.cast(t, dtype_of(value), shape_of(value))
+            t = space.own(t, value) if cast is t and isinstance(value, (np.ndarray, DualArray)) else cast
+        return wrap(value, t, space)
+
+    def _wrapped(self, value: Any, raw: Tangent | None) -> Any:
+        """A value and a tangent as a dual: cast, and what they share with the operands settled."""
+        space = self.space
+        if raw is not None:
+            raw = space.cast(raw, floating_dtype(value), shape_of(value))
+            if not space.lazy:
+                for x, t in zip(self.operands, self.tangents, strict=True):
+                    if t is not None and _may_share(x):
+                        disown(x, t, raw)
+        if type(value) is not np.ndarray:
+            return wrap(value, raw, space)
+        dual = new_array(value, raw, space)
+        # A record needs the values as they are now; the tangent of a unit seed may be the values.
+        dual.held = space.lazy or raw is value
+        return dual
+
+
+def apply(row: Rule, function: Callable[..., Any], *inputs: Any) -> Any:
+    """``function(*inputs)``, with its tangent by the row."""
+    application = Application(*inputs)
+    space, values = application.space, application.values
+    value = function(*values)
+    if space is None or space.traces or row.kind == "zero":
+        return application.elementwise(row, value)
+    return finish(row, space, application.operands, values, application.tangents, value)
+
+
+def finish(
+    row: Rule, space: TangentSpace, operands: Sequence[Any], values: Sequence[Any], tangents: Sequence[Any], value: Any
+) -> Any:
+    """The dual of an elementwise function of operands of one call that are unpacked already."""
+    raw = space.apply(row, values, tangents, value)
+    if space.lazy:
+        # The tangent is in the dtype of the value, and shares no storage.
+        return new_array(value, raw, space, True) if type(value) is np.ndarray else wrap(value, raw, space)
+    if raw is not None and not any(map(_may_share, operands)):
+        raw = space.cast(raw, floating_dtype(value), shape_of(value))
+        if type(value) is np.ndarray:
+            return new_array(value, raw, space, raw is value)
+        return wrap(value, raw, space)
+    application = _new(Application)
+    application.operands, application.space, application.values, application.tangents = (
+        operands,
+        space,
+        values,
+        tangents,
+    )
+    return application._wrapped(value, raw)
+
+
+def _may_share(x: Any) -> bool:
+    """Whether the storage of the tangent may have been written into, so that who shares it has to be noted."""
+    return type(x) is DualArray and (x.owned or x._view is not None)
+
+
+def complete(row: Rule, inputs: tuple[Any, ...], value: Any) -> Any:
+    """The dual of a value that has been computed already."""
+    return Application(*inputs).elementwise(row, value)
+
+
+def rearranged(
+    function: Callable[..., Any],
+    sources: Sequence[Any],
+    params: dict[str, Any] | None = None,
+    roles: dict[str, str] | None = None,
+    broadcasts: bool = False,
+    value: Callable[..., Any] | None = None,
+) -> Any:
+    """``function(*sources, **params)`` for a function that only moves elements.
+
+    ``value`` gives the value where it has more to it than moved elements, such as a constant beside them.
+    """
+    application = Application(*sources)
+    structure = Structure(function, params, roles, broadcasts)
+    return application.gathered((value or structure)(*application.values), structure)
+
+
+def carried(application: Application, value: Any, dual: Any) -> Any:
+    """NumPy's value of the operands, with the tangent of a dual that was computed from them in another way."""
+    t = application.tangent_of(dual)
+    if t is None:
+        return application.result(value)
+    shape = shape_of(value)
+    if dual.shape != shape:
+        dual = np.broadcast_to(dual, shape) if dual.size < np.size(value) else np.reshape(dual, shape)
+        t = application.tangent_of(dual)
+    return application.result(value, [t])
+
+
+def broadcast(shape: Shape) -> Structure:
+    """The structure of ``np.broadcast_to(a, shape)``."""
+    return Structure(np.broadcast_to, {"shape": shape}, {"shape": "shape"}, broadcasts=True)
+
+
+def dtype_of(x: Any) -> Any:
+    """The dtype of a scalar, an array or a dual."""
+    dtype = getattr(x, "dtype", None)
+    return np.dtype(type(x)) if dtype is None else dtype
+
+
+def kind_of(x: Any) -> str:
+    """The kind of the dtype: "f" of real floats, "c" of complex ones."""
+    kind = type(x)
+    return "f" if kind is float or kind is np.float64 else str(dtype_of(x).kind)
+
+
+def floating_dtype(value: Any) -> Any:
+    """The dtype of a value that is to carry a tangent."""
+    dtype = dtype_of(value)
+    if dtype.kind not in "fc":
+        raise lost(f"a result of dtype {dtype}", "a floating dtype")
+    return dtype
+
+
+__all__ = [
+    "Application",
+    "Dual",
+    "TangentSpace",
+    "apply",
+    "broadcast",
+    "carried",
+    "complete",
+    "dtype_of",
+    "is_complex",
+    "kind_of",
+    "rearranged",
+]

@@ -1,0 +1,43 @@
+"""``np.errstate(all="ignore")`` for the inside of rules, at a fraction of its cost.
+
+Partial derivatives must not emit warnings that f alone does not emit (law 7), so that every rule runs in this state.
+NumPy keeps the state of floating-point errors in a context variable: to set it directly takes 0.3 microseconds, where
+`numpy.errstate` takes 1.4.  Should NumPy keep it elsewhere one day, `numpy.errstate` serves.
+
+>>> token = begin()
+>>> np.float64(1.0) / 0.0
+np.float64(inf)
+>>> end(token)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+
+def _enter() -> Any:
+    state = np.errstate(all="ignore")
+    state.__enter__()
+    return state
+
+
+def _leave(state: Any) -> None:
+    state.__exit__(None, None, None)
+
+
+#: Be quiet from here on; gives the token for `end`.
+begin: Callable[[], Any] = _enter
+#: Go back to the state before.
+end: Callable[[Any], None] = _leave
+
+with contextlib.suppress(ImportError):  # NumPy 2.0 to 2.5 have it
+    from numpy._core.umath import _extobj_contextvar
+
+    with np.errstate(all="ignore"):
+        begin = partial(_extobj_contextvar.set, _extobj_contextvar.get())
+    end = _extobj_contextvar.reset

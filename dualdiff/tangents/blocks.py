@@ -1,0 +1,66 @@
+"""The chain rule on large arrays, piece by piece, so that coefficients and terms stay in the processor's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.quiet import begin, end
+from dualdiff.tangents.space import Rule, Tangent
+from dualdiff.tangents.zeros import product
+
+#: From this size on arrays do not fit into the cache, and pieces of the size of a block do.
+LARGE = 1 << 16
+_BLOCK = 1 << 14
+
+
+def in_blocks(row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any) -> Tangent | None:
+    """The tangent of a large array along one direction; None where the pieces are not the same of every array."""
+    active = [i for i, t in enumerate(tangents) if t is not None]
+    arrays = [_flat(v, result) for v in (*values, result)]
+    slopes = [None if t is None else _flat(t, result) for t in tangents]
+    if any(a is None for a in arrays) or any(slopes[i] is None for i in active):
+        return None
+    if len(active) == 1 and not isinstance(slopes[active[0]], np.ndarray):
+        # Coefficients times a scalar: there is nothing to keep small.
+        return None
+    total = np.empty(result.size)
+    token = begin()
+    try:
+        is_zero = _fill(total, row, arrays, slopes, active)
+    finally:
+        end(token)
+    return None if is_zero else total.reshape(result.shape)
+
+
+def _fill(total: Any, row: Rule, arrays: Sequence[Any], slopes: Sequence[Any], active: Sequence[int]) -> bool:
+    """Compute the sum of the terms; whether there is none."""
+    is_first = True
+    for start in range(0, total.size, _BLOCK):
+        piece = slice(start, start + _BLOCK)
+        *local, r = (a[piece] if isinstance(a, np.ndarray) else a for a in arrays)
+        out, is_first = total[piece], True
+        for i in active:
+            c, t = row.coefficient(i, local, r), slopes[i]
+            if c is None:
+                continue
+            term = product(c, t[piece] if isinstance(t, np.ndarray) else t)
+            if is_first:
+                out[...] = term
+            else:
+                out += term
+            is_first = False
+    return is_first
+
+
+def _flat(a: Any, result: Any) -> Any:
+    """An array in one dimension if it lies in memory as the result does, a scalar as it is, else None."""
+    if isinstance(a, (float, int)):
+        return a
+    if type(a) is not np.ndarray or a.dtype != np.float64 or a.shape != result.shape:
+        return None
+    if not any(a.strides):
+        return float(a.flat[0])
+    return a.reshape(-1) if a.flags.c_contiguous and result.flags.c_contiguous else None

@@ -1,0 +1,386 @@
+"""The steps of a linear program: each verb with what it needs to run forwards, and transposed.
+
+Cotangents pair with tangents as :math:`\\mathrm{Re} \\sum w t`, so that functions that are only real-linear (conj,
+real, imag) have a transpose too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Sequence
+from threading import local
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dualdiff.tangents.linear import LinearMap
+from dualdiff.tangents.single import Single
+from dualdiff.tangents.space import Rule, Shape
+from dualdiff.tangents.structure import Structure, reduced
+from dualdiff.tangents.zeros import product
+
+if TYPE_CHECKING:
+    from dualdiff.tangents.program import Cotangents
+
+_FLOAT64 = np.dtype(np.float64)
+#: The verbs on plain tangents, for running a program forwards.
+_numbers = Single(0)
+
+
+class Node:
+    """A step of the linear program: the tangent that a verb made."""
+
+    __slots__ = ("dtype", "parents", "serial", "shape")
+
+    verb = "seed"
+
+    def __init__(self, serial: int, parents: tuple[Node | None, ...], shape: Shape, dtype: Any) -> None:
+        self.serial, self.parents, self.shape, self.dtype = serial, parents, shape, dtype
+
+    if sys.version_info >= (3, 13):
+        # There a chain of nodes is freed by recursion, thousands of calls deep, which overflows a small stack.
+        def __del__(self) -> None:
+            if getattr(self, "parents", ()):
+                nodes = _orphaned.nodes
+                nodes.append(self.parents)
+                self.parents = ()
+                # What is called from within another one, by a node that is freed there, leaves its parents to that.
+                if len(nodes) == 1:
+                    _orphaned.let_go()
+
+    def __repr__(self) -> str:
+        return f"<step {self.serial} of a record: {self.verb}>"
+
+    def settle(self) -> None:
+        """Compute what is needed each time that the program is run."""
+
+    def push(self, tangents: list[Any]) -> Any:
+        """The tangent of this node from those of its parents (None: zero)."""
+        raise AssertionError("a seed is given, not computed")
+
+    def pull(self, w: Any) -> list[Any]:
+        """The cotangents of the parents from that of this node (None: zero)."""
+        return []
+
+    def let_go(self) -> None:
+        """Forget what came before: it is freed, unless somebody else needs it."""
+        self.parents = ()
+
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+        """Add to the cotangents of the parents; ``spare`` says that w may be written over."""
+        for parent, p in zip(self.parents, self.pull(w), strict=True):
+            if parent is not None and p is not None:
+                found.add(parent, p)
+
+
+class _Orphaned(local):
+    """The parents of nodes that are gone, in each thread."""
+
+    def __init__(self) -> None:
+        self.nodes: deque[tuple[Node | None, ...]] = deque()
+
+    def let_go(self) -> None:
+        """Let go of one after the other, and of what is orphaned by that."""
+        try:
+            while self.nodes:
+                self.nodes[0] = ()
+                self.nodes.popleft()
+        finally:
+            self.nodes.clear()
+
+
+_orphaned = _Orphaned()
+
+
+class Apply(Node):
+    """An elementwise function: its partials are computed from the values of its arguments when they are needed."""
+
+    __slots__ = ("known", "result", "row", "values")
+    verb = "apply"
+
+    def __init__(
+        self, serial: int, row: Rule, parents: Any, values: Any, result: Any, shape: Shape, dtype: Any
+    ) -> None:
+        self.serial, self.parents, self.shape, self.dtype = serial, parents, shape, dtype
+        self.row, self.values, self.result = row, values, result
+        #: The coefficients, once they are computed to be used again.
+        self.known: list[Any] | None = None
+
+    def coefficient(self, i: int) -> Any:
+        """The partial in argument i."""
+        return self.row.coefficient(i, self.values, self.result) if self.known is None else self.known[i]
+
+    def let_go(self) -> None:
+        self.parents = ()
+        self.known = self.values = self.result = None
+
+    def settle(self) -> None:
+        """Compute the coefficients now, and let go of the values."""
+        if self.known is None:
+            self.known = [None if p is None else self.coefficient(i) for i, p in enumerate(self.parents)]
+            self.values = self.result = None
+
+    def push(self, tangents: list[Any]) -> Any:
+        total = None
+        for i, t in enumerate(tangents):
+            if t is not None and (c := self.coefficient(i)) is not None:
+                term = product(c, t)
+                total = term if total is None else total + term
+        return None if total is None else _numbers.cast(_expanded(total, self.shape), self.dtype, self.shape)
+
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+        known = self.known
+        if known is None:
+            row, values, result = self.row, self.values, self.result
+        # What is overwritten has to be needed no more.
+        spare = spare and None in self.parents
+        for i, parent in enumerate(self.parents):
+            if parent is None:
+                continue
+            c = row.coefficient(i, values, result) if known is None else known[i]
+            if c is None:
+                continue
+            if type(c) is int and c == 1:
+                term, new = w, False
+            else:
+                term = product(w, c, spare)
+                new = type(term) is np.ndarray
+            shape = parent.shape
+            if getattr(term, "shape", ()) != shape:
+                term, new = reduced(term, shape), False
+            if parent.dtype is not _FLOAT64:
+                term = _numbers.cast(term, parent.dtype, shape)
+            found.add(parent, term, new)
+
+
+class Scale(Node):
+    """Coefficients times a tangent."""
+
+    __slots__ = ("c",)
+    verb = "scale"
+
+    def __init__(self, serial: int, t: Node, c: Any, shape: Shape) -> None:
+        dtype = t.dtype
+        found = getattr(c, "dtype", dtype)
+        if found is not dtype or type(c) is complex:
+            dtype = np.result_type(dtype, complex if type(c) is complex else found)
+        self.serial, self.parents, self.shape, self.dtype, self.c = serial, (t,), shape, dtype, c
+
+    def push(self, tangents: list[Any]) -> Any:
+        return _expanded(product(self.c, tangents[0]), self.shape)
+
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+        parent: Any = self.parents[0]
+        c = self.c
+        w = product(w, c, spare)
+        if parent.shape != self.shape:
+            w = reduced(w, parent.shape)
+        found.add(parent, w, type(w) is np.ndarray)
+
+
+class Add(Node):
+    """The sum of tangents of one shape."""
+
+    __slots__ = ()
+    verb = "add"
+
+    def push(self, tangents: list[Any]) -> Any:
+        total = None
+        for t in tangents:
+            total = t if total is None else total if t is None else total + t
+        return total
+
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+        for parent in self.parents:
+            found.add(parent, w)
+
+
+class Gather(Node):
+    """Rearranged elements of one or several tangents."""
+
+    __slots__ = ("shapes", "structure")
+    verb = "gather"
+
+    def __init__(
+        self,
+        serial: int,
+        sources: tuple[Node | None, ...],
+        structure: Structure,
+        shapes: Sequence[Shape],
+        shape: Shape,
+        dtype: Any,
+    ) -> None:
+        self.serial, self.parents, self.shape, self.dtype = serial, sources, shape, dtype
+        self.structure, self.shapes = structure, shapes
+
+    def push(self, tangents: list[Any]) -> Any:
+        return _numbers.gather(tangents, self.structure, self.shapes, ())
+
+    def pull(self, w: Any) -> list[Any]:
+        return self.structure.pull(w, self.shapes, [parent is not None for parent in self.parents])
+
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+        if self.structure.slices:
+            found.add_at(self.parents[0], self.structure.params["key"], w)
+        else:
+            super().hand_on(w, found, spare)
+
+
+class Scatter(Node):
+    """Elements added into places of a larger tangent."""
+
+    __slots__ = ("structure",)
+    verb = "scatter"
+
+    def __init__(self, serial: int, t: Node, structure: Structure, shape: Shape) -> None:
+        super().__init__(serial, (t,), shape, t.dtype)
+        self.structure = structure
+
+    def push(self, tangents: list[Any]) -> Any:
+        return self.structure.pull(tangents[0], [self.shape], [True])[0]
+
+    def pull(self, w: Any) -> list[Any]:
+        return [self.structure(w)]
+
+
+class Put(Node):
+    """A tangent after some of its places were overwritten."""
+
+    __slots__ = ("structure",)
+    verb = "put"
+
+    def __init__(
+        self, serial: int, target: Node | None, source: Node | None, structure: Structure, shape: Shape, dtype: Any
+    ) -> None:
+        super().__init__(serial, (target, source), shape, dtype)
+        self.structure = structure
+
+    @property
+    def key(self) -> Any:
+        """Which places."""
+        return self.structure.params["key"]
+
+    def push(self, tangents: list[Any]) -> Any:
+        target, source = tangents
+        like = np.empty(self.shape, self.dtype)
+        owned = _numbers.own(target, like)
+        return _numbers.put(owned, source, self.key, self.shape, getattr(source, "shape", ()), like)
+
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+        target, source = self.parents
+        if not self.shape:
+            # A key of one number names it or, as a mask, does not.
+            if not np.size(np.zeros(())[self.key]):
+                source = target
+            if source is not None:
+                found.add(source, np.reshape(w, source.shape))
+            return
+        if source is not None:
+            found.add(source, reduced(self._surviving(w[self.key].copy()), source.shape))
+        if target is not None:
+            if not spare:
+                w = np.copy(w)
+            w[self.key] = 0.0
+            found.add(target, w, spare=True)
+
+    def _surviving(self, w: Any) -> Any:
+        """The cotangents of what was written, zero where the key names a place again and so it was written over."""
+        if self.structure.slices:
+            return w
+        number = np.arange(w.size).reshape(w.shape)
+        last = np.zeros(self.shape, np.intp)
+        last[self.key] = number
+        return np.where(last[self.key] == number, w, 0.0)
+
+
+class Sum(Node):
+    """A tangent added up along axes."""
+
+    __slots__ = ("axes",)
+    verb = "sum"
+
+    def __init__(self, serial: int, t: Node, axes: Shape, shape: Shape) -> None:
+        super().__init__(serial, (t,), shape, t.dtype)
+        self.axes = axes
+
+    def push(self, tangents: list[Any]) -> Any:
+        return _numbers.sum(tangents[0], self.axes, np.shape(tangents[0]), self.shape)
+
+    def pull(self, w: Any) -> list[Any]:
+        (parent,) = self.parents
+        assert parent is not None
+        if not parent.shape:
+            return [w]
+        if len(self.axes) == len(parent.shape):
+            return [repeated(w, parent.shape)]
+        kept = tuple(1 if i in self.axes else n for i, n in enumerate(parent.shape))
+        return [np.broadcast_to(np.reshape(w, kept), parent.shape)]
+
+
+class Contract(Node):
+    """A linear map of a function's own."""
+
+    __slots__ = ("linear",)
+    verb = "contract"
+
+    def __init__(self, serial: int, t: Node, linear: LinearMap, shape: Shape) -> None:
+        dtypes = [o.dtype for o in getattr(linear, "operands", ()) if hasattr(o, "dtype")]
+        super().__init__(serial, (t,), shape, np.result_type(t.dtype, *dtypes))
+        self.linear = linear
+
+    def push(self, tangents: list[Any]) -> Any:
+        return self.linear(tangents[0])
+
+    def pull(self, w: Any) -> list[Any]:
+        return [self.linear.transpose(np.asarray(w) if isinstance(w, (float, complex)) else w)]
+
+
+class Conj(Node):
+    """The conjugate, real or imaginary part."""
+
+    __slots__ = ("part",)
+    verb = "conj"
+
+    def __init__(self, serial: int, t: Node, part: str) -> None:
+        dtype = t.dtype if part == "conj" else np.empty(0, t.dtype).real.dtype
+        super().__init__(serial, (t,), t.shape, dtype)
+        self.part = part
+
+    def push(self, tangents: list[Any]) -> Any:
+        return getattr(np, self.part)(tangents[0])
+
+    def pull(self, w: Any) -> list[Any]:
+        if self.part == "conj":
+            return [np.conjugate(w)]
+        return [np.real(w) if self.part == "real" else -1j * np.real(w)]
+
+
+class Cast(Node):
+    """A tangent in another dtype."""
+
+    __slots__ = ()
+    verb = "cast"
+
+    def push(self, tangents: list[Any]) -> Any:
+        return _numbers.cast(tangents[0], self.dtype, self.shape)
+
+    def pull(self, w: Any) -> list[Any]:
+        (parent,) = self.parents
+        assert parent is not None
+        return [_numbers.cast(w, parent.dtype, self.shape)]
+
+
+def repeated(w: Any, shape: Shape) -> Any:
+    """One number in all places of a shape."""
+    if hasattr(w, "lift"):
+        return np.broadcast_to(np.reshape(w, ()), shape)
+    w = np.asarray(w)
+    # As np.broadcast_to, which takes as long as all the rest of the step.
+    view = np.ndarray(shape, w.dtype, w, 0, (0,) * len(shape))
+    view.flags.writeable = False
+    return view
+
+
+def _expanded(t: Any, shape: Shape) -> Any:
+    return t if getattr(t, "shape", ()) == shape else np.broadcast_to(t, shape)

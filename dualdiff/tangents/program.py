@@ -1,0 +1,160 @@
+"""The linear program of a run of f.
+
+Run forwards it is :math:`v \\mapsto J v`, run backwards, each verb transposed, :math:`w \\mapsto w J`: reverse mode is
+the recorded forward pass, transposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.quiet import begin, end
+from dualdiff.tangents.nodes import Node
+
+_SERIAL = attrgetter("serial")
+_DTYPE = attrgetter("dtype")
+
+
+class Program:
+    """The nodes between inputs and outputs, in the order in which they were made."""
+
+    def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node | None]) -> None:
+        self.inputs, self.outputs = list(inputs), list(outputs)
+        reached: set[Any] = {None, *outputs}
+        nodes: list[Any] = [node for node in reached if node is not None]
+        for node in nodes:
+            for parent in node.parents:
+                if parent not in reached:
+                    reached.add(parent)
+                    nodes.append(parent)
+        nodes.sort(key=_SERIAL)
+        self.nodes: list[Node] = nodes
+        self._is_complex = any(dtype.kind == "c" for dtype in set(map(_DTYPE, self.nodes)))
+
+    def settle(self) -> Program:
+        """This program, made ready to be run several times."""
+        token = begin()
+        try:
+            for node in self.nodes:
+                node.settle()
+        finally:
+            end(token)
+        return self
+
+    @cached_property
+    def _spent(self) -> list[list[int]]:
+        """For each node the tangents that nobody needs after it."""
+        needed = {node.serial for node in self.outputs if node is not None}
+        spent: list[list[int]] = []
+        for node in reversed(self.nodes):
+            last = {p.serial for p in node.parents if p is not None} - needed
+            needed |= last
+            spent.append(list(last))
+        return spent[::-1]
+
+    def push(self, tangents: Sequence[Any]) -> list[Any]:
+        """The tangents of the outputs along a direction: J v (None: zero)."""
+        found: dict[int, Any] = {node.serial: t for node, t in zip(self.inputs, tangents, strict=True)}
+        with np.errstate(all="ignore"):
+            for node, spent in zip(self.nodes, self._spent, strict=True):
+                if node.parents:
+                    arguments = [None if p is None else found.get(p.serial) for p in node.parents]
+                    if any(t is not None for t in arguments):
+                        found[node.serial] = node.push(arguments)
+                    for serial in spent:
+                        found.pop(serial, None)
+        return [None if node is None else found.get(node.serial) for node in self.outputs]
+
+    def pull(self, cotangents: Sequence[Any], consume: bool = False) -> list[Any]:
+        """The cotangents of the inputs: w J (None: zero), arrays that are nobody else's.
+
+        With ``consume`` the nodes are given up on the way, so that memory is freed as the pass goes.
+        """
+        found = Cotangents(self._is_complex)
+        for node, w in zip(self.outputs, cotangents, strict=True):
+            if node is not None and w is not None:
+                found.add(node, w)
+        nodes = self.nodes
+        if consume:
+            self.nodes, self.outputs = [], []
+        else:
+            nodes = nodes.copy()
+        values, ours = found.values, found.ours
+        token = begin()
+        try:
+            while nodes:
+                node = nodes.pop()
+                serial = node.serial
+                if serial in values and node.parents:
+                    node.hand_on(values.pop(serial), found, serial in ours)
+                if consume:
+                    # What else knows the node (a result, a dual that f stored away) keeps nothing else alive.
+                    node.let_go()
+        finally:
+            end(token)
+        return [found.given(node) for node in self.inputs]
+
+
+class Cotangents:
+    """Cotangents of nodes, added up as they come in."""
+
+    __slots__ = ("_is_complex", "ours", "values")
+
+    def __init__(self, is_complex: bool) -> None:
+        self.values: dict[int, Any] = {}
+        #: The nodes whose array was made here, and so may be written into.
+        self.ours: set[int] = set()
+        self._is_complex = is_complex
+
+    def add(self, node: Node, w: Any, spare: bool = False) -> None:
+        """One more contribution; ``spare`` says that its array is ours from now on."""
+        if self._is_complex:
+            w = _fitting(w, node)
+        serial, values = node.serial, self.values
+        known = values.get(serial)
+        if known is None:
+            values[serial] = w
+        elif serial in self.ours and not hasattr(w, "lift"):
+            known += w
+            return
+        else:
+            values[serial] = known = known + w
+            spare = type(known) is np.ndarray
+        if spare:
+            self.ours.add(serial)
+
+    def add_at(self, node: Any, key: Any, w: Any) -> None:
+        """A contribution to some places, named by a key without repetitions."""
+        if self._is_complex:
+            w = _fitting(w, node)
+        serial, values = node.serial, self.values
+        if serial not in self.ours:
+            known = values.get(serial)
+            values[serial] = np.zeros(node.shape, node.dtype) if known is None else np.copy(known)
+            self.ours.add(serial)
+        ours = values[serial]
+        if hasattr(w, "lift"):
+            values[serial] = ours = w.lift(ours)
+        part = ours[key]
+        if getattr(part, "ndim", 0):
+            part += w
+        else:
+            ours[key] = part + w
+
+    def given(self, node: Node) -> Any:
+        """What has been added up, in an array that is nobody else's."""
+        w: Any = self.values.get(node.serial)
+        return w if node.serial in self.ours or not getattr(w, "shape", ()) else np.copy(w)
+
+
+def _fitting(w: Any, node: Node) -> Any:
+    """The cotangent of a node: real if the node is, and complex if the node is."""
+    is_complex = np.iscomplexobj(w)
+    if node.dtype.kind == "c":
+        return w if is_complex else w + 0j
+    return np.real(w) if is_complex else w
