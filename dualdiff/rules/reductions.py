@@ -50,8 +50,13 @@ def sum_(
     """Linear: the tangents are added up along the same axes."""
     if dtype is out is None and keepdims is initial is where is _NO:
         operands = Application(a)
-        value = np.sum(operands.values[0], axis=axis)
-        return operands.result(value, _summed(operands, axis, shape_of(value)))
+        (x,), (t,), space = operands.values, operands.tangents, operands.space
+        value = np.sum(x, axis=axis)
+        if t is None:
+            return operands.result(value)
+        shape = shape_of(x)
+        axes = tuple(range(len(shape))) if axis is None else _reduced(axis, len(shape))
+        return operands.result(value, [space.sum(t, axes, shape, shape_of(value))])
     _floating("sum", dtype)
     operands = Application(a, None if initial is _NO else initial)
     x, first = operands.values

@@ -63,10 +63,6 @@ class Node:
         """The cotangents of the parents from that of this node (None: zero)."""
         return []
 
-    def let_go(self) -> None:
-        """Forget what came before: it is freed, unless somebody else needs it."""
-        self.parents = ()
-
     def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
         """Add to the cotangents of the parents; ``spare`` says that w may be written over."""
         for parent, p in zip(self.parents, self.pull(w), strict=True):
@@ -111,10 +107,6 @@ class Apply(Node):
         """The partial in argument i."""
         return self.row.coefficient(i, self.values, self.result) if self.known is None else self.known[i]
 
-    def let_go(self) -> None:
-        self.parents = ()
-        self.known = self.values = self.result = None
-
     def settle(self) -> None:
         """Compute the coefficients now, and let go of the values."""
         if self.known is None:
@@ -134,7 +126,8 @@ class Apply(Node):
         if known is None:
             row, values, result = self.row, self.values, self.result
         # What is overwritten has to be needed no more.
-        spare = spare and None in self.parents
+        spare = spare and (len(self.parents) == 1 or None in self.parents)
+        cotangents = found.values
         for i, parent in enumerate(self.parents):
             if parent is None:
                 continue
@@ -151,6 +144,11 @@ class Apply(Node):
                 term, new = reduced(term, shape), False
             if parent.dtype is not _FLOAT64:
                 term = _numbers.cast(term, parent.dtype, shape)
+            elif parent.serial not in cotangents and not found.is_complex:
+                cotangents[parent.serial] = term
+                if new:
+                    found.ours.add(parent.serial)
+                continue
             found.add(parent, term, new)
 
 

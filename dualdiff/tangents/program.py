@@ -94,7 +94,7 @@ class Program:
                     node.hand_on(values.pop(serial), found, serial in ours)
                 if consume:
                     # What else knows the node (a result, a dual that f stored away) keeps nothing else alive.
-                    node.let_go()
+                    node.parents = ()
         finally:
             end(token)
         return [found.given(node) for node in self.inputs]
@@ -103,17 +103,17 @@ class Program:
 class Cotangents:
     """Cotangents of nodes, added up as they come in."""
 
-    __slots__ = ("_is_complex", "ours", "values")
+    __slots__ = ("is_complex", "ours", "values")
 
     def __init__(self, is_complex: bool) -> None:
         self.values: dict[int, Any] = {}
         #: The nodes whose array was made here, and so may be written into.
         self.ours: set[int] = set()
-        self._is_complex = is_complex
+        self.is_complex = is_complex
 
     def add(self, node: Node, w: Any, spare: bool = False) -> None:
         """One more contribution; ``spare`` says that its array is ours from now on."""
-        if self._is_complex:
+        if self.is_complex:
             w = _fitting(w, node)
         serial, values = node.serial, self.values
         known = values.get(serial)
@@ -130,7 +130,7 @@ class Cotangents:
 
     def add_at(self, node: Any, key: Any, w: Any) -> None:
         """A contribution to some places, named by a key without repetitions."""
-        if self._is_complex:
+        if self.is_complex:
             w = _fitting(w, node)
         serial, values = node.serial, self.values
         if serial not in self.ours:
