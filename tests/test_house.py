@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import json
+import re
 import subprocess
 import sys
 from dataclasses import is_dataclass
@@ -16,6 +17,7 @@ from versions import docstring
 
 import dualdiff
 from dualdiff.rules import ROWS
+from dualdiff.tangents.space import TangentSpace
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dualdiff"
@@ -218,3 +220,38 @@ def test_version_is_the_one_of_the_project():
         x for x in (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines() if x.startswith("version")
     )
     assert line == f'version = "{dualdiff.__version__}"'
+
+
+# -- one way through the core ------------------------------------------------------------------------------------------
+def lines_with(pattern, *folders):
+    """The lines of code of some folders of the package in which a pattern occurs."""
+    return [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for folder in folders
+        for path in sorted((PACKAGE / folder).rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(pattern, line)
+    ]
+
+
+def test_the_core_alone_asks_whether_two_duals_belong_to_one_call():
+    assert lines_with(r"\bsame_call\(", "rules", "drivers") == []
+
+
+def test_rules_hardly_ever_name_a_tangent():
+    assert len(lines_with(r"\.raw\b", "rules")) <= 5
+
+
+def test_functions_of_the_core_are_short():
+    functions = {
+        f"{path.name}, {node.name}": node.end_lineno - node.lineno + 1
+        for path in sorted((PACKAGE / "core").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert {name: length for name, length in functions.items() if length > 40} == {}
+
+
+def test_a_tangent_space_has_few_methods():
+    methods = [name for name, x in vars(TangentSpace).items() if callable(x) and not name.startswith("_")]
+    assert len(methods) <= 22, methods

@@ -83,7 +83,7 @@ def test_programs_of_scalars(program, n, python_floats, seed):
 
 
 def test_scalars_of_every_number_of_directions():
-    for n in range(1, LANES + 3):
+    for n in (1, 2, 3, 7, LANES, LANES + 1):
         x = np.linspace(0.5, 1.5, n)
 
         def f(x):

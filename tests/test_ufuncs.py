@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from against import assert_same, check, check_float32
@@ -374,3 +376,18 @@ def test_emath_power_and_logn():
         assert_same(found, function(x))
         step = 1e-5
         np.testing.assert_allclose(slope, (function(x + step) - function(x - step)) / (2 * step), atol=1e-8)
+
+
+def test_where_is_quiet_about_what_it_leaves_out_and_keeps_the_dtype():
+    x = np.array([-1.0, 0.5, 2.0])
+
+    def f(x):
+        return np.log(x, out=np.zeros_like(x), where=x > 0)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(jacobian(f, x), np.diag([0, 2, 0.5]))
+        np.testing.assert_array_equal(jacobian(f, x, mode="reverse"), np.diag([0, 2, 0.5]))
+    half = derivative(lambda x: np.multiply(x, 1.5, out=np.zeros_like(x), where=x > 0), x.astype(np.float32))
+    assert half.dtype == np.float32
+    np.testing.assert_array_equal(half, [0, 1.5, 1.5])

@@ -18,7 +18,7 @@ import numpy as np
 from dualdiff.core.array import DualArray, disown, is_view, new_array, operands, wrap
 from dualdiff.core.dual import SCALARS, AnyDual, Dual, leading_space, same_call
 from dualdiff.core.errors import lost
-from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, is_complex, shape_of
+from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, are_float64, is_complex, shape_of
 from dualdiff.tangents.structure import Structure
 
 _NUMBERS = frozenset({float, int, complex, np.float64, np.float32, np.complex128})
@@ -40,10 +40,11 @@ class Application:
     values: Sequence[Any]
     tangents: Sequence[Tangent | None]
 
-    def __init__(self, *inputs: Any) -> None:
+    def __init__(self, *inputs: Any, row: Rule | None = None) -> None:
         space: Any = None
         values: list[Any] = []
         tangents: list[Tangent | None] = []
+        has_array = False
         for x in inputs:
             kind = type(x)
             if kind is DualArray or kind in SCALARS:
@@ -51,7 +52,9 @@ class Application:
                     space = x.space
                 elif x.space is not space:
                     break
-                values.append(x.lasting() if space.lazy and kind is DualArray else x.value)
+                if kind is DualArray:
+                    has_array = True
+                values.append(x.value)
                 tangents.append(x.raw)
             elif kind in _NUMBERS or (kind is np.ndarray and x.dtype.char != "O"):
                 values.append(x)
@@ -61,8 +64,12 @@ class Application:
         else:
             self.operands: Sequence[Any] = inputs
             self.space, self.values, self.tangents = space, values, tangents
+            if has_array and space.lazy:
+                self._hold(row)
             return
         self._unpack(inputs)
+        if self.space is not None and self.space.lazy:
+            self._hold(row)
 
     def _unpack(self, inputs: Iterable[Any]) -> None:
         """The same of operands of any kind, and of several calls."""
@@ -71,9 +78,19 @@ class Application:
         values, tangents = list(self.operands), [None] * len(self.operands)
         for i, x in enumerate(self.operands):
             if isinstance(x, AnyDual) and same_call(x.space, space):
-                values[i] = x.lasting() if space.lazy and isinstance(x, DualArray) else x.value
-                tangents[i] = x.raw
+                values[i], tangents[i] = x.value, x.raw
         self.values, self.tangents = values, tangents
+
+    def _hold(self, row: Rule | None) -> None:
+        """Have the values last that a record needs: all, or those that the partials of a row name."""
+        keeps: Any = None
+        values = list(self.values)
+        if row is not None and row.is_pure and are_float64(values):
+            keeps = row.keeps(tuple([t is not None for t in self.tangents])) or (False,) * len(values)
+        for i, x in enumerate(self.operands):
+            if isinstance(x, DualArray) and (keeps is None or keeps[i]) and self._owns(x):
+                values[i] = x.lasting()
+        self.values = values
 
     # -- what the operands are -----------------------------------------------------------------------------------------
 
@@ -172,7 +189,7 @@ class Application:
 
 def apply(row: Rule, function: Callable[..., Any], *inputs: Any) -> Any:
     """``function(*inputs)``, with its tangent by the row."""
-    application = Application(*inputs)
+    application = Application(*inputs, row=row)
     space, values = application.space, application.values
     value = function(*values)
     if space is None or space.traces or row.kind == "zero":
@@ -210,7 +227,7 @@ def _may_share(x: Any) -> bool:
 
 def complete(row: Rule, inputs: tuple[Any, ...], value: Any) -> Any:
     """The dual of a value that has been computed already."""
-    return Application(*inputs).elementwise(row, value)
+    return Application(*inputs, row=row).elementwise(row, value)
 
 
 def rearranged(

@@ -213,6 +213,9 @@ class DualArray(AnyDual):
         raw = self.raw
         if self is root:
             root._raw = space.put(raw, t, key, root.shape, shape, root._value)
+        elif self._view.parent is root and self._view.structure.slices and key is Ellipsis:  # type: ignore[union-attr]
+            key = self._view.structure.params["key"]  # type: ignore[union-attr]
+            root._raw = space.put(root._raw, t, key, root.shape, shape, root._value)
         elif raw is not None and space.aliases(raw, root._raw):
             space.put(raw, t, key, self.shape, shape, self.value)
         else:

@@ -352,6 +352,10 @@ class Dual(AnyDual):
 
     conj = conjugate
 
+    def with_value(self, value: Any) -> Dual:
+        """The tangent of this one beside an equal value of another type."""
+        return make(value, self.raw, self.space)
+
     def is_integer(self) -> bool:
         """Whether the value is a whole number."""
         return bool(self.value.is_integer())

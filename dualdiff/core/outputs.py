@@ -20,7 +20,7 @@ def call(row: Rule, function: Callable[..., Any], *inputs: Any, **options: Any) 
         return apply(row, function, *inputs)
     if "out" in options:
         return _into(row, function, inputs, options)
-    application = Application(*inputs)
+    application = Application(*inputs, row=row)
     value = _value(row, function, application.values, options)
     return application.elementwise(row, value, options.get("where", True))
 
@@ -32,7 +32,7 @@ def call_several(rows: Sequence[Rule], function: Callable[..., Any], *inputs: An
     application = Application(*inputs)
     if where is not True:
         options["out"] = tuple(None if target is None else _aside(target, application) for target in out)
-    values = function(*application.values, **options)
+    values = _masked(function, application.values, options)
     duals = [application.elementwise(row, value, where, values) for row, value in zip(rows, values, strict=True)]
     return tuple(
         dual if target is None else _stored(dual, target, where) for dual, target in zip(duals, out, strict=True)
@@ -55,10 +55,37 @@ def into(out: Any, result: Any, casting: Any = "same_kind") -> Any:
 
 def _value(row: Rule, function: Callable[..., Any], values: list[Any], options: dict[str, Any]) -> Any:
     """The value of a call with options, which must not turn it into integers."""
-    value = function(*values, **options)
+    value = _masked(function, values, options)
     if row.kind != "zero" and kind_of(value) not in "fc":
         raise lost(f"dtype={dtype_of(value)} in {row.name}", "a floating dtype")
     return value
+
+
+def _masked(function: Callable[..., Any], values: Sequence[Any], options: dict[str, Any]) -> Any:
+    """The call of a ufunc, computed where its mask selects elements, and elsewhere at the first that it selects.
+
+    NumPy would leave the other elements out, but NumPy 2.4 writes past the end of some results then.
+    """
+    mask = np.asarray(options.get("where", True))
+    if mask.all() or not mask.any():
+        return function(*values, **options)
+    rest = {name: option for name, option in options.items() if name not in ("where", "out")}
+    shape = np.broadcast_shapes(mask.shape, *map(shape_of, values))
+    mask = np.broadcast_to(mask, shape)
+    first = tuple(int(i[0]) for i in np.nonzero(mask))
+    # What has no axes stays as it is: Python's numbers do not decide on the dtype.
+    spread = [np.broadcast_to(v, shape) if shape_of(v) else v for v in values]
+    result = function(*(np.where(mask, v, v[first]) if shape_of(v) else v for v in spread), **rest)
+    out = options.get("out")
+    if out is None:
+        return result
+    if not isinstance(out, tuple):
+        out, result = (out,), (result,)
+    for target, part in zip(out, result, strict=True):
+        if target is not None:
+            np.copyto(target, part, where=mask)
+    stored = tuple(part if target is None else target for target, part in zip(out, result, strict=True))
+    return stored if isinstance(options["out"], tuple) else stored[0]
 
 
 def _into(row: Rule, function: Callable[..., Any], inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -74,7 +101,7 @@ def _into(row: Rule, function: Callable[..., Any], inputs: tuple[Any, ...], opti
         return target
     if isinstance(target, Dual):
         raise TypeError(f"{row.label} stores its result in arrays, and out is a dual number")
-    application = Application(*inputs)
+    application = Application(*inputs, row=row)
     if where is not True:
         options["out"] = _aside(target, application)
     value = _value(row, function, application.values, options)

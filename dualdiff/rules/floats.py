@@ -162,10 +162,14 @@ def binary(
     return compiled(name, source, row=row, general=general, **scalars._asdict())
 
 
+def _of_one(row: Row, numpy: set[str], result: str, pad: str, lanes: int) -> str:
+    """Source for the tangent of a function of the dual d."""
+    return _finish(row, {"x": "d.raw"}, numpy, result, "d,", pad, lanes)
+
+
 def _unary_source(row: Row, numpy: set[str], result: str, lanes: int) -> str:
-    return "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n" + _finish(
-        row, {"x": "d.raw"}, numpy, result, "d,", "    ", lanes
-    )
+    source = "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n"
+    return source + _of_one(row, numpy, result, "    ", lanes)
 
 
 def unary(row: Row, op: Callable[..., Any], own: str, scalars: Scalars) -> Callable[..., Any]:
@@ -258,7 +262,7 @@ def _public_unary(row: Row) -> Callable[..., Any]:
             source = (
                 "def function(d):\n    space = d.space\n    x = d.value\n    try:\n        r = op(x)\n"
                 "    except (ArithmeticError, ValueError):\n        r = either(x)\n"
-            ) + _finish(row, {"x": "d.raw"}, set(), "FloatDual", "d,", "    ", scalars.lanes)
+            ) + _of_one(row, set(), "FloatDual", "    ", scalars.lanes)
             of_duals[kind] = compiled(row.name, source, row=row, op=op, either=either, **scalars._asdict())
             return of_duals[kind](x)
         return apply(row, either, x) if isinstance(x, AnyDual) else row.ufunc(x)
@@ -268,7 +272,7 @@ def _public_unary(row: Row) -> Callable[..., Any]:
         "    if kind is FloatDual:\n        d = x\n        space = d.space\n        x = d.value\n"
         "        try:\n            r = op(x)\n"
         "        except (ArithmeticError, ValueError):\n            r = either(x)\n"
-        + _finish(row, {"x": "d.raw"}, set(), "FloatDual", "d,", " " * 8, 0)
+        + _of_one(row, set(), "FloatDual", " " * 8, 0)
         + "    if kind is float or kind is int:\n        try:\n            return op(x)\n"
         "        except (ArithmeticError, ValueError):\n            return either(x)\n"
         "    return of_duals.get(kind, general)(x)\n"

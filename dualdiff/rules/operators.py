@@ -20,6 +20,7 @@ from dualdiff.rules.elementwise import ROWS, SEVERAL
 from dualdiff.rules.sparse_products import is_sparse, multiplies_as_matrix, sparse_matmul
 from dualdiff.rules.table import Row, Table
 from dualdiff.tangents.single import plain
+from dualdiff.tangents.space import are_float64
 
 #: Which row serves which operator.
 BINARY: dict[str, tuple[str, Callable[..., Any]]] = {
@@ -75,6 +76,8 @@ def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool
 def _array_binary(row: Row, op: Callable[..., Any], general: Callable[..., Any], reflected: bool) -> Callable[..., Any]:
     """The operator of dual arrays: short for what they meet most, as the general one otherwise."""
     square = ROWS["square"] if row.name == "power" and not reflected else None
+    # Which of the two, this array and the other, a record needs; by whether the other carries no tangent.
+    needs: dict[bool, tuple[bool, ...]] = {}
 
     def method(self: DualArray, other: Any) -> Any:
         kind, space, u = type(other), self.space, None
@@ -83,14 +86,29 @@ def _array_binary(row: Row, op: Callable[..., Any], general: Callable[..., Any],
         if kind is DualArray:
             if other.space is not space:
                 return general(self, other)
-            y, u = other.lasting() if space.lazy else other.value, other._raw
+            y, u = other.value, other._raw
         elif kind is float or kind is int or (kind is np.ndarray and other.dtype is _FLOAT64):
             y = other
         elif kind in SCALARS and other.space is space:
             y, u = other.value, other.raw
         else:
             return general(self, other)
-        x, t = self.lasting() if space.lazy else self.value, self._raw
+        x, t = self.value, self._raw
+        if space.lazy:
+            # Have last what the record needs.
+            keeps = needs.get(u is None)
+            if keeps is None:
+                active = (True, u is not None)
+                keeps = needs[u is None] = (
+                    (row.keeps(active[::-1]) or (False, False))[1::-1]
+                    if reflected
+                    else (row.keeps(active) or (False, False))
+                )
+            is_real = are_float64((x, y))
+            if keeps[0] or not is_real:
+                x = self.lasting()
+            if kind is DualArray and (keeps[1] or not is_real):
+                y = other.lasting()
         if square is not None and kind is int and other == 2:
             return finish(square, space, (self,), (x,), (t,), op(x, y))
         if reflected:

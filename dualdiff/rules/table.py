@@ -18,8 +18,9 @@ import numpy as np
 
 from dualdiff.core.application import apply
 from dualdiff.core.array import operand
-from dualdiff.core.dual import AnyDual, Dual, make
+from dualdiff.core.dual import AnyDual, Dual
 from dualdiff.core.errors import no_rule, public_name
+from dualdiff.tangents.space import are_float64
 
 #: Partials that are an argument, the result or a constant.
 PLAIN = frozenset({"x", "y", "z", "r", "1", "-1", "pi / 180", "180 / pi"})
@@ -64,10 +65,8 @@ class Row:
         self.is_zero = kind == "zero"
         #: For each argument, whether its partial is computed, and no argument, result or constant.
         self.is_fresh = tuple(p is not None and p not in PLAIN for p in partials)
-        #: Whether there is a partial in every argument, which is known.
-        self.is_total = not any(p is None or p is UNKNOWN for p in (*partials, *(complex_partials or ())))
         self._bound: dict[str, Any] = {}
-        self._used: dict[tuple[bool, ...], tuple[bool, ...] | None] = {}
+        self._keeps: dict[tuple[bool, ...], tuple[bool, ...] | None] = {}
 
     #: A partial depends on the values alone: it may be computed later.
     is_pure = True
@@ -85,12 +84,14 @@ class Row:
         """The number of arguments."""
         return len(self.partials)
 
-    def used(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
-        """Which arguments the partials in the active ones name; None where those are all zero.
+    def keeps(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
+        """Which arguments, and at the end whether the result, the partials in the active arguments name.
 
-        Raises where the partial in an active argument is not known.
+        None where those partials are all zero.  Raises where the partial in an active argument is not known.
         """
-        if active not in self._used:
+        try:
+            return self._keeps[active]
+        except KeyError:
             from dualdiff.rules.texts import ARGUMENTS, names_in
 
             names: set[str] | None = None
@@ -99,10 +100,11 @@ class Row:
                     if texts is None or texts[i] is None:
                         continue
                     if texts[i] is UNKNOWN:
-                        raise self.unknown(i)
+                        raise self.unknown(i) from None
                     names = (names or set()) | names_in(texts[i])
-            self._used[active] = None if names is None else tuple(a in names for a in ARGUMENTS[: len(active)])
-        return self._used[active]
+            kept = (*ARGUMENTS[: len(active)], "r")
+            self._keeps[active] = None if names is None else tuple(name in names for name in kept)
+            return self._keeps[active]
 
     def unknown(self, i: int) -> Exception:
         """The error for a tangent in an argument in which no derivative is known."""
@@ -115,14 +117,15 @@ class Row:
 
     def coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
         """The partial derivative in argument i, for scalars, arrays and duals of outer calls."""
+        return self.real_coefficient(i, values, result) if are_float64(values) else self._coefficient(i, values, result)
+
+    def real_coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
+        """The same for arguments that are float64; those that the partial does not name may be missing (None)."""
         partial = self._partials[i]
-        if type(partial) is int and self.complex_partials is None:
+        if type(partial) is int:
             return partial
-        if callable(partial) and type(result) is np.ndarray and result.dtype is _FLOAT64:
-            # Ordinary arrays: Python's numbers do not turn up in what is computed here, except in corner cases.
-            for v in values:
-                if type(v) is not float and getattr(v, "dtype", None) is not _FLOAT64 and type(v) is not int:
-                    return self._coefficient(i, values, result)
+        if callable(partial):
+            # In arrays Python's numbers do not turn up, except in corner cases.
             try:
                 c = partial(*values, result)
             except (ArithmeticError, TypeError):
@@ -203,7 +206,7 @@ def _strong(x: Any) -> Any:
         return tuple(map(_strong, x))
     if isinstance(x, (int, float, complex)):
         return np.complex128(x) if isinstance(x, complex) else np.float64(x)
-    return make(_strong(x.value), x.raw, x.space) if isinstance(x, Dual) else x
+    return x.with_value(_strong(x.value)) if isinstance(x, Dual) else x
 
 
 def _is_complex(x: Any) -> bool:

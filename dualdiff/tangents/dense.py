@@ -21,7 +21,7 @@ from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
 
 #: Up to so many directions the tangent of a Python float (or `numpy.float64`) is a tuple of floats.
-LANES = 16
+LANES = 32
 #: Slices of at most so many elements in all directions are searched for directions that they do not depend on.
 _SMALL = 1 << 10
 _FLOAT64 = np.dtype(np.float64)
@@ -382,7 +382,7 @@ def _without_zeros(t: Active) -> Active:
     array = t.array
     if type(array) is not np.ndarray or len(t.directions) < 2:
         return t
-    live = np.flatnonzero(array if array.ndim == 1 else array.any(axis=tuple(range(1, array.ndim))))
+    (live,) = (array if array.ndim == 1 else np.any(array, axis=tuple(range(1, array.ndim)))).nonzero()
     if len(live) == len(t.directions):
         return t
     if not len(live):

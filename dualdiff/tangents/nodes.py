@@ -92,20 +92,29 @@ _orphaned = _Orphaned()
 class Apply(Node):
     """An elementwise function: its partials are computed from the values of its arguments when they are needed."""
 
-    __slots__ = ("known", "result", "row", "values")
+    __slots__ = ("coefficient_of", "known", "result", "values")
     verb = "apply"
 
     def __init__(
-        self, serial: int, row: Rule, parents: Any, values: Any, result: Any, shape: Shape, dtype: Any
+        self,
+        serial: int,
+        row: Rule,
+        parents: Any,
+        values: Any,
+        result: Any,
+        shape: Shape,
+        dtype: Any,
+        is_real: bool,
     ) -> None:
         self.serial, self.parents, self.shape, self.dtype = serial, parents, shape, dtype
-        self.row, self.values, self.result = row, values, result
+        self.values, self.result = values, result
+        self.coefficient_of = row.real_coefficient if is_real else row.coefficient
         #: The coefficients, once they are computed to be used again.
         self.known: list[Any] | None = None
 
     def coefficient(self, i: int) -> Any:
         """The partial in argument i."""
-        return self.row.coefficient(i, self.values, self.result) if self.known is None else self.known[i]
+        return self.coefficient_of(i, self.values, self.result) if self.known is None else self.known[i]
 
     def settle(self) -> None:
         """Compute the coefficients now, and let go of the values."""
@@ -124,14 +133,14 @@ class Apply(Node):
     def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
         known = self.known
         if known is None:
-            row, values, result = self.row, self.values, self.result
+            coefficient, values, result = self.coefficient_of, self.values, self.result
         # What is overwritten has to be needed no more.
         spare = spare and (len(self.parents) == 1 or None in self.parents)
         cotangents = found.values
         for i, parent in enumerate(self.parents):
             if parent is None:
                 continue
-            c = row.coefficient(i, values, result) if known is None else known[i]
+            c = coefficient(i, values, result) if known is None else known[i]
             if c is None:
                 continue
             if type(c) is int and c == 1:

@@ -61,6 +61,15 @@ class Pointwise(TangentSpace):
         """The numbers of the points, in their own order and shape."""
         return np.arange(1, 1 + math.prod(self.shape)).reshape(self.shape)
 
+    def slope(self, x: Any) -> Any:
+        """The derivative of an array in the shape of the points; None if an element belongs to another one's point."""
+        if x.raw is None:
+            return np.zeros(x.shape, x.dtype)
+        points = x.raw.points
+        if points is not None and np.any((points != 0) & (points != self.point_numbers)):
+            return None
+        return x.raw.tangent + np.zeros(x.shape)
+
     def _refuse(self, what: str) -> MixedPointsError:
         return MixedPointsError(
             f"derivative(f, x) over an array of points {self.shape} needs an f that works on each point by itself, "

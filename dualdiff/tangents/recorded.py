@@ -12,7 +12,7 @@ import numpy as np
 from dualdiff.core.array import DualArray
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.nodes import Add, Apply, Cast, Conj, Contract, Gather, Node, Put, Scale, Scatter, Sum
-from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, is_complex
+from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, are_float64, is_complex
 from dualdiff.tangents.structure import Structure
 
 #: Constants that nobody can write into.
@@ -36,23 +36,28 @@ class Recorded(TangentSpace):
         if where is not True or not row.is_pure or (row.conjugates is not None and any(map(is_complex, values))):
             t = super().apply(row, values, tangents, result, where)
             return None if t is None else self.cast(t, _first(result).dtype, t.shape)
-        is_plain = row.is_total
-        for v, t in zip(values, tangents, strict=True):
-            if t is None and type(v) not in _SCALARS:
-                is_plain = False
-        if not is_plain:
-            used = row.used(tuple([t is not None for t in tangents]))
-            if used is None:
-                return None
-            values = [
-                v if t is not None else self.lasting(v) if u else None
-                for v, t, u in zip(values, tangents, used, strict=True)
-            ]
+        keeps = row.keeps(tuple([t is not None for t in tangents]))
+        if keeps is None:
+            return None
+        is_real = are_float64(values)
+        kept = values if type(result) is np.float64 else self._lasting_values(values, tangents, keeps, is_real)
         value = result if type(result) is np.ndarray else _first(result)
         dtype = getattr(value, "dtype", None)
         if dtype is None:
             dtype = np.dtype(type(value))
-        return Apply(next(self._serials), row, tangents, values, result, getattr(value, "shape", ()), dtype)
+        if is_real and not keeps[-1]:
+            result = None
+        shape = getattr(value, "shape", ())
+        return Apply(next(self._serials), row, tangents, kept, result, shape, dtype, is_real)
+
+    def _lasting_values(
+        self, values: Sequence[Any], tangents: Sequence[Node | None], keeps: Sequence[bool], is_real: bool
+    ) -> list[Any]:
+        """The values that partials name, which will stay as they are; of other than float64 ones all."""
+        return [
+            None if not k and is_real else self.lasting(v) if t is None and type(v) not in _SCALARS else v
+            for v, t, k in zip(values, tangents, keeps, strict=False)
+        ]
 
     def __reduce__(self) -> Any:
         raise TypeError(

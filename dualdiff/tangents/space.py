@@ -25,6 +25,8 @@ from dualdiff.tangents.structure import Structure
 Shape = tuple[int, ...]
 #: A tangent, opaque outside its space.
 Tangent = Any
+_FLOAT64 = np.dtype(np.float64)
+_REALS = frozenset({float, int, np.float64})
 #: A tangent, its coefficient, its shape, and whether the coefficient is an array made for this term alone.
 Term = tuple[Tangent, Any, Shape, bool]
 
@@ -38,15 +40,17 @@ class Rule(Protocol):
     #: "zero", "linear" or "nonlinear".
     kind: Any
     conjugates: Any
-    #: Whether partials depend on the values alone, so that they may be computed later; then there are
-    #: `is_total`, whether there is a known partial in every argument, and `used`, which arguments partials name.
+    #: Whether partials depend on the values alone, so that they may be computed later; then there are `keeps` and
+    #: `real_coefficient`.
     is_pure: bool
-    is_total: bool
     #: For each argument, whether its coefficient is computed, and no operand, result or constant.
     is_fresh: Sequence[bool]
 
-    def used(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
-        """Which arguments the partials in the active ones name; None where those are all zero."""
+    def keeps(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
+        """Which arguments, and at last whether the result, the partials in the active ones name; None: all are zero."""
+
+    def real_coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
+        """As `coefficient`, of float64 arguments; those that are not kept may be None."""
 
     def coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
         """The partial derivative in argument i; None where it is zero everywhere."""
@@ -58,6 +62,15 @@ class Rule(Protocol):
 def shape_of(x: Any) -> Shape:
     """The shape of a scalar, an array or a dual."""
     return getattr(x, "shape", ())
+
+
+def are_float64(values: Sequence[Any]) -> bool:
+    """Whether arguments are plain float64 arrays and scalars, and Python's floats and integers."""
+    for v in values:
+        kind = type(v)
+        if kind not in _REALS and (kind is not np.ndarray or v.dtype is not _FLOAT64):
+            return False
+    return True
 
 
 def is_complex(x: Any) -> bool:
