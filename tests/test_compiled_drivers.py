@@ -444,6 +444,21 @@ def test_cached_drivers_follow_the_functions_that_f_calls(run_script, tmp_path):
         assert run_script(WITH_HELPER, PYTHONDONTWRITEBYTECODE="1") == expected
 
 
+def test_drivers_follow_a_function_that_is_recompiled():
+    names = {"njit": njit}
+    for name, body in ("g", "x**2"), ("f", "g(x)"):
+        exec(f"@njit\ndef {name}(x):\n    return {body}", names)
+    f, x = names["f"], np.array([3.0])
+    first = njit(lambda x: f(x[0]))
+    assert dualdiff.derivative(f, 3.0) == dualdiff.derivative(f, 3.0) == 6
+    assert dualdiff.gradient(first, x)[0] == dualdiff.gradient(first, x)[0] == 6
+    exec("@njit\ndef g(x):\n    return x**3", names)
+    f.recompile()
+    first.recompile()
+    assert dualdiff.value_and_derivative(f, 3.0) == (f(3.0), dualdiff.derivative(f, 3.0)) == (27, 27)
+    assert dualdiff.gradient(first, x)[0] == dualdiff.gradient(first, x)[0] == 27
+
+
 # -- what is not compiled ----------------------------------------------------------------------------------------------
 @njit
 def _weighted(x, a=1.0, b=2.0):

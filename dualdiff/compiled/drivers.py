@@ -9,9 +9,11 @@ import itertools
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from typing import Any
 
 from numba import config, jit
+from numba.core.dispatcher import Dispatcher
 
 from dualdiff.compiled import operators
 from dualdiff.compiled.caching import compiled_beside
@@ -54,6 +56,23 @@ def kept(make: Callable[..., Any]) -> Callable[..., Any]:
         return found
 
     return find
+
+
+def _forget_when_recompiled() -> None:
+    # Drivers hold the code that f had when they were made, with that of the functions it calls.
+    recompile = Dispatcher.recompile
+
+    @wraps(recompile)
+    def recompile_without_drivers(self: Any) -> None:
+        for name in "_dualdiff", "_dualdiff_at_float":
+            vars(self).pop(name, None)
+        self._dualdiff_recompiled = getattr(self, "_dualdiff_recompiled", 0) + 1
+        recompile(self)
+
+    Dispatcher.recompile = recompile_without_drivers
+
+
+_forget_when_recompiled()
 
 
 @kept
