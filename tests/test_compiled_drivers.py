@@ -304,18 +304,159 @@ print(*found, *(sum(s.values()) for d in drivers for s in (d.stats.cache_hits, d
 """
 
 
-def test_drivers_are_cached_with_their_functions(tmp_path):
-    script = tmp_path / "script.py"
+@pytest.fixture
+def run_script(tmp_path):
+    """Run a script, in a process of its own, with what the others before it cached; what it printed, as words."""
 
-    def run(power):
-        script.write_text(CACHED.format(power=power))
-        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-        command = [sys.executable, "-W", "error", str(script)]
+    def run(text, *arguments, **environment):
+        script = tmp_path / "script.py"
+        script.write_text(text)
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), **environment}
+        command = [sys.executable, "-W", "error", str(script), *arguments]
         return subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stdout.split()
 
-    assert run(3) == ["54.0", "0.0", "0", "1", "0", "1"]
-    assert run(3) == ["54.0", "0.0", "1", "0", "1", "0"]
-    assert run(2) == ["12.0", "0.0", "0", "1", "0", "1"]
+    return run
+
+
+def test_drivers_are_cached_with_their_functions(run_script):
+    assert run_script(CACHED.format(power=3)) == ["54.0", "0.0", "0", "1", "0", "1"]
+    assert run_script(CACHED.format(power=3)) == ["54.0", "0.0", "1", "0", "1", "0"]
+    assert run_script(CACHED.format(power=2)) == ["12.0", "0.0", "0", "1", "0", "1"]
+
+
+OF_EACH_ARGUMENT = """
+import sys
+import dualdiff, numba, numpy as np
+from dualdiff.drivers.containers import flatten
+
+@numba.njit(cache=True)
+def f(a, x):
+    return a**2 * x**4
+
+@numba.njit(cache=True)
+def total(a, x):
+    return (a**2 * x**4).sum()
+
+@numba.njit(cache=True)
+def each(a, x):
+    return a**2 * x**4
+
+names = ("derivative", "value_and_derivative", "gradient", "value_and_gradient", "jacobian", "value_and_jacobian",
+         "hessian", "value_gradient_and_hessian", "jvp", "hvp", "nth_derivative")
+numbers, arrays = (2.0, 3.0), (np.array([2.0]), np.array([3.0]))
+for argnum in map(eval, sys.argv[1:]):
+    for name in names[2:4] if isinstance(argnum, tuple) else names:
+        operator = getattr(dualdiff, name)
+        g = f if "derivative" in name else each if "jacobian" in name or name == "jvp" else total
+        x, y = numbers if g is f else arrays
+        options = {"n": 2} if name == "nth_derivative" else {}
+        given = (x, x, y) if name in ("jvp", "hvp") else (x, y)
+        found = operator(g, *given, argnum=argnum, **options)
+        expected = operator(g.py_func, *given, argnum=argnum, **options)
+        if not all(map(np.allclose, flatten(found)[0], flatten(expected)[0])):
+            print(name, argnum, found, expected)
+"""
+
+
+def test_cached_drivers_are_of_one_argument(run_script):
+    """In the process that caches them, and in the next."""
+    assert run_script(OF_EACH_ARGUMENT, "0", "1", "(0,1)", "(1,0)", NUMBA_OPT="0") == []
+    assert run_script(OF_EACH_ARGUMENT, "(1,0)", "1", "0", NUMBA_OPT="0") == []
+
+
+OF_EACH_CLASS = """
+import sys
+from collections import namedtuple
+import dualdiff, numba
+
+@numba.njit(cache=True)
+def f(p):
+    return p.a**2 * p.b
+
+found = [namedtuple("P", fields.split(","))(a=2.0, b=5.0) for fields in sys.argv[1:]]
+for p in found:
+    value, slope = dualdiff.value_and_gradient(f, p)
+    print(value, slope.a, slope.b)
+"""
+
+
+def test_cached_drivers_are_of_one_class_of_tuples(run_script):
+    expected = ["20.0", "20.0", "4.0"]
+    assert run_script(OF_EACH_CLASS, "a,b", "b,a") == 2 * expected
+    assert run_script(OF_EACH_CLASS, "b,a") == expected
+
+
+OF_OTHER_RULES = """
+import sys
+from dualdiff.compiled import caching
+
+caching.own_version = lambda: sys.argv[1]
+
+import dualdiff, numba
+
+@numba.njit(cache=True)
+def square(x):
+    return x**2
+
+@numba.njit(cache=True)
+def slope(x):
+    return dualdiff.derivative(square, x)
+
+@numba.njit(cache=True)
+def outer(x):
+    return slope(x)
+
+@numba.njit(cache=True)
+def plain(x):
+    return x + 1
+
+dualdiff.gradient(square, 3.0), outer(3.0), plain(3.0)
+drivers = [d for key, d in square._dualdiff.items() if key[0] == "driver_of"]
+print(*(sum(d.stats.cache_hits.values()) for d in (outer, *drivers, square, plain)))
+"""
+
+
+def test_nothing_cached_outlives_the_rules(run_script):
+    """Nor do functions that only call what calls an operator; those without derivatives are left to Numba."""
+    assert run_script(OF_OTHER_RULES, "old") == ["0", "0", "0", "0"]
+    assert run_script(OF_OTHER_RULES, "old") == ["1", "1", "0", "1"]
+    assert run_script(OF_OTHER_RULES, "new") == ["0", "0", "0", "1"]
+
+
+WITH_HELPER = """
+import sys
+import dualdiff, numba
+import helper
+
+@numba.njit(cache=True)
+def f(x):
+    return helper.g(x)
+
+print(*dualdiff.value_and_derivative(f, 3.0))
+"""
+
+
+def test_cached_drivers_follow_the_functions_that_f_calls(run_script, tmp_path):
+    """Of another file, and so unknown to Numba's cache of f."""
+    for power, expected in (2, ["9.0", "6.0"]), (3, ["27.0", "27.0"]):
+        text = f"import numba\n@numba.njit\ndef g(x):\n    return x**{power}\n"
+        (tmp_path / "helper.py").write_text(text)
+        assert run_script(WITH_HELPER, PYTHONDONTWRITEBYTECODE="1") == expected
+
+
+def test_drivers_follow_a_function_that_is_recompiled():
+    names = {"njit": njit}
+    for name, body in ("g", "x**2"), ("f", "g(x)"):
+        exec(f"@njit\ndef {name}(x):\n    return {body}", names)
+    f, x = names["f"], np.array([3.0])
+    first = njit(lambda x: f(x[0]))
+    assert dualdiff.derivative(f, 3.0) == dualdiff.derivative(f, 3.0) == 6
+    assert dualdiff.gradient(first, x)[0] == dualdiff.gradient(first, x)[0] == 6
+    exec("@njit\ndef g(x):\n    return x**3", names)
+    f.recompile()
+    first.recompile()
+    assert dualdiff.value_and_derivative(f, 3.0) == (f(3.0), dualdiff.derivative(f, 3.0)) == (27, 27)
+    assert dualdiff.gradient(first, x)[0] == dualdiff.gradient(first, x)[0] == 27
 
 
 # -- what is not compiled ----------------------------------------------------------------------------------------------

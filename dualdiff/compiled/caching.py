@@ -1,34 +1,43 @@
-"""What is compiled for functions with ``cache=True`` is kept on disk beside them, and loaded by the next process."""
+"""What is compiled for functions with ``cache=True`` is kept on disk beside them, and loaded by the next process.
+
+The key says all that the machine code was made of: the function and those that it calls, and dualdiff's own sources.
+"""
 
 from __future__ import annotations
 
 import copy
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
 from numba import njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.dispatcher import Dispatcher
 
-from dualdiff.compiled.types import RULES
+from dualdiff.compiled.functions import Known
+
+#: What changes with its version alone.
+LIBRARIES = {"dualdiff", "numba", "numpy", "scipy", "math"}
 
 
 class CacheBeside(FunctionCache):  # type: ignore[misc]
     """The cache of a function that was written for another one; Numba's own needs a file with its text."""
 
-    def __init__(self, py_func: Any, text: str, other: Any) -> None:
-        self._name, self._py_func, self._text, self._other = repr(py_func), py_func, text, other
-        # Numba's names for machine code have to differ from those of other drivers, which other processes cached.
+    def __init__(self, py_func: Any, place: str, other: Any) -> None:
+        self._name, self._py_func, self._other = repr(py_func), py_func, other
         self._impl = copy.copy(other._impl)
-        self._impl._filename_base = f"{other._impl.filename_base}-{py_func.__name__}"
+        self._impl._filename_base = f"{other._impl.filename_base}-dualdiff_{place}"
         self._cache_path = other.cache_path
-        stamp = other._impl.locator.get_source_stamp(), own_stamp()
+        stamp = other._impl.locator.get_source_stamp(), own_version()
         self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)
         self.enable()
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return self._text, self._other._index_key(sig, codegen)
+        return Sources(self._py_func).digest(), self._other._index_key(sig, codegen)
 
     def _save_overload(self, sig: Any, data: Any) -> None:
         # What cannot be cached is compiled again, without the warning that it gives for functions of one's own.
@@ -37,21 +46,112 @@ class CacheBeside(FunctionCache):  # type: ignore[misc]
 
 
 @cache
-def own_stamp() -> str:
-    """What changes with the code and the rules that drivers are made of."""
-    texts = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-    return hashlib.sha256(b"".join([*texts, RULES.encode()])).hexdigest()
+def own_version() -> str:
+    """What changes with the code and the rules that derivatives are compiled from."""
+    import dualdiff
+
+    package = Path(dualdiff.__file__).parent
+    paths = sorted(path for part in ("compiled", "rules") for path in (package / part).glob("*.py"))
+    return hashlib.sha256(b"".join([dualdiff.__version__.encode(), *(path.read_bytes() for path in paths)])).hexdigest()
 
 
-def compiled_beside(f: Any, arguments: str, body: str, names: dict[str, Any], nogil: bool = False) -> Any:
-    """A function compiled from its text for another one, and cached if that is."""
+class Sources:
+    """What a function is compiled from: its code, and that of the functions it calls, wherever they are defined."""
+
+    def __init__(self, function: Any) -> None:
+        self.texts: list[str] = []
+        self.has_dualdiff = False
+        self._seen: set[int] = set()
+        self._add_code_of(function)
+
+    def digest(self) -> str:
+        """The same in every process."""
+        return hashlib.sha256("\n".join(self.texts).encode()).hexdigest()
+
+    def _add(self, value: Any) -> None:
+        if isinstance(value, Known):
+            value = value.dispatcher
+        if isinstance(value, Dispatcher):
+            self.texts.append(str(value.targetoptions))
+            self._add_code_of(value.py_func)
+            return
+        module = str(getattr(value, "__module__", ""))
+        library = module.partition(".")[0]
+        self.has_dualdiff |= library == "dualdiff"
+        if isinstance(value, FunctionType) and library not in LIBRARIES:
+            self._add_code_of(value)
+        elif isinstance(value, tuple):
+            for item in value:
+                self._add(item)
+        elif isinstance(value, np.ndarray):
+            self.texts.append(f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}")
+        elif isinstance(value, (bool, int, float, complex, str, bytes, np.generic)):
+            self.texts.append(repr(value))
+        else:
+            name = getattr(value, "__qualname__", type(value).__qualname__)
+            self.texts.append(f"{module} {name} {getattr(value, '_fields', '')}")
+
+    def _add_code_of(self, function: Any) -> None:
+        if id(function) in self._seen:
+            return
+        self._seen.add(id(function))
+        names: list[str] = []
+        for code in _codes(function.__code__):
+            constants = [c for c in code.co_consts if not isinstance(c, CodeType)]
+            self.texts.append(f"{code.co_code.hex()} {constants} {code.co_names} {code.co_varnames}")
+            names += code.co_names
+        for cell in function.__closure__ or ():
+            self._add(cell.cell_contents)
+        # Names may be attributes: of modules, whose functions are compiled in, or of what adds nothing.
+        spaces = [function.__globals__]
+        for space in spaces:
+            for name in names:
+                value = space.get(name)
+                if isinstance(value, ModuleType):
+                    self.has_dualdiff |= value.__name__.partition(".")[0] == "dualdiff"
+                    if not any(vars(value) is known for known in spaces):
+                        spaces.append(vars(value))
+                elif name in space:
+                    self._add(value)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """The code of a function and of those that are written in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def compiled_beside(f: Any, arguments: str, body: str, names: dict[str, Any] | None = None, nogil: bool = False) -> Any:
+    """A function that calls another one, f, compiled from its text, and cached if that is."""
     text = f"({arguments}):\n    {body}\n"
-    function = f.py_func
-    key = hashlib.sha256(f"{function.__module__} {function.__qualname__} {f.targetoptions} {nogil} {text}".encode())
-    name = f"dualdiff_{key.hexdigest()[:16]}"
-    namespace = {"__name__": __name__, **names}
-    exec(compile(f"def {name}{text}", "<dualdiff>", "exec"), namespace)
-    found = njit(nogil=nogil)(namespace[name])
+    namespace = {"f": Known(f), **(names or {}), "__name__": __name__}
+    exec(compile(f"def driver{text}", "<dualdiff>", "exec"), namespace)
+    function = namespace["driver"]
+    place = hashlib.sha256(f"{f.targetoptions} {nogil} {text}".encode()).hexdigest()[:16]
+    # Numba's names for machine code have to differ from those of other functions, which other processes cached.
+    origin = f"{f.py_func.__module__} {f.py_func.__qualname__} {place} {Sources(function).digest()}"
+    function.__name__ = function.__qualname__ = f"dualdiff_{hashlib.sha256(origin.encode()).hexdigest()[:16]}"
+    found = njit(nogil=nogil)(function)
     if isinstance(f._cache, FunctionCache):
-        found._cache = CacheBeside(namespace[name], f"{name}{text}", f._cache)
+        found._cache = CacheBeside(function, place, f._cache)
     return found
+
+
+def _keep_apart() -> None:
+    # To Numba the functions that a function calls are no part of it.  It is left so, but where derivatives are compiled
+    # in: those of f for duals are to be of the same f as the drivers that call them.
+    index_key = FunctionCache._index_key
+
+    def with_sources(self: Any, sig: Any, codegen: Any) -> Any:
+        key = index_key(self, sig, codegen)
+        sources = Sources(self._py_func)
+        if sources.has_dualdiff or "Dual(" in str(sig):
+            return key, own_version(), sources.digest()
+        return key
+
+    FunctionCache._index_key = with_sources
+
+
+_keep_apart()

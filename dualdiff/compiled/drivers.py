@@ -9,9 +9,11 @@ import itertools
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from typing import Any
 
 from numba import config, jit
+from numba.core.dispatcher import Dispatcher
 
 from dualdiff.compiled import operators
 from dualdiff.compiled.caching import compiled_beside
@@ -56,34 +58,51 @@ def kept(make: Callable[..., Any]) -> Callable[..., Any]:
     return find
 
 
+def _forget_when_recompiled() -> None:
+    # Drivers hold the code that f had when they were made, with that of the functions it calls.
+    recompile = Dispatcher.recompile
+
+    @wraps(recompile)
+    def recompile_without_drivers(self: Any) -> None:
+        for name in "_dualdiff", "_dualdiff_at_float":
+            vars(self).pop(name, None)
+        self._dualdiff_recompiled = getattr(self, "_dualdiff_recompiled", 0) + 1
+        recompile(self)
+
+    Dispatcher.recompile = recompile_without_drivers
+
+
+_forget_when_recompiled()
+
+
 @kept
 def driver_of(f: Any, name: str, argnum: int, width: int, masked: bool, nogil: bool = False) -> Any:
     """A compiled function of what the driver takes and f's other arguments; it also says whether there is a NaN."""
     arguments, expression = DRIVERS[name]
     found = expression.format(width=width, masked=masked)
     has_nan = False if masked else "any_nan(found[-1])"
-    names = {**vars(operators), "f": Known(with_first(f, argnum))}
-    return compiled_beside(f, f"{arguments}, *args", f"found = {found}; return found, {has_nan}", names, nogil)
+    body = f"found = {found}; return found, {has_nan}"
+    return compiled_beside(with_first(f, argnum), f"{arguments}, *args", body, vars(operators), nogil)
 
 
 @kept
 def slope_of(f: Any) -> Any:
     """The derivative at a float alone, where it is a number."""
-    names = {"f": Known(with_first(f, 0)), "core": operators.derivative_core}
-    return compiled_beside(f, "x, *args", "return core(f, x, args, False)[1]", names)
+    names = {"core": operators.derivative_core}
+    return compiled_beside(with_first(f, 0), "x, *args", "return core(f, x, args, False)[1]", names)
 
 
 @kept
 def with_first(f: Any, argnum: int) -> Any:
     """f as a function whose first argument is the one that is differentiated, run by one thread."""
-    serial = f
+    names = {}
     if f.targetoptions.get("parallel"):
         # Numba's loops over several threads know its own numbers alone.
-        serial = jit(**{**f.targetoptions, "parallel": False})(f.py_func)
-    if argnum == 0:
-        return serial
+        names["f"] = Known(jit(**{**f.targetoptions, "parallel": False})(f.py_func))
+    elif argnum == 0:
+        return f
     others = "".join(f"a{i}, " for i in range(argnum))
-    return compiled_beside(f, f"x, {others}*rest", f"return f({others}x, *rest)", {"f": Known(serial)})
+    return compiled_beside(f, f"x, {others}*rest", f"return f({others}x, *rest)", names)
 
 
 @kept
@@ -92,28 +111,28 @@ def of_tuple(f: Any, places: tuple[int, ...]) -> Any:
     arguments = [f"a{i}" for i in range(max(places) + 1) if i not in places]
     given = iter(arguments)
     parts = [f"x[{places.index(i)}]" if i in places else next(given) for i in range(max(places) + 1)]
-    names = {"f": Known(with_first(f, 0))}
-    return compiled_beside(f, ", ".join(["x", *arguments, "*rest"]), f"return f({', '.join(parts)}, *rest)", names)
+    body = f"return f({', '.join(parts)}, *rest)"
+    return compiled_beside(with_first(f, 0), ", ".join(["x", *arguments, "*rest"]), body)
 
 
 @kept
 def without_aux(f: Any) -> Any:
     """The first of the pair that f returns."""
-    return compiled_beside(f, "*args", "return f(*args)[0]", {"f": Known(f)})
+    return compiled_beside(f, "*args", "return f(*args)[0]")
 
 
 @kept
 def of_flat(f: Any, argnum: int, nesting: str, kinds: tuple[type, ...]) -> Any:
     """f of a flat array, of where its parts are, and of f's other arguments."""
-    names = {"f": Known(with_first(f, argnum)), **{f"kind{i}": kind for i, kind in enumerate(kinds)}}
-    return compiled_beside(f, "x, layout, *rest", f"return f({nesting}, *rest)", names)
+    names = {f"kind{i}": kind for i, kind in enumerate(kinds)}
+    return compiled_beside(with_first(f, argnum), "x, layout, *rest", f"return f({nesting}, *rest)", names)
 
 
 @kept
 def derivative_as_function(f: Any, argnum: int) -> Any:
     """The derivative as a compiled function with f's arguments, the one that is differentiated first."""
-    names = {"f": Known(with_first(f, argnum)), "derivative": operators._derivative}
-    found = compiled_beside(f, "x, *args", "return derivative(f, x, args)[1]", names)
+    names = {"derivative": operators._derivative}
+    found = compiled_beside(with_first(f, argnum), "x, *args", "return derivative(f, x, args)[1]", names)
     found.py_func.__name__ = f.py_func.__name__  # for messages
     return found
 

@@ -21,7 +21,16 @@ class Known:
 
 
 class KnownType(types.Dispatcher):  # type: ignore[misc]
-    """The type of such a function."""
+    """The type of such a function; another one once that was recompiled."""
+
+    def __init__(self, dispatcher: Any) -> None:
+        self.recompiled = getattr(dispatcher, "_dualdiff_recompiled", 0)
+        super().__init__(dispatcher)
+
+    def __eq__(self, other: Any) -> bool:
+        return super().__eq__(other) is True and self.recompiled == other.recompiled
+
+    __hash__ = types.Dispatcher.__hash__
 
 
 register_model(KnownType)(models.OpaqueModel)

@@ -7,7 +7,6 @@ partials of a float are one vector of the processor's.
 from __future__ import annotations
 
 from typing import Any
-from zlib import crc32
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -16,10 +15,7 @@ from numba.core.imputils import lower_constant
 from numba.core.typeconv import Conversion
 from numba.extending import lower_cast, register_model
 
-from dualdiff.compiled.special import COMPILED
-
-#: Part of the types' keys: with other rules, functions that Numba cached on disk are to be compiled again.
-RULES = f"{crc32(repr([(r.name, r.partials, r.complex_partials) for r in COMPILED.values()]).encode()):08x}"
+from dualdiff.compiled.caching import own_version
 
 
 class PartialsType(types.Type):
@@ -58,8 +54,8 @@ class DualType(types.Type):
 
     @property
     def key(self) -> Any:
-        """What tells types apart."""
-        return self.name, RULES
+        """What tells types apart; with other rules, functions that Numba cached on disk are to be compiled again."""
+        return self.name, own_version()
 
     def of(self, element: Any) -> DualType:
         """The same with another type of value."""
