@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 from against import assert_same
-from versions import CRASHING, HYP1F1_IS_RIGHT
+from versions import CRASHING, HYP1F1_IS_RIGHT, MISNAMED
 
 import dualdiff
 from dualdiff import (
@@ -27,6 +27,8 @@ from dualdiff import (
 )
 
 special = pytest.importorskip("scipy.special")
+# SciPy 1.15 and 1.16 have it still.
+pytestmark = pytest.mark.filterwarnings(r"ignore:(.|\n)*sph_harm:DeprecationWarning")
 
 import dualdiff.rules  # noqa: E402 - after SciPy, whose rules it is to load
 
@@ -79,7 +81,7 @@ def test_rows_fit_their_ufuncs(ufunc):
         assert any(text is not UNKNOWN for text in row.partials) or ufunc.__name__.startswith("_")
 
 
-@pytest.mark.parametrize("ufunc", [f for f in SURFACE if f in REFUSED], ids=named)
+@pytest.mark.parametrize("ufunc", [f for f in SURFACE if f in REFUSED and f.__name__ not in MISNAMED], ids=named)
 def test_refusals_name_the_function_and_the_reason(ufunc):
     with pytest.raises(NoRuleError) as error:
         ufunc(*[DualArray([0.5], [1.0])] * ufunc.nin)
@@ -169,6 +171,7 @@ def arguments_of(ufunc, n=3):
         "yn": [[1, 2, 3], [0.2, 0.5, 0.7]],
         "lpmv": [[1.0, 2.0, 0.0], [3.0, 2.0, 4.0], [0.2, 0.5, 0.7]],
         "eval_sh_jacobi": [[1, 2, 3], [2.2, 2.5, 2.7], [1.2, 1.5, 1.7], [0.2, 0.5, 0.7]],
+        "sph_harm": [[1, 2, 0], [3, 2, 4], [0.2, 0.5, 0.7], [0.3, 0.4, 0.6]],
         "nrdtrisd": [[-0.2, -0.5, -0.7], [0.6, 0.7, 0.8], [0.3, 0.5, 0.7]],
     }
     name = ufunc.__name__

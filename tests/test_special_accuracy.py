@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from mpmath import mp
 from ulps import BOUND, error
+from versions import HAS_NONCENTRAL_DENSITIES, ROUGH, SCIPY_1_17
 
 pytest.importorskip("scipy.special")
 
@@ -45,7 +46,17 @@ def condition(case, k, i, point, value, exact):
     return float(sum(changes) / (step * abs(exact)))
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if special_table.ufunc(name) is not None])
+#: Those of a SciPy that has no density of theirs are refused.
+JUDGED = [
+    name
+    for name in CASES
+    if special_table.ufunc(name) is not None
+    and name not in ROUGH
+    and (HAS_NONCENTRAL_DENSITIES or not name.startswith(("ncfdtr", "nctdtr")))
+]
+
+
+@pytest.mark.parametrize("name", JUDGED)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_partials_are_accurate(name, judged):
     case, rows, ufunc = CASES[name], rows_of(name), special_table.ufunc(name)
@@ -88,7 +99,7 @@ def test_every_partial_has_a_reference():
     rows = [row for row in SPECIAL.values() if isinstance(row.ufunc, np.ufunc)]
     rows += [row for several in SEVERAL.values() for row in several]
     with_partials = {row.name for row in rows if any(text not in (None, UNKNOWN) for text in row.partials)}
-    assert with_partials - set(CASES) == WITHOUT_REFERENCE
+    assert with_partials - set(CASES) == WITHOUT_REFERENCE | (set() if SCIPY_1_17 else {"sph_harm"})
 
 
 #: mpmath has no such function, or not for real arguments: test_special.py judges these by differences and identities.
@@ -169,6 +180,7 @@ def test_betainc_in_its_parameters_at_the_edges(a, b, x):
         np.testing.assert_allclose(found, float(exact[i]), rtol=1e-12)
 
 
+@pytest.mark.skipif(not SCIPY_1_17, reason="an older SciPy's betainc loses all digits there")
 def test_incomplete_functions_of_huge_parameters():
     # The normal distributions that they approach.
     a = 10.0 ** np.arange(10, 16)

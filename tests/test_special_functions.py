@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from against import assert_same
-from versions import docstring
+from versions import SCIPY_1_15, SCIPY_1_17, docstring
 
 import dualdiff
 from dualdiff import DualArray, NoRuleError, derivative, gradient, hessian, jacobian, jvp, nth_derivative, value, vjp
@@ -173,7 +173,8 @@ def test_multigammaln():
     for d in (1, 2, 4):
         wanted = sum(scipy_special.psi(a - j / 2) for j in range(d))
         np.testing.assert_allclose(derivative(lambda a, d=d: special.multigammaln(a, d), a), wanted, rtol=1e-14)
-    with pytest.raises(ValueError, match="not met"):
+    # An older SciPy fails to format its own message.
+    with pytest.raises((ValueError if SCIPY_1_17 else TypeError), match="not met" if SCIPY_1_17 else "format"):
         derivative(lambda a: special.multigammaln(a, 9), a)
 
 
@@ -182,7 +183,8 @@ def test_factorial_comb_and_perm():
     np.testing.assert_allclose(
         derivative(special.factorial, x), scipy_special.gamma(x + 1) * scipy_special.psi(x + 1), rtol=1e-14
     )
-    assert derivative(special.factorial, -1.5) == 0.0
+    if SCIPY_1_15:
+        assert derivative(special.factorial, -1.5) == 0.0
     n = np.array([3.0, 5.5, 1.0])
     np.testing.assert_allclose(derivative(lambda n: special.comb(n, 2), n), [2.5, 5.0, 0.0], atol=1e-14)
     np.testing.assert_allclose(derivative(lambda n: special.comb(n, 2, repetition=True), n), [3.5, 6.0, 1.5])
@@ -210,11 +212,17 @@ def test_factorial_comb_and_perm():
         lambda x: special.jvp(2, x, 2),
         lambda x: special.kvp(1, x),
         lambda x: special.sinc(x),
-        lambda x: special.spherical_jn(3, -x),
-        lambda x: special.spherical_jn(2, -x, derivative=True),
         lambda x: special.spherical_yn(2, -x),
-        lambda x: special.spherical_kn(2, -x),
-        lambda x: special.spherical_in(3, -x, derivative=True),
+        *(
+            [
+                lambda x: special.spherical_jn(3, -x),
+                lambda x: special.spherical_jn(2, -x, derivative=True),
+                lambda x: special.spherical_kn(2, -x),
+                lambda x: special.spherical_in(3, -x, derivative=True),
+            ]
+            if SCIPY_1_15
+            else []
+        ),
     ],
 )
 def test_functions_that_call_ufuncs_work_as_they_are(f):

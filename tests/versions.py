@@ -45,8 +45,26 @@ HANDED_ON = tuple(
 CRASHING = (
     {"obl_rad1", "obl_rad1_cv", "obl_rad2", "obl_rad2_cv", "pro_rad1", "pro_rad1_cv"} if SCIPY < (1, 15) else set()
 )
+#: pro_cv says that its name is this.
+MISNAMED = {"obl_cv"} if (1, 14) <= SCIPY < (1, 16) else set()
 #: hyp1f1 is 1 for all complex arguments, and infinite for large real ones where it is not yet.  Mended in 1.14.
 HYP1F1_IS_RIGHT = SCIPY >= (1, 14)
+#: The densities of the noncentral t and F distributions are there, by which their functions are differentiated.
+HAS_NONCENTRAL_DENSITIES = SCIPY >= (1, 15)
+#: Functions of SciPy that are themselves not accurate enough for the bounds on the derivatives that are made of them.
+ROUGH = set()
+if SCIPY < (1, 17):
+    ROUGH |= {"gdtria", "pdtrik", "chdtriv", "btdtria", "btdtrib", "chndtrix", "chndtrinc", "stdtrit"}
+if SCIPY < (1, 16):
+    ROUGH |= {"nctdtrit"}
+if SCIPY < (1, 15):
+    ROUGH |= {"gdtrib"}
+if SCIPY < (1, 14):
+    ROUGH |= {"betaincinv", "betainccinv", "fdtr", "fdtrc", "modfresnelp", "nbdtr", "nbdtrc"}
+#: betainc of parameters up to 1e15 is right, multigammaln says what it does not take, and sph_harm is gone.
+SCIPY_1_17 = SCIPY >= (1, 17)
+#: Spherical Bessel functions of negative arguments are numbers, and factorial of negative ones is a float.
+SCIPY_1_15 = SCIPY >= (1, 15)
 #: sparse arrays of more than two axes are there.
 SPARSE_OF_MORE_AXES = SCIPY >= (1, 15)
 #: How the text of a sparse array begins.

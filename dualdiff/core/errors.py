@@ -85,7 +85,7 @@ def expired() -> ExpiredDualError:
 #: How NumPy and SciPy say that they do not take an array of objects.
 _OBJECT_ARRAY = re.compile(
     r"dtype\('O'\)|dtype object|object array|no callable \w+ method|not supported for the input types|"
-    r"not a proper array of floats"
+    r"not a proper array of floats|not of a type supported by SuperLU"
 )
 _OBJECT_ARRAY_NOTE = (
     "dualdiff: if these are dual numbers, np.array([...]) of numbers, np.asarray or a library made an object array of "

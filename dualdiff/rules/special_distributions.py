@@ -249,7 +249,7 @@ row("chndtrinc", "ncx2_density(x, y, r) / ncx2_density(x, y + 2, r)", UNKNOWN, "
 row("_ncf_pdf", *(UNKNOWN,) * 4)
 row("_nct_pdf", *(UNKNOWN,) * 3)
 let("ncf_in_nc", 4, "0.5 * (ncfdtr(x + 2, y, z, w * (x / (x + 2))) - ncfdtr(x, y, z, w))")
-if ufunc("_ncf_pdf") is not None:
+if ufunc("_ncf_pdf") is not None and ufunc("_nct_pdf") is not None:
     row("ncfdtr", UNKNOWN, UNKNOWN, "ncf_in_nc(x, y, z, w)", "_ncf_pdf(w, x, y, z)")
     row("ncfdtri", UNKNOWN, UNKNOWN, "-ncf_in_nc(x, y, z, r) / _ncf_pdf(r, x, y, z)", "1 / _ncf_pdf(r, x, y, z)")
     row("ncfdtrinc", UNKNOWN, UNKNOWN, "1 / ncf_in_nc(x, y, r, w)", "-_ncf_pdf(w, x, y, r) / ncf_in_nc(x, y, r, w)")
