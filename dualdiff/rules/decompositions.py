@@ -78,7 +78,7 @@ def qr(a: Any, mode: Any = "reduced") -> Any:
     found = np.linalg.qr(operands.values[0], mode)
     if mode == "r":
         return orthogonal_triangular(operands, None, found, "numpy.linalg.qr")[1]
-    return type(found)(*orthogonal_triangular(operands, *found, "numpy.linalg.qr"))
+    return type(found)(*orthogonal_triangular(operands, found[0], found[1], "numpy.linalg.qr"))
 
 
 def orthogonal_triangular(operands: Application, q: Any, given_r: Any, name: str) -> tuple[Any, Any]:
@@ -139,7 +139,7 @@ def eigh(a: Any, UPLO: Any = "L") -> Any:
     r""":math:`V^* dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega` with :math:`dV = V \Omega`."""
     operands = Application(a)
     found = np.linalg.eigh(operands.values[0], UPLO)
-    return type(found)(*hermitian_eigen(operands, *found, UPLO.upper() == "U", "numpy.linalg.eigh"))
+    return type(found)(*hermitian_eigen(operands, found[0], found[1], UPLO.upper() == "U", "numpy.linalg.eigh"))
 
 
 def hermitian_eigen(operands: Application, w: Any, v: Any, upper: bool, name: str) -> tuple[Any, Any]:
@@ -210,7 +210,7 @@ def eig(a: Any) -> Any:
     r""":math:`V^{-1} dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega`, and vectors that keep their length."""
     operands = Application(a)
     found = np.linalg.eig(operands.values[0])
-    return type(found)(*eigen(operands, *found, "numpy.linalg.eig"))
+    return type(found)(*eigen(operands, found[0], found[1], "numpy.linalg.eig"))
 
 
 def eigen(operands: Application, w: Any, v: Any, name: str) -> tuple[Any, Any]:
@@ -287,7 +287,7 @@ def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, hermitian: An
     if not compute_uv:
         return singular_values(operands, np.linalg.svd(operands.values[0], full_matrices, False), "numpy.linalg.svd")
     found = np.linalg.svd(operands.values[0], full_matrices)
-    return type(found)(*singular(operands, *found, "numpy.linalg.svd"))
+    return type(found)(*singular(operands, found[0], found[1], found[2], "numpy.linalg.svd"))
 
 
 def singular(operands: Application, all_u: Any, s: Any, all_vh: Any, name: str) -> tuple[Any, Any, Any]:

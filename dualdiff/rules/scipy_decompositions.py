@@ -286,7 +286,8 @@ def _eigh(
 def _standard(a: Any, b: Any, kind: int, lower: bool) -> tuple[Any, Any]:
     """All eigenvalues and eigenvectors, by LAPACK's way from the generalized problem to the standard one."""
     if b is None:
-        return np.linalg.eigh(a, "L" if lower else "U")
+        w, v = np.linalg.eigh(a, "L" if lower else "U")
+        return w, v
     a = hermitian_part(a, not lower)
     factor = cholesky(b, lower=True) if lower else adjoint(cholesky(b))
     by_factor = Factored(factor, "lower")
