@@ -203,8 +203,10 @@ def finish(
     """The dual of an elementwise function of operands of one call that are unpacked already."""
     raw = space.apply(row, values, tangents, value)
     if space.lazy:
-        # The tangent is in the dtype of the value, and shares no storage.
-        return new_array(value, raw, space, True) if type(value) is np.ndarray else wrap(value, raw, space)
+        # The tangent shares no storage.
+        if type(value) is np.ndarray:
+            return new_array(value, raw, space, True)
+        return wrap(value, None if raw is None else space.cast(raw, floating_dtype(value), shape_of(value)), space)
     if raw is not None and not any(map(_may_share, operands)):
         raw = space.cast(raw, floating_dtype(value), shape_of(value))
         if type(value) is np.ndarray:

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import partial, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -41,3 +41,20 @@ with contextlib.suppress(ImportError):  # NumPy 2.0 to 2.5 have it
     with np.errstate(all="ignore"):
         begin = partial(_extobj_contextvar.set, _extobj_contextvar.get())
     end = _extobj_contextvar.reset
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def quietly(function: Function) -> Function:
+    """The function, run in this state."""
+
+    @wraps(function)
+    def quiet(*args: Any, **kwargs: Any) -> Any:
+        token = begin()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            end(token)
+
+    return quiet  # type: ignore[return-value]

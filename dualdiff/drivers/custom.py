@@ -214,6 +214,7 @@ class _Row:
     kind = "nonlinear"
     conjugates = None
     is_pure = False
+    uses_result = True
     #: Partials are copied where they are computed; NumPy takes no more arguments than these.
     is_fresh = (True,) * 64
 

@@ -118,6 +118,29 @@ def _array_binary(row: Row, op: Callable[..., Any], general: Callable[..., Any],
     return method
 
 
+def _scalar_binary(
+    row: Row, op: Callable[..., Any], general: Callable[..., Any], reflected: bool
+) -> Callable[..., Any]:
+    """The operator of dual scalars beside numbers and scalars of the same call."""
+
+    def method(self: Dual, other: Any) -> Any:
+        kind, space, u = type(other), self.space, None
+        if kind in SCALARS and other.space is space:
+            y, u = other.value, other.raw
+        elif kind is float or kind is int or kind is np.float64:
+            y = other
+        else:
+            return general(self, other)
+        x, t = self.value, self.raw
+        if type(x) is not np.float64 or space.traces:
+            return general(self, other)
+        if reflected:
+            return finish(row, space, (other, self), (y, x), (u, t), op(y, x))
+        return finish(row, space, (self, other), (x, y), (t, u), op(x, y))
+
+    return method
+
+
 def _defers(x: AnyDual, other: Any) -> bool:
     """Whether an operator is left to an object that is no number, as numbers of Python do, and NumPy's if it asks."""
     return (
@@ -184,6 +207,7 @@ def install() -> None:
             setattr(AnyDual, method, general)
             if row.kind != "zero":
                 setattr(DualArray, method, _array_binary(row, op, general, reflected))
+                setattr(Dual, method, _scalar_binary(row, op, general, reflected))
     for prefix in "", "r":
         setattr(AnyDual, f"__{prefix}matmul__", _matmul(bool(prefix)))
         setattr(AnyDual, f"__{prefix}divmod__", _divmod(bool(prefix)))

@@ -10,6 +10,7 @@ their own (`bind`).
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Literal
@@ -66,6 +67,12 @@ class Row:
         #: For each argument, whether its partial is computed, and no argument, result or constant.
         self.is_fresh = tuple(p is not None and p not in PLAIN for p in partials)
         self._bound: dict[str, Any] = {}
+        #: Whether some partial names the result.
+        self.uses_result = any(
+            text is not None and re.search(r"\br\b", text)
+            for texts in (partials, complex_partials, conjugates)
+            for text in texts or ()
+        )
         self._keeps: dict[tuple[bool, ...], tuple[bool, ...] | None] = {}
 
     #: A partial depends on the values alone: it may be computed later.
@@ -85,7 +92,7 @@ class Row:
         return len(self.partials)
 
     def keeps(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
-        """Which arguments, and at the end whether the result, the partials in the active arguments name.
+        """Which arguments the partials in the active ones name.
 
         None where those partials are all zero.  Raises where the partial in an active argument is not known.
         """
@@ -102,8 +109,7 @@ class Row:
                     if texts[i] is UNKNOWN:
                         raise self.unknown(i) from None
                     names = (names or set()) | names_in(texts[i])
-            kept = (*ARGUMENTS[: len(active)], "r")
-            self._keeps[active] = None if names is None else tuple(name in names for name in kept)
+            self._keeps[active] = None if names is None else tuple(a in names for a in ARGUMENTS[: len(active)])
             return self._keeps[active]
 
     def unknown(self, i: int) -> Exception:

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dualdiff.core.quiet import begin, end
+from dualdiff.core.quiet import begin, end, quietly
 from dualdiff.tangents.linear import LinearMap
-from dualdiff.tangents.single import accepting, is_alone, may_share_memory, plain
+from dualdiff.tangents.single import _as_dtype, accepting, is_alone, may_share_memory, plain
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, Term, shape_of
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
@@ -142,6 +142,7 @@ class Dense(TangentSpace):
             return _without_zeros(result)
         return result
 
+    @quietly
     def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Active:
         t = self._full(t, shape)
         n = len(t.directions)
@@ -175,6 +176,7 @@ class Dense(TangentSpace):
         target.array[key] = 0.0 if array is None else array
         return target
 
+    @quietly
     def sum(self, t: Tangent, axes: Shape, shape: Shape, out_shape: Shape) -> Active:
         full = self._full(t, shape)
         if not shape:
@@ -182,6 +184,7 @@ class Dense(TangentSpace):
         total = np.sum(full.array, axis=tuple(a + 1 for a in axes))
         return Active(full.directions, total.reshape((len(full.directions), *out_shape)))
 
+    @quietly
     def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Active:
         found = linear.matrix() if t is self.units else None
         t = self._full(t, shape)
@@ -203,7 +206,7 @@ class Dense(TangentSpace):
             return t
         if array.dtype.kind == "c" and np.dtype(dtype).kind != "c":
             array = np.real(array)
-        return Active(t.directions, array.astype(dtype))
+        return Active(t.directions, _as_dtype(array, dtype))
 
     def read(self, t: Tangent | None, value: Any, others: Sequence[Any] | None = None) -> Any:
         shape = shape_of(value)
@@ -325,9 +328,11 @@ def _summed(
         if type(array) is not np.ndarray or not (kind is np.ndarray or kind in _REALS):
             return _summed_of_duals(parts, directions)
         if array.dtype is not _FLOAT64 or (kind is np.ndarray and c.dtype is not _FLOAT64):
-            dtype = np.result_type(dtype if dtype.kind == "c" else array.dtype, array.dtype, c)
+            dtype = None
         if array.size != len(t.directions) or kind is np.ndarray:
             shape = out_shape
+    if dtype is None:
+        dtype = np.result_type(*(x for t, c in parts for x in (t.array, c)))
     make = np.empty if is_split else np.zeros
     total = make((len(directions), *shape), dtype)
     for (t, c), where in zip(parts, rows, strict=True):

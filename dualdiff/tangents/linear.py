@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.quiet import quietly
 from dualdiff.tangents.zeros import may_have_nan, zero_mask
 
 Shape = tuple[int, ...]
@@ -132,6 +133,7 @@ class Contraction(LinearMap):
         self.inputs, self.output, self.operands, self.position = inputs, output, operands, position
         self.in_shape, self.out_shape, self.varying = in_shape, out_shape, varying
 
+    @quietly
     def __call__(self, t: Any) -> Any:
         subscripts, output, is_pair = _with_lead(
             tuple(self.inputs), self.output, self.position, t.ndim - len(self.in_shape)

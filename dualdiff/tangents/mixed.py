@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from dualdiff.core.quiet import quietly
 from dualdiff.tangents.dense import LANES, Dense
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.nodes import Gather, Node
@@ -38,7 +39,7 @@ class Mixed(Recorded):
         self._dense = Dense(tag, directions, conjugates)
         self.float_dual, self.float64_dual = self._dense.float_dual, self._dense.float64_dual
         # Inputs of the program that are arrays of inputs of f, and those that are scalars with a tangent of their own.
-        self._seeds: list[Node] = []
+        self._seeds: list[tuple[Node, int]] = []
         self._leaves: list[tuple[Node, Tangent]] = []
         # For each node that only moves inputs of f, which of them its elements are.
         self._numbers: dict[int, Any] = {}
@@ -49,7 +50,7 @@ class Mixed(Recorded):
         if not shape:
             return self._unit(first)
         node = self.seed(shape, dtype)
-        self._seeds.append(node)
+        self._seeds.append((node, first))
         self._numbers[node.serial] = np.arange(first, first + math.prod(shape)).reshape(shape)
         return node
 
@@ -60,12 +61,16 @@ class Mixed(Recorded):
         """The derivatives of a scalar with this tangent with respect to all inputs, in a row."""
         if not isinstance(t, Node):
             return np.reshape(self._dense.read(t, np.zeros(_shape(t))), len(self._dense.all))
-        program = Program([*self._seeds, *(node for node, _ in self._leaves)], [t])
+        program = Program([node for node, _ in (*self._seeds, *self._leaves)], [t])
         cotangents = program.pull([np.ones(t.shape, t.dtype) if t.shape else 1.0], consume=True)
+        return self._collected(cotangents)
+
+    @quietly
+    def _collected(self, cotangents: Sequence[Any]) -> Any:
+        """The sum over the inputs of the program of cotangent times tangent."""
         total: Any = np.zeros(len(self._dense.all))
-        for node, w in zip(self._seeds, cotangents, strict=False):
+        for (node, first), w in zip(self._seeds, cotangents, strict=False):
             if w is not None:
-                first = self._numbers[node.serial].flat[0]
                 last = len(total) - first - math.prod(node.shape)
                 total = total + np.concatenate([np.zeros(first), np.ravel(w), np.zeros(last)])
         for (node, dense), w in zip(self._leaves, cotangents[len(self._seeds) :], strict=True):
@@ -93,7 +98,7 @@ class Mixed(Recorded):
         """The tangent along all directions: what a node has recorded is run forwards, along one after the other."""
         if not isinstance(t, Node):
             return t
-        inputs = [*((n, None) for n in self._seeds), *self._leaves]
+        inputs = [*((node, None) for node, _ in self._seeds), *self._leaves]
         program = Program([node for node, _ in inputs], [t])
         zero, found = np.zeros(t.shape, t.dtype), []
         for i in self._dense.all:
@@ -148,11 +153,7 @@ class Mixed(Recorded):
         return super().conj(self._node(t), part, shape)
 
     def cast(self, t: Tangent, dtype: Any, shape: Shape) -> Tangent:
-        if isinstance(t, Node):
-            return super().cast(t, dtype, shape)
-        if dtype == np.float64 and (type(t) is tuple or t.array.dtype == dtype):
-            return t
-        return super().cast(self._node(t), dtype, shape)
+        return super().cast(t, dtype, shape) if isinstance(t, Node) else self._dense.cast(t, dtype, shape)
 
     # -- housekeeping --------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import local
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.single import Single
-from dualdiff.tangents.space import Rule, Shape
+from dualdiff.tangents.space import Shape
 from dualdiff.tangents.structure import Structure, reduced
 from dualdiff.tangents.zeros import product
 
@@ -98,17 +98,16 @@ class Apply(Node):
     def __init__(
         self,
         serial: int,
-        row: Rule,
+        coefficient_of: Callable[..., Any],
         parents: Any,
         values: Any,
         result: Any,
         shape: Shape,
         dtype: Any,
-        is_real: bool,
     ) -> None:
         self.serial, self.parents, self.shape, self.dtype = serial, parents, shape, dtype
         self.values, self.result = values, result
-        self.coefficient_of = row.real_coefficient if is_real else row.coefficient
+        self.coefficient_of = coefficient_of
         #: The coefficients, once they are computed to be used again.
         self.known: list[Any] | None = None
 
@@ -135,7 +134,7 @@ class Apply(Node):
         if known is None:
             coefficient, values, result = self.coefficient_of, self.values, self.result
         # What is overwritten has to be needed no more.
-        spare = spare and (len(self.parents) == 1 or None in self.parents)
+        spare = spare and len(self.parents) - self.parents.count(None) == 1
         cotangents = found.values
         for i, parent in enumerate(self.parents):
             if parent is None:

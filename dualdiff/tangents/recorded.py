@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 from dualdiff.core.array import DualArray
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.nodes import Add, Apply, Cast, Conj, Contract, Gather, Node, Put, Scale, Scatter, Sum
-from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, are_float64, is_complex
+from dualdiff.tangents.single import plain
+from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, are_float64, is_complex, shape_of
 from dualdiff.tangents.structure import Structure
 
 #: Constants that nobody can write into.
@@ -35,27 +36,36 @@ class Recorded(TangentSpace):
     ) -> Node | None:
         if where is not True or not row.is_pure or (row.conjugates is not None and any(map(is_complex, values))):
             t = super().apply(row, values, tangents, result, where)
-            return None if t is None else self.cast(t, _first(result).dtype, t.shape)
+            return None if t is None else self.cast(t, np.result_type(plain(_first(result))), t.shape)
         keeps = row.keeps(tuple([t is not None for t in tangents]))
         if keeps is None:
             return None
         is_real = are_float64(values)
-        kept = values if type(result) is np.float64 else self._lasting_values(values, tangents, keeps, is_real)
-        value = result if type(result) is np.ndarray else _first(result)
-        dtype = getattr(value, "dtype", None)
-        if dtype is None:
-            dtype = np.dtype(type(value))
-        if is_real and not keeps[-1]:
-            result = None
-        shape = getattr(value, "shape", ())
-        return Apply(next(self._serials), row, tangents, kept, result, shape, dtype, is_real)
+        # One tangent, twice, as in x * x: the coefficients are added, not the terms.
+        is_twice = (
+            len(tangents) == 2 and tangents[0] is tangents[1] and shape_of(values[0]) == shape_of(values[1])
+        )
+        if type(result) is np.ndarray:
+            shape, dtype = result.shape, result.dtype
+        else:
+            value = _first(result)
+            shape, dtype = getattr(value, "shape", ()), getattr(value, "dtype", None) or np.dtype(type(value))
+        if is_real:
+            if shape and (None in tangents or not all(keeps)):
+                values = self._lasting_values(values, tangents, keeps)
+            if not row.uses_result:
+                result = None
+        else:
+            values = self._lasting_values(values, tangents, (True,) * len(values))
+        coefficient = row.real_coefficient if is_real else row.coefficient
+        if is_twice:
+            tangents, coefficient = tangents[:1], _twice(coefficient)
+        return Apply(next(self._serials), coefficient, tangents, values, result, shape, dtype)
 
-    def _lasting_values(
-        self, values: Sequence[Any], tangents: Sequence[Node | None], keeps: Sequence[bool], is_real: bool
-    ) -> list[Any]:
-        """The values that partials name, which will stay as they are; of other than float64 ones all."""
+    def _lasting_values(self, values: Sequence[Any], tangents: Sequence[Node | None], keeps: Sequence[bool]) -> Any:
+        """The values that partials name, which will stay as they are."""
         return [
-            None if not k and is_real else self.lasting(v) if t is None and type(v) not in _SCALARS else v
+            (v if t is not None or type(v) in _SCALARS else self.lasting(v)) if k else None
             for v, t, k in zip(values, tangents, keeps, strict=False)
         ]
 
@@ -103,6 +113,11 @@ class Recorded(TangentSpace):
     def cast(self, t: Tangent, dtype: Any, shape: Shape) -> Node:
         return t if t.dtype is dtype or t.dtype == dtype else Cast(next(self._serials), (t,), shape, np.dtype(dtype))
 
+    def travelling(self, t: Tangent | None) -> Tangent | None:
+        if t is not None:
+            self.__reduce__()
+        return t
+
     def read(self, t: Tangent | None, value: Any, others: Sequence[Any] | None = None) -> Any:
         return t
 
@@ -110,12 +125,12 @@ class Recorded(TangentSpace):
         """A constant as it is now, whatever its owner writes into it later."""
         if type(c) is DualArray:
             return c.snapshot()
-        if type(c) is not np.ndarray or _is_constant(c):
+        if not isinstance(c, np.ndarray) or _is_constant(c):
             return c
         # A loop uses the same array in each turn, mostly unchanged.
         owner, copy = (ref() for ref in self._copies.get(id(c), (_none, _none)))
-        if owner is not c or copy is None or not np.array_equal(c, copy):
-            copy = np.copy(c, order="K")
+        if owner is not c or copy is None or not _same_bits(c, copy):
+            copy = np.array(c, order="K")
             self._copies[id(c)] = weakref.ref(c), weakref.ref(copy)
         return copy
 
@@ -128,6 +143,16 @@ class Recorded(TangentSpace):
         return False
 
 
+def _twice(coefficient: Callable[..., Any]) -> Callable[..., Any]:
+    """The coefficient of an argument that is both arguments."""
+
+    def both(i: int, values: Sequence[Any], result: Any) -> Any:
+        c, d = coefficient(0, values, result), coefficient(1, values, result)
+        return d if c is None else c if d is None else c + d
+
+    return both
+
+
 def _first(result: Any) -> Any:
     """The value of a function; of several the first, which the others are like."""
     return result[0] if type(result) is tuple else result
@@ -136,6 +161,14 @@ def _first(result: Any) -> Any:
 def _is_constant(a: Any) -> bool:
     """Whether nobody can write into an array, nor into that which it is a view of."""
     return not a.flags.writeable and (a.base is None or (type(a.base) is np.ndarray and not a.base.flags.writeable))
+
+
+def _same_bits(a: Any, b: Any) -> bool:
+    """Whether two arrays hold the same numbers, zeros with the same signs."""
+    if a.dtype.kind not in "fc":
+        return bool(np.array_equal(a, b))
+    parts = ((a, b),) if a.dtype.kind == "f" else ((a.real, b.real), (a.imag, b.imag))
+    return all(np.array_equal(x, y) and np.array_equal(np.signbit(x), np.signbit(y)) for x, y in parts)
 
 
 def _none() -> None:

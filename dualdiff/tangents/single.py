@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.quiet import quietly
 from dualdiff.tangents.blocks import LARGE, in_blocks
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, Term, shape_of
@@ -74,6 +75,7 @@ class Single(TangentSpace):
     ) -> Tangent:
         return structure(*(_as_array(t, shape) for t, shape in zip(sources, shapes, strict=True)))
 
+    @quietly
     def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Tangent:
         return accumulated(structure.index([out_shape]) - 1, t, out_shape)
 
@@ -88,9 +90,11 @@ class Single(TangentSpace):
         target[key] = source
         return target
 
+    @quietly
     def sum(self, t: Tangent, axes: Shape, shape: Shape, out_shape: Shape) -> Tangent:
         return np.sum(t, axis=axes).reshape(out_shape) if shape else t
 
+    @quietly
     def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Tangent:
         return linear(_as_array(t, shape))
 
@@ -104,7 +108,7 @@ class Single(TangentSpace):
             return t
         if found.kind == "c" and np.dtype(dtype).kind != "c":
             t = np.real(t)
-        return t.astype(dtype) if isinstance(getattr(t, "shape", None), tuple) else np.dtype(dtype).type(t)
+        return _as_dtype(t, dtype)
 
     def read(self, t: Tangent | None, value: Any, others: Sequence[Any] | None = None) -> Any:
         if others is not None and is_alone(t, others):
@@ -144,6 +148,11 @@ class Single(TangentSpace):
 
     def aliases(self, t: Tangent, source: Tangent) -> bool:
         return may_share_memory(t, source)
+
+
+@quietly
+def _as_dtype(t: Any, dtype: Any) -> Any:
+    return t.astype(dtype) if isinstance(getattr(t, "shape", None), tuple) else np.dtype(dtype).type(t)
 
 
 def _as_array(t: Tangent | None, shape: Shape) -> Any:

@@ -43,11 +43,13 @@ class Rule(Protocol):
     #: Whether partials depend on the values alone, so that they may be computed later; then there are `keeps` and
     #: `real_coefficient`.
     is_pure: bool
+    #: Whether some partial names the result.
+    uses_result: bool
     #: For each argument, whether its coefficient is computed, and no operand, result or constant.
     is_fresh: Sequence[bool]
 
     def keeps(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
-        """Which arguments, and at last whether the result, the partials in the active ones name; None: all are zero."""
+        """Which arguments the partials in the active ones name; None where those are all zero."""
 
     def real_coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
         """As `coefficient`, of float64 arguments; those that are not kept may be None."""

@@ -158,10 +158,10 @@ def reduced(w: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _lasting(param: Any) -> Any:
-    if isinstance(param, (np.ndarray, list)):
+    if isinstance(param, np.ndarray):
         return param.copy()
-    if isinstance(param, tuple) and any(isinstance(p, (np.ndarray, list)) for p in param):
-        return tuple(map(_lasting, param))
+    if isinstance(param, list) or (isinstance(param, tuple) and any(isinstance(p, (np.ndarray, list)) for p in param)):
+        return type(param)(map(_lasting, param))
     return param
 
 

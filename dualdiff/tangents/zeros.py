@@ -10,6 +10,7 @@ import numpy as np
 _LARGE = 1 << 14
 # For longer vectors BLAS starts threads, which wait for one another for milliseconds where the processors are busy.
 _UNTHREADED = 10_000
+_FLOAT64 = np.dtype(np.float64)
 _REALS = frozenset({int, float, np.float64})
 _PLAIN = (np.ndarray, np.generic, float, int, complex)
 
@@ -43,12 +44,12 @@ def product(c: Any, t: Any, spare: bool = False) -> Any:
     ``spare`` says that c, if it is an array, may be overwritten.
     """
     if type(c) in _REALS:
-        if c and isfinite(c):
+        if c and isfinite(c) and getattr(t, "dtype", _FLOAT64) is _FLOAT64:
             # Finite and not zero: nothing to mend.
             return c * t
     elif type(t) in _REALS:
-        if t and isfinite(t):
-            return np.multiply(c, t, out=c) if spare and type(c) is np.ndarray and c.dtype.char == "d" else c * t
+        if t and isfinite(t) and getattr(c, "dtype", None) is _FLOAT64:
+            return np.multiply(c, t, out=c) if spare and type(c) is np.ndarray else c * t
     elif spare and type(c) is np.ndarray and c.size >= _LARGE and _same_kind(c, t) and _finite(c) and _finite(t):
         # New memory is what costs most in large arrays.
         return np.multiply(c, t, out=c)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import tags
+from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import expired
 from dualdiff.drivers.containers import Rebuild, flatten, only, output_leaf
@@ -57,6 +58,18 @@ def check_outer(x: AnyDual, space: TangentSpace) -> None:
     """A dual in a result, if not of this call, is a constant of a call that still runs outside; or else expired."""
     if x.space.tag > space.tag or (x.space.tag and not tags.is_live(x.space.tag)):
         raise expired()
+
+
+def copied(tree: Any) -> Any:
+    """The same with arrays of its own."""
+    if isinstance(tree, (np.ndarray, DualArray)):
+        return np.copy(tree, order="K")
+    if isinstance(tree, dict):
+        return {k: copied(v) for k, v in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        items = [copied(v) for v in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    return tree
 
 
 def strip(tree: Any, space: TangentSpace) -> Any:

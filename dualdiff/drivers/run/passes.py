@@ -13,7 +13,7 @@ from dualdiff.core.dual import make
 from dualdiff.core.errors import NotHolomorphicError
 from dualdiff.drivers.run.chunks import chunks
 from dualdiff.drivers.run.inputs import Inputs, dtype_of
-from dualdiff.drivers.run.outputs import Outputs
+from dualdiff.drivers.run.outputs import Outputs, copied
 from dualdiff.drivers.run.seeds import Directions, as_dual, seeded, unit_rows
 from dualdiff.tangents.dense import Dense
 from dualdiff.tangents.mixed import Mixed
@@ -108,12 +108,17 @@ def recorded_pass(inputs: Inputs, conjugates: str = "allowed", once: bool = Fals
     try:
         space = Recorded(tag, conjugates)
         seeds = [space.seed(shape, dtype_of(leaf)) for leaf, shape in zip(inputs.leaves, inputs.shapes, strict=True)]
-        leaves = [as_dual(leaf, seed, space) for leaf, seed in zip(inputs.leaves, seeds, strict=True)]
+        # What the caller writes later, into x or into a result, must not reach the record.
+        values = inputs.leaves if once else copied(inputs.leaves)
+        leaves = [as_dual(leaf, seed, space) for leaf, seed in zip(values, seeds, strict=True)]
         outputs = Outputs(inputs, space, *inputs.call(leaves))
     finally:
         tags.end(tag)
     program = Program(seeds, outputs.tangents)
-    return outputs, program if once else program.settle()
+    if once:
+        return outputs, program
+    outputs.values, outputs.aux = copied(outputs.values), copied(outputs.aux)
+    return outputs, program.settle()
 
 
 def directions_last(t: Any) -> Any:

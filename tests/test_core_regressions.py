@@ -1,0 +1,173 @@
+"""What attacks on the core have found: each a program that gave a wrong number, a warning or a crash."""
+
+import pickle
+import warnings
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import dualdiff
+from dualdiff import gradient, jacobian, jvp, linearize, value_and_gradient, vjp
+
+MODES = ["auto", "forward", "reverse"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("view", [lambda v: v.reshape(2, 2), lambda v: v.reshape(2, 2).T, np.ravel, np.flip])
+def test_writes_through_a_rearranged_view_of_a_small_view(mode, view):
+    def f(x):
+        y = x * 1.0
+        view(y[:4])[...] = 0.0
+        return np.sum(y * np.arange(20.0))
+
+    value, slope = value_and_gradient(f, np.ones(20), mode=mode)
+    assert value == f(np.ones(20))
+    np.testing.assert_array_equal(slope, np.where(np.arange(20) < 4, 0, np.arange(20)))
+
+
+def test_a_cotangent_is_not_overwritten_while_another_argument_needs_it():
+    x, upper = np.linspace(-2, 2, 20000), np.ones(20000)
+    slopes = gradient(lambda x, h: np.sum(2.0 * np.clip(x, -1.0, h)), x, upper, argnum=(0, 1), mode="reverse")
+    np.testing.assert_array_equal(slopes[0], 2.0 * (abs(x) <= 1))
+    np.testing.assert_array_equal(slopes[1], 2.0 * (x > 1))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_sums_of_parts_of_different_precision_are_in_the_higher_one(dtype):
+    J = jacobian(lambda x: x[:1].astype(dtype) + 0.1 * x[1:2], np.ones(2), mode="forward")
+    assert J[0, 1] == 0.1
+    J = jacobian(lambda x: 0.1 * x[1:2] + x[:1].astype(dtype), np.ones(2), mode="forward")
+    assert J[0, 1] == 0.1
+
+
+def test_gradients_of_real_functions_are_real():
+    slopes = gradient(lambda p: abs(p[0] + 1j * p[1]), (3.0, 4.0))
+    assert [type(s) for s in slopes] == [np.float64, np.float64]
+    np.testing.assert_allclose(slopes, (0.6, 0.8))
+    found = gradient(lambda p: p[0] * Fraction(1, 3), np.array([1.0, 2.0]))
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, [1 / 3, 0])
+    slopes = gradient(lambda p: Fraction(1, 3) * p[0] + p[1], (1.0, 2.0))
+    assert [type(s) for s in slopes] == [np.float64, np.float64]
+    np.testing.assert_allclose(gradient(lambda p: Fraction(1, 3) * p[0], (1.0, 2.0)), (1 / 3, 0))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "f", [lambda x: np.sqrt(x - x), lambda x: np.log(x / x - 1), lambda x: (x - x) ** 0.5], ids=["sqrt", "log", "power"]
+)
+def test_one_operand_used_twice_where_its_partials_cancel(mode, f):
+    for n in 3, 40:
+        with np.errstate(all="ignore"):
+            np.testing.assert_array_equal(gradient(lambda x: np.sum(f(x)), np.ones(n), mode=mode), np.zeros(n))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_constants_that_change_the_signs_of_their_zeros(mode):
+    def f(x):
+        c = np.zeros(3)
+        y = np.copysign(x, c)
+        c *= -1
+        return np.sum(2 * y + np.copysign(x, c))
+
+    np.testing.assert_array_equal(gradient(f, np.array([1.0, -2, 3]), mode=mode), [1, -1, 1])
+
+
+@pytest.mark.parametrize("take", [vjp, linearize])
+@pytest.mark.parametrize(
+    "f", [lambda x: x * x, np.exp, lambda x: x[0] * x, lambda x: np.outer(x, x), np.sort, lambda x: x.sum() * x[1:]]
+)
+def test_a_linear_program_is_its_own(take, f):
+    """What the caller writes later, into x or into the result, does not reach it."""
+    x = np.array([1.0, 2.0, 3.0])
+    y, linear = take(f, x)
+    pull = linear if take is vjp else linear.T
+    w = np.ones_like(y)
+    before = pull(w)
+    x[:] = 77.0
+    y -= 5.0
+    np.testing.assert_array_equal(pull(w), before)
+    np.testing.assert_allclose(before, gradient(lambda x: np.sum(f(x)), np.array([1.0, 2.0, 3.0])))
+
+
+@pytest.mark.parametrize("mode", ["auto", "reverse"])
+def test_conditions_that_are_changed_after_use(mode):
+    def f(x):
+        m = np.array([True, False, True])
+        y = np.select([m, ~m], [x, 2 * x])
+        conditions = [m]
+        z = np.select(conditions, [3 * x], default=x)
+        m[:] = ~m
+        return np.sum(y + z)
+
+    np.testing.assert_array_equal(gradient(f, np.ones(3), mode=mode), [4, 3, 4])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_memory_map_that_is_written_after_use(mode, tmp_path):
+    c = np.memmap(tmp_path / "c", float, "w+", shape=3)
+
+    def f(x):
+        c[:] = 2.0
+        y = np.sum(c * x)
+        c[:] = 0.0
+        return y
+
+    np.testing.assert_array_equal(gradient(f, np.ones(3), mode=mode), [2, 2, 2])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_absolute_values_of_complex_scalars(mode):
+    np.testing.assert_allclose(gradient(lambda p: abs(p[0] + 1j), (1.0, 2.0), mode=mode), (0.5**0.5, 0))
+    slopes = gradient(lambda p: abs(p[0] ** (1 / 3)), (-8.0, 1.0), mode=mode)
+    np.testing.assert_allclose(slopes, (-1 / 12, 0), rtol=1e-12)
+    assert vjp(lambda z: abs(z), 3 + 4j)[1](1.0) == pytest.approx(0.6 - 0.8j)
+
+
+def test_partials_on_python_floats_in_a_record():
+    f = dualdiff.custom_derivative(lambda x, y: x * y, lambda x, y: y, lambda x, y: x)
+    assert gradient(lambda p: f(p[0], p[1]) * p[0], (2.0, 3.0), mode="reverse") == (12.0, 4.0)
+
+
+def test_empty_arrays_among_few_inputs():
+    empty, slope = gradient(lambda p: np.sum(p[0]) + p[1] ** 2, (np.zeros(0), 2.0))
+    assert empty.shape == (0,)
+    assert slope == 4.0
+    g = gradient(lambda p: np.sum(p["a"]) + p["b"] @ p["b"], {"a": np.zeros((0, 2)), "b": np.ones(2)})
+    assert g["a"].shape == (0, 2)
+    np.testing.assert_array_equal(g["b"], [2, 2])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (lambda x: np.sum(np.array([1.0, -1.0]) * np.sqrt(x[0] * np.ones(2))), [0.0, 1.0]),
+        (lambda x: np.sum(np.array([1e100]) * (1e-300 / x[0])), [1e-250, 1.0]),
+        (lambda x: np.dot(1e-300 / x, 1e-300 / x), [1e-300, 1.0]),
+        (lambda x: (1e-300 / x) @ np.eye(2) @ np.ones(2), [1e-300, 1.0]),
+        (lambda x: np.cumsum(1e-300 / x)[-1], [1e-300, 1.0]),
+    ],
+    ids=["sum", "product", "dot", "matmul", "cumsum"],
+)
+def test_derivatives_are_quiet_where_the_value_is(mode, f, x):
+    x = np.array(x)
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        f(x)
+        gradient(f, x, mode=mode)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        jvp(f, x, np.ones(2))
+
+
+def test_a_recorded_dual_says_why_it_cannot_be_pickled():
+    with pytest.raises(TypeError, match="cannot be sent to another process: use mode='forward'"):
+        gradient(lambda x: np.sum(pickle.loads(pickle.dumps(x * 2))), np.ones(3), mode="reverse")
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_coefficients_beyond_the_range_of_single_precision(mode):
+    with np.errstate(over="ignore"):
+        J = jacobian(lambda x: x * 1e40, np.ones(2, np.float32), mode=mode)
+    np.testing.assert_array_equal(J, [[np.inf, 0], [0, np.inf]])
