@@ -550,3 +550,108 @@ def test_base_and_flags_tell_a_view():
         return y
 
     jacobian(f, Y)
+
+
+# -- whatever is a view in NumPy ---------------------------------------------------------------------------------------
+# Against the plain program and its central differences, for the complex step takes other branches where a dtype tells.
+A = np.array([[0.7, -1.1, 1.9], [1.3, 0.4, -0.8], [-0.6, 2.1, 1.2]])
+
+
+def differences(f, x, h=1e-6):
+    """The Jacobian of f by central differences."""
+    steps = h * np.eye(x.size).reshape(-1, *x.shape)
+    return np.stack([(f(x + step) - f(x - step)) / (2 * h) for step in steps], -1).reshape(-1, *x.shape)
+
+
+def as_in_numpy(f, x):
+    """Compare value and derivative of a program in every space with those of the plain one; x stays as it is."""
+    kept = x.copy()
+    expected, J = f(x.copy("K")), differences(f, x)
+    for options in ({}, {"chunk_size": 1}, {"chunk_size": 2}, {"mode": "reverse"}):
+        found, found_J = value_and_jacobian(f, x, **{"mode": "forward", **options})
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_allclose(found_J, J, rtol=1e-7, atol=1e-7)
+    found, slope = jvp(f, x, np.cos(x))
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(slope, np.tensordot(J, np.cos(x), x.ndim), rtol=1e-6, atol=1e-6)
+    sparse = jacobian(f, x, sparse=True).toarray()
+    np.testing.assert_allclose(sparse, J.reshape(sparse.shape), rtol=1e-7, atol=1e-7)
+    second = jacobian(jacobian(f, mode="reverse"), x, mode="forward")
+    np.testing.assert_allclose(jacobian(jacobian(f, mode="forward"), x, mode="reverse"), second, rtol=1e-11, atol=1e-11)
+    np.testing.assert_array_equal(x, kept)
+
+
+def written_both_ways(view):
+    """A program that writes through what may be a view of y, and into y afterwards."""
+
+    def own(y):
+        v = view(y)
+        v[...] = v * v
+        v[-1:] *= y[0, 1]
+        y[1] = 2.0 * y[0]
+        y *= y
+        return np.concatenate([np.ravel(y), np.ravel(v), np.ravel(view(y))])
+
+    return own, lambda x: own(x * x)
+
+
+SUBSCRIPTS = ["ii->i", "ij->ji", "...ij->...ji", "ij", "ji", "ij->ij", "...->...", "...i->i...", "...ii->i..."]
+
+
+@pytest.mark.parametrize("subscripts", SUBSCRIPTS)
+def test_einsum_of_one_operand_is_a_view(subscripts):
+    for f in written_both_ways(lambda y: np.einsum(subscripts, y)):
+        as_in_numpy(f, A)
+
+
+def test_einsum_as_lists_is_a_view():
+    for view in (lambda y: np.einsum(y, [0, 0], [0]), lambda y: np.einsum(y, [1, 0]), lambda y: np.einsum(y, [..., 1])):
+        for f in written_both_ways(view):
+            as_in_numpy(f, A)
+
+
+def test_einsum_with_options_is_what_numpy_makes_it():
+    for use in (
+        lambda y: np.einsum("ij->i", y),
+        # NumPy gives a view of the real numbers.
+        lambda y: np.einsum("ij->ji", y, dtype=np.complex128).real,
+        lambda y: np.einsum("ij->ji", y, optimize=True),
+        lambda y: np.einsum("ii->i", y, order="C", optimize="greedy"),
+    ):
+
+        def f(x, use=use):
+            y = x * x
+            v = use(y)
+            v *= 2.0
+            return np.concatenate([np.ravel(y), np.ravel(v)])
+
+        as_in_numpy(f, A)
+
+
+def test_einsum_of_one_operand_leaves_the_callers_array():
+    for subscripts in ("ii->i", "ij->ji"):
+
+        def f(x, subscripts=subscripts):
+            v = np.einsum(subscripts, x)
+            v *= 2.0
+            return x * 1.0
+
+        x = A.copy()
+        for options in ({"mode": "forward"}, {"mode": "forward", "chunk_size": 1}, {"mode": "reverse"}):
+            jacobian(f, x, **options)
+            np.testing.assert_array_equal(x, A)
+
+
+def test_view_of_a_small_view_in_every_space():
+    """A record takes copies of small views for its coefficients; what only rearranges them has to be a view still."""
+
+    def f(x):
+        y = x * x
+        v = np.reshape(y[0, :2], (2, 1))
+        w = np.transpose(y[1:, :1])
+        v[...] = 5.0 * y[2, 2]
+        y[1, 0] = y[0, 2]
+        w *= w
+        return np.concatenate([np.ravel(y), np.ravel(v), np.ravel(w)])
+
+    as_in_numpy(f, np.concatenate([A, A + 0.3], axis=1))
