@@ -655,3 +655,35 @@ def test_view_of_a_small_view_in_every_space():
         return np.concatenate([np.ravel(y), np.ravel(v), np.ravel(w)])
 
     as_in_numpy(f, np.concatenate([A, A + 0.3], axis=1))
+
+
+ASTYPE = {
+    "keyword": lambda y: y.astype(float, copy=False),
+    "position": lambda y: y.astype(np.float64, "K", "unsafe", True, False),
+    "function": lambda y: np.astype(y, np.float64, copy=False),
+    "order that fits": lambda y: y.astype(float, order="C", copy=False),
+    "order that does not fit": lambda y: y.astype(float, order="F", copy=False),
+    "other dtype": lambda y: y.astype(complex, copy=False).real,
+    "copy": lambda y: y.astype(float, "K", "unsafe", True, True),
+    "copy of a transposed array": lambda y: y.T.astype(float),
+}
+
+
+@pytest.mark.parametrize("name", ASTYPE)
+def test_astype_copies_where_numpy_does(name):
+    for f in written_both_ways(ASTYPE[name]):
+        as_in_numpy(f, A)
+
+
+def test_astype_without_a_copy_is_the_array_itself():
+    y = DualArray(A, A)
+    assert y.astype(float, copy=False) is y
+    assert np.astype(y, float, copy=False) is y
+    assert y.astype(np.float32, copy=False).dtype == np.float32
+    np.testing.assert_array_equal(y.astype(np.float32, copy=False).tangent, A.astype(np.float32))
+    assert y.astype(complex, "C", "safe", copy=False).dtype == complex
+    with pytest.raises(TypeError, match="Cannot cast"):
+        y.astype(np.float32, casting="safe", copy=False)
+    x = A.copy()
+    jacobian(lambda x: x.astype(float, "K", "unsafe", True, False).__imul__(2.0), x, mode="forward")
+    np.testing.assert_array_equal(x, A)

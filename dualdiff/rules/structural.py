@@ -244,8 +244,18 @@ def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
 
 
 @implements(np.astype)
-def astype(x: Any, dtype: Any, /, *args: Any, copy: bool = True, device: Any = None, **kwargs: Any) -> Any:
-    """As ``ndarray.astype`` (also the method): positional arguments are order, casting, subok, copy."""
+def astype(
+    x: Any,
+    dtype: Any,
+    /,
+    order: Any = "K",
+    casting: Any = "unsafe",
+    subok: bool = True,
+    copy: bool = True,
+    *,
+    device: Any = None,
+) -> Any:
+    """As ``ndarray.astype``, also the method."""
     dtype = np.dtype(dtype)
     if dtype.kind == "O":
         return np.array(x, dtype=object)
@@ -255,8 +265,9 @@ def astype(x: Any, dtype: Any, /, *args: Any, copy: bool = True, device: Any = N
         raise plain_target(f"an array of dtype {dtype}")
     if x.dtype.kind == "c" and dtype.kind != "c":
         x.space.note_conjugate("astype of complex to real")
-    value = x.value.astype(dtype, *args, **kwargs) if hasattr(x.value, "astype") else dtype.type(x.value)
-    return Application(x).copied(value)
+    v = x.value
+    value = v.astype(dtype, order, casting, subok, copy) if hasattr(v, "astype") else dtype.type(v)
+    return x if value is v else Application(x).copied(value)
 
 
 # -- joins -----------------------------------------------------------------------------------------------------------
