@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dualdiff import DualArray, MixedPointsError, derivative, jacobian, jvp, value_and_jacobian
+from dualdiff import DualArray, MixedPointsError, derivative, jacobian, jvp, linalg, value_and_jacobian
 
 STEP = 1e-40
 
@@ -565,7 +565,7 @@ def differences(f, x, h=1e-6):
 
 def as_in_numpy(f, x):
     """Compare value and derivative of a program in every space with those of the plain one; x stays as it is."""
-    kept = x.copy()
+    kept, x = x, x.copy("K")
     expected, J = f(x.copy("K")), differences(f, x)
     for options in ({}, {"chunk_size": 1}, {"chunk_size": 2}, {"mode": "reverse"}):
         found, found_J = value_and_jacobian(f, x, **{"mode": "forward", **options})
@@ -687,3 +687,107 @@ def test_astype_without_a_copy_is_the_array_itself():
     x = A.copy()
     jacobian(lambda x: x.astype(float, "K", "unsafe", True, False).__imul__(2.0), x, mode="forward")
     np.testing.assert_array_equal(x, A)
+
+
+NOTHING_TO_DO = {
+    "polyint(v, 0)": lambda y: np.polyint(y[0], 0),
+    "polyint(v, m=0)": lambda y: np.polyint(y[0], m=0),
+    "polyder(v, 0)": lambda y: np.polyder(y[:, 1], 0),
+    "fftn over no axis": lambda y: np.fft.fftn(y, axes=()),
+    "ifft2 over no axis": lambda y: np.fft.ifft2(y[0], axes=()),
+    "matrix_power(y, 1)": lambda y: np.linalg.matrix_power(y, 1),
+    "matrix_power(y, 0)": lambda y: np.linalg.matrix_power(y, 0) * y,
+    "y.conj()": lambda y: y.conj(),
+    "y.conjugate()": lambda y: y.T.conjugate(),
+    "np.conjugate copies": np.conjugate,
+    "np.conj copies": lambda y: np.conj(y[0]),
+    "block copies": np.block,
+    "block of a list copies": lambda y: np.block([[y]]),
+    "squeeze": lambda y: np.squeeze(y[None]),
+    "squeeze of nothing": np.squeeze,
+    "real": np.real,
+    "y.real": lambda y: y.T.real,
+    "real_if_close": np.real_if_close,
+    "atleast_1d": np.atleast_1d,
+    "atleast_2d": lambda y: np.atleast_2d(y[0], y)[0],
+    "atleast_3d": lambda y: np.atleast_3d(y)[:, :, 0],
+    "nan_to_num(copy=False)": lambda y: np.nan_to_num(y, copy=False),
+    "nan_to_num copies": lambda y: np.nan_to_num(y[0]),
+    "roll copies": lambda y: np.roll(y, 0),
+    "resize copies": lambda y: np.resize(y, y.shape),
+    "rot90 of no turn": lambda y: np.rot90(y, 4),
+    "rot90": np.rot90,
+    "broadcast_arrays of one shape": lambda y: np.broadcast_arrays(y, np.zeros((3, 3)))[0],
+    "meshgrid(copy=False)": lambda y: np.meshgrid(y[0], copy=False)[0],
+    "meshgrid(copy=False, sparse=True)": lambda y: np.meshgrid(y[0], [0.0, 1.0], copy=False, sparse=True)[0],
+    "meshgrid copies": lambda y: np.meshgrid(y[0], y[1])[1],
+    "require": lambda y: np.require(y, like=y),
+    "ascontiguousarray": lambda y: np.ascontiguousarray(y, like=y),
+    "ascontiguousarray copies": lambda y: np.ascontiguousarray(y.T, like=y),
+    "asfortranarray": lambda y: np.asfortranarray(y.T, like=y),
+    "asanyarray": lambda y: np.asanyarray(y, like=y),
+    "array(copy=False)": lambda y: np.array(y, copy=False, like=y),
+    "array copies": lambda y: np.array(y, like=y),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING_TO_DO)
+def test_a_call_that_has_nothing_to_do_gives_what_numpy_gives(name):
+    for f in written_both_ways(NOTHING_TO_DO[name]):
+        if "fft" in name or "real_if" in name:
+            as_in_numpy(lambda x, f=f: np.real(f(x)), A)
+        else:
+            as_in_numpy(f, A)
+
+
+def test_fractional_matrix_power_of_one_is_the_array_itself():
+    pytest.importorskip("scipy")
+    for view in (
+        lambda y: linalg.fractional_matrix_power(y, 1),
+        lambda y: linalg.fractional_matrix_power(y, 1.0),
+        lambda y: linalg.fractional_matrix_power(A=y, t=1),
+        lambda y: linalg.fractional_matrix_power(y, 0) * y,
+    ):
+        for f in written_both_ways(view):
+            as_in_numpy(f, A)
+
+
+def test_broadcast_arrays_are_writeable_as_long_as_numpy_has_them_so():
+    """Of repeated elements NumPy warns, and the last one written stays."""
+
+    def f(x):
+        y = x * x
+        for v in np.broadcast_arrays(y[0], y)[0], np.meshgrid(y[:, 0], [0.0, 1.0], copy=False)[0]:
+            v[0, 1] = y[2, 2]
+            v[1] *= v[1, 0]
+            y[0, 0] = 3.0 * y[1, 1]
+        return np.ravel(y)
+
+    with pytest.warns(DeprecationWarning, match="broadcast"):
+        as_in_numpy(f, A)
+
+
+FLAT = {
+    "y.flat[::-1] = y.flat": lambda y: y.flat.__setitem__(slice(None, None, -1), y.flat),
+    "y.flat[1:] = y.flat": lambda y: y.flat.__setitem__(slice(1, None), y.flat),
+    "y.flat[1:] = y[:2]": lambda y: y.flat.__setitem__(slice(1, None), y[:2]),
+    "y.flat[...] = y.T": lambda y: y.flat.__setitem__(..., y.T),
+    "y.flat[[2, 1, 0]] = y[1:]": lambda y: y.flat.__setitem__([2, 1, 0], y[1:]),
+    "y.flat[mask] = y": lambda y: y.flat.__setitem__(np.arange(9) % 2 == 1, y),
+    "y.T.flat[1:] = y": lambda y: y.T.flat.__setitem__(slice(1, None), y),
+    "y.flat = y[::-1]": lambda y: setattr(y, "flat", y[::-1]),
+    "y.T.flat = y[::-1]": lambda y: setattr(y.T, "flat", y[::-1]),
+    "y[0].flat = y[1, ::-1]": lambda y: setattr(y[0], "flat", y[0, ::-1]),
+    "y.flat = y.flat": lambda y: setattr(y, "flat", y.flat),
+    "y[0, ::-1] = y[1].flat": lambda y: y[0, ::-1].__setitem__(..., y[0].flat),
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_writing_what_overlaps_through_flat(name):
+    def f(x):
+        y = x * x
+        FLAT[name](y)
+        return np.ravel(y)
+
+    as_in_numpy(f, A)

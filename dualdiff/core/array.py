@@ -289,6 +289,10 @@ class DualArray(AnyDual):
 
     @flat.setter
     def flat(self, item: Any) -> None:
+        item = operand(item)
+        if isinstance(item, DualArray) and self.flags.f_contiguous and not item.flags.f_contiguous:
+            # NumPy makes a copy in the order of the target.
+            item = np.copy(item)
         Flat(self)[...] = item
 
     @property
@@ -315,6 +319,12 @@ class DualArray(AnyDual):
     def tolist(self) -> Any:
         """Nested lists of dual numbers."""
         return [e.tolist() for e in self] if self.shape else self.item()
+
+    def conjugate(self, out: Any = None) -> Any:
+        """The complex conjugate; of real numbers this array itself, as in NumPy."""
+        return self if out is None and self.dtype.kind != "c" else np.conjugate(self, out=out)
+
+    conj = conjugate
 
     def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
         """Write at places counted in C order, as ``numpy.put``."""
@@ -402,6 +412,12 @@ class Flat:
         index = self._key(key)
         item = operand(item)
         length, shape = np.size(index[0]) if index else 1, getattr(item, "shape", ())
+        overlaps = shape and item.dtype == self.base.dtype and np.may_share_memory(plain(item), plain(self.base))
+        if overlaps and index and np.ndim(index[0]):
+            # NumPy's flat iterator reads, one after the other, what may have been written just before.
+            for k, place in enumerate(zip(*index, strict=True)):
+                self.base[place] = item[np.unravel_index(k % item.size, shape)]
+            return
         if shape:
             # As NumPy's flat iterator: the items are repeated or cut to the length.
             item = np.resize(np.ravel(item), length) if np.size(item) != length else np.ravel(item)
@@ -504,6 +520,8 @@ def operand(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         array = _nested(x)
         return combined(array.ravel().tolist(), array.shape, array) if array.dtype == object else array
+    if isinstance(x, Flat):
+        return np.ravel(x.base)
     return x
 
 
