@@ -148,6 +148,37 @@ def test_asarray_with_a_dtype(dtype):
     refused(TypeError, match, derivative, lambda x: np.asarray(x, dtype), 1.0)
 
 
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda y: np.asfortranarray(y.T),
+        lambda y: np.asarray(y.T, order="F"),
+        lambda y: np.require(y.T, requirements="F"),
+        lambda y: np.require(y),
+        np.ascontiguousarray,
+        np.asanyarray,
+        lambda y: np.array(y, copy=None),
+    ],
+)
+def test_a_conversion_that_copies_nothing_in_numpy_is_not_writeable(convert):
+    Z = np.outer(X, X)
+    assert np.shares_memory(convert(Z), Z)
+    refused(ValueError, "read-only", jacobian, lambda x: operator.setitem(convert(x * 1.0), 0, 5.0), Z)
+
+
+def test_require_writeable():
+    match = r"np\.require\(x, requirements='W'\).*np\.require\(x, requirements='W', like=x\)"
+    for letters in ("W", ["C", "writeable"]):
+        refused(TypeError, match, jacobian, lambda x, letters=letters: np.require(x, requirements=letters), X)
+
+    def f(x):
+        y = x * x
+        np.require(y, requirements="W", like=x)[0] = y[1]
+        return y
+
+    np.testing.assert_array_equal(jacobian(f, X), jacobian(lambda x: np.stack([x[1], x[1], x[2]]) ** 2, X))
+
+
 def test_writing_into_asarray_of_x_is_refused_as_x_would_not_see_it():
     def f(x):
         y = np.asarray(x)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.dual import HANDMADE, AnyDual, Dual, leading_space, make, same_call, stacklevel
-from dualdiff.core.errors import LostDerivativeError, ObjectArrayWarning, plain_target
+from dualdiff.core.errors import LostDerivativeError, ObjectArrayWarning, lost, plain_target
 from dualdiff.tangents.single import plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
@@ -362,7 +362,11 @@ class DualArray(AnyDual):
                 ObjectArrayWarning,
                 stacklevel=stacklevel(),
             )
-        array = np.empty(self.shape, object)
+        if caller.f_code.co_name == "require" and "W" in (caller.f_locals["requirements"] or ()):
+            # NumPy would make the stand-in writeable by copying it.
+            raise lost("np.require(x, requirements='W')", "np.require(x, requirements='W', like=x)")
+        # In the order of the values, for NumPy copies what is not in the order that is asked for.
+        array = np.empty_like(plain(self), object)
         for i in np.ndindex(self.shape):
             array[i] = self[i]
         # np.asarray of an array is the array itself: what is written into the stand-in would be missing in the array.
