@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core import stand_ins
 from dualdiff.core.dual import HANDMADE, AnyDual, Dual, leading_space, make, same_call, stacklevel
 from dualdiff.core.errors import LostDerivativeError, ObjectArrayWarning, lost, plain_target
 from dualdiff.tangents.single import plain
@@ -162,6 +163,8 @@ class DualArray(AnyDual):
                 t = self.space.gather([t], Structure.getitem((0,) * extra), [shape], shape[extra:])
                 shape = shape[extra:]
         self._put(key, t, shape)
+        if stand_ins.IN_USE:
+            stand_ins.update(self.root())
 
     def lasting(self) -> Any:
         """The values, which will stay as they are now: copied before they are written, or a copy of a small view."""
@@ -371,6 +374,8 @@ class DualArray(AnyDual):
             array[i] = self[i]
         # np.asarray of an array is the array itself: what is written into the stand-in would be missing in the array.
         array.flags.writeable = bool(copy)
+        if not copy:
+            stand_ins.keep_up(array, self)
         return array
 
     def __reduce__(self) -> Any:
