@@ -248,3 +248,27 @@ def test_writing_what_overlaps_through_flat(name):
         return np.ravel(y)
 
     as_in_numpy(f, A)
+
+
+def test_views_of_an_array_without_axes():
+    def f(x):
+        y = np.copy(x)
+        np.atleast_1d(y)[0] = x * x
+        np.reshape(y, (1, 1))[...] *= 3.0
+        np.expand_dims(y, 0)[[True]] = y * x
+        np.ravel(y)[:0] = 7.0
+        np.atleast_3d(y)[0, 0] += y
+        np.ravel(y)[[0, 0]] = np.stack([y, 5.0 * y])
+        return y * 1.0
+
+    as_in_numpy(lambda x: np.ravel(f(x)), np.array(1.3))
+
+
+def test_roll_by_a_boolean():
+    np.testing.assert_array_equal(jacobian(lambda x: np.roll(x, True), A[0], mode="reverse"), np.roll(np.eye(3), 1, 0))
+
+
+def test_clip_without_bounds():
+    y = DualArray(A, A)
+    assert np.clip(y, None, None, order="F").flags.f_contiguous
+    assert type(np.clip(DualArray(1.5, 1.0), None, None)) is type(+DualArray(1.5, 1.0))

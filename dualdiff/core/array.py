@@ -219,7 +219,15 @@ class DualArray(AnyDual):
         elif raw is not None and space.aliases(raw, root._raw):
             space.put(raw, t, key, self.shape, shape, self.value)
         else:
-            places = np.unravel_index(self._places()[key], root.shape)
+            numbers = self._places()[key]
+            if root.shape:
+                places = np.unravel_index(numbers, root.shape)
+            elif np.size(numbers):
+                # There is one element, in which the last that is written stays.
+                t = t if t is None else space.gather([t], Structure.getitem((-1,) * len(shape)), [shape], ())
+                places, shape = (), ()
+            else:
+                return
             if self.dtype.kind != root.dtype.kind:
                 shape, t = np.shape(places[0]) if places else (), self._completed(t, places, shape)
             root._raw = space.put(root._raw, t, places, root.shape, shape, root._value)
@@ -368,15 +376,7 @@ class DualArray(AnyDual):
         if caller.f_code.co_name == "require" and "W" in (caller.f_locals["requirements"] or ()):
             # NumPy would make the stand-in writeable by copying it.
             raise lost("np.require(x, requirements='W')", "np.require(x, requirements='W', like=x)")
-        # In the order of the values, for NumPy copies what is not in the order that is asked for.
-        array = np.empty_like(plain(self), object)
-        for i in np.ndindex(self.shape):
-            array[i] = self[i]
-        # np.asarray of an array is the array itself: what is written into the stand-in would be missing in the array.
-        array.flags.writeable = bool(copy)
-        if not copy:
-            stand_ins.keep_up(array, self)
-        return array
+        return stand_ins.copied(self) if copy else stand_ins.stand_in(self)
 
     def __reduce__(self) -> Any:
         return DualArray, (self.value, self.space.travelling(self.raw), self.space)

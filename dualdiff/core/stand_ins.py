@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dualdiff.tangents.single import plain
+
 if TYPE_CHECKING:
     from dualdiff.core.array import DualArray
 
@@ -17,10 +19,22 @@ if TYPE_CHECKING:
 IN_USE: dict[int, list[tuple[DualArray, weakref.ref[Any]]]] = {}
 
 
-def keep_up(array: Any, source: DualArray) -> None:
-    """Let the object array see what is written into its source, which is kept as long as the array is."""
+def copied(source: DualArray) -> Any:
+    """An object array of the elements, in the order of the values: NumPy copies what is not in the order it wants."""
+    array = np.empty_like(plain(source), object)
+    for i in np.ndindex(source.shape):
+        array[i] = source[i]
+    return array
+
+
+def stand_in(source: DualArray) -> Any:
+    """The same, which sees what is written into the source; that is kept as long as the array is."""
+    array = copied(source)
+    # What is written into the array would be missing in the source.
+    array.flags.writeable = False
     number = id(source.root())
     IN_USE.setdefault(number, []).append((source, weakref.ref(array, lambda _: _forget(number))))
+    return array
 
 
 def _forget(number: int) -> None:

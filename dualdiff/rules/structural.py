@@ -545,7 +545,7 @@ def _pull_flip(w: Any, shapes: Any, wanted: Any, axis: Any) -> list[Any]:
 
 @pulled_by(np.roll)
 def _pull_roll(w: Any, shapes: Any, wanted: Any, shift: Any, axis: Any = None) -> list[Any]:
-    return [np.roll(w, np.negative(shift), axis)]
+    return [np.roll(w, np.multiply(shift, -1), axis)]
 
 
 @pulled_by(np.broadcast_to)
