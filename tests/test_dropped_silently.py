@@ -138,6 +138,80 @@ def test_asarray_of_many_elements_warns_once_per_place():
     assert "slowly" in str(warning.message)
 
 
+def late_writes(y):
+    """What an array of objects shows after its array has been written into."""
+    whole, part, turned = np.asarray(y), np.asarray(y[1:]), np.asarray(y[::-1])
+    view, copy = whole[:2], np.array(y)
+    assert not any(a.flags.writeable for a in (whole, part, turned) if a.dtype == object)
+    y[0] = y[1] * y[2]
+    y[1:] *= 2.0
+    y.flat[2] = 5.0 * y[0]
+    np.sin(y[:2], out=y[:2])
+    return np.stack([*whole, *part, *turned, *view, *copy, *y])
+
+
+def test_asarray_sees_what_is_written_into_x():
+    f = lambda x: late_writes(x * x)
+    plain = lambda x: np.stack([*(z := late_writes_plain(x * x)), *z[1:], *z[::-1], *z[:2], *(x * x), *z])
+
+    def late_writes_plain(y):
+        y[0] = y[1] * y[2]
+        y[1:] *= 2.0
+        y[2] = 5.0 * y[0]
+        y[:2] = np.sin(y[:2])
+        return y
+
+    for g, h in ((f, plain), (lambda x: jvp(f, x, x * x)[1], lambda x: jvp(plain, x, x * x)[1])):
+        for options in ({"mode": "forward"}, {"mode": "forward", "chunk_size": 1}, {"mode": "reverse"}):
+            for found, expected in zip(*(dd.value_and_jacobian(k, X, **options) for k in (g, h)), strict=True):
+                np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(jacobian(g, X, sparse=True).toarray(), jacobian(h, X), rtol=1e-13, atol=1e-13)
+    np.testing.assert_array_equal(f(X), plain(X))
+    np.testing.assert_array_equal(jacobian(late_writes, X), jacobian(lambda x: late_writes(x * 1.0), X))
+
+
+def test_asarray_sees_duals_of_an_outer_call_that_are_written_into_x():
+    def inner(y, x):
+        a = np.asarray(y)
+        y[0] = x[1] * y[1]
+        return a[0] * a[1]
+
+    f = lambda x: gradient(lambda y: inner(y * 1.0, x), np.sin(x))
+    np.testing.assert_allclose(
+        jacobian(f, X), jacobian(lambda x: np.stack([0 * x[0], 2 * x[1] * np.sin(x[1]), 0 * x[0]]), X)
+    )
+
+
+def test_nothing_is_kept_of_an_array_that_stood_in_for_x():
+    gradient(lambda x: np.sum(np.asarray(x * 2.0)) + np.sum(np.asarray(x[1:])), X)
+    assert not dd.core.stand_ins.IN_USE
+
+
+def test_numpy_warns_that_it_shuffles_rows_of_duals_as_those_of_a_list():
+    Z = np.arange(8.0).reshape(4, 2)
+    for rng in (np.random.default_rng, np.random.RandomState):
+
+        def shuffled(x, rng=rng):
+            y = x * 1.0
+            rng(0).shuffle(y)
+            return y
+
+        with pytest.warns(UserWarning, match="may contain duplicates after shuffling"):
+            jacobian(shuffled, Z)
+
+        def remedy(x, rng=rng):
+            y = x * 1.0
+            y[...] = y[rng(0).permutation(len(y))]
+            return y
+
+        np.testing.assert_array_equal(dd.value_and_jacobian(remedy, Z)[0], shuffled(Z))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            v, J = dd.value_and_jacobian(shuffled, Z[:, 0])
+        np.testing.assert_array_equal(v, shuffled(Z[:, 0]))
+        np.testing.assert_array_equal(J @ Z[:, 0], v)
+
+
 @pytest.mark.parametrize("dtype", [float, "d", np.float32, complex, int, bool])
 def test_asarray_with_a_dtype(dtype):
     match = r"an array of dtype \w+ holds plain numbers.*np\.stack.*dualdiff\.zeros\(shape, like=x\)"
@@ -146,6 +220,37 @@ def test_asarray_with_a_dtype(dtype):
     refused(TypeError, match, jacobian, lambda x: np.asarray(x[0], dtype), X)
     refused(TypeError, match, jacobian, lambda x: np.array([x[0], 1.0], dtype), X)
     refused(TypeError, match, derivative, lambda x: np.asarray(x, dtype), 1.0)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda y: np.asfortranarray(y.T),
+        lambda y: np.asarray(y.T, order="F"),
+        lambda y: np.require(y.T, requirements="F"),
+        lambda y: np.require(y),
+        np.ascontiguousarray,
+        np.asanyarray,
+        lambda y: np.array(y, copy=None),
+    ],
+)
+def test_a_conversion_that_copies_nothing_in_numpy_is_not_writeable(convert):
+    Z = np.outer(X, X)
+    assert np.shares_memory(convert(Z), Z)
+    refused(ValueError, "read-only", jacobian, lambda x: operator.setitem(convert(x * 1.0), 0, 5.0), Z)
+
+
+def test_require_writeable():
+    match = r"np\.require\(x, requirements='W'\).*np\.require\(x, requirements='W', like=x\)"
+    for letters in ("W", ["C", "writeable"]):
+        refused(TypeError, match, jacobian, lambda x, letters=letters: np.require(x, requirements=letters), X)
+
+    def f(x):
+        y = x * x
+        np.require(y, requirements="W", like=x)[0] = y[1]
+        return y
+
+    np.testing.assert_array_equal(jacobian(f, X), jacobian(lambda x: np.stack([x[1], x[1], x[2]]) ** 2, X))
 
 
 def test_writing_into_asarray_of_x_is_refused_as_x_would_not_see_it():

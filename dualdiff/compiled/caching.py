@@ -48,11 +48,9 @@ class CacheBeside(FunctionCache):  # type: ignore[misc]
 @cache
 def own_version() -> str:
     """What changes with the code and the rules that derivatives are compiled from."""
-    import dualdiff
-
-    package = Path(dualdiff.__file__).parent
+    package = Path(__file__).parent.parent
     paths = sorted(path for part in ("compiled", "rules") for path in (package / part).glob("*.py"))
-    return hashlib.sha256(b"".join([dualdiff.__version__.encode(), *(path.read_bytes() for path in paths)])).hexdigest()
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 class Sources:

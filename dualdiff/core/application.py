@@ -246,7 +246,9 @@ def rearranged(
     """
     application = Application(*sources)
     structure = Structure(function, params, roles, broadcasts)
-    return application.gathered((value or structure)(*application.values), structure)
+    # Not copies of small views, as a record would take them for its coefficients: a view of a copy would be none.
+    values = map(application.value_of, application.operands)
+    return application.gathered((value or structure)(*values), structure)
 
 
 def carried(application: Application, value: Any, dual: Any) -> Any:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core import stand_ins
 from dualdiff.core.dual import HANDMADE, AnyDual, Dual, leading_space, make, same_call, stacklevel
-from dualdiff.core.errors import LostDerivativeError, ObjectArrayWarning, plain_target
+from dualdiff.core.errors import LostDerivativeError, ObjectArrayWarning, lost, plain_target
 from dualdiff.tangents.single import plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
@@ -162,6 +163,8 @@ class DualArray(AnyDual):
                 t = self.space.gather([t], Structure.getitem((0,) * extra), [shape], shape[extra:])
                 shape = shape[extra:]
         self._put(key, t, shape)
+        if stand_ins.IN_USE:
+            stand_ins.update(self.root())
 
     def lasting(self) -> Any:
         """The values, which will stay as they are now: copied before they are written, or a copy of a small view."""
@@ -219,7 +222,15 @@ class DualArray(AnyDual):
         elif raw is not None and space.aliases(raw, root._raw):
             space.put(raw, t, key, self.shape, shape, self.value)
         else:
-            places = np.unravel_index(self._places()[key], root.shape)
+            numbers = self._places()[key]
+            if root.shape:
+                places = np.unravel_index(numbers, root.shape)
+            elif np.size(numbers):
+                # There is one element, in which the last that is written stays.
+                t = t if t is None else space.gather([t], Structure.getitem((-1,) * len(shape)), [shape], ())
+                places, shape = (), ()
+            else:
+                return
             if self.dtype.kind != root.dtype.kind:
                 shape, t = np.shape(places[0]) if places else (), self._completed(t, places, shape)
             root._raw = space.put(root._raw, t, places, root.shape, shape, root._value)
@@ -292,6 +303,10 @@ class DualArray(AnyDual):
 
     @flat.setter
     def flat(self, item: Any) -> None:
+        item = operand(item)
+        if isinstance(item, DualArray) and self.flags.f_contiguous and not item.flags.f_contiguous:
+            # NumPy makes a copy in the order of the target.
+            item = np.copy(item)
         Flat(self)[...] = item
 
     @property
@@ -318,6 +333,12 @@ class DualArray(AnyDual):
     def tolist(self) -> Any:
         """Nested lists of dual numbers."""
         return [e.tolist() for e in self] if self.shape else self.item()
+
+    def conjugate(self, out: Any = None) -> Any:
+        """The complex conjugate; of real numbers this array itself, as in NumPy."""
+        return self if out is None and self.dtype.kind != "c" else np.conjugate(self, out=out)
+
+    conj = conjugate
 
     def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
         """Write at places counted in C order, as ``numpy.put``."""
@@ -355,12 +376,10 @@ class DualArray(AnyDual):
                 ObjectArrayWarning,
                 stacklevel=stacklevel(),
             )
-        array = np.empty(self.shape, object)
-        for i in np.ndindex(self.shape):
-            array[i] = self[i]
-        # np.asarray of an array is the array itself: what is written into the stand-in would be missing in the array.
-        array.flags.writeable = bool(copy)
-        return array
+        if caller.f_code.co_name == "require" and "W" in (caller.f_locals["requirements"] or ()):
+            # NumPy would make the stand-in writeable by copying it.
+            raise lost("np.require(x, requirements='W')", "np.require(x, requirements='W', like=x)")
+        return stand_ins.copied(self) if copy else stand_ins.stand_in(self)
 
     def __reduce__(self) -> Any:
         return DualArray, (self.value, self.space.travelling(self.raw), self.space)
@@ -405,6 +424,12 @@ class Flat:
         index = self._key(key)
         item = operand(item)
         length, shape = np.size(index[0]) if index else 1, getattr(item, "shape", ())
+        overlaps = shape and item.dtype == self.base.dtype and np.may_share_memory(plain(item), plain(self.base))
+        if overlaps and index and np.ndim(index[0]):
+            # NumPy's flat iterator reads, one after the other, what may have been written just before.
+            for k, place in enumerate(zip(*index, strict=True)):
+                self.base[place] = item[np.unravel_index(k % item.size, shape)]
+            return
         if shape:
             # As NumPy's flat iterator: the items are repeated or cut to the length.
             item = np.resize(np.ravel(item), length) if np.size(item) != length else np.ravel(item)
@@ -507,6 +532,8 @@ def operand(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         array = _nested(x)
         return combined(array.ravel().tolist(), array.shape, array) if array.dtype == object else array
+    if isinstance(x, Flat):
+        return np.ravel(x.base)
     return x
 
 

@@ -226,7 +226,7 @@ class AnyDual:
 
     def copy(self, order: Any = "C") -> Any:
         """A copy; in C order, where ``numpy.copy`` keeps the order."""
-        return np.copy(self, order)
+        return np.copy(self, order or "C")
 
     def flatten(self, order: str = "C") -> Any:
         """A flat copy."""

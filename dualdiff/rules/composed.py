@@ -59,6 +59,10 @@ def evaluated(function: Function, composition: Function, *args: Any, **kwargs: A
     kwargs = {name: arrayed(x) for name, x in kwargs.items()}
     duals = Application(*duals_in((args, kwargs)))
     value = function(*(_value(x, duals) for x in args), **{name: _value(x, duals) for name, x in kwargs.items()})
+    for source in duals.operands:
+        if value is duals.value_of(source):
+            # NumPy had nothing to do and gave back the array itself.
+            return source
     found = None
     if any(d.size for d, t in zip(duals.operands, duals.tangents, strict=True) if t is not None):
         with np.errstate(all="ignore"):

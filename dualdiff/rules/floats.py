@@ -109,6 +109,9 @@ def _tangent(factors: list[tuple[str, str, str]], lanes: int) -> list[str]:
     return [*lines, "z = " + " + ".join(f"t{i}" for i in range(lanes))]
 
 
+#: The tangents of the two operands, in source.
+_MINE, _OTHERS = "self.raw", "other.raw"
+
 #: What a float dual meets: how it is told, whether it is a dual, whether its value is NumPy's.
 _PARTNERS = (
     ("kind is {own} and other.space is space", True, None),
@@ -151,7 +154,7 @@ def binary(
             # Python gives a complex number for a negative base.
             expected = "float64" if result_numpy else "float"
             body += f"        if type(r) is not {expected}:\n            return complete(row, ({operands}), r)\n"
-        tangents = {me: "self.raw"} | ({it: "other.raw"} if is_dual else {})
+        tangents = {me: _MINE} | ({it: _OTHERS} if is_dual else {})
         numpy = ({me} if own_numpy else set()) | ({it} if is_numpy else set()) | ({"r"} if result_numpy else set())
         result = "Float64Dual" if result_numpy else "FloatDual"
         body += _finish(row, dict(sorted(tangents.items())), numpy, result, operands, " " * 8, scalars.lanes)
@@ -163,12 +166,12 @@ def binary(
 
 
 def _of_one(row: Row, numpy: set[str], result: str, pad: str, lanes: int) -> str:
-    """Source for the tangent of a function of the dual d."""
-    return _finish(row, {"x": "d.raw"}, numpy, result, "d,", pad, lanes)
+    """Source for the tangent of a function of the dual self."""
+    return _finish(row, {"x": _MINE}, numpy, result, "self,", pad, lanes)
 
 
 def _unary_source(row: Row, numpy: set[str], result: str, lanes: int) -> str:
-    source = "def function(d):\n    space = d.space\n    x = d.value\n    r = op(x)\n"
+    source = "def function(self):\n    space = self.space\n    x = self.value\n    r = op(x)\n"
     return source + _of_one(row, numpy, result, "    ", lanes)
 
 
@@ -260,7 +263,7 @@ def _public_unary(row: Row) -> Callable[..., Any]:
         if hasattr(kind, "lanes") and x.space.float_dual is kind:
             scalars = Scalars(kind, x.space.float64_dual, kind.lanes)
             source = (
-                "def function(d):\n    space = d.space\n    x = d.value\n    try:\n        r = op(x)\n"
+                "def function(self):\n    space = self.space\n    x = self.value\n    try:\n        r = op(x)\n"
                 "    except (ArithmeticError, ValueError):\n        r = either(x)\n"
             ) + _of_one(row, set(), "FloatDual", "    ", scalars.lanes)
             of_duals[kind] = compiled(row.name, source, row=row, op=op, either=either, **scalars._asdict())
@@ -269,7 +272,7 @@ def _public_unary(row: Row) -> Callable[..., Any]:
 
     source = (
         "def function(x, /):\n    kind = type(x)\n"
-        "    if kind is FloatDual:\n        d = x\n        space = d.space\n        x = d.value\n"
+        "    if kind is FloatDual:\n        self = x\n        space = self.space\n        x = self.value\n"
         "        try:\n            r = op(x)\n"
         "        except (ArithmeticError, ValueError):\n            r = either(x)\n"
         + _of_one(row, set(), "FloatDual", " " * 8, 0)

@@ -13,7 +13,7 @@ from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual, Dual
 from dualdiff.core.errors import lost
 from dualdiff.rules.elementwise import ROWS
-from dualdiff.rules.support import Application, implements, into, plain_values
+from dualdiff.rules.support import Application, implements, plain_values
 from dualdiff.rules.ufuncs import CLIP
 
 _NOT_GIVEN = np._NoValue
@@ -36,7 +36,7 @@ def clip(
     lower: Any = a_min if a_min is not _NOT_GIVEN else None if min is _NOT_GIVEN else min
     upper: Any = a_max if a_max is not _NOT_GIVEN else None if max is _NOT_GIVEN else max
     if lower is None and upper is None:
-        return into(out, np.copy(a))
+        return np.positive(a, out=out, **options)
     if lower is None:
         return np.minimum(a, upper, out=out, **options)
     if upper is None:

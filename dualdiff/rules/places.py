@@ -96,7 +96,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
         grids = list(np.broadcast_arrays(*grids))
     elif not copy:
         return grids
-    return tuple(np.copy(g) for g in grids) if copy else tuple(grids)
+    return tuple(np.copy(g, order="C") for g in grids) if copy else tuple(grids)
 
 
 @implements(np.ix_)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import operand
+from dualdiff.core.array import DualArray, is_view, operand
 from dualdiff.core.registry import UFUNCS
-from dualdiff.rules.support import Application, axes_of, axis_of, implements, into, shape_of
+from dualdiff.rules.support import Application, axes_of, axis_of, implements, into, rearranged, shape_of
 from dualdiff.tangents.linear import Contraction
 from dualdiff.tangents.space import Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure, pulled_by
@@ -253,7 +253,23 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: An
     def function(*values: Any) -> Any:
         return np.einsum(subscripts, *values, optimize=optimize, **options)
 
+    if len(arrays) == 1 and out is None and isinstance(arrays[0], DualArray) and set(inputs[0]) <= set(output):
+        # Nothing is summed.
+        (x,) = arrays
+        value = function(x.value)
+        if is_view(value, x.value):
+            letters = {"letters": _numbered(inputs[0]), "output": _numbered(output)}
+            roles = {"letters": "permutation", "output": "permutation"}
+            return rearranged(_einsum, [x], letters, roles, value=lambda _: value)
     return into(out, multilinear(function, arrays, inputs, output))
+
+
+def _numbered(letters: str) -> tuple[int, ...]:
+    return tuple(map(_LETTERS.index, letters))
+
+
+def _einsum(a: Any, letters: tuple[int, ...], output: tuple[int, ...]) -> Any:
+    return np.einsum(a, letters, output)
 
 
 def _parsed(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
@@ -303,3 +319,14 @@ def kron(a: Any, b: Any) -> Any:
 @pulled_by(_reshaped)
 def _pull_reshaped(w: Any, shapes: Any, wanted: Any, shape: Any) -> list[Any]:
     return [np.reshape(w, shapes[0])]
+
+
+@pulled_by(_einsum)
+def _pull_einsum(w: Any, shapes: Any, wanted: Any, letters: tuple[int, ...], output: tuple[int, ...]) -> list[Any]:
+    if len(letters) == len(output):
+        return [np.einsum(w, output, letters)]
+    total: Any = np.zeros(shapes[0], w.dtype)
+    if not isinstance(w, np.ndarray):
+        total = w.lift(total)
+    _einsum(total, letters, output)[...] = w
+    return [total]

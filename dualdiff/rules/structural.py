@@ -115,7 +115,8 @@ def expand_dims(a: Any, axis: Any) -> Any:
 
 @implements(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
-    return reshape(a, np.squeeze(plain_values(a), axis).shape)
+    shape = np.squeeze(plain_values(a), axis).shape
+    return a if shape == shape_of(a) else reshape(a, shape)
 
 
 @implements(np.broadcast_to)
@@ -132,7 +133,16 @@ def _broadcast_to(a: Any, shape: Any) -> Any:
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     arrays = [operand(a) for a in args]
     shape = np.broadcast_shapes(*map(shape_of, arrays))
-    return tuple(np.broadcast_to(a, shape) for a in arrays)
+    options = {"shape": shape}, {"shape": "shape"}
+    return tuple(
+        a if isinstance(a, np.ndarray | DualArray) and a.shape == shape else rearranged(_writeable, [a], *options, True)
+        for a in arrays
+    )
+
+
+def _writeable(a: Any, shape: Any) -> Any:
+    """What `broadcast_arrays` makes: a view that may still be written into, for which NumPy warns."""
+    return np.broadcast_arrays(a, np.broadcast_to(0.0, shape))[0]
 
 
 def _atleast(ndim: int) -> Any:
@@ -244,8 +254,18 @@ def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
 
 
 @implements(np.astype)
-def astype(x: Any, dtype: Any, /, *args: Any, copy: bool = True, device: Any = None, **kwargs: Any) -> Any:
-    """As ``ndarray.astype`` (also the method): positional arguments are order, casting, subok, copy."""
+def astype(
+    x: Any,
+    dtype: Any,
+    /,
+    order: Any = "K",
+    casting: Any = "unsafe",
+    subok: bool = True,
+    copy: bool = True,
+    *,
+    device: Any = None,
+) -> Any:
+    """As ``ndarray.astype``, also the method."""
     dtype = np.dtype(dtype)
     if dtype.kind == "O":
         return np.array(x, dtype=object)
@@ -255,8 +275,9 @@ def astype(x: Any, dtype: Any, /, *args: Any, copy: bool = True, device: Any = N
         raise plain_target(f"an array of dtype {dtype}")
     if x.dtype.kind == "c" and dtype.kind != "c":
         x.space.note_conjugate("astype of complex to real")
-    value = x.value.astype(dtype, *args, **kwargs) if hasattr(x.value, "astype") else dtype.type(x.value)
-    return Application(x).copied(value)
+    v = x.value
+    value = v.astype(dtype, order, casting, subok, copy) if hasattr(v, "astype") else dtype.type(v)
+    return x if value is v else Application(x).copied(value)
 
 
 # -- joins -----------------------------------------------------------------------------------------------------------
@@ -329,7 +350,8 @@ def block(arrays: Any) -> Any:
 
     levels = depth(arrays)
     ndim = max(levels, ndims(arrays))
-    return join(arrays, ndim - levels, ndim)
+    joined = join(arrays, ndim - levels, ndim)
+    return joined if levels else np.copy(joined, order="C")
 
 
 @implements(np.append)
@@ -523,11 +545,12 @@ def _pull_flip(w: Any, shapes: Any, wanted: Any, axis: Any) -> list[Any]:
 
 @pulled_by(np.roll)
 def _pull_roll(w: Any, shapes: Any, wanted: Any, shift: Any, axis: Any = None) -> list[Any]:
-    return [np.roll(w, np.negative(shift), axis)]
+    return [np.roll(w, np.multiply(shift, -1), axis)]
 
 
 @pulled_by(np.broadcast_to)
 @pulled_by(_broadcast_to)
+@pulled_by(_writeable)
 def _pull_broadcast(w: Any, shapes: Any, wanted: Any, shape: Any) -> list[Any]:
     return [reduced(w, shapes[0])]
 

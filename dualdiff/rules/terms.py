@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.application import broadcast, carried
+from dualdiff.core.array import DualArray
 from dualdiff.rules.products import Product, reshaping
 from dualdiff.rules.support import Application, plain_values, shape_of
 from dualdiff.tangents.linear import LinearMap, NamedMap
@@ -180,6 +181,10 @@ def revalued(function: Callable[..., Any], composed: Callable[..., Any], *arrays
     """The value of ``function(*arrays)``, with the tangent of ``composed(*arrays)``: the same by other operations."""
     operands = Application(*arrays)
     value = function(*operands.values)
+    for source, x in zip(operands.operands, operands.values, strict=True):
+        if value is x and isinstance(source, DualArray):
+            # There was nothing to do: the array itself.
+            return source
     if not any(terms(operands, "")) or 0 in shape_of(value):
         return result(operands, value)
     with np.errstate(all="ignore"):

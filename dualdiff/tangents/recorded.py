@@ -42,9 +42,7 @@ class Recorded(TangentSpace):
             return None
         is_real = are_float64(values)
         # One tangent, twice, as in x * x: the coefficients are added, not the terms.
-        is_twice = (
-            len(tangents) == 2 and tangents[0] is tangents[1] and shape_of(values[0]) == shape_of(values[1])
-        )
+        is_twice = len(tangents) == 2 and tangents[0] is tangents[1] and shape_of(values[0]) == shape_of(values[1])
         if type(result) is np.ndarray:
             shape, dtype = result.shape, result.dtype
         else:
