@@ -36,7 +36,7 @@ def evaluate(
         outputs, space = mixed_pass(inputs)
         value = _scalar(inputs, outputs)
         if not np.iscomplexobj(value):
-            slopes = inputs.split(space.gradient(outputs.tangents[0]))
+            slopes = inputs.split(space.gradient(outputs.tangents[0], outputs.shape(0)))
             slopes = [in_precision_of(leaf, slope) for leaf, slope in zip(inputs.leaves, slopes, strict=True)]
             return value, inputs.rebuild(slopes), outputs.aux
     if not takes_reverse(mode, inputs.size):

@@ -1,10 +1,9 @@
-"""Scalars forwards, arrays backwards: the gradient in few inputs, whatever f is made of.
+"""Small forwards, large backwards: the gradient in few inputs, whatever f is made of.
 
-A loop over Python floats is cheapest along all directions at once, where the tangent of a scalar is a tuple of floats;
-operations on arrays are cheapest recorded and transposed.  Which of the two a function is shows only while it runs.
-Here a scalar that was computed from scalars has a dense tangent, and what was computed from an array a node.  Where a
-scalar meets an array its tangent becomes an input of the linear program, and the gradient is the sum over these inputs
-of cotangent times tangent.
+A loop over Python floats, and operations on small arrays, are cheapest along all directions at once; operations on
+large arrays are cheapest recorded and transposed.  Which of the two a function is shows only while it runs.  Here a
+tangent is dense until an array gets large.  There it becomes an input of the linear program, and the gradient is the sum over
+these inputs of cotangent times tangent.
 """
 
 from __future__ import annotations
@@ -17,63 +16,50 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from dualdiff.core.quiet import quietly
-from dualdiff.tangents.dense import LANES, Dense
+from dualdiff.tangents.dense import Dense
 from dualdiff.tangents.linear import LinearMap
-from dualdiff.tangents.nodes import Gather, Node
+from dualdiff.tangents.nodes import Node
 from dualdiff.tangents.program import Program
 from dualdiff.tangents.recorded import Recorded
-from dualdiff.tangents.space import Rule, Shape, Tangent, _rebuild
+from dualdiff.tangents.space import Rule, Shape, Tangent, _rebuild, shape_of
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import product
 
-__all__ = ["LANES", "Mixed"]
+#: From more elements on, what is done with an array is recorded.
+SMALL = 64
 
 
 class Mixed(Recorded):
-    """Tangents in the form that they are cheapest in: dense for scalars, a node for arrays."""
+    """Tangents in the form that they are cheapest in: dense for scalars and small arrays, a node for large ones."""
 
-    __slots__ = ("__weakref__", "_dense", "_leaves", "_numbers", "_seeds", "float64_dual", "float_dual")
+    __slots__ = ("__weakref__", "_dense", "_leaves", "float64_dual", "float_dual")
 
     def __init__(self, tag: int, directions: int, conjugates: str = "allowed") -> None:
         super().__init__(tag, conjugates)
         self._dense = Dense(tag, directions, conjugates)
         self.float_dual, self.float64_dual = self._dense.float_dual, self._dense.float64_dual
-        # Inputs of the program that are arrays of inputs of f, and those that are scalars with a tangent of their own.
-        self._seeds: list[tuple[Node, int]] = []
-        self._leaves: list[tuple[Node, Tangent]] = []
-        # For each node that only moves inputs of f, which of them its elements are.
-        self._numbers: dict[int, Any] = {}
+        # The inputs of the program by the dense tangents that they stand for, whose numbers (``id``) are the keys.
+        self._leaves: dict[int, tuple[Node, Tangent]] = {}
         _live[tag] = self
 
-    def seed_inputs(self, first: int, shape: Shape, dtype: Any) -> Tangent:
+    def unit_seed(self, first: int, shape: Shape, dtype: Any) -> Tangent:
         """The tangent of the inputs from a number on, in C order."""
-        if not shape:
-            return self._unit(first)
-        node = self.seed(shape, dtype)
-        self._seeds.append((node, first))
-        self._numbers[node.serial] = np.arange(first, first + math.prod(shape)).reshape(shape)
-        return node
+        units = np.zeros((len(self._dense.all), math.prod(shape)), dtype)
+        units[np.arange(first, first + units.shape[1]), np.arange(units.shape[1])] = 1.0
+        return self._dense.seed(units.reshape((len(units), *shape)))
 
-    def _unit(self, i: int) -> tuple[float, ...]:
-        return tuple([1.0 if j == i else 0.0 for j in self._dense.all])
-
-    def gradient(self, t: Tangent | None) -> Any:
-        """The derivatives of a scalar with this tangent with respect to all inputs, in a row."""
+    def gradient(self, t: Tangent | None, shape: Shape) -> Any:
+        """The derivatives of a scalar of this shape and tangent with respect to all inputs, in a row."""
         if not isinstance(t, Node):
-            return np.reshape(self._dense.read(t, np.zeros(_shape(t))), len(self._dense.all))
-        program = Program([node for node, _ in (*self._seeds, *self._leaves)], [t])
-        cotangents = program.pull([np.ones(t.shape, t.dtype) if t.shape else 1.0], consume=True)
-        return self._collected(cotangents)
+            return np.reshape(self._dense.read(t, np.zeros(shape)), len(self._dense.all))
+        program = Program([node for node, _ in self._leaves.values()], [t])
+        return self._collected(program.pull([np.ones(t.shape, t.dtype) if t.shape else 1.0], consume=True))
 
     @quietly
     def _collected(self, cotangents: Sequence[Any]) -> Any:
         """The sum over the inputs of the program of cotangent times tangent."""
         total: Any = np.zeros(len(self._dense.all))
-        for (node, first), w in zip(self._seeds, cotangents, strict=False):
-            if w is not None:
-                last = len(total) - first - math.prod(node.shape)
-                total = total + np.concatenate([np.zeros(first), np.ravel(w), np.zeros(last)])
-        for (node, dense), w in zip(self._leaves, cotangents[len(self._seeds) :], strict=True):
+        for (node, dense), w in zip(self._leaves.values(), cotangents, strict=True):
             if w is not None:
                 terms = product(self._dense.read(dense, np.zeros(node.shape)), w)
                 # Cotangents pair with tangents as the real part of their product.
@@ -86,71 +72,83 @@ class Mixed(Recorded):
 
     # -- the two forms -------------------------------------------------------------------------------------------------
 
-    def _node(self, t: Tangent | None) -> Node | None:
-        """The tangent as a node of the program."""
+    def _is_dense(self, tangents: Sequence[Tangent | None], out_shape: Shape) -> bool:
+        """Whether a verb on these tangents is done along all directions."""
+        for t in tangents:
+            if isinstance(t, Node):
+                return False
+        return not out_shape or math.prod(out_shape) <= SMALL
+
+    def _node(self, t: Tangent | None, shape: Shape) -> Node | None:
+        """The tangent of a value of this shape as a node of the program."""
         if t is None or isinstance(t, Node):
             return t
-        node = self.seed(_shape(t), np.dtype(np.float64) if type(t) is tuple else t.array.dtype)
-        self._leaves.append((node, t))
-        return node
+        if id(t) not in self._leaves:
+            dtype = np.dtype(np.float64) if type(t) is tuple else t.array.dtype
+            self._leaves[id(t)] = self.seed(shape, dtype), t
+        return self._leaves[id(t)][0]
 
     def travelling(self, t: Tangent | None) -> Tangent | None:
         """The tangent along all directions: what a node has recorded is run forwards, along one after the other."""
         if not isinstance(t, Node):
             return t
-        inputs = [*((node, None) for node, _ in self._seeds), *self._leaves]
-        program = Program([node for node, _ in inputs], [t])
-        zero, found = np.zeros(t.shape, t.dtype), []
-        for i in self._dense.all:
-            directions = [
-                (self._numbers[node.serial] == i) * 1.0
-                if dense is None
-                else self._dense.read(dense, np.zeros(node.shape))[i]
-                for node, dense in inputs
-            ]
-            (along,) = program.push(directions)
-            found.append(zero if along is None else along)
-        return self._dense.seed(np.stack(found))
+        program = Program([node for node, _ in self._leaves.values()], [t])
+        tangents = [self._dense.read(dense, np.zeros(node.shape)) for node, dense in self._leaves.values()]
+        along = [program.push([rows[i] for rows in tangents])[0] for i in self._dense.all]
+        zero = np.zeros(t.shape, t.dtype)
+        return self._dense.seed(np.stack([zero if a is None else a for a in along]))
 
     # -- the verbs -----------------------------------------------------------------------------------------------------
 
     def apply(
         self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any, where: Any = True
     ) -> Tangent | None:
-        is_scalar = not getattr(result[0] if type(result) is tuple else result, "shape", ())
-        if is_scalar and not any(isinstance(t, Node) for t in tangents):
-            t = self._dense.apply(row, values, tangents, result, where)
-            floats = self._dense.floats(t)
-            return t if t is None or floats is None else floats
-        return super().apply(row, values, [self._node(t) for t in tangents], result, where)
+        if self._is_dense(tangents, shape_of(result[0] if type(result) is tuple else result)):
+            return self._dense.apply(row, values, tangents, result, where)
+        nodes = [self._node(t, shape_of(v)) for t, v in zip(tangents, values, strict=True)]
+        return super().apply(row, values, nodes, result, where)
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Node:
-        return super().scale(self._node(t), c, shape, out_shape)
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
+        if self._is_dense([t], out_shape):
+            return self._dense.scale(t, c, shape, out_shape)
+        return super().scale(self._node(t, shape), c, shape, out_shape)
 
-    def add(self, terms: Sequence[Tangent], shape: Shape) -> Node:
-        return super().add([self._node(t) for t in terms], shape)
+    def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
+        if self._is_dense(terms, shape):
+            return self._dense.add(terms, shape)
+        return super().add([self._node(t, shape) for t in terms], shape)
 
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
-    ) -> Node:
-        return super().gather([self._node(t) for t in sources], structure, shapes, out_shape)
+    ) -> Tangent:
+        if self._is_dense(sources, out_shape):
+            return self._dense.gather(sources, structure.lasting(), shapes, out_shape)
+        nodes = [self._node(t, shape) for t, shape in zip(sources, shapes, strict=True)]
+        return super().gather(nodes, structure, shapes, out_shape)
 
-    def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Node:
-        return super().scatter(self._node(t), structure, shape, out_shape)
+    def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Tangent:
+        if self._is_dense([t], out_shape):
+            return self._dense.scatter(t, structure, shape, out_shape)
+        return super().scatter(self._node(t, shape), structure, shape, out_shape)
 
     def put(
         self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
-    ) -> Node | None:
-        return super().put(self._node(target), self._node(source), key, shape, source_shape, like)
+    ) -> Tangent | None:
+        # Nodes are never changed, so that arrays that share a tangent need not be told apart.
+        return super().put(self._node(target, shape), self._node(source, source_shape), key, shape, source_shape, like)
 
-    def sum(self, t: Tangent, axes: Shape, shape: Shape, out_shape: Shape) -> Node:
-        return super().sum(self._node(t), axes, shape, out_shape)
+    def sum(self, t: Tangent, axes: Shape, shape: Shape, out_shape: Shape) -> Tangent:
+        if self._is_dense([t], out_shape):
+            return self._dense.sum(t, axes, shape, out_shape)
+        return super().sum(self._node(t, shape), axes, shape, out_shape)
 
-    def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Node:
-        return super().contract(self._node(t), linear, shape, out_shape)
+    def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Tangent:
+        if self._is_dense([t], out_shape):
+            return self._dense.contract(t, linear, shape, out_shape)
+        return super().contract(self._node(t, shape), linear, shape, out_shape)
 
-    def conj(self, t: Tangent, part: str, shape: Shape) -> Node:
-        return super().conj(self._node(t), part, shape)
+    def conj(self, t: Tangent, part: str, shape: Shape) -> Tangent:
+        return super().conj(t, part, shape) if isinstance(t, Node) else self._dense.conj(t, part, shape)
 
     def cast(self, t: Tangent, dtype: Any, shape: Shape) -> Tangent:
         return super().cast(t, dtype, shape) if isinstance(t, Node) else self._dense.cast(t, dtype, shape)
@@ -170,24 +168,10 @@ class Mixed(Recorded):
         return None if isinstance(t, Node) else self._dense.floats(t)
 
     def own(self, t: Tangent | None, like: Any) -> Tangent | None:
-        return self._node(t)
+        return self._node(t, shape_of(like))
 
     def element(self, t: Tangent, index: Any, shape: Shape) -> Tangent:
-        numbers = self._inputs(t)
-        if numbers is None:
-            return super().element(t, index, shape)
-        return self._unit(int(numbers[index]))
-
-    def _inputs(self, t: Tangent) -> Any:
-        """Which inputs of f the elements of an array are; None where they are something else."""
-        if not isinstance(t, Node):
-            return None
-        numbers = self._numbers.get(t.serial)
-        if numbers is None and type(t) is Gather and len(t.parents) == 1 and t.structure.slices:
-            parent = self._inputs(t.parents[0])
-            if parent is not None:
-                numbers = self._numbers[t.serial] = t.structure(parent)
-        return numbers
+        return super().element(t, index, shape) if isinstance(t, Node) else self._dense.element(t, index, shape)
 
 
 #: The spaces of this process by their tags, for duals that come back from another one.
@@ -198,7 +182,3 @@ def _here(tag: int, directions: int, conjugates: str) -> Any:
     """The space of a dual that travelled: that of the call where it is known, and a dense one in another process."""
     found = _live.get(tag)
     return _rebuild(Dense, (tag, directions, conjugates)) if found is None else found
-
-
-def _shape(t: Tangent | None) -> Shape:
-    return () if t is None or type(t) is tuple else tuple(t.array.shape[1:])

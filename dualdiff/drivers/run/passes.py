@@ -89,13 +89,13 @@ def sparse_pass(
 
 
 def mixed_pass(inputs: Inputs) -> tuple[Outputs, Mixed]:
-    """One call of f along all unit directions of a few real inputs, scalars forwards and arrays recorded."""
+    """One call of f along all unit directions of a few real inputs, small arrays forwards and large ones recorded."""
     tag = tags.start()
     try:
         space = Mixed(tag, inputs.size)
         leaves, first = [], 0
         for leaf, shape, size in zip(inputs.leaves, inputs.shapes, inputs.sizes, strict=True):
-            leaves.append(as_dual(leaf, space.seed_inputs(first, shape, dtype_of(leaf)), space))
+            leaves.append(as_dual(leaf, space.unit_seed(first, shape, dtype_of(leaf)), space))
             first += size
         return Outputs(inputs, space, *inputs.call(leaves)), space
     finally:
