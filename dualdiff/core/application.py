@@ -246,8 +246,10 @@ def rearranged(
     """
     application = Application(*sources)
     structure = Structure(function, params, roles, broadcasts)
-    # Not copies of small views, as a record would take them for its coefficients: a view of a copy would be none.
-    values = map(application.value_of, application.operands)
+    values = application.values
+    if application.space is not None and application.space.lazy:
+        # Not the copies of small views that a record takes for its coefficients: a view of a copy would be none.
+        values = [application.value_of(x) for x in application.operands]
     return application.gathered((value or structure)(*values), structure)
 
 
