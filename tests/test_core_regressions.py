@@ -171,3 +171,23 @@ def test_coefficients_beyond_the_range_of_single_precision(mode):
     with np.errstate(over="ignore"):
         J = jacobian(lambda x: x * 1e40, np.ones(2, np.float32), mode=mode)
     np.testing.assert_array_equal(J, [[np.inf, 0], [0, np.inf]])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("function", [lambda x, c: x * c, np.multiply, lambda x, c: c * x, np.power])
+def test_constants_without_axes_that_are_written_after_use(mode, function):
+    def f(x):
+        c = np.array(2.0)
+        y = function(x[0], c) + np.sum(function(x, c))
+        c[...] = 0.0
+        return y
+
+    x = np.array([1.0, 3.0])
+    expected = np.array([4.0, 2.0]) if function(3.0, 2.0) == 6 else np.array([4.0, 6.0])
+    np.testing.assert_array_equal(gradient(f, x, mode=mode), expected)
+
+
+def test_zeros_of_one_sign_do_not_stay_for_those_of_the_other():
+    for sign in (-0.0, 0.0):
+        found = gradient(lambda x, s=sign: np.sum(np.array([1.0, 2.0]) * (s * x[0])), np.ones(2), mode="forward")
+        assert not np.signbit(found).any()

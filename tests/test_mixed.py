@@ -1,7 +1,8 @@
-"""Gradients in few inputs: scalars forwards, arrays recorded, and what is between the two."""
+"""Gradients in few inputs: small arrays forwards, large ones recorded, and what is between the two."""
 
 import copy
 import pickle
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,10 +11,18 @@ from hypothesis import strategies as st
 
 import dualdiff
 from dualdiff import gradient, hessian, jvp, value_and_gradient
+from dualdiff.tangents import mixed
 from dualdiff.tangents.dense import LANES
 from dualdiff.tangents.mixed import Mixed
 
 X = np.array([0.7, -1.3, 2.1])
+
+
+@pytest.fixture(autouse=True, params=[mixed.SMALL, 2, 0], ids=["dense", "both", "recorded"], scope="module")
+def small(request):
+    """From more elements on, arrays are recorded."""
+    with mock.patch.object(mixed, "SMALL", request.param):
+        yield
 
 
 def along_units(f, x):

@@ -99,6 +99,8 @@ def test_exercises(path, monkeypatch):
     """Not answered, the solution, a wrong answer, and nonsense."""
     for name in missing_for(path):
         pytest.importorskip(name)
+    # Figures that other tests have left open: matplotlib 3.9 warns that it closes them.
+    plt.close("all")
     plt.switch_backend("agg")
     monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
     namespace = executed(path)

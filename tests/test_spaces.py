@@ -7,6 +7,7 @@ forwards, recorded and transposed, sparse.  Where two of them disagree, a rule o
 from __future__ import annotations
 
 import inspect
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from numpy.testing.overrides import get_overridable_numpy_ufuncs
 from dualdiff import gradient, jacobian, jvp, linearize, value_and_jacobian, vjp
 from dualdiff.core.registry import FUNCTIONS, UFUNCS
 from dualdiff.rules.values import PLAIN
+from dualdiff.tangents import mixed
 from dualdiff.tangents.dense import LANES
 
 STEP = 2e-3
@@ -92,8 +94,10 @@ def in_every_space(f, x):
         y, J = value_and_jacobian(f, x, sparse=True)
         yield "sparse", y, J.toarray()
     if n <= LANES and np.result_type(x) == np.float64 and np.result_type(y) == np.float64:
-        rows = [np.ravel(gradient(lambda x, i=i: np.ravel(f(x))[i], x)) for i in range(m)]
-        yield "mixed", y, np.reshape(rows, (m, n)).astype(float)
+        for small in (mixed.SMALL, 0):
+            with mock.patch.object(mixed, "SMALL", small):
+                rows = [np.ravel(gradient(lambda x, i=i: np.ravel(f(x))[i], x)) for i in range(m)]
+            yield f"mixed, arrays recorded above {small}", y, np.reshape(rows, (m, n)).astype(float)
 
 
 @pytest.mark.parametrize("call", [*CALLS, *UFUNC_CALLS, *METHOD_CALLS], ids=named)

@@ -171,11 +171,11 @@ class DualArray(AnyDual):
         if self._view is None:
             self.held = True
             return self._value
-        root = self.root()
-        if 4 * self.size < root.size:
-            return np.copy(self.value, order="K")
+        root, value = self.root(), self.value
+        if 4 * value.size < root._value.size:
+            return np.copy(value, order="K")
         root.held = True
-        return self.value
+        return value
 
     def snapshot(self) -> DualArray:
         """The array as it is now, sharing storage until one of the two is written."""

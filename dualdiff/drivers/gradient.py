@@ -119,8 +119,9 @@ def gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
         Directions in one call of f.  The default keeps a tangent to about 2**17 elements (1 MB).
     mode : {"auto", "forward", "reverse"}
         "forward" runs f along chunks of directions; "reverse" runs it once, recorded, and transposes the record, which
-        cannot leave the process.  "auto", up to 32 elements of x, runs f once, along all unit directions where f
-        computes with scalars and recorded where it computes with arrays; from 33 on it takes "reverse".
+        cannot leave the process.  "auto", up to 32 elements of x, runs f once: along all unit directions where f
+        computes with scalars and small arrays, recorded where it computes with large ones; from 33 on it takes
+        "reverse".
     has_aux : bool
         f returns a pair (result, aux); the gradient is returned with aux.
     batch_dims : int

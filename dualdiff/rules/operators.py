@@ -86,14 +86,14 @@ def _array_binary(row: Row, op: Callable[..., Any], general: Callable[..., Any],
         if kind is DualArray:
             if other.space is not space:
                 return general(self, other)
-            y, u = other.value, other._raw
+            y, u = other._value if other._view is None else other.value, other._raw
         elif kind is float or kind is int or (kind is np.ndarray and other.dtype is _FLOAT64):
             y = other
         elif kind in SCALARS and other.space is space:
             y, u = other.value, other.raw
         else:
             return general(self, other)
-        x, t = self.value, self._raw
+        x, t = self._value if self._view is None else self.value, self._raw
         if space.lazy:
             # Have last what the record needs.
             keeps = needs.get(u is None)

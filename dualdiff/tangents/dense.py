@@ -181,7 +181,8 @@ class Dense(TangentSpace):
         full = self._full(t, shape)
         if not shape:
             return full
-        total = np.sum(full.array, axis=tuple(a + 1 for a in axes))
+        add_up = np.add.reduce if type(full.array) is np.ndarray else np.sum
+        total = add_up(full.array, axis=tuple([a + 1 for a in axes]))
         return Active(full.directions, total.reshape((len(full.directions), *out_shape)))
 
     @quietly
@@ -277,7 +278,8 @@ def _block(t: Tangent) -> Active:
 @lru_cache(maxsize=256)
 def _of_floats(t: tuple[float, ...]) -> Active:
     directions = [i for i, c in enumerate(t) if c] or [0]
-    array = np.array([t[i] for i in directions])
+    # Zeros of both signs are one key of the cache, and so one result.
+    array = np.array([t[i] or 0.0 for i in directions])
     array.flags.writeable = False
     return Active(tuple(directions), array)
 

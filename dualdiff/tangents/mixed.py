@@ -2,8 +2,8 @@
 
 A loop over Python floats, and operations on small arrays, are cheapest along all directions at once; operations on
 large arrays are cheapest recorded and transposed.  Which of the two a function is shows only while it runs.  Here a
-tangent is dense until an array gets large.  There it becomes an input of the linear program, and the gradient is the sum over
-these inputs of cotangent times tangent.
+tangent is dense until an array gets large.  There it becomes an input of the linear program, and the gradient is the
+sum over these inputs of cotangent times tangent.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Mixed(Recorded):
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Tangent:
         if self._is_dense(sources, out_shape):
-            return self._dense.gather(sources, structure.lasting(), shapes, out_shape)
+            return self._dense.gather(sources, structure, shapes, out_shape)
         nodes = [self._node(t, shape) for t, shape in zip(sources, shapes, strict=True)]
         return super().gather(nodes, structure, shapes, out_shape)
 

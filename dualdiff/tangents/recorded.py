@@ -49,7 +49,7 @@ class Recorded(TangentSpace):
             value = _first(result)
             shape, dtype = getattr(value, "shape", ()), getattr(value, "dtype", None) or np.dtype(type(value))
         if is_real:
-            if shape and (None in tangents or not all(keeps)):
+            if (shape or np.ndarray in map(type, values)) and (None in tangents or not all(keeps)):
                 values = self._lasting_values(values, tangents, keeps)
             if not row.uses_result:
                 result = None
@@ -86,7 +86,8 @@ class Recorded(TangentSpace):
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Node:
-        structure = structure.lasting()
+        if structure._slices is not True:
+            structure = structure.lasting()
         return Gather(next(self._serials), tuple(sources), structure, shapes, out_shape, _dtype_of(sources))
 
     def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Node:

@@ -59,7 +59,10 @@ class Structure:
     @staticmethod
     def getitem(key: Any) -> Structure:
         """The structure of ``a[key]``."""
-        return Structure(_getitem, {"key": key}, _INDEX)
+        structure = Structure(_getitem, {"key": key}, _INDEX)
+        if type(key) is slice or type(key) is int:
+            structure._slices = True
+        return structure
 
     def shifted(self, n: int) -> Structure | None:
         """The same function for arrays with one more axis, of length n, before all others; None if there is none."""

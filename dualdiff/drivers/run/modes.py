@@ -22,7 +22,7 @@ def check_mode(operator: str, mode: Any) -> None:
 
 
 def takes_mixed(mode: str, inputs: Inputs) -> bool:
-    """Whether that pass takes scalars forwards and arrays in reverse: for elements that are float64, and no points."""
+    """Whether that pass takes small arrays forwards and large ones in reverse: for float64 elements, and no points."""
     is_few = mode == "auto" and 0 < inputs.size <= FORWARD_UP_TO and not inputs.batch.dims
     return is_few and all(dtype_of(leaf) == np.float64 for leaf in inputs.leaves)
 
