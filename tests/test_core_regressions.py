@@ -191,3 +191,28 @@ def test_zeros_of_one_sign_do_not_stay_for_those_of_the_other():
     for sign in (-0.0, 0.0):
         found = gradient(lambda x, s=sign: np.sum(np.array([1.0, 2.0]) * (s * x[0])), np.ones(2), mode="forward")
         assert not np.signbit(found).any()
+
+
+def test_one_operand_used_twice_in_a_large_array():
+    def f(s, n):
+        y = np.sqrt(s * np.ones(n))
+        return np.sum(y - y)
+
+    for n in 10, 70000:
+        assert dualdiff.derivative(lambda s, n=n: f(s, n), 0.0) == 0.0
+        _, slope = jvp(lambda x: x - x, np.ones(n), np.full(n, np.inf))
+        np.testing.assert_array_equal(slope, np.zeros(n))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_tangents_have_the_dtype_of_their_values(mode):
+    seen = []
+
+    def f(x):
+        z = x + 1j
+        seen.extend((z, abs(z), z.real))
+        return np.sum(abs(z))
+
+    gradient(f, np.ones(3), mode=mode)
+    for y in seen if mode != "reverse" else ():
+        assert y.tangent.dtype == y.dtype

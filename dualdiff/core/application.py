@@ -2,10 +2,11 @@
 
 An `Application` unpacks the operands into values and tangents of the innermost call among them.  Whoever applies a
 function computes the value from the values, asks the tangent space for the tangent (the chain rule itself is
-`TangentSpace.apply`), and has the two wrapped: cast, storage settled, traced, a dual.  Nothing else unpacks a dual or
-asks whether two duals belong to one call.
+`TangentSpace.apply`), and has the two wrapped: cast, storage settled, traced, a dual.  Only the short ways of the
+operators (`rules/operators.py`, `rules/floats.py`) and what writes into arrays unpack duals themselves.
 
-Who may write into which array stands in `dualdiff.core.array`; here is where results say what they share.
+The rules about who may write into which array are in `dualdiff.core.array`; this module records which storage results
+share.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Application:
         self.values, self.tangents = values, tangents
 
     def _hold(self, row: Rule | None) -> None:
-        """Have the values last that a record needs: all, or those that the partials of a row name."""
+        """Make the values that a record needs last: all, or those that the partials of a row name."""
         keeps: Any = None
         values = list(self.values)
         if row is not None and row.is_pure and are_float64(values):
@@ -203,10 +204,9 @@ def finish(
     """The dual of an elementwise function of operands of one call that are unpacked already."""
     raw = space.apply(row, values, tangents, value)
     if space.lazy:
-        # The tangent shares no storage.
-        if type(value) is np.ndarray:
-            return new_array(value, raw, space, True)
-        return wrap(value, None if raw is None else space.cast(raw, floating_dtype(value), shape_of(value)), space)
+        # Nothing is written into tangents: they may be shared.
+        raw = None if raw is None else space.cast(raw, floating_dtype(value), shape_of(value))
+        return new_array(value, raw, space, True) if type(value) is np.ndarray else wrap(value, raw, space)
     if raw is not None and not any(map(_may_share, operands)):
         raw = space.cast(raw, floating_dtype(value), shape_of(value))
         if type(value) is np.ndarray:

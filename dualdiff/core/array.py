@@ -59,8 +59,8 @@ class DualArray(AnyDual):
     # - `owned`: the storage of the root's tangent belongs to it and its views alone, so that it may be written in
     #   place; else it is copied first.  `disown` takes this back where a result shares the storage.
     #
-    # Held and owned are settled in two places: where results are wrapped (`Application`) and where arrays are written
-    # (`__setitem__`).
+    # Both are set where results are wrapped (`Application`, `finish`, `__getitem__`) and where a record or the caller
+    # needs the values (`lasting`, `snapshot`, `as_dual`), and settled where arrays are written (`__setitem__`).
     __slots__ = ("_raw", "_value", "_view", "held", "owned", "space", "version")
 
     def __init__(self, value: Any, tangent: Tangent = None, space: TangentSpace | None = None) -> None:
@@ -538,7 +538,7 @@ def operand(x: Any) -> Any:
 
 
 def operands(xs: Iterable[Any]) -> list[Any]:
-    """Several of them, among which a fraction beside arrays is a float; NumPy would make objects of all."""
+    """Several operands; beside arrays, a `Fraction` becomes a float, because NumPy would turn all into objects."""
     found = [operand(x) for x in xs]
     for i, x in enumerate(found):
         if isinstance(x, _USUAL) or not isinstance(x, numbers.Rational):

@@ -1,8 +1,9 @@
 """Dual numbers: a value and a tangent.
 
-`AnyDual` is what scalars and arrays share, `Dual` a number in any tangent space, and `FloatDual` the fast path: a
-float64 value (a Python float or a NumPy scalar) with a Python float as tangent.  The operators are put on these
-classes by the rules (`dualdiff.rules.operators`), which know the derivatives.
+`AnyDual` is what scalars and arrays share, `Dual` a scalar in any tangent space.  `FloatDual` and `Float64Dual` are the
+fast path: a Python float, or a NumPy float64, whose tangent is a Python float, or (in the classes of `scalar_classes`)
+a tuple of them.  The operators are put on these classes by the rules (`dualdiff.rules.operators`), which know the
+derivatives.
 """
 
 from __future__ import annotations
@@ -380,7 +381,7 @@ class FloatDual(Dual):
     """A Python float as value and another as tangent, in a space of one direction."""
 
     __slots__ = ()
-    #: In how many directions: the tangent is a float for one that is called 0, and a tuple of so many floats otherwise.
+    #: The number of floats in the tangent, which is a tuple of them; 0: the tangent is a single float.
     lanes: ClassVar[int] = 0
 
     value: float
@@ -432,24 +433,6 @@ Dense.scalar_classes = staticmethod(scalar_classes)
 
 # What asks whether x is a number (numpy.isscalar, and user code) is to take the branch that it takes for floats.
 numbers.Number.register(Dual)
-
-
-def float_dual(value: float, raw: float, space: TangentSpace) -> FloatDual:
-    """A Python float with a tangent."""
-    x: FloatDual = FloatDual()
-    x.value = value
-    x.raw = raw
-    x.space = space
-    return x
-
-
-def float64_dual(value: np.float64, raw: float, space: TangentSpace) -> Float64Dual:
-    """A NumPy float64 with a tangent."""
-    x: Float64Dual = Float64Dual()
-    x.value = value
-    x.raw = raw
-    x.space = space
-    return x
 
 
 def make(value: Any, raw: Tangent, space: TangentSpace) -> Dual:

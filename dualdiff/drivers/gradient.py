@@ -116,12 +116,14 @@ def gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     argnum : int or tuple of int
         Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
     chunk_size : int, optional
-        Directions in one call of f.  The default keeps a tangent to about 2**17 elements (1 MB).
+        Directions in one call of f where the gradient is taken in chunks (see mode).  The default keeps a tangent to
+        about 2**17 elements (1 MB).
     mode : {"auto", "forward", "reverse"}
         "forward" runs f along chunks of directions; "reverse" runs it once, recorded, and transposes the record, which
-        cannot leave the process.  "auto", up to 32 elements of x, runs f once: along all unit directions where f
-        computes with scalars and small arrays, recorded where it computes with large ones; from 33 on it takes
-        "reverse".
+        cannot leave the process.  "auto" takes "reverse" from 33 elements of x on.  Up to 32 float64 elements it runs f
+        once, whatever ``chunk_size`` is: along all unit directions where f computes with scalars and small arrays,
+        recorded where it computes with large ones.  For up to 32 elements of another dtype, or with ``batch_dims``, it
+        takes "forward".
     has_aux : bool
         f returns a pair (result, aux); the gradient is returned with aux.
     batch_dims : int
@@ -145,8 +147,9 @@ def gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Notes
     -----
     Forward: max(1, ceil(n / chunk_size)) calls of f for n elements of x, and chunk_size times the memory of f's largest
-    intermediates.  Reverse: one call, and the memory of all intermediates; the time is a small multiple of f's, however
-    large n is.  See Griewank and Walther, *Evaluating Derivatives* (2008), chapter 3.
+    intermediates.  "auto" up to 32 float64 elements: one call.  Reverse: one call, and the memory of all intermediates;
+    the time is a small multiple of f's, however large n is.  See Griewank and Walther, *Evaluating Derivatives* (2008),
+    chapter 3.
 
     Examples
     --------

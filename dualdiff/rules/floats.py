@@ -44,7 +44,6 @@ MATH = _Functions(CONSTANTS, absolute=abs)
 
 _NAMES = {
     "AnyDual": AnyDual,
-    "apply": apply,
     "complete": complete,
     "float64": np.float64,
     **CONSTANTS,
@@ -122,7 +121,10 @@ _PARTNERS = (
 
 
 class Scalars(NamedTuple):
-    """The classes of duals of a Python float and of a float64 along so many directions; 0 stands for a single one."""
+    """The classes of duals of a Python float and of a float64 along so many directions.
+
+    With 0 lanes the tangent is a single float.
+    """
 
     FloatDual: type
     Float64Dual: type
@@ -189,7 +191,7 @@ def of_ufunc(row: Row, own: str, scalars: Scalars) -> Callable[..., Any]:
 
 def _named(row: Row) -> dict[str, Any]:
     """What the partial of a row of another table names, for Python floats."""
-    if row.names is NAMES or row.is_zero:
+    if row.names is NAMES or row.kind == "zero":
         return {}
     from dualdiff.rules.texts import names_in
 

@@ -74,7 +74,7 @@ def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool
 
 
 def _array_binary(row: Row, op: Callable[..., Any], general: Callable[..., Any], reflected: bool) -> Callable[..., Any]:
-    """The operator of dual arrays: short for what they meet most, as the general one otherwise."""
+    """The operator of dual arrays: a short path for the most common operands, the general one for all others."""
     square = ROWS["square"] if row.name == "power" and not reflected else None
     # Which of the two, this array and the other, a record needs; by whether the other carries no tangent.
     needs: dict[bool, tuple[bool, ...]] = {}
@@ -95,7 +95,7 @@ def _array_binary(row: Row, op: Callable[..., Any], general: Callable[..., Any],
             return general(self, other)
         x, t = self._value if self._view is None else self.value, self._raw
         if space.lazy:
-            # Have last what the record needs.
+            # Make what the record needs last.
             keeps = needs.get(u is None)
             if keeps is None:
                 active = (True, u is not None)

@@ -15,7 +15,7 @@ from dualdiff.tangents.linear import NamedMap
 from dualdiff.tangents.space import Shape
 from dualdiff.tangents.structure import Structure
 
-_NO = np._NoValue if hasattr(np, "_NoValue") else None
+_NO = np._NoValue
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -244,10 +244,6 @@ if hasattr(np, "unstack"):
 
 
 # -- copies ----------------------------------------------------------------------------------------------------------
-def _copy(a: Any, key: Any) -> Any:
-    return np.copy(a, order="K")
-
-
 @implements(np.copy)
 def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
     return Application(a).copied(np.copy(a.value, order=order)) if isinstance(a, DualArray) else a

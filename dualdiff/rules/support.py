@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from dualdiff.core.application import Application, rearranged
 from dualdiff.core.dual import AnyDual
-from dualdiff.core.errors import NoRuleError, lost
+from dualdiff.core.errors import lost
 from dualdiff.core.outputs import into
 from dualdiff.core.registry import FUNCTIONS, implements
 from dualdiff.tangents.space import shape_of
@@ -120,10 +120,3 @@ def duals_in(x: Any) -> list[AnyDual]:
     if isinstance(x, np.ndarray) and x.dtype == object:
         return [d for item in x.flat for d in duals_in(item)]
     return []
-
-
-def refuse_option(name: str, **options: Any) -> None:
-    """Refuse keywords that a rule does not honour."""
-    for option, given in options.items():
-        if given:
-            raise NoRuleError(f"numpy.{name} of duals does not support {option}=")

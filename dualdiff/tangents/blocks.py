@@ -19,6 +19,9 @@ _BLOCK = 1 << 14
 def in_blocks(row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any) -> Tangent | None:
     """The tangent of a large array along one direction; None where the pieces are not the same of every array."""
     active = [i for i, t in enumerate(tangents) if t is not None]
+    if len(active) == 2 and tangents[active[0]] is tangents[active[1]]:
+        # One tangent, twice, as in x - x: the coefficients are added, not the terms.
+        return None
     arrays = [_flat(v, result) for v in (*values, result)]
     slopes = [None if t is None else _flat(t, result) for t in tangents]
     if any(a is None for a in arrays) or any(slopes[i] is None for i in active):

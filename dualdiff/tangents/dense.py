@@ -328,7 +328,7 @@ def _summed(
     for t, c in parts:
         array, kind = t.array, type(c)
         if type(array) is not np.ndarray or not (kind is np.ndarray or kind in _REALS):
-            return _summed_of_duals(parts, directions)
+            return _summed_one_by_one(parts, directions)
         if array.dtype is not _FLOAT64 or (kind is np.ndarray and c.dtype is not _FLOAT64):
             dtype = None
         if array.size != len(t.directions) or kind is np.ndarray:
@@ -359,8 +359,8 @@ def _merged(several: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], Any,
     return union, [_rows(directions, union) for directions in several], sum(map(len, several)) == len(union)
 
 
-def _summed_of_duals(parts: Sequence[tuple[Active, Any]], directions: tuple[int, ...]) -> Any:
-    """The same of duals of an outer call."""
+def _summed_one_by_one(parts: Sequence[tuple[Active, Any]], directions: tuple[int, ...]) -> Any:
+    """The same of any coefficients, such as complex numbers and duals of an outer call."""
     total: Any = None
     for t, c in parts:
         array = _times(c, t.array)

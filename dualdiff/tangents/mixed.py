@@ -21,7 +21,7 @@ from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.nodes import Node
 from dualdiff.tangents.program import Program
 from dualdiff.tangents.recorded import Recorded
-from dualdiff.tangents.space import Rule, Shape, Tangent, _rebuild, shape_of
+from dualdiff.tangents.space import Rule, Shape, Tangent, rebuild, shape_of
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import product
 
@@ -34,9 +34,9 @@ class Mixed(Recorded):
 
     __slots__ = ("__weakref__", "_dense", "_leaves", "float64_dual", "float_dual")
 
-    def __init__(self, tag: int, directions: int, conjugates: str = "allowed") -> None:
-        super().__init__(tag, conjugates)
-        self._dense = Dense(tag, directions, conjugates)
+    def __init__(self, tag: int, directions: int) -> None:
+        super().__init__(tag)
+        self._dense = Dense(tag, directions)
         self.float_dual, self.float64_dual = self._dense.float_dual, self._dense.float64_dual
         # The inputs of the program by the dense tangents that they stand for, whose numbers (``id``) are the keys.
         self._leaves: dict[int, tuple[Node, Tangent]] = {}
@@ -68,7 +68,7 @@ class Mixed(Recorded):
         return total
 
     def __reduce__(self) -> Any:
-        return _here, (self.tag, len(self._dense.all), self.conjugates)
+        return _here, (self.tag, len(self._dense.all))
 
     # -- the two forms -------------------------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class Mixed(Recorded):
 _live: WeakValueDictionary[int, Mixed] = WeakValueDictionary()
 
 
-def _here(tag: int, directions: int, conjugates: str) -> Any:
+def _here(tag: int, directions: int) -> Any:
     """The space of a dual that travelled: that of the call where it is known, and a dense one in another process."""
     found = _live.get(tag)
-    return _rebuild(Dense, (tag, directions, conjugates)) if found is None else found
+    return rebuild(Dense, (tag, directions)) if found is None else found

@@ -45,7 +45,7 @@ class Node:
                 nodes = _orphaned.nodes
                 nodes.append(self.parents)
                 self.parents = ()
-                # What is called from within another one, by a node that is freed there, leaves its parents to that.
+                # A call from within another one (a node freed while parents are let go) leaves its parents to that.
                 if len(nodes) == 1:
                     _orphaned.let_go()
 

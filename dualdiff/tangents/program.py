@@ -71,7 +71,7 @@ class Program:
         return [None if node is None else found.get(node.serial) for node in self.outputs]
 
     def pull(self, cotangents: Sequence[Any], consume: bool = False) -> list[Any]:
-        """The cotangents of the inputs: w J (None: zero), arrays that are nobody else's.
+        """The cotangents of the inputs: w J (None: zero), arrays that share memory with nothing else.
 
         With ``consume`` the nodes are given up on the way, so that memory is freed as the pass goes.
         """
@@ -147,7 +147,7 @@ class Cotangents:
             ours[key] = part + w
 
     def given(self, node: Node) -> Any:
-        """What has been added up, in an array that is nobody else's."""
+        """What has been added up, in an array that shares memory with nothing else."""
         w: Any = self.values.get(node.serial)
         return w if node.serial in self.ours or not getattr(w, "shape", ()) else np.copy(w)
 

@@ -279,9 +279,10 @@ class TangentSpace(ABC):
         return self.tag, self.conjugates
 
     def __reduce__(self) -> Any:
-        return _rebuild, (type(self), self._arguments())
+        return rebuild, (type(self), self._arguments())
 
 
-def _rebuild(cls: type[TangentSpace], arguments: tuple[Any, ...]) -> TangentSpace:
+def rebuild(cls: type[TangentSpace], arguments: tuple[Any, ...]) -> TangentSpace:
+    """A space that travelled between processes."""
     tags.receive(arguments[0])
     return cls(*arguments)

@@ -45,7 +45,7 @@ def product(c: Any, t: Any, spare: bool = False) -> Any:
     """
     if type(c) in _REALS:
         if c and isfinite(c) and getattr(t, "dtype", _FLOAT64) is _FLOAT64:
-            # Finite and not zero: nothing to mend.
+            # Finite and not zero: nothing to correct.
             return c * t
     elif type(t) in _REALS:
         if t and isfinite(t) and getattr(c, "dtype", None) is _FLOAT64:

@@ -77,7 +77,7 @@ def fit_work(points: int, bar: float) -> Work:
     def fit(**options: Any) -> Call:
         return lambda: optional("scipy.optimize").curve_fit(model, t, y, start, method="lm", **options)[0]
 
-    expected = fit(jac=gaussians_jac(t))()
+    expected = fit(jac=jacobian_by_hand)()
     return Work(
         f"curve_fit, three Gaussians, {points} points",
         lambda: fit(jac=jacobian),
@@ -87,8 +87,8 @@ def fit_work(points: int, bar: float) -> Work:
     )
 
 
-def gaussians_jac(t: Any) -> Callable[..., Any]:
-    return lambda t, *p: gaussians_by_hand(t)(np.array(p))
+def jacobian_by_hand(t: Any, *p: Any) -> Any:
+    return gaussians_by_hand(t)(np.array(p))
 
 
 # -- loops of scalars --------------------------------------------------------------------------------------------------

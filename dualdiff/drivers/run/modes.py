@@ -11,7 +11,7 @@ from dualdiff.tangents.dense import LANES
 
 MODES = ("auto", "forward", "reverse")
 
-#: Up to so many elements of x a gradient is taken in one pass along all unit directions.
+#: Up to so many elements of x, mode="auto" does not take a gradient in reverse as a whole.
 FORWARD_UP_TO = LANES
 
 
@@ -22,7 +22,7 @@ def check_mode(operator: str, mode: Any) -> None:
 
 
 def takes_mixed(mode: str, inputs: Inputs) -> bool:
-    """Whether that pass takes small arrays forwards and large ones in reverse: for float64 elements, and no points."""
+    """Whether a gradient is taken in one mixed pass (see `Mixed`): of few float64 elements, without batch axes."""
     is_few = mode == "auto" and 0 < inputs.size <= FORWARD_UP_TO and not inputs.batch.dims
     return is_few and all(dtype_of(leaf) == np.float64 for leaf in inputs.leaves)
 
@@ -30,9 +30,9 @@ def takes_mixed(mode: str, inputs: Inputs) -> bool:
 def takes_reverse(mode: str, n: int, m: int | None = None) -> bool:
     """Whether a derivative in n elements of x is taken in reverse mode.
 
-    A gradient is taken forwards up to `FORWARD_UP_TO` elements.  A Jacobian is taken forwards while that takes one
-    pass; m is the number of its rows, which is asked about after the first of several passes: there are either n
-    columns to go along, or m rows.
+    A gradient that takes no mixed pass is taken forwards up to `FORWARD_UP_TO` elements.  A Jacobian is taken forwards
+    while that takes one pass; m is the number of its rows, which is asked about after the first of several passes:
+    there are either n columns to go along, or m rows.
     """
     if mode == "auto":
         return n > (FORWARD_UP_TO if m is None else m)
