@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import DualArray, disown, is_view, new_array, operands, wrap
-from dualdiff.core.dual import SCALARS, AnyDual, Dual, leading_space, same_call
+from dualdiff.core.dual import SCALARS, AnyDual, leading_space, same_call
 from dualdiff.core.errors import lost
-from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, are_float64, is_complex, shape_of
+from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, are_float64, shape_of
 from dualdiff.tangents.structure import Structure
 
 _NUMBERS = frozenset({float, int, complex, np.float64, np.float32, np.complex128})
@@ -288,18 +288,3 @@ def floating_dtype(value: Any) -> Any:
     if dtype.kind not in "fc":
         raise lost(f"a result of dtype {dtype}", "a floating dtype")
     return dtype
-
-
-__all__ = [
-    "Application",
-    "Dual",
-    "TangentSpace",
-    "apply",
-    "broadcast",
-    "carried",
-    "complete",
-    "dtype_of",
-    "is_complex",
-    "kind_of",
-    "rearranged",
-]

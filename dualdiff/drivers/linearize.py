@@ -8,13 +8,14 @@ from typing import Any, Unpack, overload
 
 import numpy as np
 
+from dualdiff.core.application import dtype_of
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.extras import load
 from dualdiff.drivers.containers import Rebuild, aligned, flatten
 from dualdiff.drivers.engines import refuse_compiled
 from dualdiff.drivers.operators import DerivedFunction, P, R, all_in_order, operator
 from dualdiff.drivers.options import Argnum, OfJvp
-from dualdiff.drivers.run.inputs import Inputs, dtype_of
+from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.passes import recorded_pass
 from dualdiff.tangents.program import Program
 

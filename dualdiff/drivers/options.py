@@ -18,10 +18,6 @@ Mode = Literal["auto", "forward", "reverse"]
 
 
 # -- for type checkers: each operator's options apart from those that its result depends on, and all of them -----------
-class PartOfJvp(TypedDict, total=False):
-    pass
-
-
 class PartOfDerivative(TypedDict, total=False):
     parallel: bool
 
@@ -59,7 +55,7 @@ class OfNth(OfSparsity, total=False):
     n: int
 
 
-class OfJvp(PartOfJvp, total=False):
+class OfJvp(TypedDict, total=False):
     argnum: Argnum
     has_aux: bool
 

@@ -8,12 +8,13 @@ from typing import Any, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from dualdiff.core.application import dtype_of
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers import gradient
 from dualdiff.drivers.containers import aligned, check_running
 from dualdiff.drivers.operators import DerivedFunction, F, R, all_in_order, operator
 from dualdiff.drivers.options import Argnum, OfHvp, OfJvp, PartOfHvp
-from dualdiff.drivers.run.inputs import Inputs, dtype_of, with_direction
+from dualdiff.drivers.run.inputs import Inputs, with_direction
 from dualdiff.drivers.run.passes import single_pass
 
 

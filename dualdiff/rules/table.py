@@ -21,7 +21,7 @@ from dualdiff.core.application import apply
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual, Dual
 from dualdiff.core.errors import no_rule, public_name
-from dualdiff.tangents.space import are_float64
+from dualdiff.tangents.space import are_float64, is_complex
 
 #: Partials that are an argument, the result or a constant.
 PLAIN = frozenset({"x", "y", "z", "r", "1", "-1", "pi / 180", "180 / pi"})
@@ -155,7 +155,7 @@ class Row:
         return function
 
     def _coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
-        if self.complex_partials is not None and any(map(_is_complex, values)):
+        if self.complex_partials is not None and any(map(is_complex, values)):
             return self._evaluate(self.complex_partials[i], values, result)
         text = self.partials[i]
         if text is UNKNOWN:
@@ -183,7 +183,7 @@ class Row:
         except (ArithmeticError, TypeError):
             return function(*map(_strong, values), _strong(result))
         kind = type(c)
-        if (kind is complex or kind is Dual) and _is_complex(c) and not _any_complex(values, result):
+        if (kind is complex or kind is Dual) and is_complex(c) and not _any_complex(values, result):
             return function(*map(_strong, values), _strong(result))
         return c
 
@@ -203,7 +203,7 @@ _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", 
 
 def _any_complex(values: list[Any], result: Any) -> bool:
     results = result if isinstance(result, tuple) else (result,)
-    return any(map(_is_complex, (*values, *results)))
+    return any(map(is_complex, (*values, *results)))
 
 
 def _strong(x: Any) -> Any:
@@ -213,13 +213,6 @@ def _strong(x: Any) -> Any:
     if isinstance(x, (int, float, complex)):
         return np.complex128(x) if isinstance(x, complex) else np.float64(x)
     return x.with_value(_strong(x.value)) if isinstance(x, Dual) else x
-
-
-def _is_complex(x: Any) -> bool:
-    kind = type(x)
-    if kind is float or kind is np.float64:
-        return False
-    return kind is complex or getattr(getattr(x, "dtype", None), "kind", "f") == "c"
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.errors import explain
 from dualdiff.drivers.containers import flatten, input_leaf, only
@@ -65,12 +66,6 @@ def with_direction(operator: str, args: tuple[Any, ...], argnum: Any) -> tuple[t
     for place, part in sorted(zip(places, x, strict=True), key=lambda pair: pair[0]):
         rest.insert(place, part)
     return tuple(rest), v
-
-
-def dtype_of(x: Any) -> Any:
-    """The dtype of a scalar, an array or a dual."""
-    dtype = getattr(x, "dtype", None)
-    return np.dtype(type(x)) if dtype is None else dtype
 
 
 def input_leaves(operator: str, x: Any, is_several: bool) -> tuple[list[Any], Any]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.drivers.run.inputs import Inputs, dtype_of
+from dualdiff.core.application import dtype_of
+from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.tangents.dense import LANES
 
 MODES = ("auto", "forward", "reverse")

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import tags
+from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import make
 from dualdiff.core.errors import NotHolomorphicError
 from dualdiff.drivers.run.chunks import chunks
-from dualdiff.drivers.run.inputs import Inputs, dtype_of
+from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs, copied
 from dualdiff.drivers.run.seeds import Directions, as_dual, seeded, unit_rows
 from dualdiff.tangents.dense import Dense

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual
-from dualdiff.drivers.run.inputs import Inputs, dtype_of
+from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, recorded_pass, refuse_conjugates
 from dualdiff.tangents.program import Program

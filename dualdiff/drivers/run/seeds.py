@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import make
-from dualdiff.drivers.run.inputs import Inputs, dtype_of
+from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.tangents.dense import Dense
 from dualdiff.tangents.space import Tangent, TangentSpace
 
