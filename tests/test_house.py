@@ -167,23 +167,12 @@ def test_every_file_and_every_public_function_says_what_it_is(path):
 
 # -- sizes -------------------------------------------------------------------------------------------------------------
 LONGEST = 600
-#: Files that are longer, and why.
-LONG = {
-    "tests/special_references.py": "one table of the functions of scipy.special in mpmath",
-    "tests/test_array_functions.py": "one table of NumPy's array functions, each with its keywords",
-    "tests/test_dropped_silently.py": "one table for each row of what must not be dropped",
-    "tests/test_drivers.py": "one operator after the other, each with all its options",
-    "tests/test_linalg.py": "one table of linear algebra",
-    "tests/test_numbers.py": "one test for each kind of number",
-    "tests/test_sparse.py": "one test for each sparse rule",
-}
 
 
 def test_no_file_is_too_long():
     files = [p for folder in ("dualdiff", "tests") for p in (ROOT / folder).rglob("*.py")]
     lengths = {p.relative_to(ROOT).as_posix(): len(p.read_text(encoding="utf-8").splitlines()) for p in files}
-    assert {name: n for name, n in lengths.items() if n > LONGEST and name not in LONG} == {}
-    assert [name for name in LONG if lengths.get(name, 0) <= LONGEST] == []
+    assert {name: n for name, n in lengths.items() if n > LONGEST} == {}
 
 
 # -- what lies where ---------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from versions import HAS_NONCENTRAL_DENSITIES, ROUGH, SCIPY_1_17
 pytest.importorskip("scipy.special")
 
 from scipy import special
-from special_references import CASES, EXCEPTIONS, draw, wanted
+from special_exceptions import EXCEPTIONS
+from special_references import CASES, draw, wanted
 
 from dualdiff import derivative, jvp
 from dualdiff.rules import special_table

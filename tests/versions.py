@@ -41,13 +41,13 @@ HANDED_ON = tuple(
 )
 
 # -- SciPy -------------------------------------------------------------------------------------------------------------
-#: Ufuncs that write beyond their own arrays, which ends the process sooner or later.  Mended in 1.15.
+#: Ufuncs that write past the end of their arrays and so can crash the process.  Fixed in 1.15.
 CRASHING = (
     {"obl_rad1", "obl_rad1_cv", "obl_rad2", "obl_rad2_cv", "pro_rad1", "pro_rad1_cv"} if SCIPY < (1, 15) else set()
 )
 #: pro_cv says that its name is this.
 MISNAMED = {"obl_cv"} if (1, 14) <= SCIPY < (1, 16) else set()
-#: hyp1f1 is 1 for all complex arguments, and infinite for large real ones where it is not yet.  Mended in 1.14.
+#: Before 1.14 hyp1f1 returns 1 at every complex argument, and overflows at large real ones whose value is finite.
 HYP1F1_IS_RIGHT = SCIPY >= (1, 14)
 #: The densities of the noncentral t and F distributions are there, by which their functions are differentiated.
 HAS_NONCENTRAL_DENSITIES = SCIPY >= (1, 15)
