@@ -36,27 +36,23 @@ class PartOfJacobian(PartOfGradient, total=False):
     check: bool
 
 
-class OfField(TypedDict, total=False):
-    argnum: Argnum
-    chunk_size: int | None
-    batch_dims: int
-
-
-class OfCurl(TypedDict, total=False):
-    argnum: Argnum
-    batch_dims: int
-
-
 class OfSparsity(TypedDict, total=False):
     argnum: Argnum
+
+
+class OfCurl(OfSparsity, total=False):
+    batch_dims: int
+
+
+class OfField(OfCurl, total=False):
+    chunk_size: int | None
 
 
 class OfNth(OfSparsity, total=False):
     n: int
 
 
-class OfJvp(TypedDict, total=False):
-    argnum: Argnum
+class OfJvp(OfSparsity, total=False):
     has_aux: bool
 
 
