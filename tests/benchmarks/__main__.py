@@ -43,7 +43,7 @@ def main() -> None:
 def machine() -> str:
     """One line on what the figures were measured with."""
     versions = [f"Python {platform.python_version()}", f"{os.cpu_count()} cores"]
-    for package in "numpy", "scipy", "autograd", "dualpy", "jax", "num-dual":
+    for package in "numpy", "scipy", "autograd", "advect", "dualpy", "jax", "num-dual", "numba":
         try:
             versions.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:

@@ -57,6 +57,14 @@ def autograd(x: Any) -> Call:
     return partial(optional("autograd").grad(written_with(optional("autograd.numpy"))), x)
 
 
+def advect(x: Any) -> Call:
+    return partial(optional("advect").grad(written_with(np)), x)
+
+
+def differences(x: Any) -> Call:
+    return partial(optional("scipy.optimize._numdiff").approx_derivative, written_with(np), x, method="2-point")
+
+
 def dualpy(x: Any) -> Call:
     return partial(optional("dualpy").gradient(written_with(np)), x)
 
@@ -77,6 +85,8 @@ def work(n: int, rounds: int) -> Work:
             Peer("by hand, `np`", partial(by_hand, x)),
             Peer("num_dual (Rust), a loop", partial(num_dual, x), read=second_of_pair),
             Peer("autograd grad (reverse)", partial(autograd, x)),
+            Peer("advect grad (reverse)", partial(advect, x)),
+            Peer("SciPy's 2-point differences", partial(differences, x), read=None),
             Peer("dualpy", partial(dualpy, x)),
             Peer("jax.jit(grad) (reverse)", partial(jax_grad, x)),
         ],

@@ -46,6 +46,14 @@ def autograd() -> Call:
     return partial(optional("autograd").jacobian(written_with(optional("autograd.numpy"))), X)
 
 
+def advect() -> Call:
+    return partial(optional("advect").jacobian(written_with(np)), X)
+
+
+def differences() -> Call:
+    return partial(optional("scipy.optimize._numdiff").approx_derivative, written_with(np), X, method="2-point")
+
+
 def dualpy() -> Call:
     return partial(optional("dualpy").jacobian(written_with(np)), X)
 
@@ -63,6 +71,8 @@ WORKS = [
         [
             Peer("by hand, `np`", by_hand),
             Peer("autograd jacobian", autograd, at_most=1 / 20),
+            Peer("advect jacobian", advect),
+            Peer("SciPy's 2-point differences", differences, read=None),
             Peer("dualpy", dualpy),
             Peer("jax.jit(jacfwd)", jax_jacfwd, at_most=1.5),
         ],

@@ -32,6 +32,11 @@ def autograd(x: Any) -> Call:
     return lambda: make_jvp(f)(x)(ONES)
 
 
+def advect(x: Any) -> Call:
+    push = optional("advect").jvp(written_with(np))
+    return lambda: push(x, tangents=ONES)
+
+
 def dualpy(x: Any) -> Call:
     return partial(optional("dualpy").jvp, written_with(np), x, ONES)
 
@@ -52,6 +57,7 @@ def work(low: float, high: float) -> Work:
             Peer("the value alone, `np`", partial(plain_numpy, x), at_most=2.5, read=None),
             Peer("by hand, `np`", partial(by_hand, x)),
             Peer("autograd make_jvp", partial(autograd, x), 1.0, second_of_pair),
+            Peer("advect jvp", partial(advect, x), read=second_of_pair),
             Peer("dualpy", partial(dualpy, x), read=second_of_pair),
             Peer("jax.jit(jvp)", partial(jax_jvp, x)),
         ],

@@ -40,6 +40,15 @@ def autograd() -> Call:
     return lambda: make_jvp(f)(X)(1.0)
 
 
+def advect() -> Call:
+    push = optional("advect").jvp(written_with(np))
+    return lambda: push(X, tangents=1.0)
+
+
+def differences() -> Call:
+    return partial(optional("scipy.optimize._numdiff").approx_derivative, written_with(np), X, method="2-point")
+
+
 def dualpy() -> Call:
     # The derivative is made once and called often, which is how dualpy is meant to be used.
     return partial(optional("dualpy").derivative(written_with(np)), X)
@@ -57,6 +66,8 @@ def peers(num_dual_at_most: float) -> list[Peer]:
         Peer("the value alone, `np`", plain_numpy, read=None),
         Peer("num_dual (Rust), its own methods", num_dual, num_dual_at_most, second_of_pair),
         Peer("autograd make_jvp", autograd, 1 / 25, second_of_pair),
+        Peer("advect jvp", advect, read=second_of_pair),
+        Peer("SciPy's 2-point differences", differences, read=None),
         Peer("dualpy", dualpy),
         Peer("jax.jit(grad)", jax_grad),
     ]
