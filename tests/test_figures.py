@@ -1,4 +1,4 @@
-"""The figures of README.md are what their script draws, and the README shows them all."""
+"""The figures of README.md and the pages are what their script draws, and each is shown."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import re
 import runpy
 import sys
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import NOTEBOOKS, PAGES, README, images
 
 for module in "matplotlib", "fast_sugiyama", "scipy":
     pytest.importorskip(module)
 
-ROOT = Path(__file__).parent.parent
-FOLDER = ROOT / "notebooks" / "figures"
+FOLDER = NOTEBOOKS / "figures"
 FIGURES = sorted(path.name for path in FOLDER.glob("*.svg"))
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -67,14 +65,10 @@ def test_a_figure_is_what_the_script_draws(name, drawn):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_the_readme_shows_it(name):
-    assert f"notebooks/figures/{name}" in README
+def test_a_page_shows_it(name):
+    assert FOLDER / name in [path.resolve() for page in PAGES for path in images(page)]
     assert (FOLDER / name).stat().st_size < 100_000
 
 
-def test_every_picture_of_the_readme_is_there_and_in_words_too():
-    shown = re.findall(r'(?:src|srcset)="([^"]*)"', README)
-    assert len(shown) >= 4
-    assert all((ROOT / path).exists() for path in shown)
-    for image in re.findall(r"<img [^>]*>", README):
-        assert re.search(r'alt="[^"]{20,}"', image), image
+def test_the_readme_shows_one():
+    assert len(images(README)) >= 1

@@ -1,6 +1,6 @@
-"""The figures of README.md, drawn anew: `python notebooks/figures/make.py` (needs the extra `plot`).
+"""Draw the figures of README.md and the pages: `python notebooks/figures/make.py` (needs the extra `plot`).
 
-The tests run this script and compare what it draws with the files that lie here.
+The tests run this script and compare its figures with the files in this folder.
 """
 
 import sys
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from dualdiff import jacobian_sparsity
 from dualdiff.teaching import plot_sparsity, plot_step_size, trace
 
-#: Words stay words, and nothing depends on the day or on chance.
+#: Text stays text, and the output is reproducible.
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "dualdiff",
@@ -23,7 +23,7 @@ STYLE = {
 
 
 def graph(folder):
-    """The example of the survey of Baydin and others, with its tangents and adjoints, for both themes."""
+    """The example of the survey by Baydin et al., with tangents and adjoints, for both themes."""
     picture = trace(lambda x, y: np.log(x) + x * y - np.sin(y), 2.0, 5.0).graph(
         tangents=True, adjoints=True
     )
@@ -32,14 +32,14 @@ def graph(folder):
 
 
 def step_size(folder):
-    """The V-curve of the README's first function at 3, in operations that every machine rounds alike."""
+    """The V-curve of the README's first function at 3, in operations that round alike on every machine."""
     figure = Figure(figsize=(6.8, 4), layout="constrained")
     plot_step_size(lambda x: x * x * x + 2 * x, 3.0, figure.subplots())
     save(figure, folder / "step_size.svg")
 
 
 def colours(folder):
-    """The Jacobian of diffusion on a torus of 5 x 5 cells, with the library's own colouring of its columns."""
+    """The Jacobian of diffusion on a periodic grid of 5 x 5 cells, with its columns coloured by the library."""
 
     def diffusion(u):
         u = u.reshape(5, 5)
@@ -53,12 +53,12 @@ def colours(folder):
 
 
 def save(figure, path):
-    """An SVG without a date, on white paper in both themes."""
+    """Save an SVG without a date, on a white background in both themes."""
     figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
 def make(folder):
-    """Draw all of them into a folder."""
+    """Draw all figures into a folder."""
     with rc_context(STYLE):
         for draw in graph, step_size, colours:
             draw(folder)
