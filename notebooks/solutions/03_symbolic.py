@@ -11,11 +11,11 @@ def answer_1(x, steps):
     return x, dx
 
 
-# 2. The function doubles with each step.  Its derivative has a little more than that: about n^2 2^n operations, and the
-# ratio of one step to the next, 2 (n + 1)^2 / n^2, comes down to
+# 2. The function doubles with each step.  Its derivative grows a little faster: it has about n^2 2^n operations, and
+# the ratio from one step to the next, 2 (n + 1)^2 / n^2, tends to
 answer_2 = 2
 
-# 3. With names for what is shared, computer algebra does what dual numbers do.
+# 3. With names for common subexpressions, computer algebra does what dual numbers do.
 x = sympy.Symbol("x")
 formula = x
 for _ in range(5):

@@ -5,13 +5,13 @@ import math
 import numpy as np
 
 
-# 1. The quotient rule, with the quotient itself in it.
+# 1. The quotient rule, in terms of the quotient.
 def answer_1(u, v):
     quotient = u.value / v.value
     return type(u)(quotient, (u.tangent - quotient * v.tangent) / v.value)
 
 
-# 2. The derivative of the root, times the tangent that comes in.
+# 2. The derivative of the square root, times the incoming tangent.
 def answer_2(x):
     root = math.sqrt(x.value)
     return type(x)(root, x.tangent / (2 * root))

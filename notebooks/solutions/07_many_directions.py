@@ -16,10 +16,10 @@ def f(x):
 # 1. The first right singular vector.
 answer_1 = np.linalg.svd(jacobian(f, np.array([0.9, 0.5])))[2][0]
 
-# 2. Twenty chunks of 48 are 960 directions, and 40 are left for one more.
+# 2. Twenty chunks of 48 are 960 directions, and one more chunk takes the other 40.
 answer_2 = 21
 
 
-# 3. The area of the parallelogram of the columns is the determinant, but for its sign.
+# 3. The area of the parallelogram spanned by the columns is the absolute value of the determinant.
 def answer_3(f, x):
     return abs(np.linalg.det(jacobian(f, x)))

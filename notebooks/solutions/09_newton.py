@@ -4,10 +4,10 @@ import numpy as np
 
 from dualdiff import value_and_jacobian
 
-# 1. The step is (x - 1)**2 / (2 (x - 1)): half of the way to the zero.
+# 1. The step is (x - 1)**2 / (2 (x - 1)): half the way to the root.
 answer_1 = 0.5
 
-# 2. From 0 the tangent leads to 1, and from 1 back to 0.
+# 2. From 0 the tangent line leads to 1, and from 1 back to 0.
 answer_2 = 0.0
 
 

@@ -4,13 +4,13 @@ import numpy as np
 
 from dualdiff import gradient, hessian
 
-# 1. The derivative of x y in y is x, the bracket is x * x, and its derivative is 2 x.
+# 1. The derivative of x y with respect to y is x, the bracket is x * x, and its derivative is 2 x.
 answer_1 = 6
 
-# 2. The Hessian is [[-6, 0], [0, 2]]: it falls along the first number, either way.
+# 2. The Hessian is [[-6, 0], [0, 2]]: the function decreases along the first component, either way.
 answer_2 = np.array([1.0, 0.0])
 
 
-# 3. The gradient is the function whose zero is sought, and the Hessian its Jacobian.
+# 3. We seek a root of the gradient, and the Hessian is its Jacobian.
 def answer_3(f, x):
     return x - np.linalg.solve(hessian(f, x), gradient(f, x))
