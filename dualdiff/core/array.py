@@ -13,9 +13,9 @@ import numpy as np
 from dualdiff.core import stand_ins
 from dualdiff.core.dual import HANDMADE, AnyDual, Dual, leading_space, make, same_call, stacklevel
 from dualdiff.core.errors import LostDerivativeError, ObjectArrayWarning, lost, plain_target
-from dualdiff.tangents.single import plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import plain
 
 #: Object arrays of at most this many duals are made without a warning.
 FEW = 16
@@ -510,12 +510,9 @@ def lift(array: Any, space: TangentSpace) -> Any:
     return array
 
 
-def _lift(self: AnyDual, target: Any) -> Any:
-    """The target array, made ready to hold duals of this call."""
-    return lift(target, self.space)
-
-
-AnyDual.lift = _lift
+# To make a target array ready to hold duals of this call, and to give this one another value and tangent.
+AnyDual.lift = lambda self, target: lift(target, self.space)
+AnyDual.remade = lambda self, value, raw: wrap(value, raw, self.space)
 
 
 def operand(x: Any) -> Any:

@@ -40,8 +40,8 @@ from dualdiff.core.registry import (
     refusal,
 )
 from dualdiff.tangents.dense import Dense
-from dualdiff.tangents.single import Single, plain
-from dualdiff.tangents.zeros import may_have_nan, zero_mask
+from dualdiff.tangents.single import Single
+from dualdiff.tangents.zeros import chosen_zero, may_have_nan, plain, zero_mask
 
 if TYPE_CHECKING:
     from dualdiff.tangents.space import Tangent, TangentSpace
@@ -77,6 +77,8 @@ class AnyDual:
     space: TangentSpace
     #: ``x.lift(target)`` is the target array, made ready to hold duals of this call.
     lift: Callable[..., Any]
+    #: ``x.remade(value, raw)`` is another value and tangent in the same call.
+    remade: Callable[..., Any]
 
     # -- NumPy's protocols -------------------------------------------------------------------------------------
 
@@ -177,6 +179,19 @@ class AnyDual:
         """Where both the value and the tangent are zero."""
         mask = zero_mask(self.value)
         return mask if self.raw is None else mask & self.space.zero_mask(self.raw, self.shape)
+
+    def with_chosen_zeros(self, mask: Any) -> Any:
+        """Zero where the mask is set, by convention, so that the derivative is NaN there."""
+        return self._unknown(chosen_zero(mask, self.value), mask)
+
+    def with_unknown_tangent(self, mask: Any) -> Any:
+        """The same value, whose derivative is NaN where the mask is set."""
+        return self._unknown(
+            self.value.with_unknown_tangent(mask) if isinstance(self.value, AnyDual) else self.value, mask
+        )
+
+    def _unknown(self, value: Any, mask: Any) -> Any:
+        return self.remade(value, None if self.raw is None else self.space.unknown(self.raw, mask, self.shape))
 
     def may_have_nan(self) -> bool:
         """Whether the value or the tangent may have a NaN."""
@@ -352,10 +367,6 @@ class Dual(AnyDual):
         return self if self.dtype.kind == "f" else np.conjugate(self)
 
     conj = conjugate
-
-    def with_value(self, value: Any) -> Dual:
-        """The tangent of this one beside an equal value of another type."""
-        return make(value, self.raw, self.space)
 
     def is_integer(self) -> bool:
         """Whether the value is a whole number."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dualdiff.tangents.single import plain
+from dualdiff.tangents.zeros import plain
 
 if TYPE_CHECKING:
     from dualdiff.core.array import DualArray

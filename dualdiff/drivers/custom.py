@@ -217,6 +217,7 @@ class _Row:
     uses_result = True
     #: Partials are copied where they are computed; NumPy takes no more arguments than these.
     is_fresh = (True,) * 64
+    constancy = (0,) * 64
 
     def __init__(self, custom: Custom, kwargs: dict[str, Any]) -> None:
         self.name = self.label = custom.__name__

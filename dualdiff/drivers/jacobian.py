@@ -17,6 +17,7 @@ from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, directions_last, recorded_pass
 from dualdiff.drivers.run.reverse import pulled_rows
 from dualdiff.drivers.sparse import prepared, sparsely
+from dualdiff.tangents.zeros import doubts, settled
 
 
 def evaluate(
@@ -38,8 +39,9 @@ def evaluate(
     if sparse is not False or check:
         return sparsely(inputs, sparse, check, chunk_size, mode)
     conjugates = "refused" if inputs.is_complex else "allowed"
+    before = doubts()
     forward = None if mode == "reverse" else _forward(inputs, chunk_size, mode, conjugates)
-    return forward or _reverse(inputs, chunk_size, conjugates)
+    return forward if forward and settled(before) else _reverse(inputs, chunk_size, conjugates)
 
 
 def _forward(inputs: Inputs, chunk_size: int | None, mode: str, conjugates: str) -> tuple[Any, Any, Any] | None:

@@ -23,7 +23,7 @@ from dualdiff.drivers.containers import Rebuild, aligned, flatten
 from dualdiff.rules.support import plain_values, shape_of
 from dualdiff.tangents.linear import NamedMap
 from dualdiff.tangents.single import Single
-from dualdiff.tangents.space import Shape, Tangent
+from dualdiff.tangents.space import Shape, Tangent, note_conjugate
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import may_have_nan
 
@@ -211,7 +211,7 @@ class JvpRule:
             out = space.contract(packed, whole, n, m)
         else:
             if space.conjugates != "allowed" and not whole.is_holomorphic():
-                space.note_conjugate(f"the jvp of {self.name}")
+                note_conjugate(space, f"the jvp of {self.name}")
             out = space.contract(packed, BlackBox(self, "linear"), n, m)
             rest = space.contract(space.conj(packed, "conj", n), BlackBox(self, "antilinear"), n, m)
             out = space.add([out, rest], m)

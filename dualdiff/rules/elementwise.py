@@ -71,7 +71,7 @@ row(
 )
 row(np.remainder, "1", "-floor_divide(x, y)", domain=(REALS, POSITIVE))
 row(np.fmod, "1", "-rint((x - r) / y)", domain=(REALS, POSITIVE), math="fmod")
-row(np.hypot, "where(r == 0, 0.0, x / r)", "where(r == 0, 0.0, y / r)", math="hypot", associative=True)
+row(np.hypot, "chosen(r == 0, x / r)", "chosen(r == 0, y / r)", math="hypot", associative=True)
 
 # -- exponentials and logarithms -------------------------------------------------------------------------------------
 row(np.exp, "r", math="exp")
@@ -152,8 +152,8 @@ row(np.degrees, "180 / pi", kind="linear", math="degrees")
 row(
     np.absolute,
     "copysign(1, x)",
-    complex_partials=("where(r == 0, 0.0, 0.5 * conjugate(x) / r)",),
-    conjugates=("where(r == 0, 0.0, 0.5 * x / r)",),
+    complex_partials=("chosen(r == 0, 0.5 * conjugate(x) / r)",),
+    conjugates=("chosen(r == 0, 0.5 * x / r)",),
 )
 row(np.fabs, "copysign(1, x)", math="fabs")
 row(np.copysign, "copysign(1, x) * copysign(1, y)", None, math="copysign")
@@ -198,8 +198,8 @@ zero(np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.spacing)
 row(
     np.sign,
     None,
-    complex_partials=("where(x == 0, 0.0, 0.5 / absolute(x))",),
-    conjugates=("where(x == 0, 0.0, -0.5 * r * r / absolute(x))",),
+    complex_partials=("chosen(x == 0, 0.5 / absolute(x))",),
+    conjugates=("chosen(x == 0, -0.5 * r * r / absolute(x))",),
 )
 
 # -- functions whose k-th derivative is a row of its own -------------------------------------------------------------

@@ -19,6 +19,8 @@ from dualdiff.rules.products import multilinear
 from dualdiff.rules.support import Application, axes_of, by_value, implements, into, plain_values, shape_of
 from dualdiff.rules.terms import Term, adjoint, hermitian_part, is_complex_valued, result, revalued, rounding, terms
 from dualdiff.rules.versions import CROSS_WITHOUT_AXIS
+from dualdiff.tangents.space import note_conjugate
+from dualdiff.tangents.zeros import chosen_zero
 
 by_value(np.linalg.matrix_rank)
 
@@ -333,7 +335,7 @@ def _norm(function: Any, x: Any, ord: Any, axes: tuple[int, ...], is_vector: boo
     with np.errstate(all="ignore"):
         weights = _norm_weights(v, np.reshape(value, kept) if shape else value, ord)
         if is_complex_valued(v):
-            operands.space.note_conjugate(t.name)
+            note_conjugate(operands.space, t.name)
         scaled = operands.space.scale(t.tangent, weights, shape, shape)
         return operands.result(value, [operands.space.sum(scaled, axes, shape, shape_of(value))])
 
@@ -351,7 +353,7 @@ def _norm_weights(x: Any, length: Any, ord: Any) -> Any:
         if ord == 1:
             return sign
         weights = sign * (size / length) ** (ord - 1)
-    return np.where(length == 0, 0.0, weights)
+    return chosen_zero(np.broadcast_to(plain_values(length) == 0, shape_of(weights)), weights)
 
 
 def _matrix_norm(x: Any, ord: Any) -> Any:

@@ -19,8 +19,8 @@ from dualdiff.rules import floats
 from dualdiff.rules.elementwise import ROWS, SEVERAL
 from dualdiff.rules.sparse_products import is_sparse, multiplies_as_matrix, sparse_matmul
 from dualdiff.rules.table import Row, Table
-from dualdiff.tangents.single import plain
 from dualdiff.tangents.space import are_float64
+from dualdiff.tangents.zeros import plain
 
 #: Which row serves which operator.
 BINARY: dict[str, tuple[str, Callable[..., Any]]] = {

@@ -12,8 +12,9 @@ from dualdiff.core.errors import lost
 from dualdiff.core.registry import UFUNCS
 from dualdiff.rules.support import Application, axes_of, axis_of, implements, into, plain_values, shape_of
 from dualdiff.tangents.linear import NamedMap
-from dualdiff.tangents.space import Shape
+from dualdiff.tangents.space import Shape, note_conjugate
 from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import chosen_zero
 
 _NO = np._NoValue
 
@@ -77,9 +78,9 @@ def _summed(operands: Application, axis: Any, out_shape: Shape, where: Any = _NO
         if weights is not None and not is_number:
             t = space.scale(t, weights, shape, shape)
         if where is not _NO and where is not None and where is not True:
-            t = space.scale(t, np.broadcast_to(plain_values(where), shape) * 1.0, shape, shape)
+            t = space.scale(t, np.broadcast_to(plain_values(where), shape) * 1.0, shape, shape, True)
         t = space.sum(t, _reduced(axis, len(shape)), shape, out_shape)
-        return [space.scale(t, weights, out_shape, out_shape) if is_number else t]
+        return [space.scale(t, weights, out_shape, out_shape, True) if is_number else t]
 
 
 def _started(operands: Application, weights: Any, out_shape: Shape) -> list[Any]:
@@ -149,9 +150,11 @@ def _spread(name: str) -> Any:
                 weights = 2.0 * np.conjugate(centred) / count
             else:
                 spread = np.sqrt(np.sum(np.abs(centred) ** 2, axis=axis, keepdims=True, **kept) / count)
-                weights = np.where(spread == 0, 0.0, np.conjugate(centred) / (count * spread))
+                weights = np.conjugate(centred) / (count * spread)
+                flat = np.broadcast_to(plain_values(spread) == 0, shape_of(weights))
+                weights = chosen_zero(flat, weights)
         if np.iscomplexobj(plain_values(centred)) and moved.tangents[0] is not None:
-            operands.space.note_conjugate(name)
+            note_conjugate(operands.space, name)
         return into(out, operands.result(value, _summed(moved, axis, shape_of(value), chosen, weights)))
 
     return implementation

@@ -21,6 +21,7 @@ from dualdiff.rules.support import (
     shape_of,
     structural,
 )
+from dualdiff.tangents.space import note_conjugate
 from dualdiff.tangents.structure import Part, pulled_by, reduced
 
 # Run once on an array of indices: functions of one array, whatever their options.
@@ -270,7 +271,7 @@ def astype(
             return plain_values(x).astype(dtype)
         raise plain_target(f"an array of dtype {dtype}")
     if x.dtype.kind == "c" and dtype.kind != "c":
-        x.space.note_conjugate("astype of complex to real")
+        note_conjugate(x.space, "astype of complex to real")
     v = x.value
     value = v.astype(dtype, order, casting, subok, copy) if hasattr(v, "astype") else dtype.type(v)
     return x if value is v else Application(x).copied(value)
@@ -476,7 +477,7 @@ def _part(name: str) -> Any:
         value = function(val.value)
         if val.dtype.kind != "c":
             return val if name == "real" else wrap(value, None, val.space)
-        val.space.note_conjugate(name)
+        note_conjugate(val.space, name)
         return Application(val).gathered(value, Part(function))
 
     return implementation

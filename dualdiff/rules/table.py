@@ -1,7 +1,8 @@
 """The form of the table of rules: a row is a function and its partial derivatives as plain mathematics.
 
 Partials are texts in the arguments ``x``, ``y``, ``z``, ``w``, ``a``, ... and the result ``r`` (of several results
-``r[0]``, ``r[1]``, ...), with Python's operators and the names of other rows; ``where(condition, a, b)`` chooses.
+``r[0]``, ``r[1]``, ...), with Python's operators and the names of other rows; ``where(condition, a, b)`` chooses,
+and ``chosen(condition, a)`` is a except for zeros by convention, whose own derivative is NaN.
 Every engine reads the same texts: Python floats through ``math`` (`expression` as source to build functions from),
 arrays and nested duals through NumPy (`Row.coefficient`), and engines to come by binding the texts to functions of
 their own (`bind`).
@@ -21,7 +22,8 @@ from dualdiff.core.application import apply
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual, Dual
 from dualdiff.core.errors import no_rule, public_name
-from dualdiff.tangents.space import are_float64, is_complex
+from dualdiff.tangents.space import are_float64, is_complex, shape_of
+from dualdiff.tangents.zeros import chosen_zero
 
 #: Partials that are an argument, the result or a constant.
 PLAIN = frozenset({"x", "y", "z", "r", "1", "-1", "pi / 180", "180 / pi"})
@@ -74,6 +76,21 @@ class Row:
             for text in texts or ()
         )
         self._keeps: dict[tuple[bool, ...], tuple[bool, ...] | None] = {}
+
+    @cached_property
+    def constancy(self) -> tuple[int, ...]:
+        """For each argument, when the zeros of its partial do not depend on what is differentiated.
+
+        2 always, since it is constant between jumps; 1 if the argument is the only one that does; 0 never.
+        """
+        from dualdiff.rules.texts import ARGUMENTS, is_stepwise, names_in
+
+        def of(i: int, text: str | None) -> int:
+            if text is None or text is UNKNOWN or is_stepwise(text, self.names):
+                return 2
+            return 0 if names_in(text) & {ARGUMENTS[i], "r"} else 1
+
+        return tuple(of(i, text) for i, text in enumerate(self.partials))
 
     #: A partial depends on the values alone: it may be computed later.
     is_pure = True
@@ -212,7 +229,7 @@ def _strong(x: Any) -> Any:
         return tuple(map(_strong, x))
     if isinstance(x, (int, float, complex)):
         return np.complex128(x) if isinstance(x, complex) else np.float64(x)
-    return x.with_value(_strong(x.value)) if isinstance(x, Dual) else x
+    return x.remade(_strong(x.value), x.raw) if isinstance(x, Dual) else x
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
@@ -231,13 +248,21 @@ def _both(condition: Any, other: Any) -> Any:
     return condition & _now(other) if condition.any() else False
 
 
+def _chosen(condition: Any, other: Any) -> Any:
+    """``where(condition, 0.0, other)`` for zeros that are conventions: in outer calls their derivative is NaN."""
+    if not getattr(condition, "ndim", 0) and not condition:
+        return _now(other)
+    r = _now(other)
+    return chosen_zero(np.broadcast_to(condition, shape_of(r))[()], r)
+
+
 def _now(x: Any) -> Any:
     return x() if callable(x) else x
 
 
 #: What the names in partials mean for numbers, arrays and duals alike: NumPy's functions, which dispatch, and
 #: constants.  Rows add themselves.
-NAMES: dict[str, Any] = {"where": _where, "both": _both}
+NAMES: dict[str, Any] = {"where": _where, "both": _both, "chosen": _chosen}
 
 
 class Table(dict[str, Row]):

@@ -12,7 +12,7 @@ from dualdiff.core.array import DualArray
 from dualdiff.rules.products import Product, reshaping
 from dualdiff.rules.support import Application, plain_values, shape_of
 from dualdiff.tangents.linear import LinearMap, NamedMap
-from dualdiff.tangents.space import Shape, Tangent, TangentSpace
+from dualdiff.tangents.space import Shape, Tangent, TangentSpace, note_conjugate
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
 
@@ -128,7 +128,7 @@ class Term:
     # -- parts of complex numbers --------------------------------------------------------------------------------------
 
     def _part(self, part: str) -> Term:
-        self.space.note_conjugate(self.name)
+        note_conjugate(self.space, self.name)
         result = self._with(self.space.conj(self.tangent, part, self.shape), self.shape)
         result.is_complex = part == "conj"
         return result

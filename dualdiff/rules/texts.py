@@ -32,6 +32,9 @@ class _Lazily(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id == "where":
             condition, a, b = node.args
             node.args = [condition, _later(a), _later(b)]
+        if isinstance(node.func, ast.Name) and node.func.id == "chosen":
+            condition, a = node.args
+            node.args = [condition, _later(a)]
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
@@ -59,6 +62,9 @@ class _Branches(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id == "where":
             condition, a, b = node.args
             return ast.IfExp(condition, a, b)
+        if isinstance(node.func, ast.Name) and node.func.id == "chosen":
+            condition, a = node.args
+            return ast.IfExp(condition, ast.Constant(0.0), a)
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
@@ -73,6 +79,30 @@ class _Branches(ast.NodeTransformer):
 def expression(text: str) -> str:
     """The partial as source for plain numbers: choices become branches."""
     return ast.unparse(_Branches().visit(ast.parse(text, mode="eval")))
+
+
+def is_stepwise(text: str, names: Mapping[str, Any]) -> bool:
+    """Whether a partial is constant between jumps, such as the choice of one argument or another."""
+
+    def of(node: ast.expr) -> bool:
+        match node:
+            case ast.Constant():
+                return True
+            case ast.Name(id=name):
+                return isinstance(names.get(name), float)
+            case ast.UnaryOp(operand=operand):
+                return of(operand)
+            case ast.BinOp(left=left, right=right):
+                return of(left) and of(right)
+            case ast.Call(func=ast.Name(id="where"), args=[_, a, b]):
+                return of(a) and of(b)
+            case ast.Call(func=ast.Name(id="copysign"), args=[a, _]):
+                return of(a)
+            case ast.Call(func=ast.Name(id=name)):
+                return name in ("floor_divide", "rint")
+        return False
+
+    return of(ast.parse(text, mode="eval").body)
 
 
 def names_in(text: str) -> set[str]:

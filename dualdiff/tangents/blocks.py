@@ -40,7 +40,7 @@ def in_blocks(row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | Non
 
 def _fill(total: Any, row: Rule, arrays: Sequence[Any], slopes: Sequence[Any], active: Sequence[int]) -> bool:
     """Compute the sum of the terms; whether there is none."""
-    is_first = True
+    is_first, is_alone = True, len(active) == 1
     for start in range(0, total.size, _BLOCK):
         piece = slice(start, start + _BLOCK)
         *local, r = (a[piece] if isinstance(a, np.ndarray) else a for a in arrays)
@@ -49,7 +49,8 @@ def _fill(total: Any, row: Rule, arrays: Sequence[Any], slopes: Sequence[Any], a
             c, t = row.coefficient(i, local, r), slopes[i]
             if c is None:
                 continue
-            term = product(c, t[piece] if isinstance(t, np.ndarray) else t)
+            constant = row.constancy[i] + is_alone > 1
+            term = product(c, t[piece] if isinstance(t, np.ndarray) else t, False, constant)
             if is_first:
                 out[...] = term
             else:

@@ -15,10 +15,10 @@ import numpy as np
 
 from dualdiff.core.quiet import begin, end, quietly
 from dualdiff.tangents.linear import LinearMap
-from dualdiff.tangents.single import _as_dtype, accepting, is_alone, may_share_memory, plain
+from dualdiff.tangents.single import _as_dtype, accepting, is_alone, may_share_memory
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, Term, shape_of
 from dualdiff.tangents.structure import Structure
-from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
+from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
 
 #: Up to so many directions the tangent of a Python float (or `numpy.float64`) is a tuple of floats.
 LANES = 32
@@ -36,6 +36,10 @@ class Active(NamedTuple):
 
     directions: tuple[int, ...]
     array: Any
+
+
+#: A tangent, its coefficient, and whether that is constant.
+Part = tuple[Active, Any, bool]
 
 
 class Dense(TangentSpace):
@@ -103,23 +107,24 @@ class Dense(TangentSpace):
         # As for all spaces, without what only others need.
         token = begin()
         try:
-            parts = []
+            parts: list[Part] = []
+            is_alone = sum([t is not None for t in tangents]) == 1
             for i, t in enumerate(tangents):
                 if t is not None and (c := row.coefficient(i, values, result)) is not None:
-                    parts.append((_aligned(t, result.ndim), c))
+                    parts.append((_aligned(t, result.ndim), c, row.constancy[i] + is_alone > 1))
             return _combined(parts, result.shape) if parts else None
         finally:
             end(token)
 
     def combine(self, terms: Sequence[Term], out_shape: Shape) -> Active:
-        return _combined([(_aligned(t, len(out_shape)), c) for t, c, _, _ in terms], out_shape)
+        return _combined([(_aligned(t, len(out_shape)), c, constant) for t, c, _, _, constant in terms], out_shape)
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Active:
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Active:
         t = _aligned(t, len(out_shape))
-        return Active(t.directions, _times(c, t.array))
+        return Active(t.directions, _times(c, t.array, constant))
 
     def add(self, terms: Sequence[Tangent], shape: Shape) -> Active:
-        return self.combine([(t, 1, shape, False) for t in terms], shape)
+        return self.combine([(t, 1, shape, False, True) for t in terms], shape)
 
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
@@ -224,6 +229,9 @@ class Dense(TangentSpace):
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         return np.all(zero_mask(self._full(t, shape).array), axis=0)
 
+    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Active:
+        return Active(self.all, np.where(mask, np.nan, self._spread(t, self.all, shape)))
+
     def may_have_nan(self, t: Tangent) -> bool:
         return may_have_nan(_block(t).array)
 
@@ -295,37 +303,35 @@ def _aligned(t: Tangent, ndim: int) -> Active:
     return Active(t.directions, t.array.reshape((shape[0], *(1,) * missing, *shape[1:])))
 
 
-def _combined(parts: Sequence[tuple[Active, Any]], out_shape: Shape) -> Active:
+def _combined(parts: Sequence[Part], out_shape: Shape) -> Active:
     """The sum of coefficients times aligned tangents."""
-    t, c = parts[0]
+    t, c, constant = parts[0]
     if len(parts) == 1:
-        return Active(t.directions, _times(c, t.array))
+        return Active(t.directions, _times(c, t.array, constant))
     if len(parts) == 2 and t is parts[1][0]:
         # One tangent, twice, as in x * x: the coefficients are added, not the terms.
-        return Active(t.directions, _times(c + parts[1][1], t.array))
-    directions, rows, is_split = _merged(tuple([t.directions for t, _ in parts]))
+        return Active(t.directions, _times(c + parts[1][1], t.array, False))
+    directions, rows, is_split = _merged(tuple([t.directions for t, _, _ in parts]))
     if rows is not None:
         return Active(directions, _summed(parts, directions, rows, is_split, out_shape))
-    total = _times(c, t.array)
-    for t, c in parts[1:]:
-        total = total - t.array if type(c) is int and c == -1 else total + _times(c, t.array)
+    total = _times(c, t.array, constant)
+    for t, c, constant in parts[1:]:
+        total = total - t.array if type(c) is int and c == -1 else total + _times(c, t.array, constant)
     return Active(directions, total)
 
 
-def _times(c: Any, array: Any) -> Any:
+def _times(c: Any, array: Any, constant: bool) -> Any:
     """The coefficient times the components."""
     if type(c) is int and c == 1:
         return array
-    return -array if type(c) is int and c == -1 else product(c, array)
+    return -array if type(c) is int and c == -1 else product(c, array, False, constant)
 
 
-def _summed(
-    parts: Sequence[tuple[Active, Any]], directions: tuple[int, ...], rows: Any, is_split: bool, out_shape: Shape
-) -> Any:
+def _summed(parts: Sequence[Part], directions: tuple[int, ...], rows: Any, is_split: bool, out_shape: Shape) -> Any:
     """The sum of coefficients times tangents along different directions, on their union."""
     shape: Shape = (1,) * len(out_shape)
     dtype: Any = _FLOAT64
-    for t, c in parts:
+    for t, c, _ in parts:
         array, kind = t.array, type(c)
         if type(array) is not np.ndarray or not (kind is np.ndarray or kind in _REALS):
             return _summed_one_by_one(parts, directions)
@@ -334,19 +340,19 @@ def _summed(
         if array.size != len(t.directions) or kind is np.ndarray:
             shape = out_shape
     if dtype is None:
-        dtype = np.result_type(*(x for t, c in parts for x in (t.array, c)))
+        dtype = np.result_type(*(x for t, c, _ in parts for x in (t.array, c)))
     make = np.empty if is_split else np.zeros
     total = make((len(directions), *shape), dtype)
-    for (t, c), where in zip(parts, rows, strict=True):
+    for (t, c, constant), where in zip(parts, rows, strict=True):
         if not is_split:
-            total[where] += _times(c, t.array)
+            total[where] += _times(c, t.array, constant)
         elif type(c) is int or type(where) is list:
-            total[where] = _times(c, t.array)
+            total[where] = _times(c, t.array, constant)
         else:
             np.multiply(t.array, c, out=total[where])
     if is_split and may_have_nan(total):
-        for (t, c), where in zip(parts, rows, strict=True):
-            total[where] = _times(c, t.array)
+        for (t, c, constant), where in zip(parts, rows, strict=True):
+            total[where] = _times(c, t.array, constant)
     return total
 
 
@@ -359,11 +365,11 @@ def _merged(several: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], Any,
     return union, [_rows(directions, union) for directions in several], sum(map(len, several)) == len(union)
 
 
-def _summed_one_by_one(parts: Sequence[tuple[Active, Any]], directions: tuple[int, ...]) -> Any:
+def _summed_one_by_one(parts: Sequence[Part], directions: tuple[int, ...]) -> Any:
     """The same of any coefficients, such as complex numbers and duals of an outer call."""
     total: Any = None
-    for t, c in parts:
-        array = _times(c, t.array)
+    for t, c, constant in parts:
+        array = _times(c, t.array, constant)
         if t.directions != directions:
             index = [t.directions.index(i) if i in t.directions else len(t.directions) for i in directions]
             array = np.concatenate([array, np.zeros((1, *array.shape[1:]))])[index]

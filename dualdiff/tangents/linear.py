@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.quiet import quietly
-from dualdiff.tangents.zeros import may_have_nan, zero_mask
+from dualdiff.tangents.zeros import may_have_nan, plain, zero_mask
 
 Shape = tuple[int, ...]
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -40,6 +40,14 @@ class LinearMap(ABC):
     @abstractmethod
     def transpose(self) -> LinearMap:
         """The transposed map (not conjugated)."""
+
+    def pulled(self, w: Any, idle: Any) -> Any:
+        """The transposed map, where zero times infinity is what it is forwards; w is zero where ``idle`` is set."""
+        return self.transpose(w)
+
+    def reach(self, marks: Any) -> Any:
+        """Which arguments reach a result that is marked (not zero), as marks: all of them if any is."""
+        return np.full(self.in_shape, 1.0 if np.any(marks) else 0.0)
 
     @abstractmethod
     def entries(self) -> tuple[Any, Any, Any]:
@@ -102,6 +110,14 @@ class NamedMap(LinearMap):
         rows, columns = np.broadcast_arrays(rows[:, :, None], columns[:, None, :])
         return tuple(np.ravel(a[chosen]) for a in (rows, columns, numbers))  # type: ignore[return-value]
 
+    def reach(self, marks: Any) -> Any:
+        columns, rows = (self._mixed_last(_numbers(shape), shape) for shape in (self.in_shape, self.out_shape))
+        marked = np.ravel(marks)[rows]
+        pattern = np.ones((rows.shape[1], columns.shape[1])) if self._pattern is None else self._pattern() * 1.0
+        found = np.empty(math.prod(self.in_shape))
+        found[columns] = marked @ pattern
+        return found.reshape(self.in_shape)
+
     def _mixed_last(self, a: Any, shape: Shape) -> Any:
         """The places along the mixed axes as the last axis, those along the others as the first."""
         ndim = len(shape)
@@ -129,25 +145,70 @@ class Contraction(LinearMap):
         in_shape: Shape,
         out_shape: Shape,
         varying: Sequence[bool] | None = None,
+        is_transposed: bool = False,
     ) -> None:
         self.inputs, self.output, self.operands, self.position = inputs, output, operands, position
         self.in_shape, self.out_shape, self.varying = in_shape, out_shape, varying
+        # Backwards zero times infinity is NaN, until `pulled` looks closer.
+        self.is_transposed = is_transposed
 
     @quietly
     def __call__(self, t: Any) -> Any:
+        total = self._contracted(t, self.operands)
+        if self.is_transposed or not may_have_nan(total):
+            return total
+        # Where all that is infinite is multiplied by zero, the result is the contraction of what is finite.  NaN stays
+        # what it is: it may stand for a derivative that there is not.
+        marks = [1.0 - zero_mask(t) if i == self.position else self._marks(i) for i in range(len(self.inputs))]
+        count = self._infinite(np.isinf(t), marks)
+        return np.where(count == 0, self._contracted(_finite(t), [*map(_finite, self.operands)]), total)
+
+    def pulled(self, w: Any, idle: Any) -> Any:
+        transposed = self.transpose
+        total = transposed(w)
+        if not may_have_nan(total) or not isinstance(transposed, Contraction):
+            return total
+        infinite = ~np.isfinite(plain(w))
+        marks = [
+            np.where(idle, 0.0, 1.0) if i == self.position else self._marks(i) * (1.0 - (plain(o) == 0))
+            for i, o in enumerate(self.operands)
+        ]
+        count = transposed._infinite(infinite, marks)
+        finite = transposed._contracted(np.where(infinite, 0.0, w), [*map(_finite, self.operands)])
+        total = np.where(count == 0, finite, total)
+        # An operand that happens to be zero is one of the tangent's, before what is infinite multiplies it.
+        return total if isinstance(total, np.ndarray) else total.with_unknown_tangent(count == 0)
+
+    def reach(self, marks: Any) -> Any:
+        operands = [None if i == self.position else self._marks(i) for i in range(len(self.inputs))]
+        constants = Contraction(self.inputs, self.output, operands, self.position, self.in_shape, self.out_shape)
+        return constants.transpose(marks)
+
+    def _marks(self, i: int) -> Any:
+        """Where an operand is not zero; everywhere if its zeros depend on what is differentiated."""
+        operand = self.operands[i]
+        if self.varying is None or self.varying[i]:
+            return np.ones(np.shape(operand))
+        return 1.0 - zero_mask(operand)
+
+    def _contracted(self, t: Any, others: Sequence[Any]) -> Any:
         subscripts, output, is_pair = _with_lead(
             tuple(self.inputs), self.output, self.position, t.ndim - len(self.in_shape)
         )
+        operands = [*others]
+        operands[self.position] = t
+        if is_pair:
+            return contract_pair(subscripts[0], operands[0], subscripts[1], operands[1], output)
+        return np.einsum(",".join(subscripts) + "->" + output, *operands, optimize=len(operands) > 2)
 
-        def contracted(t: Any, others: Sequence[Any]) -> Any:
-            operands = [*others]
-            operands[self.position] = t
-            if is_pair:
-                return contract_pair(subscripts[0], operands[0], subscripts[1], operands[1], output)
-            return np.einsum(",".join(subscripts) + "->" + output, *operands, optimize=len(operands) > 2)
-
-        total = contracted(t, self.operands)
-        return total if not may_have_nan(total) else _without_idle(contracted, t, self.operands, self.position, total)
+    def _infinite(self, infinite: Any, marks: Sequence[Any]) -> Any:
+        """How many terms have an infinite factor, and none that is zero."""
+        count: Any = 0.0
+        for i, operand in enumerate(self.operands):
+            is_infinite = 1.0 * (infinite if i == self.position else np.isinf(plain(operand)))
+            factors = [is_infinite if j == i else mark for j, mark in enumerate(marks)]
+            count = count + self._contracted(factors[self.position], factors)
+        return count
 
     def matrix(self) -> Any:
         letter, other = self.inputs[self.position], self.inputs[1 - self.position] if len(self.inputs) == 2 else ""
@@ -173,6 +234,7 @@ class Contraction(LinearMap):
             self.out_shape,
             self.in_shape,
             self.varying,
+            True,
         )
 
     def lasting(self, copied: Callable[[Any], Any]) -> LinearMap:
@@ -235,27 +297,9 @@ class Contraction(LinearMap):
         return result.reshape(lead_shape + self.in_shape)
 
 
-def _without_idle(contracted: Callable[..., Any], t: Any, operands: Sequence[Any], position: int, total: Any) -> Any:
-    """A contraction with NaN in it, in which zero times infinity is to be zero.
-
-    Where all that is infinite is multiplied by zero, the result is the contraction of what is finite.  NaN stays what
-    it is: it may stand for a derivative that there is not.
-    """
-
-    def parts(a: Any) -> tuple[Any, Any, Any]:
-        infinite = np.isinf(a)
-        return np.where(infinite, 0.0, a), infinite * 1.0, 1.0 - zero_mask(a)
-
-    others = [None if i == position else parts(a) for i, a in enumerate(operands)]
-    factors = [*others]
-    factors[position] = parts(t)
-    finite = contracted(factors[position][0], [f and f[0] for f in others])  # type: ignore[index]
-    # How many terms have an infinite factor, and none that is zero.
-    count: Any = 0.0
-    for i in range(len(factors)):
-        marks = [f[1] if j == i else f[2] for j, f in enumerate(factors)]  # type: ignore[index]
-        count = count + contracted(marks[position], marks)
-    return np.where(count == 0, finite, total)
+def _finite(a: Any) -> Any:
+    """The array with zeros for what is infinite."""
+    return None if a is None else np.where(np.isinf(a), 0.0, a)
 
 
 def _numbers(shape: Shape) -> Any:

@@ -23,7 +23,7 @@ from dualdiff.tangents.program import Program
 from dualdiff.tangents.recorded import Recorded
 from dualdiff.tangents.space import Rule, Shape, Tangent, rebuild, shape_of
 from dualdiff.tangents.structure import Structure
-from dualdiff.tangents.zeros import product
+from dualdiff.tangents.zeros import may_have_nan, product, select_zero
 
 #: From more elements on, what is done with an array is recorded.
 SMALL = 64
@@ -53,15 +53,17 @@ class Mixed(Recorded):
         if not isinstance(t, Node):
             return np.reshape(self._dense.read(t, np.zeros(shape)), len(self._dense.all))
         program = Program([node for node, _ in self._leaves.values()], [t])
-        return self._collected(program.pull([np.ones(t.shape, t.dtype) if t.shape else 1.0], consume=True))
+        one = [np.ones(t.shape, t.dtype) if t.shape else 1.0]
+        total = self._collected([(w, False) for w in program.pull(one)])
+        return self._collected(program.pull_carefully(one)) if may_have_nan(total) else total
 
     @quietly
-    def _collected(self, cotangents: Sequence[Any]) -> Any:
+    def _collected(self, cotangents: Sequence[tuple[Any, Any]]) -> Any:
         """The sum over the inputs of the program of cotangent times tangent."""
         total: Any = np.zeros(len(self._dense.all))
-        for (node, dense), w in zip(self._leaves.values(), cotangents, strict=True):
+        for (node, dense), (w, idle) in zip(self._leaves.values(), cotangents, strict=True):
             if w is not None:
-                terms = product(self._dense.read(dense, np.zeros(node.shape)), w)
+                terms = select_zero(idle, product(w, self._dense.read(dense, np.zeros(node.shape))))
                 # Cotangents pair with tangents as the real part of their product.
                 terms = np.real(terms) if np.iscomplexobj(terms) else terms
                 total = total + (np.sum(np.reshape(terms, (len(total), -1)), axis=1) if node.shape else terms)
@@ -108,10 +110,10 @@ class Mixed(Recorded):
         nodes = [self._node(t, shape_of(v)) for t, v in zip(tangents, values, strict=True)]
         return super().apply(row, values, nodes, result, where)
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Tangent:
         if self._is_dense([t], out_shape):
-            return self._dense.scale(t, c, shape, out_shape)
-        return super().scale(self._node(t, shape), c, shape, out_shape)
+            return self._dense.scale(t, c, shape, out_shape, constant)
+        return super().scale(self._node(t, shape), c, shape, out_shape, constant)
 
     def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
         if self._is_dense(terms, shape):
@@ -160,6 +162,9 @@ class Mixed(Recorded):
 
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         return super().zero_mask(t, shape) if isinstance(t, Node) else self._dense.zero_mask(t, shape)
+
+    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Tangent:
+        return super().unknown(t, mask, shape) if isinstance(t, Node) else self._dense.unknown(t, mask, shape)
 
     def may_have_nan(self, t: Tangent) -> bool:
         return super().may_have_nan(t) if isinstance(t, Node) else self._dense.may_have_nan(t)

@@ -18,14 +18,15 @@ from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.single import Single
 from dualdiff.tangents.space import Shape
 from dualdiff.tangents.structure import Structure, reduced
-from dualdiff.tangents.zeros import product
+from dualdiff.tangents.zeros import product, pulled, select_zero
 
 if TYPE_CHECKING:
-    from dualdiff.tangents.program import Cotangents
+    from dualdiff.tangents.program import Careful, Cotangents
 
 _FLOAT64 = np.dtype(np.float64)
 #: The verbs on plain tangents, for running a program forwards.
 _numbers = Single(0)
+cast = _numbers.cast
 
 
 class Node:
@@ -64,10 +65,27 @@ class Node:
         return []
 
     def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
-        """Add to the cotangents of the parents; ``spare`` says that w may be written over."""
+        """Add to the cotangents of the parents; ``spare`` says that w may be written over.
+
+        Here zero times infinity is NaN: see `hand_on_carefully`.
+        """
         for parent, p in zip(self.parents, self.pull(w), strict=True):
             if parent is not None and p is not None:
                 found.add(parent, p)
+
+    def hand_on_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+        """The same where zero times infinity is what it is forwards.
+
+        ``idle`` is set where nothing reaches the results; the marks of the parents go by the same way.
+        """
+        marks = self.reach(np.where(idle, 0.0, 1.0))
+        for parent, p, mark in zip(self.parents, self.pull(w), marks, strict=True):
+            if parent is not None and p is not None:
+                found.add(parent, p, mark)
+
+    def reach(self, w: Any) -> list[Any]:
+        """What of the parents reaches the results (not zero), from what of this node does."""
+        return self.pull(w)
 
 
 class _Orphaned(local):
@@ -121,11 +139,17 @@ class Apply(Node):
             self.known = [None if p is None else self.coefficient(i) for i, p in enumerate(self.parents)]
             self.values = self.result = None
 
+    def is_constant(self, i: int) -> bool:
+        """Whether the zeros of the partial in argument i do not depend on what is differentiated."""
+        row = getattr(self.coefficient_of, "__self__", None)
+        is_alone = len(self.parents) - self.parents.count(None) == 1
+        return row is not None and bool(row.constancy[i] + is_alone > 1)
+
     def push(self, tangents: list[Any]) -> Any:
         total = None
         for i, t in enumerate(tangents):
             if t is not None and (c := self.coefficient(i)) is not None:
-                term = product(c, t)
+                term = product(c, t, False, self.is_constant(i))
                 total = term if total is None else total + term
         return None if total is None else _numbers.cast(_expanded(total, self.shape), self.dtype, self.shape)
 
@@ -145,7 +169,7 @@ class Apply(Node):
             if type(c) is int and c == 1:
                 term, new = w, False
             else:
-                term = product(w, c, spare)
+                term = _times(w, c, spare)
                 new = type(term) is np.ndarray
             shape = parent.shape
             if getattr(term, "shape", ()) != shape:
@@ -159,30 +183,79 @@ class Apply(Node):
                 continue
             found.add(parent, term, new)
 
+    def hand_on_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+        for i, parent in enumerate(self.parents):
+            c = None if parent is None else self.coefficient(i)
+            if parent is not None and c is not None:
+                constant = self.is_constant(i)
+                found.add_product(parent, pulled(w, c, idle, constant), idle, c if constant else None)
+
 
 class Scale(Node):
     """Coefficients times a tangent."""
 
-    __slots__ = ("c",)
+    __slots__ = ("c", "constant")
     verb = "scale"
 
-    def __init__(self, serial: int, t: Node, c: Any, shape: Shape) -> None:
+    def __init__(self, serial: int, t: Node, c: Any, shape: Shape, constant: bool) -> None:
         dtype = t.dtype
         found = getattr(c, "dtype", dtype)
         if found is not dtype or type(c) is complex:
             dtype = np.result_type(dtype, complex if type(c) is complex else found)
-        self.serial, self.parents, self.shape, self.dtype, self.c = serial, (t,), shape, dtype, c
+        self.serial, self.parents, self.shape, self.dtype = serial, (t,), shape, dtype
+        self.c, self.constant = c, constant
 
     def push(self, tangents: list[Any]) -> Any:
-        return _expanded(product(self.c, tangents[0]), self.shape)
+        return _expanded(product(self.c, tangents[0], False, self.constant), self.shape)
 
     def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
         parent: Any = self.parents[0]
-        c = self.c
-        w = product(w, c, spare)
+        w = _times(w, self.c, spare)
         if parent.shape != self.shape:
             w = reduced(w, parent.shape)
         found.add(parent, w, type(w) is np.ndarray)
+
+    def hand_on_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+        parent: Any = self.parents[0]
+        w = pulled(w, self.c, idle, self.constant)
+        found.add_product(parent, w, idle, self.c if self.constant else None)
+
+
+class Unknown(Node):
+    """A tangent that is NaN along all directions where a mask is set."""
+
+    __slots__ = ("mask",)
+    verb = "unknown"
+
+    def __init__(self, serial: int, t: Node, mask: Any) -> None:
+        super().__init__(serial, (t,), t.shape, t.dtype)
+        self.mask = mask
+
+    def push(self, tangents: list[Any]) -> Any:
+        return np.where(self.mask, np.nan, tangents[0])
+
+    def pull(self, w: Any) -> list[Any]:
+        return [np.where(self.mask, np.nan, w)]
+
+    def hand_on_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+        (parent,) = self.parents
+        assert parent is not None
+        found.add(parent, select_zero(self.mask, w), np.where(self.mask | idle, 0.0, 1.0))
+        if np.any(self.mask & ~idle):
+            for seed in _seeds(parent):
+                found.add(seed, np.full(seed.shape, np.nan)[()], 1.0)
+
+
+def _seeds(node: Node) -> list[Node]:
+    """The inputs that a node comes from."""
+    known: dict[int, Node] = {node.serial: node}
+    nodes = [node]
+    for node in nodes:
+        for parent in node.parents:
+            if parent is not None and parent.serial not in known:
+                known[parent.serial] = parent
+                nodes.append(parent)
+    return [node for node in nodes if not node.parents]
 
 
 class Add(Node):
@@ -197,9 +270,8 @@ class Add(Node):
             total = t if total is None else total if t is None else total + t
         return total
 
-    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
-        for parent in self.parents:
-            found.add(parent, w)
+    def pull(self, w: Any) -> list[Any]:
+        return [w] * len(self.parents)
 
 
 class Gather(Node):
@@ -273,22 +345,27 @@ class Put(Node):
         owned = _numbers.own(target, like)
         return _numbers.put(owned, source, self.key, self.shape, getattr(source, "shape", ()), like)
 
-    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+    def pull(self, w: Any, spare: bool = False) -> list[Any]:
         target, source = self.parents
         if not self.shape:
             # A key of one number names it or, as a mask, does not.
-            if not np.size(np.zeros(())[self.key]):
-                source = target
-            if source is not None:
-                found.add(source, np.reshape(w, source.shape))
-            return
+            is_named = bool(np.size(np.zeros(())[self.key]))
+            return [None if is_named else w, np.reshape(w, source.shape) if is_named and source is not None else None]
+        written = None
         if source is not None:
-            found.add(source, reduced(self._surviving(w[self.key].copy()), source.shape))
+            written = reduced(self._surviving(w[self.key].copy()), source.shape)
         if target is not None:
-            if not spare:
-                w = np.copy(w)
+            w = w if spare else np.copy(w)
             w[self.key] = 0.0
-            found.add(target, w, spare=True)
+        return [w, written]
+
+    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+        target, source = self.parents
+        w, written = self.pull(w, spare)
+        if source is not None and written is not None:
+            found.add(source, written)
+        if target is not None and w is not None:
+            found.add(target, w, spare=bool(self.shape))
 
     def _surviving(self, w: Any) -> Any:
         """The cotangents of what was written, zero where the key names a place again and so it was written over."""
@@ -341,6 +418,13 @@ class Contract(Node):
     def pull(self, w: Any) -> list[Any]:
         return [self.linear.transpose(np.asarray(w) if isinstance(w, (float, complex)) else w)]
 
+    def hand_on_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+        (parent,) = self.parents
+        assert parent is not None
+        w = select_zero(idle, w)
+        w = np.asarray(w) if isinstance(w, (float, complex)) else w
+        found.add(parent, self.linear.pulled(w, idle), self.linear.reach(np.where(idle, 0.0, 1.0)))
+
 
 class Conj(Node):
     """The conjugate, real or imaginary part."""
@@ -361,6 +445,9 @@ class Conj(Node):
             return [np.conjugate(w)]
         return [np.real(w) if self.part == "real" else -1j * np.real(w)]
 
+    def reach(self, w: Any) -> list[Any]:
+        return [w]
+
 
 class Cast(Node):
     """A tangent in another dtype."""
@@ -375,6 +462,16 @@ class Cast(Node):
         (parent,) = self.parents
         assert parent is not None
         return [_numbers.cast(w, parent.dtype, self.shape)]
+
+    def reach(self, w: Any) -> list[Any]:
+        return [w]
+
+
+def _times(w: Any, c: Any, spare: bool) -> Any:
+    """``w * c``; ``spare`` says that w, if it is an array, may be overwritten."""
+    if spare and type(c) is type(w) is np.ndarray and c.shape == w.shape and c.dtype is w.dtype is _FLOAT64:
+        return np.multiply(w, c, out=w)
+    return w * c
 
 
 def repeated(w: Any, shape: Shape) -> Any:

@@ -15,9 +15,10 @@ import numpy as np
 
 from dualdiff.core.errors import MixedPointsError
 from dualdiff.tangents.linear import LinearMap
-from dualdiff.tangents.single import Single, may_share_memory, plain
+from dualdiff.tangents.single import Single, may_share_memory
 from dualdiff.tangents.space import Rule, Shape, TangentSpace, shape_of
 from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import plain
 
 _NOWHERE = np.iinfo(np.intp).max
 
@@ -90,8 +91,8 @@ class Pointwise(TangentSpace):
         tangent = self.single.apply(row, values, plain_tangents, result, where)
         return None if tangent is None else Belonging(tangent, points)
 
-    def scale(self, t: Belonging, c: Any, shape: Shape, out_shape: Shape) -> Belonging:
-        tangent = self.single.scale(t.tangent, c, shape, out_shape)
+    def scale(self, t: Belonging, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Belonging:
+        tangent = self.single.scale(t.tangent, c, shape, out_shape, constant)
         return Belonging(tangent, t.points if shape == out_shape else np.broadcast_to(self.points(t), out_shape))
 
     def add(self, terms: Sequence[Belonging], shape: Shape) -> Belonging:
@@ -170,6 +171,9 @@ class Pointwise(TangentSpace):
 
     def zero_mask(self, t: Belonging, shape: Shape) -> Any:
         return self.single.zero_mask(t.tangent, shape)
+
+    def unknown(self, t: Belonging, mask: Any, shape: Shape) -> Belonging:
+        return Belonging(self.single.unknown(t.tangent, mask, shape), t.points)
 
     def may_have_nan(self, t: Belonging) -> bool:
         return self.single.may_have_nan(t.tangent)

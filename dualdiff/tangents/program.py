@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.quiet import begin, end
-from dualdiff.tangents.nodes import Node
+from dualdiff.tangents.nodes import Node, cast
+from dualdiff.tangents.structure import reduced
+from dualdiff.tangents.zeros import may_have_nan, zero_mask
 
 _SERIAL = attrgetter("serial")
 _DTYPE = attrgetter("dtype")
@@ -73,31 +75,50 @@ class Program:
     def pull(self, cotangents: Sequence[Any], consume: bool = False) -> list[Any]:
         """The cotangents of the inputs: w J (None: zero), arrays that share memory with nothing else.
 
-        With ``consume`` the nodes are given up on the way, so that memory is freed as the pass goes.
+        With ``consume`` the nodes are given up afterwards.
         """
+        found = self._pulled(cotangents)
+        if any(w is not None and may_have_nan(w) for w in found):
+            found = [w for w, _ in self.pull_carefully(cotangents)]
+        if consume:
+            for node in self.nodes:
+                # What else knows the node (a result, a dual that f stored away) keeps nothing else alive.
+                node.parents = ()
+            self.nodes, self.outputs = [], []
+        return found
+
+    def _pulled(self, cotangents: Sequence[Any]) -> list[Any]:
+        """The same, where zero times infinity is NaN."""
         found = Cotangents(self._is_complex)
         for node, w in zip(self.outputs, cotangents, strict=True):
             if node is not None and w is not None:
                 found.add(node, w)
-        nodes = self.nodes
-        if consume:
-            self.nodes, self.outputs = [], []
-        else:
-            nodes = nodes.copy()
         values, ours = found.values, found.ours
         token = begin()
         try:
-            while nodes:
-                node = nodes.pop()
+            for node in reversed(self.nodes):
                 serial = node.serial
                 if serial in values and node.parents:
                     node.hand_on(values.pop(serial), found, serial in ours)
-                if consume:
-                    # What else knows the node (a result, a dual that f stored away) keeps nothing else alive.
-                    node.parents = ()
         finally:
             end(token)
         return [found.given(node) for node in self.inputs]
+
+    def pull_carefully(self, cotangents: Sequence[Any]) -> list[tuple[Any, Any]]:
+        """The same, where zero times infinity is what it is forwards, with what of the inputs reaches no output."""
+        found = Careful(self._is_complex)
+        token = begin()
+        try:
+            for node, w in zip(self.outputs, cotangents, strict=True):
+                if node is not None and w is not None:
+                    found.add(node, w, np.where(zero_mask(w), 0.0, 1.0))
+            for node in reversed(self.nodes):
+                if node.serial in found.values and node.parents:
+                    w, idle = found.taken(node)
+                    node.hand_on_carefully(w, idle, found)
+            return [found.taken(node) for node in self.inputs]
+        finally:
+            end(token)
 
 
 class Cotangents:
@@ -150,6 +171,42 @@ class Cotangents:
         """What has been added up, in an array that shares memory with nothing else."""
         w: Any = self.values.get(node.serial)
         return w if node.serial in self.ours or not getattr(w, "shape", ()) else np.copy(w)
+
+
+class Careful:
+    """Cotangents of nodes, and marks of the elements that reach an output: they are not zero."""
+
+    __slots__ = ("is_complex", "marks", "values")
+
+    def __init__(self, is_complex: bool) -> None:
+        self.values: dict[int, Any] = {}
+        self.marks: dict[int, Any] = {}
+        self.is_complex = is_complex
+
+    def add(self, node: Node, w: Any, mark: Any) -> None:
+        """One more contribution."""
+        w = _fitting(w, node) if self.is_complex else w
+        serial = node.serial
+        mark = np.where(np.not_equal(mark, 0.0), 1.0, 0.0)
+        if serial in self.values:
+            w, mark = self.values[serial] + w, np.maximum(self.marks[serial], mark)
+        self.values[serial], self.marks[serial] = w, mark
+
+    def add_product(self, node: Node, w: Any, idle: Any, c: Any) -> None:
+        """A cotangent that was multiplied by a coefficient, by c if that is constant (else None)."""
+        mark = np.where(idle if c is None else idle | zero_mask(c), 0.0, 1.0)
+        shape = getattr(w, "shape", ())
+        if shape != node.shape:
+            w, mark = reduced(w, node.shape), reduced(np.broadcast_to(mark, shape), node.shape)
+        self.add(node, cast(w, node.dtype, node.shape), mark)
+
+    def taken(self, node: Node) -> tuple[Any, Any]:
+        """What has been added up (None: zero), and where nothing reaches an output."""
+        w = self.values.pop(node.serial, None)
+        if w is None:
+            return None, True
+        idle = self.marks.pop(node.serial) == 0
+        return (np.copy(w) if getattr(w, "shape", ()) else w), idle
 
 
 def _fitting(w: Any, node: Node) -> Any:

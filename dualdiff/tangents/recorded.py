@@ -11,10 +11,10 @@ import numpy as np
 
 from dualdiff.core.array import DualArray
 from dualdiff.tangents.linear import LinearMap
-from dualdiff.tangents.nodes import Add, Apply, Cast, Conj, Contract, Gather, Node, Put, Scale, Scatter, Sum
-from dualdiff.tangents.single import plain
+from dualdiff.tangents.nodes import Add, Apply, Cast, Conj, Contract, Gather, Node, Put, Scale, Scatter, Sum, Unknown
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, are_float64, is_complex, shape_of
 from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import plain
 
 #: Constants that nobody can write into.
 _SCALARS = frozenset({float, int, complex, np.float64})
@@ -77,8 +77,8 @@ class Recorded(TangentSpace):
         """The tangent of an input."""
         return Node(next(self._serials), (), shape, np.dtype(dtype))
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Node:
-        return Scale(next(self._serials), t, c, out_shape)
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Node:
+        return Scale(next(self._serials), t, c, out_shape, constant)
 
     def add(self, terms: Sequence[Tangent], shape: Shape) -> Node:
         return Add(next(self._serials), tuple(terms), shape, _dtype_of(terms))
@@ -136,6 +136,9 @@ class Recorded(TangentSpace):
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         # A node is a function of a direction that is not known yet.
         return np.zeros(shape, bool) if shape else False
+
+    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Node:
+        return Unknown(next(self._serials), t, mask)
 
     def may_have_nan(self, t: Tangent) -> bool:
         # Its own pass backwards looks for NaN.

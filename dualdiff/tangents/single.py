@@ -12,7 +12,7 @@ from dualdiff.tangents.blocks import LARGE, in_blocks
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, Term, shape_of
 from dualdiff.tangents.structure import Structure, accumulated
-from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
+from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
 
 
 def uniform(t: Any) -> Any:
@@ -43,13 +43,13 @@ class Single(TangentSpace):
     def combine(self, terms: Sequence[Term], out_shape: Shape) -> Tangent:
         if len(terms) == 2 and terms[0][0] is terms[1][0] and terms[0][2] == terms[1][2]:
             # One tangent, twice, as in x * x: the coefficients are added, not the terms.
-            terms = [(terms[0][0], terms[0][1] + terms[1][1], terms[0][2], False)]
+            terms = [(terms[0][0], terms[0][1] + terms[1][1], terms[0][2], False, False)]
         total, mine = None, False
-        for t, c, _, fresh in terms:
+        for t, c, _, fresh, constant in terms:
             if total is not None and type(c) is int and c == -1:
                 total, mine = total - t, False
                 continue
-            term, new = _scaled(t, c, fresh)
+            term, new = _scaled(t, c, fresh, constant)
             if total is None:
                 total, mine = term, new
             elif mine and type(total) is type(term) is np.ndarray and _alike(total, term):
@@ -60,8 +60,8 @@ class Single(TangentSpace):
                 total, mine = total + term, False
         return total if shape_of(total) == out_shape else np.broadcast_to(total, out_shape)
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
-        r, _ = _scaled(t, c, False)
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Tangent:
+        r, _ = _scaled(t, c, False, constant)
         return r if shape_of(r) == out_shape else np.broadcast_to(r, out_shape)
 
     def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
@@ -132,6 +132,9 @@ class Single(TangentSpace):
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         return zero_mask(t)
 
+    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Tangent:
+        return np.where(mask, np.nan, t) if shape else (np.nan if mask else t)
+
     def may_have_nan(self, t: Tangent) -> bool:
         return may_have_nan(t)
 
@@ -173,30 +176,23 @@ def is_alone(t: Any, others: Sequence[Any]) -> bool:
     )
 
 
-def _scaled(t: Any, c: Any, fresh: bool) -> tuple[Any, bool]:
+def _scaled(t: Any, c: Any, fresh: bool, constant: bool) -> tuple[Any, bool]:
     """The coefficient times the tangent, and whether that is an array of its own; ``fresh`` says that c is one."""
     if type(c) is int and c == 1:
         return t, False
     repeated = uniform(t)
     if repeated is None:
-        r = product(c, t, fresh)
+        r = product(c, t, fresh, constant)
     elif repeated == 1 and fresh and isinstance(c, (np.ndarray, np.generic)):
         # The coefficients of a unit seed are the tangent: no pass over memory.
         r = c
     else:
-        r = product(c, repeated)
+        r = product(c, repeated, constant=constant)
     return r, type(r) is np.ndarray and r.base is None
 
 
 def _alike(a: Any, b: Any) -> bool:
     return bool(a.shape == b.shape and a.dtype == b.dtype)
-
-
-def plain(a: Any) -> Any:
-    """The NumPy array at the bottom of an array of nested duals."""
-    while hasattr(a, "value"):
-        a = a.value
-    return a
 
 
 def may_share_memory(a: Any, b: Any) -> bool:

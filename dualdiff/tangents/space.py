@@ -21,14 +21,16 @@ from dualdiff.core.errors import NotHolomorphicError
 from dualdiff.core.quiet import begin, end
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import plain
 
 Shape = tuple[int, ...]
 #: A tangent, opaque outside its space.
 Tangent = Any
 _FLOAT64 = np.dtype(np.float64)
 _REALS = frozenset({float, int, np.float64})
-#: A tangent, its coefficient, its shape, and whether the coefficient is an array made for this term alone.
-Term = tuple[Tangent, Any, Shape, bool]
+#: A tangent, its coefficient, its shape, whether the coefficient is an array made for this term alone, and whether it
+#: is constant: its zeros do not depend on what is differentiated.
+Term = tuple[Tangent, Any, Shape, bool, bool]
 
 
 class Rule(Protocol):
@@ -47,6 +49,9 @@ class Rule(Protocol):
     uses_result: bool
     #: For each argument, whether its coefficient is computed, and no operand, result or constant.
     is_fresh: Sequence[bool]
+    #: For each argument, when the zeros of its coefficient do not depend on what is differentiated: 2 always, 1 if
+    #: it is the only argument that does, 0 never.
+    constancy: Sequence[int]
 
     def keeps(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
         """Which arguments the partials in the active ones name; None where those are all zero."""
@@ -81,11 +86,6 @@ def is_complex(x: Any) -> bool:
     if kind is float or kind is np.float64:
         return False
     return kind is complex or getattr(getattr(x, "dtype", None), "kind", "f") == "c"
-
-
-def masked(c: Any, where: Any) -> Any:
-    """The coefficient, zero where a mask leaves elements out."""
-    return c if where is True else np.where(where, c, 0.0)
 
 
 class TangentSpace(ABC):
@@ -134,38 +134,48 @@ class TangentSpace(ABC):
     ) -> list[Term]:
         """The tangents of the arguments, each with its partial."""
         terms: list[Term] = []
+        is_alone = sum(t is not None for t in tangents) == 1
         for i, t in enumerate(tangents):
             if t is None:
                 continue
             shape = shape_of(values[i])
+            if where is not True:
+                broad = np.broadcast_shapes(shape, shape_of(where))
+                t, shape = (
+                    self.scale(t, np.where(where, 1.0, 0.0).astype(plain(values[i]).dtype), shape, broad, True),
+                    broad,
+                )
             if row.conjugates is not None and is_complex(values[i]):
                 c = row.conjugate(i, values, result)
                 if c is not None:
-                    self.note_conjugate(row.name)
-                    terms.append((self.conj(t, "conj", shape), masked(c, where), shape, False))
+                    note_conjugate(self, row.name)
+                    terms.append((self.conj(t, "conj", shape), c, shape, False, False))
             c = row.coefficient(i, values, result)
             if c is not None:
-                terms.append((t, masked(c, where), shape, row.is_fresh[i]))
+                terms.append((t, c, shape, row.is_fresh[i], row.constancy[i] + is_alone > 1))
         return terms
 
     def combine(self, terms: Sequence[Term], out_shape: Shape) -> Tangent:
-        """The sum of coefficients times tangents, all broadcast to ``out_shape``.  Zero times anything is zero.
+        """The sum of coefficients times tangents, all broadcast to ``out_shape``; see `scale`.
 
-        A term is a tangent, its coefficient, its shape, and whether the coefficient is an array made for this sum, in
-        whose storage the result may be computed.
+        In the storage of a coefficient that was made for this sum the result may be computed.
         """
         if len(terms) == 2 and terms[0][0] is terms[1][0] and terms[0][2] == terms[1][2]:
             # One tangent, twice, as in x * x: the coefficients are added, not the terms.
-            (t, c, shape, _), d = terms[0], terms[1][1]
+            (t, c, shape, _, _), d = terms[0], terms[1][1]
             return self.scale(t, c + d, shape, out_shape)
-        scaled = [self.scale(t, c, shape, out_shape) for t, c, shape, _ in terms]
+        scaled = [self.scale(t, c, shape, out_shape, constant) for t, c, shape, _, constant in terms]
         return scaled[0] if len(scaled) == 1 else self.add(scaled, out_shape)
 
     # -- the verbs ---------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Tangent:
-        """Multiply by coefficients; both broadcast to the result.  Zero times anything is zero."""
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Tangent:
+        """Multiply by coefficients; both broadcast to the result.
+
+        A zero tangent stays zero, whatever the coefficient is.  A zero coefficient makes an infinite tangent zero if it
+        is ``constant``: if it does not depend on what is differentiated.
+        """
 
     @abstractmethod
     def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
@@ -222,6 +232,10 @@ class TangentSpace(ABC):
         """Where the tangent is certainly zero, as a boolean array of ``shape``."""
 
     @abstractmethod
+    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Tangent:
+        """The tangent with NaN along all directions where the mask is set."""
+
+    @abstractmethod
     def may_have_nan(self, t: Tangent) -> bool:
         """Whether some part of the tangent may be NaN."""
 
@@ -255,16 +269,6 @@ class TangentSpace(ABC):
 
     # -- shared ------------------------------------------------------------------------------------------------
 
-    def note_conjugate(self, name: str) -> None:
-        """Called by rules that are not complex-linear, before they use `conj`."""
-        if self.conjugates == "refused":
-            raise NotHolomorphicError(
-                f"{name} has no complex derivative: f is not holomorphic. Use dualdiff.jvp or dualdiff.vjp, which are "
-                "right along any direction"
-            )
-        if self.conjugates == "noted":
-            self.conjugates = "used"
-
     @property
     def kept(self) -> dict[int, Any]:
         """What rules keep while the call lasts, such as matrices that they have factored, by the id of their array."""
@@ -280,6 +284,17 @@ class TangentSpace(ABC):
 
     def __reduce__(self) -> Any:
         return rebuild, (type(self), self._arguments())
+
+
+def note_conjugate(space: TangentSpace, name: str) -> None:
+    """Called by rules that are not complex-linear, before they use `TangentSpace.conj`."""
+    if space.conjugates == "refused":
+        raise NotHolomorphicError(
+            f"{name} has no complex derivative: f is not holomorphic. Use dualdiff.jvp or dualdiff.vjp, which are "
+            "right along any direction"
+        )
+    if space.conjugates == "noted":
+        space.conjugates = "used"
 
 
 def rebuild(cls: type[TangentSpace], arguments: tuple[Any, ...]) -> TangentSpace:

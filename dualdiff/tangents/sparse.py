@@ -15,10 +15,9 @@ import numpy as np
 
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.pattern import FEW_PATTERNS, Memory, Pattern, Union, index_dtype, outline, scipy_sparse
-from dualdiff.tangents.single import plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure, accumulated
-from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
+from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
 
 #: With more products than this, a matrix product is left to SciPy.
 MANY = 20000
@@ -209,22 +208,22 @@ class Sparse(TangentSpace):
         """The tangent of what depends on nothing."""
         return Rows(Pattern.empty(rows, self.columns), None if self.pattern_only else np.zeros(0, dtype))
 
-    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape) -> Rows:
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Rows:
         rows: Rows = t.settled()
         if shape != out_shape:
             rows = self._shared(rows.chosen(np.broadcast_to(self._numbers(shape), out_shape).reshape(-1)))
         if rows.data is None:
             return rows
         if not getattr(c, "ndim", 0):
-            return rows.with_data(product(c, rows.data))
+            return rows.with_data(product(c, rows.data, False, constant))
         c = (c if c.shape == out_shape else np.broadcast_to(c, out_shape)).reshape(-1)
         pattern = rows.pattern
         if pattern.width == 1:
-            return rows.with_data(product(c, rows.data))
+            return rows.with_data(product(c, rows.data, False, constant))
         if pattern.width < 0:
-            return rows.with_data(product(np.repeat(c, pattern.counts), rows.data))
+            return rows.with_data(product(np.repeat(c, pattern.counts), rows.data, False, constant))
         table = rows.data.reshape((pattern.rows, pattern.width))
-        return rows.with_data(product(c.reshape((-1, 1)), table).reshape(-1))
+        return rows.with_data(product(c.reshape((-1, 1)), table, False, constant).reshape(-1))
 
     def add(self, terms: Sequence[Tangent], shape: Shape) -> Rows:
         total: Rows = terms[0].settled()
@@ -315,6 +314,12 @@ class Sparse(TangentSpace):
             is_zero = np.broadcast_to(zero_mask(rows.data), pattern.size)
             mask = np.bincount(pattern.row_of_entries(), ~is_zero, pattern.rows) == 0
         return mask.reshape(shape) if shape else bool(mask[0])
+
+    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Rows:
+        rows: Rows = t.settled()
+        if rows.data is None:
+            return rows
+        return rows.with_data(np.where(np.reshape(mask, -1)[rows.pattern.row_of_entries()], np.nan, rows.data))
 
     def may_have_nan(self, t: Tangent) -> bool:
         rows: Rows = t.settled()

@@ -16,9 +16,9 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.tangents.nodes import Gather, Node
 from dualdiff.tangents.program import Program
 from dualdiff.tangents.recorded import Recorded
-from dualdiff.tangents.single import plain
 from dualdiff.tangents.space import Shape, Tangent
 from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import plain
 
 
 class Note:

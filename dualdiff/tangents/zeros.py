@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,13 @@ _UNTHREADED = 10_000
 _FLOAT64 = np.dtype(np.float64)
 _REALS = frozenset({int, float, np.float64})
 _PLAIN = (np.ndarray, np.generic, float, int, complex)
+
+
+def plain(a: Any) -> Any:
+    """The NumPy array at the bottom of an array of nested duals."""
+    while hasattr(a, "value"):
+        a = a.value
+    return a
 
 
 def zero_mask(x: Any) -> Any:
@@ -38,10 +46,12 @@ def may_have_nan(x: Any) -> bool:
     return bool(x.may_have_nan())
 
 
-def product(c: Any, t: Any, spare: bool = False) -> Any:
-    """``c * t``, where a zero factor makes the product zero even if the other is infinite or NaN.
+def product(c: Any, t: Any, spare: bool = False, constant: bool = False) -> Any:
+    """``c * t``, the coefficient times the tangent, where zero times infinity is what law 5 says.
 
-    ``spare`` says that c, if it is an array, may be overwritten.
+    Zero times anything is zero if it is the tangent that is zero, or a coefficient that does not depend on what is
+    differentiated (``constant``).  A partial that happens to be zero times an infinite tangent is NaN.  ``spare`` says
+    that c, if it is an array, may be overwritten.
     """
     if type(c) in _REALS:
         if c and isfinite(c) and getattr(t, "dtype", _FLOAT64) is _FLOAT64:
@@ -60,7 +70,61 @@ def product(c: Any, t: Any, spare: bool = False) -> Any:
             return r
     elif (_is_small_beside(c, t) and c.dtype == np.float64 and c.all() and _finite(c)) or not may_have_nan(r):
         return r
-    return select_zero(zero_mask(c) | zero_mask(t), r)
+    is_plain = isinstance(t, _PLAIN)
+    zero = t == 0 if is_plain else np.False_
+    if constant:
+        zero = zero | zero_mask(c)
+    r = select_zero(zero, r)
+    if is_plain:
+        return r
+    # The zero is a choice unless the tangent is zero all around, which a dual of an outer call does not tell.
+    if np.any(zero_mask(t) & ~zero):
+        _doubts.count += 1
+    return chosen_zero((plain(t) == 0) & ~zero & ~np.isfinite(plain(c)), r)
+
+
+class _Doubts(local):
+    """How often a zero of an outer call met infinity in this thread, and was taken for chance."""
+
+    count = 0
+
+
+_doubts = _Doubts()
+
+
+def doubts() -> int:
+    """How often a zero was in doubt in this thread: forwards, that it may be chance is all that is known of it.
+
+    Reverse mode knows what depends on what, and is in no doubt.
+    """
+    return _doubts.count
+
+
+def settled(before: int) -> bool:
+    """Whether there was no doubt since; if there was, whoever asks settles it in reverse mode."""
+    is_settled, _doubts.count = _doubts.count == before, before
+    return is_settled
+
+
+def pulled(w: Any, c: Any, idle: Any, constant: bool) -> Any:
+    """``w * c``, the cotangent times the coefficient, where zero times infinity is what `product` makes of it forwards.
+
+    Nothing reaches the result from where ``idle`` is set: zero there.  Elsewhere a zero coefficient makes the tangent
+    zero before the infinities that w comes from multiply it, and a zero cotangent is a partial that happens to be zero.
+    """
+    r = w * c
+    if not may_have_nan(r):
+        return r
+    zero = idle | zero_mask(c) if constant else idle
+    r = select_zero(zero, r)
+    return chosen_zero((plain(c) == 0) & ~np.isfinite(plain(w)) & ~zero, r)
+
+
+def chosen_zero(mask: Any, r: Any) -> Any:
+    """``r`` with zeros where the mask is set, by convention: in outer calls the derivative of these zeros is NaN."""
+    if not np.any(mask):
+        return r
+    return select_zero(mask, r) if isinstance(r, _PLAIN) else r.with_chosen_zeros(mask)
 
 
 def _is_small_beside(c: Any, t: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.errors import MixedPointsError
-from dualdiff.tangents.single import plain
+from dualdiff.tangents.zeros import plain
 
 #: The points are watched in at most so many groups.
 GROUPS = 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, recorded_pass, refuse_conjugates
 from dualdiff.tangents.program import Program
+from dualdiff.tangents.zeros import may_have_nan
 
 
 def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], Any]) -> tuple[Outputs, list[Any]]:
@@ -113,14 +114,12 @@ def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, l
     zeros = tuple(np.zeros(outputs.shape(j), _real(dtype_of(v))) for j, v in enumerate(outputs.values))
     weights = Inputs(inputs.operator, lambda w: tuple(pull(*w)), (zeros,), 0, batch_dims=inputs.batch.dims)
     weights.largest = largest
-    parts: list[list[Any]] = [[] for _ in inputs.leaves]
-    for _, _, cotangents in dense_passes(weights, chunk_size):
-        for part, t in zip(parts, cotangents.derivatives, strict=True):
-            part.append(t)
+    columns = _at_once(weights, chunk_size)
+    if columns is None:
+        columns = [np.stack(found) for found in zip(*_one_by_one(weights, pull), strict=True)]
     batch = inputs.batch.dims
     rows: list[list[Any]] = [[] for _ in outputs.values]
-    for part, leaf, core in zip(parts, inputs.leaves, inputs.core_shapes, strict=True):
-        full = part[0] if len(part) == 1 else np.concatenate(part)
+    for full, leaf, core in zip(columns, inputs.leaves, inputs.core_shapes, strict=True):
         full = np.moveaxis(full, 0, batch)
         offset = 0
         for row, value, size, shape in zip(rows, outputs.values, weights.sizes, weights.core_shapes, strict=True):
@@ -129,6 +128,25 @@ def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, l
             row.append(block if block.shape or isinstance(leaf, (np.ndarray, DualArray)) else block[()])
             offset += size
     return rows
+
+
+def _at_once(weights: Inputs, chunk_size: int | None) -> list[Any] | None:
+    """The pull of all unit weights; None if there is NaN: then zeros that are chance have to be told from others."""
+    parts: list[list[Any]] = []
+    for _, _, found in dense_passes(weights, chunk_size):
+        if any(map(may_have_nan, (*found.values, *found.derivatives))):
+            return None
+        parts.append(found.derivatives)
+    return [t[0] if len(t) == 1 else np.concatenate(t) for t in zip(*parts, strict=True)]
+
+
+def _one_by_one(weights: Inputs, pull: Any) -> Iterator[list[Any]]:
+    """The pull of one unit weight after the other."""
+    for j, size in enumerate(weights.sizes):
+        for k in range(size):
+            units = [np.zeros_like(zeros) for zeros in weights.leaves]
+            units[j].reshape((*weights.batch.shape, -1))[..., k] = 1.0
+            yield pull(*(unit if unit.shape else unit[()] for unit in units))
 
 
 def _real(dtype: Any) -> Any:
