@@ -73,7 +73,7 @@ CHOSEN = {
     "exp(-norm**2 / 2)": (lambda x: np.exp(-(np.linalg.norm(x) ** 2) / 2), ZERO, -np.eye(2)),
     "1 - cos(norm)": (lambda x: 1 - np.cos(np.linalg.norm(x)), ZERO, np.eye(2)),
     "cosh(norm)": (lambda x: np.cosh(np.linalg.norm(x)), ZERO, np.eye(2)),
-    "sinc(norm)": (lambda x: np.sinc(np.linalg.norm(x)), ZERO, -np.pi**2 / 3 * np.eye(2)),
+    "sinc(norm)": (lambda x: np.sinc(np.linalg.norm(x)), ZERO, -(np.pi**2) / 3 * np.eye(2)),
     "i0(norm)": (lambda x: np.i0(np.linalg.norm(x)), ZERO, 0.5 * np.eye(2)),
     "kernel at equal points": (
         lambda x: np.exp(-(np.linalg.norm(x - np.ones(2)) ** 2)),

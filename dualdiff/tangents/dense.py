@@ -38,8 +38,8 @@ class Active(NamedTuple):
     array: Any
 
 
-#: A tangent, its coefficient, and whether that is constant.
-Part = tuple[Active, Any, bool]
+#: A tangent, its coefficient, and when that is constant (see `Rule.constancy`).
+Part = tuple[Active, Any, int]
 
 
 class Dense(TangentSpace):
@@ -108,16 +108,15 @@ class Dense(TangentSpace):
         token = begin()
         try:
             parts: list[Part] = []
-            is_alone = sum([t is not None for t in tangents]) == 1
             for i, t in enumerate(tangents):
                 if t is not None and (c := row.coefficient(i, values, result)) is not None:
-                    parts.append((_aligned(t, result.ndim), c, row.constancy[i] + is_alone > 1))
+                    parts.append((_aligned(t, result.ndim), c, row.constancy[i]))
             return _combined(parts, result.shape) if parts else None
         finally:
             end(token)
 
     def combine(self, terms: Sequence[Term], out_shape: Shape) -> Active:
-        return _combined([(_aligned(t, len(out_shape)), c, constant) for t, c, _, _, constant in terms], out_shape)
+        return _combined([(_aligned(t, len(out_shape)), c, 2 * constant) for t, c, _, _, constant in terms], out_shape)
 
     def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Active:
         t = _aligned(t, len(out_shape))
@@ -305,18 +304,18 @@ def _aligned(t: Tangent, ndim: int) -> Active:
 
 def _combined(parts: Sequence[Part], out_shape: Shape) -> Active:
     """The sum of coefficients times aligned tangents."""
-    t, c, constant = parts[0]
+    t, c, constancy = parts[0]
     if len(parts) == 1:
-        return Active(t.directions, _times(c, t.array, constant))
+        return Active(t.directions, _times(c, t.array, constancy > 0))
     if len(parts) == 2 and t is parts[1][0]:
         # One tangent, twice, as in x * x: the coefficients are added, not the terms.
         return Active(t.directions, _times(c + parts[1][1], t.array, False))
     directions, rows, is_split = _merged(tuple([t.directions for t, _, _ in parts]))
     if rows is not None:
         return Active(directions, _summed(parts, directions, rows, is_split, out_shape))
-    total = _times(c, t.array, constant)
-    for t, c, constant in parts[1:]:
-        total = total - t.array if type(c) is int and c == -1 else total + _times(c, t.array, constant)
+    total = _times(c, t.array, constancy > 1)
+    for t, c, constancy in parts[1:]:
+        total = total - t.array if type(c) is int and c == -1 else total + _times(c, t.array, constancy > 1)
     return Active(directions, total)
 
 
@@ -343,16 +342,16 @@ def _summed(parts: Sequence[Part], directions: tuple[int, ...], rows: Any, is_sp
         dtype = np.result_type(*(x for t, c, _ in parts for x in (t.array, c)))
     make = np.empty if is_split else np.zeros
     total = make((len(directions), *shape), dtype)
-    for (t, c, constant), where in zip(parts, rows, strict=True):
+    for (t, c, constancy), where in zip(parts, rows, strict=True):
         if not is_split:
-            total[where] += _times(c, t.array, constant)
+            total[where] += _times(c, t.array, constancy > 1)
         elif type(c) is int or type(where) is list:
-            total[where] = _times(c, t.array, constant)
+            total[where] = _times(c, t.array, constancy > 1)
         else:
             np.multiply(t.array, c, out=total[where])
     if is_split and may_have_nan(total):
-        for (t, c, constant), where in zip(parts, rows, strict=True):
-            total[where] = _times(c, t.array, constant)
+        for (t, c, constancy), where in zip(parts, rows, strict=True):
+            total[where] = _times(c, t.array, constancy > 1)
     return total
 
 
@@ -368,8 +367,8 @@ def _merged(several: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], Any,
 def _summed_one_by_one(parts: Sequence[Part], directions: tuple[int, ...]) -> Any:
     """The same of any coefficients, such as complex numbers and duals of an outer call."""
     total: Any = None
-    for t, c, constant in parts:
-        array = _times(c, t.array, constant)
+    for t, c, constancy in parts:
+        array = _times(c, t.array, constancy > 1)
         if t.directions != directions:
             index = [t.directions.index(i) if i in t.directions else len(t.directions) for i in directions]
             array = np.concatenate([array, np.zeros((1, *array.shape[1:]))])[index]

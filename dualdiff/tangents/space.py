@@ -134,17 +134,13 @@ class TangentSpace(ABC):
     ) -> list[Term]:
         """The tangents of the arguments, each with its partial."""
         terms: list[Term] = []
-        is_alone = sum(t is not None for t in tangents) == 1
-        for i, t in enumerate(tangents):
-            if t is None:
-                continue
-            shape = shape_of(values[i])
+        active = [i for i, t in enumerate(tangents) if t is not None]
+        is_alone = len(active) == 1
+        for i in active:
+            t, shape = tangents[i], shape_of(values[i])
             if where is not True:
-                broad = np.broadcast_shapes(shape, shape_of(where))
-                t, shape = (
-                    self.scale(t, np.where(where, 1.0, 0.0).astype(plain(values[i]).dtype), shape, broad, True),
-                    broad,
-                )
+                given, shape = shape, np.broadcast_shapes(shape, shape_of(where))
+                t = self.scale(t, np.where(where, 1.0, 0.0).astype(plain(values[i]).dtype), given, shape, True)
             if row.conjugates is not None and is_complex(values[i]):
                 c = row.conjugate(i, values, result)
                 if c is not None:
