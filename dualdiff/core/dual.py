@@ -180,6 +180,10 @@ class AnyDual:
         mask = zero_mask(self.value)
         return mask if self.raw is None else mask & self.space.zero_mask(self.raw, self.shape)
 
+    def with_value(self, value: Any) -> Any:
+        """The tangent of this one beside an equal value of another type."""
+        return self.remade(value, self.raw)
+
     def with_chosen_zeros(self, mask: Any) -> Any:
         """Zero where the mask is set, by convention, so that the derivative is NaN there."""
         return self._unknown(chosen_zero(mask, self.value), mask)

@@ -229,7 +229,7 @@ def _strong(x: Any) -> Any:
         return tuple(map(_strong, x))
     if isinstance(x, (int, float, complex)):
         return np.complex128(x) if isinstance(x, complex) else np.float64(x)
-    return x.remade(_strong(x.value), x.raw) if isinstance(x, Dual) else x
+    return x.with_value(_strong(x.value)) if isinstance(x, Dual) else x
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
