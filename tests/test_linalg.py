@@ -336,7 +336,7 @@ def test_norm_of_the_zero_vector():
         np.testing.assert_array_equal(gradient(lambda x: np.linalg.norm(x, ord), zero), zero)  # noqa: B023
     np.testing.assert_array_equal(gradient(np.linalg.norm, np.zeros((2, 2))), np.zeros((2, 2)))
     np.testing.assert_array_equal(gradient(np.linalg.norm, zero + 0j), zero)
-    np.testing.assert_array_equal(hessian(np.linalg.norm, zero), np.zeros((3, 3)))
+    assert np.isnan(hessian(np.linalg.norm, zero)).all()
     assert_near(hessian(lambda x: np.linalg.norm(x) ** 2, zero + 1), 2 * np.eye(3), 1e-14)
     signs = np.array([0.0, -0.0, 0.0])
     np.testing.assert_array_equal(gradient(lambda x: np.linalg.norm(x, 1), signs), [1.0, -1.0, 1.0])

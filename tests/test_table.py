@@ -243,7 +243,7 @@ def texts():
 
 
 def test_partials_name_only_rows_and_constants():
-    known = {*ROWS, "pi", "inf", "LN2", "LOG2E", "LOG10E", "where", "r"}
+    known = {*ROWS, "pi", "inf", "LN2", "LOG2E", "LOG10E", "where", "chosen", "r"}
     for row, text in texts():
         assert names_in(text) <= known | {*ARGUMENTS[: row.arity]}, text
 
@@ -257,6 +257,7 @@ def test_expression_is_the_same_mathematics():
         "LOG2E": 1 / math.log(2),
         "LOG10E": 1 / math.log(10),
         "where": np.where,
+        "chosen": lambda condition, a: np.where(condition, 0.0, a),
     }
     for row, text in texts():
         for _ in range(3):

@@ -151,8 +151,11 @@ def _spread(name: str) -> Any:
             else:
                 spread = np.sqrt(np.sum(np.abs(centred) ** 2, axis=axis, keepdims=True, **kept) / count)
                 weights = np.conjugate(centred) / (count * spread)
-                flat = np.broadcast_to(plain_values(spread) == 0, shape_of(weights))
-                weights = chosen_zero(flat, weights)
+                is_flat = plain_values(spread) == 0
+                # One element alone never deviates.
+                is_one = is_flat & (_count(operands.shape(), axis, chosen) < 2) & (mean is _NO)
+                weights = np.where(is_one, 0.0, weights)
+                weights = chosen_zero(np.broadcast_to(is_flat & ~is_one, shape_of(weights)), weights)
         if np.iscomplexobj(plain_values(centred)) and moved.tangents[0] is not None:
             note_conjugate(operands.space, name)
         return into(out, operands.result(value, _summed(moved, axis, shape_of(value), chosen, weights)))

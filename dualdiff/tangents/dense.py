@@ -309,7 +309,7 @@ def _combined(parts: Sequence[Part], out_shape: Shape) -> Active:
         return Active(t.directions, _times(c, t.array, constancy > 0))
     if len(parts) == 2 and t is parts[1][0]:
         # One tangent, twice, as in x * x: the coefficients are added, not the terms.
-        return Active(t.directions, _times(c + parts[1][1], t.array, False))
+        return Active(t.directions, _times(c + parts[1][1], t.array, min(constancy, parts[1][2]) > 1))
     directions, rows, is_split = _merged(tuple([t.directions for t, _, _ in parts]))
     if rows is not None:
         return Active(directions, _summed(parts, directions, rows, is_split, out_shape))

@@ -142,8 +142,11 @@ class Apply(Node):
     def is_constant(self, i: int) -> bool:
         """Whether the zeros of the partial in argument i do not depend on what is differentiated."""
         row = getattr(self.coefficient_of, "__self__", None)
+        if row is None:
+            # Two arguments that are one.
+            return bool(min(self.coefficient_of.constancy) > 1)  # type: ignore[attr-defined]
         is_alone = len(self.parents) - self.parents.count(None) == 1
-        return row is not None and bool(row.constancy[i] + is_alone > 1)
+        return bool(row.constancy[i] + is_alone > 1)
 
     def push(self, tangents: list[Any]) -> Any:
         total = None

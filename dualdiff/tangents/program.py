@@ -77,8 +77,8 @@ class Program:
 
         With ``consume`` the nodes are given up afterwards.
         """
-        found = self._pulled(cotangents)
-        if any(w is not None and may_have_nan(w) for w in found):
+        found, is_settled = self._pulled(cotangents)
+        if not is_settled:
             found = [w for w, _ in self.pull_carefully(cotangents)]
         if consume:
             for node in self.nodes:
@@ -87,8 +87,8 @@ class Program:
             self.nodes, self.outputs = [], []
         return found
 
-    def _pulled(self, cotangents: Sequence[Any]) -> list[Any]:
-        """The same, where zero times infinity is NaN."""
+    def _pulled(self, cotangents: Sequence[Any]) -> tuple[list[Any], bool]:
+        """The same, where zero times infinity is NaN, and whether there is no NaN."""
         found = Cotangents(self._is_complex)
         for node, w in zip(self.outputs, cotangents, strict=True):
             if node is not None and w is not None:
@@ -100,9 +100,10 @@ class Program:
                 serial = node.serial
                 if serial in values and node.parents:
                     node.hand_on(values.pop(serial), found, serial in ours)
+            results = [found.given(node) for node in self.inputs]
+            return results, not any(w is not None and may_have_nan(w) for w in results)
         finally:
             end(token)
-        return [found.given(node) for node in self.inputs]
 
     def pull_carefully(self, cotangents: Sequence[Any]) -> list[tuple[Any, Any]]:
         """The same, where zero times infinity is what it is forwards, with what of the inputs reaches no output."""

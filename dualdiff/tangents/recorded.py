@@ -57,7 +57,7 @@ class Recorded(TangentSpace):
             values = self._lasting_values(values, tangents, (True,) * len(values))
         coefficient = row.real_coefficient if is_real else row.coefficient
         if is_twice:
-            tangents, coefficient = tangents[:1], _twice(coefficient)
+            tangents, coefficient = tangents[:1], _twice(row, coefficient)
         return Apply(next(self._serials), coefficient, tangents, values, result, shape, dtype)
 
     def _lasting_values(self, values: Sequence[Any], tangents: Sequence[Node | None], keeps: Sequence[bool]) -> Any:
@@ -145,13 +145,14 @@ class Recorded(TangentSpace):
         return False
 
 
-def _twice(coefficient: Callable[..., Any]) -> Callable[..., Any]:
+def _twice(row: Rule, coefficient: Callable[..., Any]) -> Callable[..., Any]:
     """The coefficient of an argument that is both arguments."""
 
     def both(i: int, values: Sequence[Any], result: Any) -> Any:
         c, d = coefficient(0, values, result), coefficient(1, values, result)
         return d if c is None else c if d is None else c + d
 
+    both.constancy = row.constancy  # type: ignore[attr-defined]
     return both
 
 

@@ -43,7 +43,8 @@ class Single(TangentSpace):
     def combine(self, terms: Sequence[Term], out_shape: Shape) -> Tangent:
         if len(terms) == 2 and terms[0][0] is terms[1][0] and terms[0][2] == terms[1][2]:
             # One tangent, twice, as in x * x: the coefficients are added, not the terms.
-            terms = [(terms[0][0], terms[0][1] + terms[1][1], terms[0][2], False, False)]
+            (t, c, shape, _, constant), (_, d, _, _, too) = terms
+            terms = [(t, c + d, shape, False, constant and too)]
         total, mine = None, False
         for t, c, _, fresh, constant in terms:
             if total is not None and type(c) is int and c == -1:

@@ -158,8 +158,8 @@ class TangentSpace(ABC):
         """
         if len(terms) == 2 and terms[0][0] is terms[1][0] and terms[0][2] == terms[1][2]:
             # One tangent, twice, as in x * x: the coefficients are added, not the terms.
-            (t, c, shape, _, _), d = terms[0], terms[1][1]
-            return self.scale(t, c + d, shape, out_shape)
+            (t, c, shape, _, constant), (_, d, _, _, too) = terms
+            return self.scale(t, c + d, shape, out_shape, constant and too)
         scaled = [self.scale(t, c, shape, out_shape, constant) for t, c, shape, _, constant in terms]
         return scaled[0] if len(scaled) == 1 else self.add(scaled, out_shape)
 

@@ -11,6 +11,7 @@ import numpy as np
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual
+from dualdiff.core.quiet import quietly
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, recorded_pass, refuse_conjugates
@@ -130,6 +131,7 @@ def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, l
     return rows
 
 
+@quietly
 def _at_once(weights: Inputs, chunk_size: int | None) -> list[Any] | None:
     """The pull of all unit weights; None if there is NaN: then zeros that are chance have to be told from others."""
     parts: list[list[Any]] = []
