@@ -10,6 +10,7 @@ from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Dual
 from dualdiff.core.errors import (
     ExpiredDualError,
+    IncompletePatternError,
     LostDerivativeError,
     MixedPointsError,
     NoRuleError,
@@ -55,6 +56,7 @@ __all__ = [
     "Dual",
     "DualArray",
     "ExpiredDualError",
+    "IncompletePatternError",
     "LostDerivativeError",
     "MixedPointsError",
     "NoRuleError",

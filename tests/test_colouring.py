@@ -84,8 +84,9 @@ def test_every_entry_is_recovered(matrix, symmetric):
     numbers = numbers + numbers.T if symmetric else numbers
     compression = Compression(pattern_of("", matrix), symmetric)
     seeds = compression.directions().rows(0, compression.count)
-    assert np.array_equal(seeds.sum(axis=0), np.ones(len(matrix)))
-    np.testing.assert_array_equal(compression.decompressed(seeds @ numbers.T).toarray(), numbers)
+    assert np.array_equal(seeds[:-1].sum(axis=0), np.ones(len(matrix)))
+    assert np.array_equal(seeds[-1], compression.probe)
+    np.testing.assert_array_equal(compression.as_array(compression.decompressed(seeds @ numbers.T)).toarray(), numbers)
 
 
 def test_a_pattern_with_more_rows_than_columns():

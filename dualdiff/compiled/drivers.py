@@ -29,8 +29,8 @@ DRIVERS = {
     "jacobian_part": ("x, start, stop", "jacobian_core(f, x, args, {width}, {masked}, None, start, stop)"),
     "along": ("x, places, stop", "jacobian_core(f, x, args, {width}, {masked}, places, 0, stop)"),
     "entries": (
-        "x, places, stop, size, rows, columns",
-        "entries_core(f, x, args, {width}, {masked}, places, stop, size, rows, columns)",
+        "x, places, probe, last, pattern, rounding",
+        "entries_core(f, x, args, {width}, {masked}, places, probe, last, pattern, rounding)",
     ),
     "hessian": ("x", "square(hessian_core(f, x, args, {masked}, 0, x.size), x)"),
     "hessian_part": ("x, start, stop", "hessian_core(f, x, args, {masked}, start, stop)"),

@@ -30,7 +30,17 @@ from dualdiff.core.errors import LostDerivativeError, NoRuleError
 from dualdiff.drivers.containers import aligned, flatten, input_leaf
 from dualdiff.drivers.run.inputs import Inputs, input_leaves, resolve_argnum, with_direction
 from dualdiff.drivers.run.passes import sparse_pass
-from dualdiff.drivers.sparse import Compression, check_pattern, column_blocks, prepared, rows_of, wrong_shape
+from dualdiff.drivers.sparse import (
+    Compression,
+    check_pattern,
+    column_blocks,
+    prepared,
+    rounding,
+    rows_of,
+    wrong_shape,
+)
+from dualdiff.tangents.pattern import Pattern
+from dualdiff.tangents.sparse import Rows
 
 compiled.init()
 
@@ -276,9 +286,8 @@ class Call:
         is_given = isinstance(compression, Compression)
         if check and not is_given:
             raise ValueError(f"{operator}: check=True compares a pattern with f, and sparse={sparse} is no pattern")
-        followed: Any = self._followed(check) if check or not is_given else None
         if not is_given:
-            compression = Compression(followed.pattern, False, thorough=False)
+            compression = Compression(self._followed(False).pattern, False, thorough=False)
         size = sum(map(math.prod, self.shapes))
         if compression.shape[1] != size:
             raise wrong_shape(operator, compression, f"x has {size} numbers")
@@ -286,19 +295,20 @@ class Call:
         if x is not self.x:
             raise NoRuleError(f"{operator}: sparse with a number as x is not compiled; {REMEDY}")
         count = compression.count
-        width = min((w for w in (NARROW, 2 * NARROW) if count <= w), default=self.width(chunk_size))
+        width = min((w for w in (NARROW, 2 * NARROW) if count < w), default=self.width(chunk_size))
         places = compression.colours.astype(np.intp)
-        args = (x, places, count, compression.shape[0], *compression.entries, *self.args[1:])
-        value, entries = evaluated(self.f, "entries", self.argnum, width, args)
+        pattern = (compression.shape[0], *compression.entries, compression.pattern.indices)
+        args = (x, places, compression.probe, count, pattern, rounding([x.dtype]), *self.args[1:])
+        value, is_doubtful, data = evaluated(self.f, "entries", self.argnum, width, args)
         results = sum(map(np.size, flatten(value)[0]))
         if results != compression.shape[0]:
             raise wrong_shape(operator, compression, f"f returned {results} numbers")
-        if check:
-            check_pattern(operator, compression, followed)
-        matrix = compression.pattern.copy().as_array(entries)
-        return value, column_blocks(Inputs(operator, self.source, tuple(self.own), self.place), matrix)
+        if check or is_doubtful:
+            data = check_pattern(operator, compression, self._with_numbers())
+        inputs = Inputs(operator, self.source, tuple(self.own), self.place)
+        return value, column_blocks(inputs, compression.as_array(data))
 
-    def _followed(self, with_numbers: bool) -> Any:
+    def _followed(self, with_numbers: bool) -> Rows:
         """The rows of the Jacobian, or their pattern alone, from NumPy's engine."""
         try:
             inputs = Inputs(self.operator, self.source.py_func, tuple(self.own), self.place, self.has_aux)
@@ -308,6 +318,22 @@ class Call:
                 f"{self.operator}: the pattern of a compiled function is found by NumPy's engine in f.py_func, which "
                 f"failed ({error}); give the pattern: sparse=pattern"
             ) from error
+
+    def _with_numbers(self) -> Rows:
+        """The rows of the Jacobian with their numbers, which the compiled columns give where NumPy's engine cannot."""
+        try:
+            return self._followed(True)
+        except NoRuleError:
+            width, parts = self.width(None), []
+            for start in range(0, self.x.size, width):
+                args = (self.x, start, min(start + width, self.x.size), *self.args[1:])
+                part = evaluated(self.f, "jacobian_part", self.argnum, width, args)[1]
+                part = part.reshape(-1, part.shape[-1])
+                rows, columns = part.nonzero()
+                parts.append((rows, start + columns, part[rows, columns]))
+            rows, columns, data = map(np.concatenate, zip(*parts, strict=True))
+            pattern, order, _ = Pattern.of_entries(rows, columns, (len(part), self.x.size))
+            return Rows(pattern, data[order])
 
     def take_aux(self) -> Any:
         """What f returns beside its result; from now on f is without it."""

@@ -14,7 +14,7 @@ from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
 from dualdiff.compiled.functions import Known
-from dualdiff.compiled.intrinsics import any_nan, dual, is_nan, partial_in, seeded, value_in
+from dualdiff.compiled.intrinsics import any_nan, dual, is_nan, lanes_of, partial_in, seeded, value_in
 from dualdiff.compiled.results import as_array, one_number, shape_of, tangents_in, values_in
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
@@ -104,11 +104,12 @@ def jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any, places: An
 
 @only_compiled
 def entries_core(
-    f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, stop: Any, size: Any, rows: Any, columns: Any
+    f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, probe: Any, last: Any, pattern: Any, rounding: Any
 ) -> Any:
-    """Value of f at an array, and of its derivatives the entries in these rows, along these directions.
+    """Value of f at an array, whether it shows that entries are missing, and those of its derivatives in a pattern.
 
-    They are left zero if f returns another number of results than is expected.
+    The pattern is the number of rows, and for each entry its row, its direction and its column.  The last direction is
+    the probe.  The entries are left zero if f returns another number of results than there are rows.
     """
 
 
@@ -227,28 +228,54 @@ def _jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any, places: A
 
 @_core(entries_core)
 def _entries_core(
-    f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, stop: Any, size: Any, rows: Any, columns: Any
+    f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, probe: Any, last: Any, pattern: Any, rounding: Any
 ) -> Any:
     count = width.literal_value
     t = DualType(element_for(x, args), count, masked.literal_value)
     element = t.element
 
     def of_array(
-        f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, stop: Any, size: Any, rows: Any, columns: Any
+        f: Any,
+        x: Any,
+        args: Any,
+        width: Any,
+        masked: Any,
+        places: Any,
+        probe: Any,
+        last: Any,
+        pattern: Any,
+        rounding: Any,
     ) -> Any:
+        size, rows, directions, columns = pattern
         duals = np.empty(x.shape, t)
-        entries = np.zeros(rows.size, element)
-        for first in range(0, max(stop, 1), count):
+        lanes = lanes_of(duals.ravel())
+        entries, left, sizes = np.zeros(rows.size, element), np.zeros(size, element), np.zeros(size)
+        for first in range(0, last + 1, count):
             seed(duals, x, places, first, t)
+            lane = last - first
+            if lane < count:
+                for j in range(probe.size):
+                    lanes[j, 1 + lane] = probe[j]
             y = f(duals, *args)
             results = as_array(y).ravel()
             if first == 0:
                 value = values_in(y, t)
             if results.size == size:
                 for k in range(rows.size):
-                    if 0 <= columns[k] - first < count:
-                        entries[k] = partial_in(results[rows[k]], columns[k] - first, t)
-        return value, entries
+                    if 0 <= directions[k] - first < count:
+                        entries[k] = entry = partial_in(results[rows[k]], directions[k] - first, t)
+                        term = entry * probe[columns[k]]
+                        left[rows[k]] -= term
+                        sizes[rows[k]] += abs(term)
+                if lane < count:
+                    for i in range(size):
+                        left[i] += partial_in(results[i], lane, t)
+        is_doubtful = False
+        for i in range(size):
+            # What is not finite is doubtful, too.
+            if not (abs(left[i]) <= rounding * sizes[i] and abs(left[i]) < np.inf):
+                is_doubtful = True
+        return value, is_doubtful, entries
 
     return of_array
 

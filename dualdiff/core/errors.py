@@ -23,6 +23,10 @@ class MixedPointsError(ValueError):
     """A function that was differentiated point by point combines its points."""
 
 
+class IncompletePatternError(ValueError):
+    """A pattern given as ``sparse=`` lacks entries that the derivative has."""
+
+
 class NotHolomorphicError(TypeError):
     """A complex derivative was asked of a function that has none (it uses conj, abs, real, ...)."""
 

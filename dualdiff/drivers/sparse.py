@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from dualdiff.core.application import dtype_of
 from dualdiff.core.dual import AnyDual
+from dualdiff.core.errors import IncompletePatternError
 from dualdiff.drivers.colouring import column_colours, star_colours
 from dualdiff.drivers.run.chunks import chunks
 from dualdiff.drivers.run.inputs import Inputs
@@ -22,6 +25,10 @@ from dualdiff.tangents.sparse import Rows
 #: A pattern that takes more dense passes is left to a sparse pass that remembers the structures of earlier ones: it
 #: takes 20 to 30 times as long as f, and three dense passes take longer.
 PASSES = 2
+#: Up to so many times the rounding error of one operation two ways to compute a derivative are taken to agree.
+ROUNDING = 256
+#: An error names so many rows.
+FEW_ROWS = 5
 
 
 class Repeated:
@@ -40,7 +47,8 @@ class Repeated:
 class Compression:
     """A pattern with its colouring, and where each entry is found in the compressed derivative.
 
-    Made once, used for many x; never changed, so that threads may share it.
+    Made once, used for many x; never changed, so that threads may share it.  Behind the directions of the colours
+    stands a random one, the probe, which tells whether the pattern lacks entries.
     """
 
     def __init__(self, pattern: Pattern, symmetric: bool, thorough: bool = True) -> None:
@@ -65,13 +73,23 @@ class Compression:
         """The shape of the derivative as a matrix."""
         return self.pattern.rows, self.pattern.columns
 
+    @cached_property
+    def probe(self) -> Any:
+        """A direction that shows every column, the same in each process.
+
+        Numbers of 24 bits: simple programs multiply them, and single precision takes them, without rounding.
+        """
+        return (0.5 + np.random.default_rng(0).random(self.pattern.columns, np.float32)).astype(float)
+
     def directions(self) -> Directions:
-        """For each colour the sum of the unit directions of its columns."""
+        """For each colour the sum of the unit directions of its columns; with the last of them goes the probe."""
 
         def rows(start: int, stop: int) -> Any:
-            seeds = np.empty((stop - start, len(self.colours)))
+            seeds = np.empty((stop - start + (stop == self.count), self.pattern.columns))
             for colour in range(start, stop):
                 np.equal(self.colours, colour, out=seeds[colour - start], casting="unsafe")
+            if stop == self.count:
+                seeds[-1] = self.probe
             return seeds
 
         return Directions(self.count, rows)
@@ -82,12 +100,40 @@ class Compression:
         colours, rows = np.divmod(self.places, max(self.pattern.rows, 1))
         return rows.astype(np.intp), colours.astype(np.intp)
 
+    def agrees(self, data: Any, along: Any, dtypes: Sequence[Any]) -> bool:
+        """Whether the numbers of the entries give the derivative along the probe, but for rounding in these dtypes.
+
+        With an entry that is no finite number it cannot be told.
+        """
+        with np.errstate(all="ignore"):
+            terms = data * self.probe.take(self.pattern.indices)
+            error = abs(self._sums(terms) - along)
+            return bool(((error <= rounding(dtypes) * self._sums(abs(terms))) & (error < np.inf)).all())
+
+    def _sums(self, terms: Any) -> Any:
+        """The sum of each row."""
+        starts = self.pattern.indptr[:-1]
+        if self.pattern.counts.all():
+            return np.add.reduceat(terms, starts)
+        sums, some = np.zeros(self.pattern.rows, terms.dtype), self.pattern.counts > 0
+        sums[some] = np.add.reduceat(terms, starts[some])
+        return sums
+
     def decompressed(self, compressed: Any) -> Any:
-        """The derivative as a ``csr_array``, with indices of its own."""
-        return self.pattern.copy().as_array(compressed.reshape(-1).take(self.places))
+        """The numbers of the entries."""
+        return compressed.reshape(-1).take(self.places)
+
+    def as_array(self, data: Any) -> Any:
+        """The derivative with these numbers as a ``csr_array``, with indices of its own."""
+        return self.pattern.copy().as_array(data)
 
     def __repr__(self) -> str:
         return f"<pattern {self.shape[0]} x {self.shape[1]}, {self.pattern.size} entries, {self.count} colours>"
+
+
+def rounding(dtypes: Sequence[Any]) -> float:
+    """How far two sums may differ in these dtypes, as a part of the sum of the sizes of their terms."""
+    return ROUNDING * max(float(np.finfo(np.result_type(dtype, np.float16)).eps) for dtype in dtypes)
 
 
 def prepared(operator: str, sparse: Any, thorough: bool, symmetric: bool = False) -> Any:
@@ -156,18 +202,20 @@ def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, m
     _refuse_outer(inputs, inputs.leaves)
     conjugates = "refused" if inputs.is_complex else "allowed"
     if not isinstance(sparse, Compression):
-        outputs, rows = _in_one_pass(inputs, conjugates, sparse)
-        return outputs.value, column_blocks(inputs, rows.pattern.copy().as_array(rows.data)), outputs.aux
+        followed, rows = _in_one_pass(inputs, conjugates, sparse)
+        return followed.value, column_blocks(inputs, rows.pattern.copy().as_array(rows.data)), followed.aux
     if sparse.shape[1] != inputs.size:
         raise wrong_shape(operator, sparse, f"x has {inputs.size} numbers")
-    if chunk_size is None and len(chunks(inputs, None, sparse.count)) > PASSES:
-        outputs, rows = _in_one_pass(inputs, conjugates, sparse.repeated)
+    outputs: Outputs | None = None
+    if chunk_size is not None or len(chunks(inputs, None, sparse.count)) <= PASSES:
+        outputs, compressed = _compressed(inputs, sparse, chunk_size, conjugates)
+        data = sparse.decompressed(compressed)
+        check = check or not sparse.agrees(data, compressed[-1], [data.dtype, *map(dtype_of, inputs.leaves)])
+    if outputs is None or check:
+        followed, rows = _in_one_pass(inputs, conjugates, sparse.repeated)
         data = check_pattern(operator, sparse, rows)
-        return outputs.value, column_blocks(inputs, sparse.pattern.copy().as_array(data)), outputs.aux
-    outputs, compressed = _compressed(inputs, sparse, chunk_size, conjugates)
-    if check:
-        check_pattern(operator, sparse, _in_one_pass(inputs, conjugates, sparse.repeated)[1])
-    return outputs.value, column_blocks(inputs, sparse.decompressed(compressed)), outputs.aux
+        outputs = followed if outputs is None else outputs
+    return outputs.value, column_blocks(inputs, sparse.as_array(data)), outputs.aux
 
 
 def column_blocks(inputs: Inputs, matrix: Any) -> Any:
@@ -214,11 +262,11 @@ def rows_of(outputs: Outputs) -> Rows:
 def _compressed(
     inputs: Inputs, compression: Compression, chunk_size: int | None, conjugates: str
 ) -> tuple[Outputs, Any]:
-    """The outputs of the first pass, and the derivatives along the directions of the colours."""
+    """The outputs of the first pass, and the derivatives along the directions of the colours and the probe."""
     rows = compression.shape[0]
     first: Any = None
     compressed: Any = None
-    for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates, directions=compression.directions()):
+    for start, _, outputs in dense_passes(inputs, chunk_size, conjugates, directions=compression.directions()):
         sizes = [math.prod(outputs.shape(i)) for i in range(len(outputs.values))]
         dtype = np.result_type(*outputs.values) if outputs.values else float
         _refuse_outer(inputs, [*outputs.values, *outputs.derivatives])
@@ -226,27 +274,29 @@ def _compressed(
             first = outputs
             if sum(sizes) != rows:
                 raise wrong_shape(inputs.operator, compression, f"f returned {sum(sizes)} numbers")
-            compressed = np.empty((compression.count, rows), dtype)
+            compressed = np.empty((compression.count + 1, rows), dtype)
         place = 0
         for t, size in zip(outputs.derivatives, sizes, strict=True):
-            compressed[start:stop, place : place + size] = t.reshape((stop - start, size))
+            compressed[start : start + len(t), place : place + size] = t.reshape((len(t), size))
             place += size
     return first, compressed
 
 
 def check_pattern(operator: str, compression: Compression, rows: Rows) -> Any:
-    """The numbers of the entries that the pattern has; refuse one that lacks an entry which the derivative has."""
+    """The numbers of the pattern's entries; refuse a pattern that lacks an entry where the derivative is not zero."""
     found = rows.pattern
     if found.rows != compression.shape[0]:
         raise wrong_shape(operator, compression, f"f returned {found.rows} numbers")
     data, missing = rows.within(compression.pattern)
     if missing is not None and (missing := missing & (rows.data != 0)).any():
-        place = int(np.argmax(missing))
-        row, column = int(found.row_of_entries()[place]), int(found.indices[place])
-        raise ValueError(
-            f"{operator}: the pattern given as sparse lacks {np.count_nonzero(missing)} entries that f has; the "
-            f"first is in row {row}, column {column}, where the derivative is {rows.data[place]}. "
-            f"dualdiff.{'hessian' if compression.symmetric else 'jacobian'}_sparsity(f, x) finds the pattern"
+        places = np.flatnonzero(missing)
+        rows_with = np.unique(of_row := found.row_of_entries()[places])
+        named = ", ".join(map(str, rows_with[:FEW_ROWS])) + (", ..." if len(rows_with) > FEW_ROWS else "")
+        raise IncompletePatternError(
+            f"{operator}: the pattern given as sparse lacks {len(places)} entries that f has, in {len(rows_with)} rows "
+            f"({named}); the first is in row {of_row[0]}, column {found.indices[places[0]]}, where the derivative is "
+            f"{rows.data[places[0]]}. dualdiff.{'hessian' if compression.symmetric else 'jacobian'}_sparsity(f, x) "
+            "finds the pattern at x: add those of several x if f takes other branches there; sparse=True needs none"
         )
     return data
 

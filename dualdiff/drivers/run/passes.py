@@ -58,7 +58,7 @@ def dense_passes(
         rows = unit_rows(inputs.size, start, stop) if directions is None else directions.rows(start, stop)
         tag = tags.start()
         try:
-            space = Dense(tag, stop - start + len(groups), conjugates)
+            space = Dense(tag, len(rows) + len(groups), conjugates)
             is_identity = directions is None and start == 0 and stop == inputs.size
             leaves = seeded(inputs, space, rows, is_identity)
             outputs = Outputs(inputs, space, *inputs.call(leaves))

@@ -16,7 +16,10 @@ from dualdiff.tangents.space import Tangent, TangentSpace
 
 
 class Directions(NamedTuple):
-    """Directions to differentiate along: how many there are, and those from start to stop as the rows of a matrix."""
+    """Directions to differentiate along: how many there are, and those from start to stop as the rows of a matrix.
+
+    With the last of them may go more, which cost no pass of their own.
+    """
 
     total: int
     rows: Callable[[int, int], Any]
