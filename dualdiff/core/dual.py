@@ -509,6 +509,15 @@ def same_call(a: TangentSpace, b: TangentSpace) -> bool:
     return a is b or a.tag == b.tag
 
 
+def is_followed(x: Any) -> bool:
+    """Whether x, or what it is nested in, is to tell on what it depends for other values too."""
+    while isinstance(x, AnyDual):
+        if x.space.follows:
+            return True
+        x = x.value
+    return False
+
+
 def leading_space(operands: Any) -> Any:
     """The space of the innermost call among the operands; the duals of outer calls are constants to it."""
     leading: Any = None

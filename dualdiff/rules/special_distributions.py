@@ -206,7 +206,7 @@ row(
 let(
     "binomial_slope",
     3,
-    "where(floor(x) >= floor(y), 0.0, beta_density(floor(x) + 1, floor(y) - floor(x), z))",
+    "where(floor(x) >= floor(y), 0.0 * z, beta_density(floor(x) + 1, floor(y) - floor(x), z))",
 )
 row("bdtr", None, UNKNOWN, "-binomial_slope(x, y, z)")
 row("bdtrc", None, UNKNOWN, "where(x < 0, 0.0, binomial_slope(x, y, z))")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import DualArray, operand, wrap
-from dualdiff.core.dual import AnyDual
+from dualdiff.core.dual import AnyDual, is_followed
 from dualdiff.core.errors import plain_target
 from dualdiff.rules.support import (
     Application,
@@ -444,7 +444,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: Any = "raise") -> Any:
         return np.choose(a, choices, mode=mode)
 
     parts = [operand(c) for c in choices]
-    return into(out, rearranged(pick, parts, {"a": plain_values(a)}))
+    return into(out, rearranged(pick, parts, {"a": plain_values(a)}, {}, broadcasts=True))
 
 
 @implements(np.piecewise)
@@ -466,6 +466,10 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
             y[condition] = function
         elif np.any(condition):
             y[condition] = function(x[condition], *args, **kw)
+    if is_followed(x):
+        # At other values another function is called, of the same elements; whatever is not linear stands for it.
+        with np.errstate(all="ignore"):
+            return np.where(True, y, np.tanh(x))
     return y
 
 

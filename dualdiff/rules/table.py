@@ -20,7 +20,7 @@ import numpy as np
 
 from dualdiff.core.application import apply
 from dualdiff.core.array import operand
-from dualdiff.core.dual import AnyDual, Dual
+from dualdiff.core.dual import AnyDual, Dual, is_followed
 from dualdiff.core.errors import no_rule, public_name
 from dualdiff.tangents.space import are_float64, is_complex, shape_of
 from dualdiff.tangents.zeros import chosen_zero
@@ -68,7 +68,7 @@ class Row:
         self.is_zero = kind == "zero"
         #: For each argument, whether its partial is computed, and no argument, result or constant.
         self.is_fresh = tuple(p is not None and p not in PLAIN for p in partials)
-        self._bound: dict[str, Any] = {}
+        self._bound: dict[tuple[str, bool], Any] = {}
         #: Whether some partial names the result.
         self.uses_result = any(
             text is not None and re.search(r"\br\b", text)
@@ -162,13 +162,14 @@ class Row:
         """For each argument the partial as a function, or as the integer that it is."""
         return [text if text is None or text is UNKNOWN else self._function(text) for text in self.partials]
 
-    def _function(self, text: str) -> Any:
-        function = self._bound.get(text)
+    def _function(self, text: str, follows: bool = False) -> Any:
+        function = self._bound.get((text, follows))
         if function is None:
             # Reading texts takes Python's parser, which is slow to import: not before it is needed.
-            from dualdiff.rules.texts import bind, constant, lazily
+            from dualdiff.rules.texts import constant
 
-            function = self._bound[text] = constant(text) or bind(lazily(text), self.arity, self.names)
+            function = constant(text) or _bound(text, self.arity, self.names, follows)
+            self._bound[text, follows] = function
         return function
 
     def _coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
@@ -188,7 +189,7 @@ class Row:
     def _evaluate(self, text: str | None, values: list[Any], result: Any) -> Any:
         if text is None:
             return None
-        function = self._function(text)
+        function = self._function(text, any(map(is_followed, values)))
         if not callable(function):
             return function
         if len(values) > 1:
@@ -203,6 +204,13 @@ class Row:
         if (kind is complex or kind is Dual) and is_complex(c) and not _any_complex(values, result):
             return function(*map(_strong, values), _strong(result))
         return c
+
+
+def _bound(text: str, arity: int, names: dict[str, Any], follows: bool) -> Callable[..., Any]:
+    """A text as a function; with both sides of its choices, if the arguments are followed for a pattern."""
+    from dualdiff.rules.texts import bind, lazily
+
+    return bind(lazily(text), arity, {**names, "where": _both_sides} if follows else names)
 
 
 def _as_wide(values: list[Any], result: Any) -> list[Any]:
@@ -239,6 +247,14 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
     if not condition.any():
         return _now(b)
     return np.where(condition, _now(a), _now(b))
+
+
+def _both_sides(condition: Any, a: Any, b: Any) -> Any:
+    """The same with the dependence of both sides: at another value the other one is chosen."""
+    a, b = _now(a), _now(b)
+    if isinstance(a, AnyDual) or isinstance(b, AnyDual):
+        return np.where(condition, a, b)[()]
+    return _where(condition, a, b)
 
 
 def _both(condition: Any, other: Any) -> Any:
@@ -306,14 +322,13 @@ class Table(dict[str, Row]):
 
     def let(self, name: str, arity: int, text: str) -> None:
         """Abbreviate a text that several partials share: what it names takes duals, and so does it."""
-        bound: list[Callable[..., Any]] = []
+        bound: dict[bool, Callable[..., Any]] = {}
 
         def function(*args: Any) -> Any:
-            if not bound:
-                from dualdiff.rules.texts import bind, lazily
-
-                bound.append(bind(lazily(text), arity, self.names))
-            return bound[0](*args, None)
+            follows = any(map(is_followed, args))
+            if follows not in bound:
+                bound[follows] = _bound(text, arity, self.names, follows)
+            return bound[follows](*args, None)
 
         self.names[name] = function
 

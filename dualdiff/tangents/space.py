@@ -100,6 +100,9 @@ class TangentSpace(ABC):
     #: Whether the verbs only note what is to be done, and compute nothing.
     lazy: ClassVar[bool] = False
 
+    #: Whether tangents are patterns that are to hold for other values too, so that both sides of a choice count.
+    follows: ClassVar[bool] = False
+
     #: Whether the core tells what it does: only such a space has `note`, `call` and `compare`.
     traces: ClassVar[bool] = False
     note: Callable[..., Any]

@@ -166,6 +166,8 @@ class Sparse(TangentSpace):
 
     __slots__ = ("_memory", "_numbered", "columns", "pattern_only")
 
+    follows = True
+
     def __init__(
         self,
         tag: int,
@@ -234,6 +236,8 @@ class Sparse(TangentSpace):
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Rows:
+        if structure.broadcasts and len(sources) > 1:
+            return self._chosen(sources, structure, shapes, out_shape)
         parts = [
             self.empty(math.prod(shape), float) if t is None else t.settled()
             for t, shape in zip(sources, shapes, strict=True)
@@ -244,6 +248,18 @@ class Sparse(TangentSpace):
         if outline(index) == outline(numbers) and np.array_equal(index, numbers):
             return rows
         return self._shared(rows.chosen(index))
+
+    def _chosen(
+        self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
+    ) -> Rows:
+        """The sum of the sources, each times 1 where it was chosen and 0 where not: another x chooses otherwise."""
+        index, start, terms = structure.index(shapes), 1, []
+        for t, shape in zip(sources, shapes, strict=True):
+            stop = start + math.prod(shape)
+            if t is not None:
+                terms.append(self.scale(t, (index >= start) & (index < stop), shape, out_shape))
+            start = stop
+        return self.add(terms, out_shape)
 
     def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Rows:
         rows: Rows = t.settled()

@@ -23,7 +23,7 @@ class Structure:
     ``roles`` says how a parameter changes when one more axis is put before all others: ``"axis"`` (an axis or a tuple
     of axes, counted from the front), ``"permutation"`` (all axes in a new order), ``"shape"`` (a shape), ``"index"`` (a
     key).  Without roles for all that matters (``None``), spaces fall back on indices.  ``broadcasts`` says that the
-    sources broadcast against each other, as those of `where` do.
+    sources broadcast against each other; several of them are choices for the same place, as those of `where` are.
     """
 
     __slots__ = ("_slices", "broadcasts", "function", "params", "roles")
