@@ -509,12 +509,13 @@ def same_call(a: TangentSpace, b: TangentSpace) -> bool:
     return a is b or a.tag == b.tag
 
 
-def is_followed(x: Any) -> bool:
-    """Whether x, or what it is nested in, is to tell on what it depends for other values too."""
-    while isinstance(x, AnyDual):
-        if x.space.follows:
-            return True
-        x = x.value
+def is_followed(*operands: Any) -> bool:
+    """Whether one of these, or what it is nested in, is to tell on what it depends for other values too."""
+    for x in operands:
+        while isinstance(x, AnyDual):
+            if x.space.follows:
+                return True
+            x = x.value
     return False
 
 

@@ -78,8 +78,9 @@ def hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
         mirror image of each entry is added): the same by Hessian-vector products along few directions, one for each
         colour of a star colouring.  ``hessian(f, sparse=pattern)`` looks for few colours once, for any x, and
         may be shared by threads.  With a tuple as argnum, a tuple of tuples of patterns.
+        A pattern is checked at each use along one random direction, as in `jacobian`.
     check : bool
-        Compare the pattern with the entries that the Hessian has, at the cost of ``sparse=True`` more.
+        Compare the pattern with all entries that the Hessian has, at the cost of ``sparse=True`` more.
     has_aux : bool
         f returns a pair (result, aux); the Hessian is returned with aux.
     batch_dims : int
@@ -97,7 +98,9 @@ def hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Raises
     ------
     ValueError
-        If f returns an array, or the pattern does not fit x; with ``check``, if the pattern lacks an entry.
+        If f returns an array, or the pattern does not fit x.
+    IncompletePatternError
+        If the pattern lacks an entry where the second derivative is not zero.
     MixedPointsError
         With ``batch_dims``, if f combines the points.
     ImportError

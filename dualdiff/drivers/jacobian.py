@@ -135,9 +135,10 @@ def jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
         along sums of columns that have no row in common, one for each colour.  ``jacobian(f, sparse=pattern)`` looks
         for few colours once, for any number of points x, and takes its time for that; it may be shared by threads.
         With a tuple as argnum, a tuple of patterns.
+        A pattern is checked at each use: one random direction goes along, and shows an entry that is missing if it
+        matters beside the rounding error of its row.
     check : bool
-        Compare the pattern with the entries that f has, at the cost of ``sparse=True`` more.  Without it an entry that
-        the pattern lacks makes others wrong.
+        Compare the pattern with all entries that f has, at the cost of ``sparse=True`` more.
     has_aux : bool
         f returns a pair (result, aux); the Jacobian is returned with aux.
     batch_dims : int
@@ -156,7 +157,9 @@ def jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Raises
     ------
     ValueError
-        If ``batch_dims`` or the pattern does not fit the shapes; with ``check``, if the pattern lacks an entry.
+        If ``batch_dims`` or the pattern does not fit the shapes.
+    IncompletePatternError
+        If the pattern lacks an entry where the derivative is not zero.
     ImportError
         With ``sparse``, if SciPy is not installed.
     MixedPointsError
@@ -172,8 +175,9 @@ def jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Sparse: one call of f, which takes, for the stencils of a reaction-diffusion equation, 40 to 60 times as long as f
     alone; later calls of ``jacobian(f, sparse=True)`` find the structures of the first again and take 20 to 30 times as
-    long.  With a pattern one to three times as long for each colour; if that takes more than two passes of directions
-    (and there is no ``chunk_size``), a sparse pass is made instead.  For a function that ``numba.njit`` compiled a
+    long.  With a pattern one to three times as long for each colour and for the random direction; if that takes more
+    than two passes of directions (and there is no ``chunk_size``), a sparse pass is made instead, as it is where an
+    entry is not finite or the check leaves a doubt.  For a function that ``numba.njit`` compiled a
     pattern takes one pass for each 16 colours (8 on narrow processors), and True looks for the pattern in f.py_func, by
     NumPy's engine, at every call: give a pattern where f is to be fast.  See Gebremedhin, Manne and Pothen, "What color
     is your Jacobian?", SIAM Review 47 (2005).

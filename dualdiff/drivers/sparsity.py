@@ -54,9 +54,10 @@ def jacobian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Notes
     -----
     One call of f.  An entry that is missing is zero for all x for which f takes the same path; the pattern holds there
-    whatever the values of x are, also where a derivative happens to be zero.  Where f branches on x the pattern is that
-    of the branch taken.  ``np.where``, ``np.max``, ``np.sort`` and their like depend on what they chose;
-    ``np.maximum``, ``np.minimum`` and ``np.clip`` on both sides.  Step functions (``np.sign``, ``np.floor``,
+    whatever the values of x are, also where a derivative happens to be zero.  Where f branches on x, or picks elements
+    by a mask, the pattern is that of the branch taken.  ``np.where``, ``np.select``, ``np.choose``, ``np.piecewise``,
+    ``np.maximum``, ``np.minimum`` and ``np.clip`` depend on all their sides, ``np.interp`` on the interval it is in and
+    on both ends; ``np.max``, ``np.sort`` and their like on what they chose.  Step functions (``np.sign``, ``np.floor``,
     comparisons) depend on nothing.
 
     Examples
@@ -115,8 +116,7 @@ def hessian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Notes
     -----
     One call of f, in reverse mode: the pattern of the Jacobian of the gradient.  It holds as far as that of
-    `jacobian_sparsity` does, except at points where a second derivative of an elementwise function does not exist
-    (``np.hypot`` and ``**`` at two zeros), so better not at x = 0.
+    `jacobian_sparsity` does, also at points where f has no second derivative, such as ``np.std`` at equal elements.
 
     Examples
     --------

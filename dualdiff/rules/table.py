@@ -189,7 +189,7 @@ class Row:
     def _evaluate(self, text: str | None, values: list[Any], result: Any) -> Any:
         if text is None:
             return None
-        function = self._function(text, any(map(is_followed, values)))
+        function = self._function(text, "where" in text and is_followed(*values))
         if not callable(function):
             return function
         if len(values) > 1:
@@ -325,7 +325,7 @@ class Table(dict[str, Row]):
         bound: dict[bool, Callable[..., Any]] = {}
 
         def function(*args: Any) -> Any:
-            follows = any(map(is_followed, args))
+            follows = is_followed(*args)
             if follows not in bound:
                 bound[follows] = _bound(text, arity, self.names, follows)
             return bound[follows](*args, None)
