@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.quiet import quietly
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.pattern import FEW_PATTERNS, Memory, Pattern, Union, index_dtype, outline, scipy_sparse
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
@@ -249,6 +250,7 @@ class Sparse(TangentSpace):
             return rows
         return self._shared(rows.chosen(index))
 
+    @quietly
     def _chosen(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Rows:
@@ -257,7 +259,7 @@ class Sparse(TangentSpace):
         for t, shape in zip(sources, shapes, strict=True):
             stop = start + math.prod(shape)
             if t is not None:
-                terms.append(self.scale(t, (index >= start) & (index < stop), shape, out_shape))
+                terms.append(self.scale(t, (index >= start) & (index < stop), shape, out_shape, True))
             start = stop
         return self.add(terms, out_shape)
 
