@@ -237,20 +237,21 @@ def test_associative_rows_are(name):
 # -- texts -----------------------------------------------------------------------------------------------------------
 def texts():
     """Every text of the table."""
-    for row in ROWS.values():
+    for row in (*ROWS.values(), *ROWS.parts.values()):
         for column in (row.partials, row.complex_partials, row.conjugates):
             yield from ((row, text) for text in column or () if text is not None)
+    yield from ((row, row.definition) for row in ROWS.parts.values())
 
 
 def test_partials_name_only_rows_and_constants():
-    known = {*ROWS, "pi", "inf", "LN2", "LOG2E", "LOG10E", "where", "chosen", "r"}
+    known = {*ROWS, *ROWS.parts, "pi", "inf", "LN2", "LOG2E", "LOG10E", "where", "chosen", "r"}
     for row, text in texts():
         assert names_in(text) <= known | {*ARGUMENTS[: row.arity]}, text
 
 
 def test_expression_is_the_same_mathematics():
     rng = np.random.default_rng(0)
-    names = {name: row.ufunc for name, row in ROWS.items()} | {
+    names = {name: row.ufunc for name, row in (ROWS | ROWS.parts).items()} | {
         "pi": math.pi,
         "inf": math.inf,
         "LN2": math.log(2),

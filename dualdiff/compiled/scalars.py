@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
+from dualdiff.rules.elementwise import CONSTANTS, ROWS
+from dualdiff.rules.texts import ARGUMENTS, expression
+
 LN2 = math.log(2.0)
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
@@ -224,3 +227,13 @@ def heaviside(x, y):  # type: ignore[no-untyped-def]
 def ldexp(x, y):  # type: ignore[no-untyped-def]
     """``x * 2**y`` with y a whole number of any type."""
     return math.ldexp(x, int(y))
+
+
+def _abbreviation(text: str, arity: int) -> Any:
+    """What several partials share, from its text."""
+    names = {**vars(np), **KERNELS, **CONSTANTS}
+    return eval(f"lambda {', '.join(ARGUMENTS[:arity])}: {expression(text)}", names)
+
+
+for _name, _row in ROWS.parts.items():
+    KERNELS[_name] = register_jitable(_abbreviation(_row.definition, _row.arity))

@@ -34,4 +34,4 @@ row(math.gamma, "r * digamma_derivative(x, 0)", math="gamma", domain=(0.1, 20.0)
 row(math.lgamma, "digamma_derivative(x, 0)", math="lgamma", domain=(0.1, 20.0))
 
 #: What compiled code differentiates elementwise.
-COMPILED = {**ROWS, **SPECIAL}
+COMPILED = {**ROWS, **ROWS.parts, **SPECIAL}

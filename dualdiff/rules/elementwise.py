@@ -27,7 +27,7 @@ NAMES.update(CONSTANTS)
 
 #: The table, by NumPy's names.
 ROWS = Table(NAMES, "numpy")
-row, own, zero = ROWS.row, ROWS.own, ROWS.zero
+row, own, let, zero = ROWS.row, ROWS.own, ROWS.let, ROWS.zero
 
 POSITIVE: Interval = (1e-3, 10.0)
 UNIT: Interval = (-0.99, 0.99)
@@ -49,29 +49,42 @@ row(np.cbrt, "1 / (3 * r * r)", domain=POSITIVE, math="cbrt")
 # Up to 0.5 the rounding of y - 1 would tell, and x**(y - 1) is taken as r / x.
 _POWER = (
     "where(y <= 0.5,"
-    " where((x == 0) | (x == inf), where((y == 0) & (x == 0), 0.0, y * {power}), y * (r / x)), y * {power})"
+    " where((x == 0) | (x == inf), where((y == 0) & (x == 0), 0.0, y * {power}), y * z / x), y * {power})"
 )
 _COMPLEX_POWER = "where((y == 0) & (x == 0), 0.0, y * {power})"
 _IN_EXPONENT = "where((x == 0) & (y == y), where(y > 0, 0.0, -inf), r * log(x))"
 _IN_COMPLEX_EXPONENT = "where(x == 0, 0.0, r * log(x + 0j))"
-row(
-    np.power,
-    _POWER.format(power="x**(y - 1)"),
-    _IN_EXPONENT,
-    complex_partials=(_COMPLEX_POWER.format(power="x**(y - 1)"), _IN_COMPLEX_EXPONENT),
-    domain=(POSITIVE, (-3.0, 3.0)),
-    math="pow",
-)
-row(
-    np.float_power,
-    _POWER.format(power="float_power(x, y - 1)"),
-    _IN_EXPONENT,
-    complex_partials=(_COMPLEX_POWER.format(power="float_power(x, y - 1)"), _IN_COMPLEX_EXPONENT),
-    domain=(POSITIVE, (-3.0, 3.0)),
-)
+for _ufunc, _power, _math in ((np.power, "x**(y - 1)", "pow"), (np.float_power, "float_power(x, y - 1)", None)):
+    _slope = f"{_ufunc.__name__}_slope"
+    # In x, y and the result.
+    let(
+        _slope,
+        3,
+        _POWER.format(power=_power),
+        "where((y <= 1.5) & (x != 0) & (x != inf), (y - 1) * (r / x), where((y == 0) & (x == 0), 0.0,"
+        f" y * {_slope}(x, y - 1, {_power})))",
+        f"where(x == 0, {_power} + where(y > 1, 0.0, -inf), where(y <= 0.5, z / x, {_power}) + r * log(x))",
+        None,
+    )
+    row(
+        _ufunc,
+        f"{_slope}(x, y, r)",
+        _IN_EXPONENT,
+        complex_partials=(_COMPLEX_POWER.format(power=_power), _IN_COMPLEX_EXPONENT),
+        domain=(POSITIVE, (-3.0, 3.0)),
+        math=_math,
+    )
 row(np.remainder, "1", "-floor_divide(x, y)", domain=(REALS, POSITIVE))
 row(np.fmod, "1", "-rint((x - r) / y)", domain=(REALS, POSITIVE), math="fmod")
-row(np.hypot, "chosen(r == 0, x / r)", "chosen(r == 0, y / r)", math="hypot", associative=True)
+# In x, y and their hypotenuse.
+let("over_hypot", 3, "x / z", "over_hypot(y, x, z) * (over_hypot(y, x, z) / z)", "-over_hypot(y, x, z) * (r / z)", None)
+row(
+    np.hypot,
+    "chosen(r == 0, over_hypot(x, y, r))",
+    "chosen(r == 0, over_hypot(y, x, r))",
+    math="hypot",
+    associative=True,
+)
 
 # -- exponentials and logarithms -------------------------------------------------------------------------------------
 row(np.exp, "r", math="exp")
@@ -121,16 +134,19 @@ row(np.sin, "cos(x)", math="sin")
 row(np.cos, "-sin(x)", math="cos")
 row(np.tan, "1 + r * r", domain=(-1.5, 1.5), math="tan")
 # Of complex numbers the result tells on which side of the branch cut it was taken.
-row(np.arcsin, "1 / sqrt((1 - x) * (1 + x))", complex_partials=("1 / cos(r)",), domain=UNIT, math="asin")
-row(np.arccos, "-1 / sqrt((1 - x) * (1 + x))", complex_partials=("-1 / sin(r)",), domain=UNIT, math="acos")
-row(np.arctan, "1 / (1 + x * x)", math="atan")
-row(
-    np.arctan2,
+let("one_minus_square", 1, "(1 - x) * (1 + x)", "-2 * x")
+row(np.arcsin, "1 / sqrt(one_minus_square(x))", complex_partials=("1 / cos(r)",), domain=UNIT, math="asin")
+row(np.arccos, "-1 / sqrt(one_minus_square(x))", complex_partials=("-1 / sin(r)",), domain=UNIT, math="acos")
+let("arctan_slope", 1, "where(absolute(x) > 1e150, 1 / x / x, 1 / (1 + x * x))", "where(r == 0, 0.0, -2 * (x * r) * r)")
+row(np.arctan, "arctan_slope(x)", complex_partials=("1 / (1 + x * x)",), math="atan")
+let(
+    "arctan2_slope",
+    2,
     "(y / hypot(x, y)) / hypot(x, y)",
-    "-(x / hypot(x, y)) / hypot(x, y)",
-    domain=(POSITIVE, REALS),
-    math="atan2",
+    "-2 * (x / hypot(x, y) * r) / hypot(x, y)",
+    "(x / hypot(x, y) - y / hypot(x, y)) * (x / hypot(x, y) + y / hypot(x, y)) / hypot(x, y) / hypot(x, y)",
 )
+row(np.arctan2, "arctan2_slope(x, y)", "-arctan2_slope(y, x)", domain=(POSITIVE, REALS), math="atan2")
 row(np.sinh, "cosh(x)", math="sinh")
 row(np.cosh, "sinh(x)", math="cosh")
 row(np.tanh, "(1 / cosh(x)) ** 2", math="tanh")
@@ -142,7 +158,7 @@ row(
     domain=ABOVE_ONE,
     math="acosh",
 )
-row(np.arctanh, "1 / ((1 - x) * (1 + x))", domain=UNIT, math="atanh")
+row(np.arctanh, "1 / one_minus_square(x)", domain=UNIT, math="atanh")
 row(np.deg2rad, "pi / 180", kind="linear")
 row(np.radians, "pi / 180", kind="linear", math="radians")
 row(np.rad2deg, "180 / pi", kind="linear")
@@ -228,7 +244,8 @@ def _xlog1py(x: Any, y: Any) -> Any:
     return np.where((x == 0) & (y == y), 0.0, x * np.log1p(y))[()]
 
 
-own("expit", _expit, "r * expit(-x)")
+let("expit_slope", 2, "y * expit(-x)", "-r * tanh(0.5 * x)", None)
+own("expit", _expit, "expit_slope(x, r)")
 own("xlogy", _xlogy, "log(y)", "where((x == 0) & (y == 0), 0.0, x / y)", domain=(REALS, POSITIVE))
 own("xlog1py", _xlog1py, "log1p(y)", "where((x == 0) & (y == -1), 0.0, x / (1 + y))", domain=(REALS, ABOVE_MINUS_ONE))
 

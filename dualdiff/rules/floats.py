@@ -67,12 +67,13 @@ def _finish(
     ``tangents`` says which tangent goes with which argument, ``numpy`` which of x, y, r are NumPy's and have to become
     Python floats, so that partials neither warn nor leave the fast arithmetic.
     """
-    from dualdiff.rules.texts import ARGUMENTS, expression, names_in
+    from dualdiff.rules.texts import ARGUMENTS, expression, names_in, spelled_out
 
     factors, used = [], set()
     for argument, t in tangents.items():
         text = row.partials[ARGUMENTS.index(argument)]
         if text is not None:
+            text = spelled_out(text, row.names)
             used |= names_in(text)
             factors.append((text, text if text.isidentifier() else f"({expression(text)})", t))
     if "r" in used & numpy:
@@ -193,9 +194,10 @@ def _named(row: Row) -> dict[str, Any]:
     """What the partial of a row of another table names, for Python floats."""
     if row.names is NAMES or row.kind == "zero":
         return {}
-    from dualdiff.rules.texts import names_in
+    from dualdiff.rules.texts import names_in, spelled_out
 
-    found = {name: row.names[name] for name in names_in(row.partials[0] or "0") if name in row.names}
+    used = names_in(spelled_out(row.partials[0] or "0", row.names))
+    found = {name: row.names[name] for name in used if name in row.names}
     return {name: _as_item(f) if callable(f) else f for name, f in found.items()}
 
 

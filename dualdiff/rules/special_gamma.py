@@ -88,7 +88,8 @@ row(
 # -- exponential integrals, and kin ------------------------------------------------------------------------------------
 row("exp1", "-exp(-x) / x")
 row("expi", "exp(x) / x")
-row("expn", UNKNOWN, "-where(x == 0, exp(-y) * (1 + y) / (y * y), expn(x - 1, y))")
+# The order counts without its fraction.
+row("expn", UNKNOWN, "-where(trunc(x) == 0, exp(-y) * (1 + y) / (y * y), expn(trunc(x) - 1, y))")
 several("shichi", ("sinh_quotient(x, 0)",), ("cosh(x) / x",))
 several("sici", ("sine_quotient(x, 0)",), ("cos(x) / x",))
 row("spence", "-log1p_quotient(x - 1.0, 0)")
@@ -201,7 +202,7 @@ row("radian", "pi / 180", "pi / 10800", "pi / 648000", kind="linear")
 zero("round")
 
 # -- information, probability, losses ----------------------------------------------------------------------------------
-row("expit", "r * expit(-x)")
+row("expit", "expit_slope(x, r)")
 row("logit", "1 / (x * (1 - x))")
 row("log_expit", "expit(-x)")
 row("xlogy", "log(y)", "where((x == 0) & (y == 0), 0.0, x / y)")

@@ -43,7 +43,8 @@ class Row:
     ``complex_partials`` replaces the partials at complex arguments.  ``domain`` is an interval for each argument to
     test the row on.  ``math`` is the function's name in ``math``, if it has one.  ``associative`` says that the order
     in which it folds many arguments does not matter.  ``definition`` is what documents a function that NumPy does not.
-    ``names`` is what the texts may name, and ``module`` where users find the function.
+    ``names`` is what the texts may name, and ``module`` where users find the function; ``of`` is the function that
+    users know, of one that is only a partial derivative of it.
     """
 
     def __init__(
@@ -60,15 +61,16 @@ class Row:
         definition: str = "",
         names: dict[str, Any] | None = None,
         module: str = "numpy",
+        of: str = "",
     ) -> None:
         self.name, self.ufunc, self.partials, self.kind, self.domain = name, ufunc, partials, kind, domain
         self.math, self.complex_partials, self.conjugates = math, complex_partials, conjugates
-        self.associative, self.definition, self.module = associative, definition, module
+        self.associative, self.definition, self.module, self.of = associative, definition, module, of
         self.names = NAMES if names is None else names
         self.is_zero = kind == "zero"
         #: For each argument, whether its partial is computed, and no argument, result or constant.
         self.is_fresh = tuple(p is not None and p not in PLAIN for p in partials)
-        self._bound: dict[tuple[str, bool], Any] = {}
+        self._bound: dict[tuple[str, bool, bool], Any] = {}
         #: Whether some partial names the result.
         self.uses_result = any(
             text is not None and re.search(r"\br\b", text)
@@ -101,7 +103,7 @@ class Row:
     @property
     def label(self) -> str:
         """The function as users know it."""
-        return f"{self.module}.{public_name(self.name)}"
+        return f"the derivative of {self.module}.{self.of}" if self.of else f"{self.module}.{public_name(self.name)}"
 
     @property
     def arity(self) -> int:
@@ -160,16 +162,21 @@ class Row:
     @cached_property
     def _partials(self) -> list[Any]:
         """For each argument the partial as a function, or as the integer that it is."""
-        return [text if text is None or text is UNKNOWN else self._function(text) for text in self.partials]
+        return [text if text is None or text is UNKNOWN else self._function(text, True) for text in self.partials]
 
-    def _function(self, text: str, follows: bool = False) -> Any:
-        function = self._bound.get((text, follows))
+    def _function(self, text: str, is_plain: bool = False, follows: bool = False) -> Any:
+        """A text as a function (or as the number that it is); ``is_plain`` says that it will see no duals.
+
+        ``follows`` says that its arguments are followed for a pattern.
+        """
+        key = text, is_plain, follows
+        function = self._bound.get(key)
         if function is None:
             # Reading texts takes Python's parser, which is slow to import: not before it is needed.
-            from dualdiff.rules.texts import constant
+            from dualdiff.rules.texts import constant, spelled_out
 
-            function = constant(text) or _bound(text, self.arity, self.names, follows)
-            self._bound[text, follows] = function
+            source = spelled_out(text, self.names) if is_plain else text
+            function = self._bound[key] = constant(text) or _bound(source, self.arity, self.names, follows)
         return function
 
     def _coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
@@ -189,7 +196,7 @@ class Row:
     def _evaluate(self, text: str | None, values: list[Any], result: Any) -> Any:
         if text is None:
             return None
-        function = self._function(text, "where" in text and is_followed(*values))
+        function = self._function(text, False, "where" in text and is_followed(*values))
         if not callable(function):
             return function
         if len(values) > 1:
@@ -287,6 +294,8 @@ class Table(dict[str, Row]):
     def __init__(self, names: dict[str, Any], module: str) -> None:
         super().__init__()
         self.names, self.module = names, module
+        #: The rows of abbreviations, which are for partials alone.
+        self.parts: dict[str, Row] = {}
 
     def row(
         self,
@@ -320,17 +329,26 @@ class Table(dict[str, Row]):
         definition = inspect.cleandoc(implementation.__doc__ or "")
         self.row(function, *partials, name=name, definition=definition, **more)
 
-    def let(self, name: str, arity: int, text: str) -> None:
-        """Abbreviate a text that several partials share: what it names takes duals, and so does it."""
+    def let(self, name: str, arity: int, text: str, *partials: str | None) -> None:
+        """Abbreviate a text that several partials share: what it names takes duals, and so does it.
+
+        With ``partials`` it has derivatives of its own, for those of higher order: those of the text would cancel or
+        leave the range of floating-point numbers.
+        """
         bound: dict[bool, Callable[..., Any]] = {}
 
         def function(*args: Any) -> Any:
+            if partials and any(isinstance(a, AnyDual) for a in args):
+                return apply(self.parts[name], function, *args)
             follows = is_followed(*args)
             if follows not in bound:
                 bound[follows] = _bound(text, arity, self.names, follows)
             return bound[follows](*args, None)
 
         self.names[name] = function
+        if partials:
+            function.text = text  # type: ignore[attr-defined]
+            self.parts[name] = Row(name, function, partials, definition=text, names=self.names, module=self.module)
 
     def zero(self, *ufuncs: Any, math: str | None = None) -> None:
         """Add rows of step functions: no argument has a derivative."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,35 @@ def bind(text: str, arity: int, names: Mapping[str, Any]) -> Callable[..., Any]:
     arguments = ", ".join((*ARGUMENTS[:arity], "r"))
     function: Callable[..., Any] = eval(f"lambda {arguments}: {text}", dict(names))
     return function
+
+
+class _SpelledOut(ast.NodeTransformer):
+    """Abbreviations with partials of their own (`Table.let`) as what they stand for, which is all that numbers need."""
+
+    def __init__(self, names: Mapping[str, Any]) -> None:
+        self.names = names
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        text = isinstance(node.func, ast.Name) and getattr(self.names.get(node.func.id), "text", None)
+        if not text:
+            return node
+        arguments = dict(zip(ARGUMENTS, node.args, strict=False))
+        spelled_out: ast.AST = _Substituted(arguments).visit(self.visit(ast.parse(text, mode="eval").body))
+        return spelled_out
+
+
+class _Substituted(ast.NodeTransformer):
+    def __init__(self, arguments: dict[str, ast.expr]) -> None:
+        self.arguments = arguments
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return copy.deepcopy(self.arguments.get(node.id, node))
+
+
+def spelled_out(text: str, names: Mapping[str, Any]) -> str:
+    """The partial without abbreviations."""
+    return ast.unparse(_SpelledOut(names).visit(ast.parse(text, mode="eval")))
 
 
 class _Lazily(ast.NodeTransformer):
