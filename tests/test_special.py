@@ -265,7 +265,6 @@ SMOOTH = [(ufunc, k, i) for ufunc, k, i in KNOWN if ROWS[ufunc][k].partials[i] i
 ONCE = {
     *(("smirnov", 1), ("smirnovi", 1), ("ncfdtr", 3), ("ncfdtri", 2), ("ncfdtri", 3), ("ncfdtrinc", 3)),
     *(("nctdtr", 2), ("nctdtrit", 2), ("mathieu_a", 1), ("mathieu_b", 1)),
-    *(("voigt_profile", i) for i in range(3)),
 }
 
 

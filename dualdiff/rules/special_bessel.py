@@ -190,7 +190,8 @@ several("pbwa", (UNKNOWN, "r[1]"), (UNKNOWN, "(x - 0.25 * y * y) * r[0]"))
 
 # -- Mathieu functions, of an angle in degrees -------------------------------------------------------------------------
 for _kind, _name in (("a", "cem"), ("b", "sem")):
-    own(f"mathieu_{_kind}_slope", getattr(integrals, f"mathieu_{_kind}_slope"), None, UNKNOWN)
+    _value = f"mathieu_{_kind}"
+    own(f"{_value}_slope", getattr(integrals, f"{_value}_slope"), None, UNKNOWN, of=_value)
     row(f"mathieu_{_kind}", UNKNOWN, f"mathieu_{_kind}_slope(x, y)")
     _curve = f"(mathieu_{_kind}(x, y) - 2 * y * {{cos}}) * r[0]"
     _bend = "-pi / 180 * " + _curve.format(cos="cos(pi / 90 * z)")

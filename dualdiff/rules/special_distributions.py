@@ -79,9 +79,11 @@ def betainc_in_b(a: Any, b: Any, x: Any) -> Any:
     return -integrals.betainc_in_first(b, a, 1 - x, x, beta_density(a, b, x))
 
 
-own("gammainc_in_a", integrals.gammainc_in_a, UNKNOWN, "gamma_density(x, y) * (log(y) - psi(x))")
-own("betainc_in_a", betainc_in_a, UNKNOWN, UNKNOWN, "beta_density(x, y, z) * (log(z) + psi_difference(x, y))")
-own("betainc_in_b", betainc_in_b, UNKNOWN, UNKNOWN, "beta_density(x, y, z) * (log1p(-z) + psi_difference(y, x))")
+own("gammainc_in_a", integrals.gammainc_in_a, UNKNOWN, "gamma_density(x, y) * (log(y) - psi(x))", of="gammainc")
+_ACROSS = "beta_density(x, y, z) * (log(z) + psi_difference(x, y))"
+own("betainc_in_a", betainc_in_a, UNKNOWN, UNKNOWN, _ACROSS, of="betainc")
+_ACROSS = "beta_density(x, y, z) * (log1p(-z) + psi_difference(y, x))"
+own("betainc_in_b", betainc_in_b, UNKNOWN, UNKNOWN, _ACROSS, of="betainc")
 own("gamma_density", gamma_density, "r * (log(y) - psi(x))", "where(y == 0, 0.0 * x, r * (x - 1 - y) / y)")
 own(
     "beta_density",
@@ -109,6 +111,7 @@ own(
     "0.5 * (z / x * ncx2_density(x, y + 2, z) + ((y - 2) / x - 1) * r)",
     UNKNOWN,
     "0.5 * (ncx2_density(x, y + 2, z) - r)",
+    of="chndtr",
 )
 
 # -- gamma and Poisson -------------------------------------------------------------------------------------------------
@@ -246,8 +249,8 @@ row(
 row("chndtr", "ncx2_density(x, y, z)", UNKNOWN, "-ncx2_density(x, y + 2, z)")
 row("chndtrix", "1 / ncx2_density(r, y, z)", UNKNOWN, "ncx2_density(r, y + 2, z) / ncx2_density(r, y, z)")
 row("chndtrinc", "ncx2_density(x, y, r) / ncx2_density(x, y + 2, r)", UNKNOWN, "-1 / ncx2_density(x, y + 2, r)")
-row("_ncf_pdf", *(UNKNOWN,) * 4)
-row("_nct_pdf", *(UNKNOWN,) * 3)
+row("_ncf_pdf", *(UNKNOWN,) * 4, of="ncfdtr")
+row("_nct_pdf", *(UNKNOWN,) * 3, of="nctdtr")
 let("ncf_in_nc", 4, "0.5 * (ncfdtr(x + 2, y, z, w * (x / (x + 2))) - ncfdtr(x, y, z, w))")
 if ufunc("_ncf_pdf") is not None and ufunc("_nct_pdf") is not None:
     row("ncfdtr", UNKNOWN, UNKNOWN, "ncf_in_nc(x, y, z, w)", "_ncf_pdf(w, x, y, z)")
@@ -281,8 +284,21 @@ row(
     "where((r <= 0) | (r >= 1), 0.0, (log1p(-r)**2 * exprel_derivative(y * log1p(-r), 1)"
     " - log(r)**2 * exprel_derivative(y * log(r), 1)) / (r**(y - 1) + (1 - r)**(y - 1)))",
 )
-own("voigt_slope", integrals.voigt_slope, *(UNKNOWN,) * 3, None)
-row("voigt_profile", "voigt_slope(x, y, z, 0)", "voigt_slope(x, y, z, 1)", "voigt_slope(x, y, z, 2)")
+own(
+    "voigt_derivative",
+    integrals.voigt_derivative,
+    "voigt_derivative(x, y, z, w + 1, a)",
+    "y * voigt_derivative(x, y, z, w + 2, a)",
+    "(2 * a - 1) * voigt_derivative(x, y, z, w + 1, 1 - a)",
+    None,
+    None,
+)
+row(
+    "voigt_profile",
+    "voigt_derivative(x, y, z, 1, 0)",
+    "y * voigt_derivative(x, y, z, 2, 0)",
+    "-voigt_derivative(x, y, z, 1, 1)",
+)
 
 # -- Kolmogorov and Smirnov --------------------------------------------------------------------------------------------
 own("kolmogorov_derivative", integrals.kolmogorov_derivative, "kolmogorov_derivative(x, y + 1)", None)
@@ -290,7 +306,7 @@ row("kolmogorov", "kolmogorov_derivative(x, 1)")
 row("kolmogi", "1 / kolmogorov_derivative(r, 1)")
 row("smirnov", UNKNOWN, "_smirnovp(x, y)")
 row("smirnovi", UNKNOWN, "1 / _smirnovp(x, r)")
-row("_smirnovp", UNKNOWN, UNKNOWN)
+row("_smirnovp", UNKNOWN, UNKNOWN, of="smirnov")
 
 refuse(
     "it solves for a parameter in which the distribution function has no derivative that SciPy computes",

@@ -145,33 +145,31 @@ def dawsn_derivative(x: Any, k: Any) -> Any:
 
 
 @in_double
-def voigt_slope(x: Any, sigma: Any, gamma: Any, which: Any) -> Any:
-    r"""The derivative of the Voigt profile in x, sigma or gamma (0, 1, 2), by that of the Faddeeva function w:
+def voigt_derivative(x: Any, sigma: Any, gamma: Any, k: Any, part: Any) -> Any:
+    r"""The k-th derivative in x of the Voigt profile (part 0), or of its Hilbert transform (part 1).
 
-    .. math:: V = \operatorname{Re} w(z) / (\sigma \sqrt{2\pi}), \quad z = (x + i \gamma) / (\sigma \sqrt 2)
+    They are the real and the imaginary part of a function that is analytic in :math:`x + i \gamma` and a solution of
+    the heat equation in :math:`\sigma^2 / 2`, so that these are all its derivatives:
+
+    .. math:: \operatorname{erfcx}(z) / (\sigma \sqrt{2\pi}), \quad z = (\gamma - i x) / (\sigma \sqrt 2)
     """
-    which = _order(which)
+    k, is_real = _order(k), _order(part) == 0
     gauss, lorentz = (gamma == 0) & (sigma > 0), (sigma == 0) & (gamma > 0)
-    s = np.where(lorentz, 1.0, sigma)
-    z = (x + 1j * np.where(gauss, 1.0, gamma)) / (s * math.sqrt(2.0))
-    slope = -1j * erfcx_derivative(-1j * z, 1) / (2 * math.sqrt(math.pi) * s * s)
-    if which == 0:
-        result = slope.real
-        density = np.exp(-((x / s) ** 2) / 2) / (math.sqrt(2 * math.pi) * s)
-        return np.where(
-            gauss,
-            -x / s**2 * density,
-            np.where(lorentz, -2 * gamma * x / math.pi / (x * x + gamma * gamma) ** 2, result),
-        )
-    if which == 2:
-        # At gamma = 0 one side's, -1/pi sigma^2 + ...: by the Hilbert transform of the density, Dawson's integral.
-        edge = (2 * x / (math.sqrt(2.0) * s) * special.dawsn(x / (math.sqrt(2.0) * s)) - 1) / (math.pi * s * s)
-        q = x * x + gamma * gamma
-        return np.where(gauss, edge, np.where(lorentz, (x * x - gamma * gamma) / (math.pi * q * q), -slope.imag))
-    # As in the heat equation, of which it is a solution, sigma times the second derivative in x.
-    bent = -erfcx_derivative(-1j * z, 2).real / (2 * math.sqrt(2 * math.pi) * s * s)
-    density = np.exp(-((x / s) ** 2) / 2) / (math.sqrt(2 * math.pi) * s)
-    return np.where(lorentz, 0.0, np.where(gauss, density * ((x / s) ** 2 - 1) / s, bent))
+    width = np.where(lorentz, 1.0, sigma) * math.sqrt(2.0)
+    size = width ** -(k + 1) / math.sqrt(math.pi)
+    found = (-1j) ** k * size * erfcx_derivative((gamma - 1j * x) / width, k)
+    if np.any(lorentz):
+        sharp = 1j * math.factorial(k) / math.pi / (x + 1j * np.where(lorentz, gamma, 1.0))
+        for _ in range(k):
+            sharp = -sharp / (x + 1j * gamma)
+        found = np.where(lorentz, sharp, found)
+    if not np.any(gauss):
+        return found.real if is_real else found.imag
+    u = x / width
+    if not is_real:
+        return np.where(gauss, 2 / math.sqrt(math.pi) * size * dawsn_derivative(u, k), found.imag)
+    hermite = size * (-1) ** k * special.eval_hermite(k, u) * np.exp(-u * u)
+    return np.where(gauss, hermite, found.real)
 
 
 # The inverse functions by the scaled function: exp(r**2) would blow up the rounding of r.
