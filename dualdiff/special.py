@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import no_rule
 from dualdiff.core.extras import load
 from dualdiff.rules.composed import evaluated
@@ -98,8 +99,10 @@ def _logsumexp(a: Any, axis: Any, b: Any, keepdims: bool, return_sign: bool) -> 
     exponents = plain_values(a).real
     if b is not None:
         b = _flattened(np.broadcast_to(b, shape), axes)
-        # What has the factor 0 is no part of the sum, even if it is infinite.
-        hidden = (plain_values(b) == 0) & np.isinf(exponents)
+        # What has the factor 0 is no part of the sum, even if it is infinite or would be.
+        hidden = plain_values(b) == 0
+        if isinstance(b, AnyDual):
+            hidden &= np.isinf(exponents)
         a, exponents = np.where(hidden, -np.inf, a), np.where(plain_values(b) == 0, -np.inf, exponents)
     largest = np.max(exponents, axis=-1, keepdims=True)
     finite = np.isfinite(largest)

@@ -105,6 +105,27 @@ def test_logsumexp_where_a_factor_of_zero_hides_an_infinity():
     assert slope[1] == 0
 
 
+@pytest.mark.parametrize("largest", [500.0, 1000.0, 1e300])
+def test_logsumexp_where_a_factor_of_zero_stands_beside_a_large_exponent(largest):
+    b = np.array([1.0, 0.0, 3.0])
+    a = np.array([0.0, largest, -1.0])
+
+    def f(a):
+        return special.logsumexp(a, b=b)
+
+    weights = b * np.exp([0.0, 0.0, -1.0])
+    weights /= weights.sum()
+    both_modes(f, a, weights)
+    bend = np.diag(weights) - np.outer(weights, weights)
+    both_modes(lambda a: gradient(f, a), a, bend)
+    along = jacobian(lambda a: special.logsumexp(a, axis=1, b=b), np.stack([a, np.zeros(3)]))
+    np.testing.assert_allclose(along[0, 0], weights, rtol=1e-14)
+    np.testing.assert_allclose(along[1, 1], b / 4, rtol=1e-14)
+    # A factor that carries a tangent is part of the sum, as far as e**a is a number.
+    slope = gradient(lambda b: special.logsumexp(np.array([0.0, 500.0]), b=b), np.array([1.0, 0.0]))
+    np.testing.assert_allclose(slope, [1.0, np.exp(500.0)], rtol=1e-14)
+
+
 @pytest.mark.parametrize(
     ("a", "wanted"),
     [
