@@ -303,12 +303,14 @@ def singular(operands: Application, all_u: Any, s: Any, all_vh: Any, name: str) 
         row, column = s[..., None, :], s[..., :, None]
         # The difference of the squares, as a product, does not cancel.
         differ = np.abs(plain_values(row - column)) > noise
-        over_gaps = hadamard(_reciprocal(np.where(differ, (row - column) * (row + column), 0.0), 0.0))
+        over_gaps = _reciprocal(np.where(differ, (row - column) * (row + column), 0.0), 0.0)
+        # NaN even where a value is 0, and its products with what changes are.
+        by_row, by_column = hadamard(over_gaps * row), hadamard(over_gaps * column)
         inverse = np.where(plain_values(row) > noise, 1 / row, np.nan)
         within = t.left(adjoint(u)).right(v)
         back = within.H
-        change_u = (within * row + back * column).map(over_gaps)
-        change_v = (within * column + back * row).map(over_gaps)
+        change_u = within.map(by_row) + back.map(by_column)
+        change_v = within.map(by_column) + back.map(by_row)
         if within.is_complex:
             unit = np.eye(k, dtype=plain_values(s).dtype)
             change_u += (within.imag * unit).map(hadamard(np.where(unit == 0, 0.0, inverse * unit))) * 1j
