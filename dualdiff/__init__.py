@@ -16,6 +16,7 @@ from dualdiff.core.errors import (
     NoRuleError,
     NotHolomorphicError,
     ObjectArrayWarning,
+    SingularPointWarning,
 )
 from dualdiff.drivers.custom import custom_derivative
 from dualdiff.drivers.derivative import derivative, nth_derivative, value_and_derivative
@@ -62,6 +63,7 @@ __all__ = [
     "NoRuleError",
     "NotHolomorphicError",
     "ObjectArrayWarning",
+    "SingularPointWarning",
     "check_derivative",
     "curl",
     "custom_derivative",

@@ -35,6 +35,12 @@ class ObjectArrayWarning(UserWarning):
     """An array of duals was turned into an object array: right, but element by element and slow."""
 
 
+class SingularPointWarning(UserWarning):
+    """A NaN that was computed from x was replaced by a constant, and the derivative there is the constant's: zero."""
+
+    __module__ = "dualdiff"
+
+
 _COLLECT = "collect the elements in a list and np.stack it, or make the buffer with dualdiff.zeros(shape, like=x)"
 
 UNHASHABLE = (

@@ -13,7 +13,7 @@ from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual, Dual
 from dualdiff.core.errors import lost
 from dualdiff.rules.elementwise import ROWS
-from dualdiff.rules.support import Application, implements, plain_values
+from dualdiff.rules.support import Application, implements, missing, plain_values
 from dualdiff.rules.ufuncs import CLIP
 
 _NOT_GIVEN = np._NoValue
@@ -65,7 +65,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
         result = nan_to_num(np.real(x), **options) + 1j * nan_to_num(np.imag(x), **options)
     else:
         largest = np.finfo(x.dtype).max
-        result = np.where(np.isnan(x), nan, x)
+        result = np.where(missing(x, "nan_to_num"), nan, x)
         result = np.where(np.isposinf(x), largest if posinf is None else posinf, result)
         result = np.where(np.isneginf(x), -largest if neginf is None else neginf, result)
     result = result.astype(x.dtype)

@@ -15,7 +15,7 @@ from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.rules.composed import composed
 from dualdiff.rules.statistics import along
-from dualdiff.rules.support import axes_of, plain_values, shape_of
+from dualdiff.rules.support import axes_of, missing, plain_values, shape_of
 
 _NO = np._NoValue
 
@@ -57,11 +57,11 @@ def _between(
     order = np.argsort(plain_values(a), axis=-1, kind="stable")
     numbers: Any = np.arange(float(count))
     if function in (np.nanmedian, np.nanquantile, np.nanpercentile):
-        missing = np.isnan(np.take_along_axis(plain_values(a), order, -1))
+        absent = np.take_along_axis(missing(a, function.__name__), order, -1)
         # Where nothing is there the result is NaN, whatever the derivative.
-        missing &= ~np.all(missing, axis=-1, keepdims=True)
-        numbers = np.where(missing, np.nan, numbers)
-        count = count - np.sum(missing, axis=-1)
+        absent &= ~np.all(absent, axis=-1, keepdims=True)
+        numbers = np.where(absent, np.nan, numbers)
+        count = count - np.sum(absent, axis=-1)
     if weights is not None:
         options["weights"] = np.take_along_axis(weights, order, -1)
         numbers = np.broadcast_to(numbers, order.shape)

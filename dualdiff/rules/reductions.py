@@ -10,7 +10,7 @@ import numpy as np
 from dualdiff.core.array import operand
 from dualdiff.core.errors import lost
 from dualdiff.core.registry import UFUNCS
-from dualdiff.rules.support import Application, axes_of, axis_of, implements, into, plain_values, shape_of
+from dualdiff.rules.support import Application, axes_of, axis_of, implements, into, missing, plain_values, shape_of
 from dualdiff.tangents.linear import NamedMap
 from dualdiff.tangents.space import Shape, note_conjugate
 from dualdiff.tangents.structure import Structure
@@ -137,7 +137,7 @@ def _spread(name: str) -> Any:
         if ddof:
             options["ddof"] = ddof
         value = function(x, axis=axis, **options, **_given(keepdims=keepdims))
-        chosen = present(x, where) if name.startswith("nan") else where
+        chosen = present(operands.operands[0], where, name) if name.startswith("nan") else where
         with np.errstate(all="ignore"):
             kept = _given(where=chosen)
             count = _count(operands.shape(), axis, chosen)
@@ -163,9 +163,9 @@ def _spread(name: str) -> Any:
     return implementation
 
 
-def present(a: Any, where: Any) -> Any:
+def present(a: Any, where: Any, name: str) -> Any:
     """Which elements count where NaN do not."""
-    found = ~np.isnan(plain_values(a))
+    found = ~missing(a, name)
     return found if where is _NO or where is None else found & plain_values(where)
 
 

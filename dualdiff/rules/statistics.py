@@ -115,7 +115,7 @@ def _nan_reduction(name: str, initial: Any) -> None:
     ) -> Any:
         a = operand(a)
         options = missing if initial is _NO else {"initial": initial}
-        return reduction(a, axis=axis, **_kept(keepdims), **options, where=present(a, where))
+        return reduction(a, axis=axis, **_kept(keepdims), **options, where=present(a, where, "nan" + name))
 
     def composition_with_dtype(
         a: Any,
@@ -147,7 +147,7 @@ def nanmean(
 ) -> Any:
     """The mean of what is there."""
     a = operand(a)
-    there = present(a, where)
+    there = present(a, where, "nanmean")
     return _total(a, there, axis, keepdims) / np.sum(there, axis=axis, **_kept(keepdims))
 
 
@@ -155,14 +155,14 @@ def nanmean(
 def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     """NaN counts as 0."""
     a = operand(a)
-    return cumsum(np.where(present(a, None), a, 0.0), axis)
+    return cumsum(np.where(present(a, None, "nancumsum"), a, 0.0), axis)
 
 
 @composed(np.nancumprod)
 def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     """NaN counts as 1."""
     a = operand(a)
-    return cumprod(np.where(present(a, None), a, 1.0), axis)
+    return cumprod(np.where(present(a, None, "nancumprod"), a, 1.0), axis)
 
 
 # -- cumulative sums and products, as the array standard names them ----------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from dualdiff.core.application import Application, rearranged
-from dualdiff.core.dual import AnyDual
-from dualdiff.core.errors import lost
+from dualdiff.core.dual import AnyDual, stacklevel
+from dualdiff.core.errors import SingularPointWarning, lost
 from dualdiff.core.outputs import into
 from dualdiff.core.registry import FUNCTIONS, implements
+from dualdiff.tangents.singular import is_singular
 from dualdiff.tangents.space import shape_of
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "duals_in",
     "implements",
     "into",
+    "missing",
     "plain_values",
     "rearranged",
     "shape_of",
@@ -107,6 +110,32 @@ def plain_values(x: Any) -> Any:
     if isinstance(x, (list, tuple)) and not hasattr(x, "_fields"):
         return type(x)(plain_values(e) for e in x)
     return x
+
+
+def missing(a: Any, name: str) -> Any:
+    """Where an array is NaN, for a function that leaves those elements out; says so if one was computed from x.
+
+    That is where its tangent is infinite or NaN: one that x had already, or took from data, has not lost it.
+    """
+    found = np.isnan(plain_values(a))
+    if isinstance(a, AnyDual) and np.any(found) and _was_computed(a, found):
+        warnings.warn(
+            f"numpy.{name} replaces or leaves out NaN that was computed from x, as 0/0 is at a singular point: their "
+            "derivative counts as zero, that of a constant",
+            SingularPointWarning,
+            stacklevel=stacklevel(),
+        )
+    return found
+
+
+def _was_computed(a: Any, mask: Any) -> bool:
+    operands = Application(a)
+    while operands.space is not None:
+        (t,), shape = operands.tangents, operands.shape()
+        if t is not None and is_singular(operands.space, t, mask, shape):
+            return True
+        operands = Application(operands.values[0])
+    return False
 
 
 def duals_in(x: Any) -> list[AnyDual]:

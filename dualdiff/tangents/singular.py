@@ -1,0 +1,28 @@
+"""Whether a tangent is infinite or NaN at some elements: that of a record is not known, but its transpose can tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.quiet import quietly
+from dualdiff.tangents.nodes import Node
+from dualdiff.tangents.program import Program
+from dualdiff.tangents.single import plain
+from dualdiff.tangents.space import Shape, Tangent, TangentSpace
+from dualdiff.tangents.structure import Structure
+
+
+@quietly
+def is_singular(space: TangentSpace, t: Tangent, mask: Any, shape: Shape) -> bool:
+    """Whether the tangent of some element of the mask is infinite or NaN."""
+    if isinstance(t, Node):
+        program = Program([], [t])
+        program.inputs = [node for node in program.nodes if not node.parents]
+        pulled = program.pull([np.asarray(mask, t.dtype)])
+        return any(w is not None and not np.all(np.isfinite(plain(w))) for w in pulled)
+    if shape:
+        found = (int(np.sum(mask)),)
+        t, shape = space.gather([t], Structure.getitem(mask), [shape], found), found
+    return space.may_have_nan(space.add([t, space.scale(t, -1.0, shape, shape)], shape))
