@@ -152,6 +152,8 @@ SLOPES = {
 }
 
 
+# Bent, an x that is NaN is computed from x.
+@pytest.mark.filterwarnings("ignore::dualdiff.SingularPointWarning")
 @pytest.mark.parametrize("call", [*CALLS, *UFUNC_CALLS], ids=named)
 def test_second_derivatives_in_each_space_over_each(call):
     f, x = of_one_array(call, call.args)
