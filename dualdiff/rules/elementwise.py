@@ -149,7 +149,8 @@ let(
 row(np.arctan2, "arctan2_slope(x, y)", "-arctan2_slope(y, x)", domain=(POSITIVE, REALS), math="atan2")
 row(np.sinh, "cosh(x)", math="sinh")
 row(np.cosh, "sinh(x)", math="cosh")
-row(np.tanh, "(1 / cosh(x)) ** 2", math="tanh")
+let("tanh_slope", 1, "(1 / cosh(x)) ** 2", "-2 * r * tanh(x)")
+row(np.tanh, "tanh_slope(x)", math="tanh")
 row(np.arcsinh, "1 / hypot(1, x)", complex_partials=("1 / cosh(r)",), math="asinh")
 row(
     np.arccosh,

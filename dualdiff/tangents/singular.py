@@ -9,9 +9,9 @@ import numpy as np
 from dualdiff.core.quiet import quietly
 from dualdiff.tangents.nodes import Node
 from dualdiff.tangents.program import Program
-from dualdiff.tangents.single import plain
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import plain
 
 
 @quietly
