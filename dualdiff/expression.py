@@ -152,7 +152,7 @@ class Program:
             except OverflowError:
                 self._refuse(step, operands, "is too large for a float")
             # A function gives NaN where Python's operators raise or leave the real numbers.
-            if isinstance(result, complex) or (_is_nan(result) and not any(map(_is_nan, operands))):
+            if issubclass(type(result), complex) or (_is_nan(result) and not any(map(_is_nan, operands))):
                 self._refuse(step, operands, "is not a real number")
             found[step.text] = result
         return found

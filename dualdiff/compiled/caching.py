@@ -81,9 +81,9 @@ class Sources:
         elif isinstance(value, tuple):
             for item in value:
                 self._add(item)
-        elif isinstance(value, np.ndarray):
+        elif issubclass(type(value), np.ndarray):
             self.texts.append(f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}")
-        elif isinstance(value, (bool, int, float, complex, str, bytes, np.generic)):
+        elif issubclass(type(value), (bool, int, float, complex, str, bytes, np.generic)):
             self.texts.append(repr(value))
         else:
             name = getattr(value, "__qualname__", type(value).__qualname__)

@@ -134,7 +134,7 @@ class Call:
                 "nth_derivative or hessian for higher derivatives of f alone, or write the outer function with @njit "
                 "too and call dualdiff's operators in it"
             )
-        return np.ascontiguousarray(x) if getattr(x, "shape", ()) else x[()] if isinstance(x, np.ndarray) else x
+        return np.ascontiguousarray(x) if getattr(x, "shape", ()) else x[()] if issubclass(type(x), np.ndarray) else x
 
     def _flatten(self, x: Any, leaves: list[Any]) -> None:
         """Take the numbers of a nested tuple as one array."""
@@ -198,7 +198,7 @@ class Call:
         if self.in_container and name in ("derivative", "slopes"):
             raise TypeError(f"{self.operator} is with respect to a scalar, and x is a tuple: use gradient or jacobian")
         width = self.width(chunk_size)
-        if not isinstance(self.x, np.ndarray):
+        if not issubclass(type(self.x), np.ndarray):
             return evaluated(self.f, ON_NUMBERS.get(name, name), self.argnum, 0, self.args)
         if name in ("derivative", "slopes"):
             return self._at_points(name == "derivative", parallel)
@@ -337,7 +337,7 @@ class Call:
 
     def take_aux(self) -> Any:
         """What f returns beside its result; from now on f is without it."""
-        result = self.source(*(np.copy(a) if isinstance(a, np.ndarray) else a for a in self.own))
+        result = self.source(*(np.copy(a) if issubclass(type(a), np.ndarray) else a for a in self.own))
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"{self.operator}: with has_aux=True, f has to return a pair (result, aux)")
         self.f, self.has_aux = without_aux(self.f), True

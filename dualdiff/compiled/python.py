@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import boxing, pythonapi, types
 from numba.extending import NativeValue, box, overload, typeof_impl, unbox
@@ -12,17 +13,19 @@ from dualdiff.compiled.intrinsics import dual
 from dualdiff.compiled.types import DualType, make, parts
 from dualdiff.core import tags
 from dualdiff.core.array import DualArray
-from dualdiff.core.dual import Dual, Float64Dual, FloatDual
+from dualdiff.core.dual import AnyDual, Dual
 from dualdiff.core.errors import NoRuleError
 
 #: A dual that was built by hand: one float with one partial.
 HANDMADE = DualType(types.float64, 1)
 
 
-@typeof_impl.register(Dual)  # type: ignore[untyped-decorator]
-@typeof_impl.register(FloatDual)  # type: ignore[untyped-decorator]
-@typeof_impl.register(Float64Dual)  # type: ignore[untyped-decorator]
-def _typeof_dual(x: Any, c: Any) -> Any:
+def _typeof_dual(x: AnyDual) -> Any:
+    if isinstance(x, DualArray):
+        raise NoRuleError(
+            "a compiled function was called with an array of dual numbers: differentiate the compiled function itself, "
+            "or call its py_func"
+        )
     # Compiled code does not know the tag of a dual, and could not tell those of several running calls apart.
     if x.space.tag != tags.MANUAL or x.dtype != float:
         raise NoRuleError(
@@ -32,12 +35,14 @@ def _typeof_dual(x: Any, c: Any) -> Any:
     return HANDMADE
 
 
-@typeof_impl.register(DualArray)  # type: ignore[untyped-decorator]
-def _typeof_array(x: Any, c: Any) -> Any:
-    raise NoRuleError(
-        "a compiled function was called with an array of dual numbers: differentiate the compiled function itself, or "
-        "call its py_func"
-    )
+def _ask_duals_first(kind: type) -> None:
+    # Numba dispatches on ``__class__``, by which a dual is what its value is.
+    typeof = typeof_impl.dispatch(kind)
+    typeof_impl.register(kind, lambda x, c: _typeof_dual(x) if isinstance(x, AnyDual) else typeof(x, c))
+
+
+for _kind in (float, complex, np.generic, np.ndarray):
+    _ask_duals_first(_kind)
 
 
 @unbox(DualType)  # type: ignore[untyped-decorator]

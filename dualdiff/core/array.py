@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import stand_ins
-from dualdiff.core.dual import HANDMADE, AnyDual, Dual, leading_space, make, same_call, stacklevel
-from dualdiff.core.errors import LostDerivativeError, ObjectArrayWarning, lost, plain_target
+from dualdiff.core.dual import HANDMADE, AnyDual, Dual, checked_array, leading_space, make, same_call, stacklevel
+from dualdiff.core.errors import LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import plain
 
 #: Object arrays of at most this many duals are made without a warning.
 FEW = 16
+#: The classes of arrays that have no arithmetic of their own.
+PLAIN_ARRAYS = (np.ndarray, np.memmap)
 _USUAL = (AnyDual, np.ndarray, float, int, np.generic, type(np._NoValue), type(None))
 
 
@@ -65,7 +67,7 @@ class DualArray(AnyDual):
 
     def __init__(self, value: Any, tangent: Tangent = None, space: TangentSpace | None = None) -> None:
         if space is None:
-            value, tangent = _checked(value, tangent)
+            value, tangent = checked_array(value, tangent)
             space = HANDMADE
         self._value = value
         self._raw = tangent
@@ -354,15 +356,24 @@ class DualArray(AnyDual):
 
     def view(self, *args: Any, **kwargs: Any) -> Any:
         """A view of the whole array; other dtypes and classes are refused."""
-        if args or kwargs:
-            raise LostDerivativeError("view of a dual array takes no dtype and no class: use astype")
+        for kind in (*args, *kwargs.values()):
+            if isinstance(kind, type) and issubclass(kind, np.ndarray):
+                if kind not in PLAIN_ARRAYS:
+                    raise own_arithmetic(kind)
+            elif np.dtype(kind) != self.dtype:
+                raise LostDerivativeError("a view of a dual array takes no dtype but its own: use astype")
         return self[...]
 
     # -- the rest of an array's life ---------------------------------------------------------------------------
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        # scipy.sparse hands what is an array to compiled code, and leaves products with anything else to our operators.
+        return type(self) if _in_scipy_sparse(sys._getframe(1)) else type(plain(self._value))
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         caller = sys._getframe(1)
-        if caller.f_code.co_name == "_matmul_dispatch" and caller.f_globals["__name__"].startswith("scipy.sparse."):
+        if _in_scipy_sparse(caller) and caller.f_code.co_name == "_matmul_dispatch":
             # This answer means to scipy.sparse that this is no array, and it leaves the product to our operator.
             return np.array(None)
         self.check_conversion(dtype)
@@ -395,7 +406,7 @@ class DualArray(AnyDual):
         if self.raw is None:
             return f"DualArray({values}, tangent=0)"
         tangent = self.tangent
-        if not isinstance(tangent, np.ndarray):
+        if not issubclass(type(tangent), np.ndarray):
             return f"DualArray({values}, tangent={tangent!r})"
         shown = np.array2string(tangent, separator=", ", prefix=" " * 10 + "tangent=")
         gap = ",\n          " if "\n" in values or "\n" in shown else ", "
@@ -405,6 +416,10 @@ class DualArray(AnyDual):
         if spec:
             raise TypeError("unsupported format string passed to DualArray.__format__")
         return repr(self)
+
+
+def _in_scipy_sparse(frame: Any) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith("scipy.sparse.")
 
 
 class Flat:
@@ -490,7 +505,7 @@ def is_view(value: Any, of: Any) -> bool:
     """Whether NumPy gave a view (or the array itself)."""
     if isinstance(value, DualArray):
         return isinstance(of, DualArray) and (value is of or value._view is not None) and value.root() is of.root()
-    if not isinstance(value, np.ndarray) or not isinstance(of, np.ndarray):
+    if not issubclass(type(value), np.ndarray) or not issubclass(type(of), np.ndarray):
         return False
     base = value.base
     if value is of or (base is not None and (base is of or base is of.base)):
@@ -519,12 +534,9 @@ def operand(x: Any) -> Any:
     """What a user wrote beside a dual: lists and object arrays that hold duals become one dual array."""
     if isinstance(x, (AnyDual, float, int)):
         return x
-    if isinstance(x, np.ndarray):
-        if type(x) is not np.ndarray and type(x) is not np.memmap:
-            raise TypeError(
-                f"a {type(x).__name__} stands beside dual numbers, which do not know its own rules of arithmetic; pass "
-                "a plain array, such as np.asarray(x) if they do not matter"
-            )
+    if issubclass(type(x), np.ndarray):
+        if type(x) not in PLAIN_ARRAYS:
+            raise own_arithmetic(type(x))
         return combined(x.ravel().tolist(), x.shape, x) if x.dtype == object else x
     if isinstance(x, (list, tuple)):
         array = _nested(x)
@@ -538,7 +550,7 @@ def operands(xs: Iterable[Any]) -> list[Any]:
     """Several operands; beside arrays, a `Fraction` becomes a float, because NumPy would turn all into objects."""
     found = [operand(x) for x in xs]
     for i, x in enumerate(found):
-        if isinstance(x, _USUAL) or not isinstance(x, numbers.Rational):
+        if issubclass(type(x), _USUAL) or not issubclass(type(x), numbers.Rational):
             continue
         if any(getattr(y, "shape", ()) for y in found):
             found[i] = float(x)
@@ -569,29 +581,12 @@ def _nested(x: Any) -> Any:
 def combined(elements: list[Any], shape: Shape, otherwise: Any = None) -> Any:
     """One array from scalar duals and numbers; ``otherwise`` if there is anything else among them."""
     if not any(isinstance(e, AnyDual) for e in elements):
-        are_numbers = all(isinstance(e, (float, int, complex, np.number, np.bool_)) for e in elements)
+        are_numbers = all(issubclass(type(e), (float, int, complex, np.number, np.bool_)) for e in elements)
         return np.array(elements).reshape(shape) if are_numbers else otherwise
     if any(getattr(e, "shape", ()) for e in elements):
         raise TypeError("an object array of dual arrays is not supported: use np.stack or np.concatenate")
     stacked = np.stack(elements)
     return stacked if stacked.shape == shape else stacked.reshape(shape)
-
-
-def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:
-    """Value and tangent of a dual array that is built by hand."""
-    array = np.array(value)
-    if array.dtype.kind in "iu":
-        array = array.astype(float)
-    if array.dtype.kind not in "fc":
-        raise TypeError(f"DualArray takes numbers, not {array.dtype}")
-    if tangent is None:
-        return array, None
-    t = np.array(tangent)
-    if t.shape != array.shape:
-        raise ValueError(f"the tangent has shape {t.shape}, the value {array.shape}")
-    if t.dtype.kind == "c" and array.dtype.kind != "c":
-        raise TypeError("the tangent of real values cannot be complex")
-    return array, t.astype(array.dtype)
 
 
 __all__ = ["Dual", "DualArray", "combined", "disown", "lift", "operand", "wrap"]

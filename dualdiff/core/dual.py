@@ -9,7 +9,6 @@ derivatives.
 from __future__ import annotations
 
 import math
-import numbers
 import sys
 import warnings
 from collections.abc import Callable
@@ -136,6 +135,15 @@ class AnyDual:
         raise TypeError(UNHASHABLE)
 
     # -- by value --------------------------------------------------------------------------------------------------
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """The type of the plain value, by which ``isinstance``, ``match`` and ``singledispatch`` take f's branches.
+
+        ``isinstance(x, Dual)`` is true all the same, because ``type(x)`` counts as well.  Who is to tell plain numbers
+        and arrays from duals asks ``issubclass(type(x), ...)``.
+        """
+        return type(plain(self.value))
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -372,6 +380,9 @@ class Dual(AnyDual):
 
     conj = conjugate
 
+    def as_integer_ratio(self) -> NoReturn:
+        raise lost("a fraction (x.as_integer_ratio())", "x itself")
+
     def is_integer(self) -> bool:
         """Whether the value is a whole number."""
         return bool(self.value.is_integer())
@@ -446,10 +457,6 @@ Single.float_dual, Single.float64_dual = FloatDual, Float64Dual
 Dense.scalar_classes = staticmethod(scalar_classes)
 
 
-# What asks whether x is a number (numpy.isscalar, and user code) is to take the branch that it takes for floats.
-numbers.Number.register(Dual)
-
-
 def make(value: Any, raw: Tangent, space: TangentSpace) -> Dual:
     """A dual number of the class that fits."""
     kind = type(value)
@@ -460,7 +467,7 @@ def make(value: Any, raw: Tangent, space: TangentSpace) -> Dual:
             x: Dual = cls()
             x.value, x.raw, x.space = value, floats, space
             return x
-    if isinstance(raw, np.ndarray) and raw.ndim == 0:
+    if issubclass(type(raw), np.ndarray) and raw.ndim == 0:
         raw = raw[()]
     return Dual(value, raw, space)
 
@@ -468,17 +475,34 @@ def make(value: Any, raw: Tangent, space: TangentSpace) -> Dual:
 def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:
     """Value and tangent of a dual that is built by hand."""
     for name, x in (("value", value), ("tangent", tangent)):
-        if isinstance(x, (np.ndarray, list, tuple)) or np.ndim(x):
+        if issubclass(type(x), (np.ndarray, list, tuple)) or np.ndim(x):
             raise TypeError(f"Dual takes numbers, and its {name} is an array: use DualArray(value, tangent)")
         if isinstance(x, AnyDual):
             raise TypeError("Dual takes plain numbers; for derivatives of derivatives nest dualdiff.derivative")
-        if isinstance(x, (bool, np.bool_)) or not isinstance(x, (int, float, complex, np.number)):
+        if isinstance(x, (bool, np.bool_)) or not issubclass(type(x), (int, float, complex, np.number)):
             raise TypeError(f"Dual takes numbers, and its {name} is {x!r} of type {type(x).__name__}")
     if isinstance(value, (int, np.integer)):
         value = float(value)
     if np.iscomplexobj(tangent) and not np.iscomplexobj(value):
         raise TypeError(f"the tangent {tangent!r} of the real value {value!r} cannot be complex")
     return value, type(value)(tangent)
+
+
+def checked_array(value: Any, tangent: Any) -> tuple[Any, Any]:
+    """Value and tangent of a dual array that is built by hand."""
+    array = np.array(value)
+    if array.dtype.kind in "iu":
+        array = array.astype(float)
+    if array.dtype.kind not in "fc":
+        raise TypeError(f"DualArray takes numbers, not {array.dtype}")
+    if tangent is None:
+        return array, None
+    t = np.array(tangent)
+    if t.shape != array.shape:
+        raise ValueError(f"the tangent has shape {t.shape}, the value {array.shape}")
+    if t.dtype.kind == "c" and array.dtype.kind != "c":
+        raise TypeError("the tangent of real values cannot be complex")
+    return array, t.astype(array.dtype)
 
 
 def _no_ufunc(ufunc: Any, method: str) -> TypeError:
@@ -539,11 +563,11 @@ def leading_space(operands: Any) -> Any:
 
 def _plain_repr(x: Any) -> str:
     """Numbers without the name of their NumPy type, which would drown the pair."""
-    return repr(x.item()) if isinstance(x, (np.float64, np.complex128)) else repr(x)
+    return repr(x.item()) if issubclass(type(x), (np.float64, np.complex128)) else repr(x)
 
 
 def _format(x: Any, spec: str) -> str:
-    if isinstance(x, np.ndarray):
+    if issubclass(type(x), np.ndarray):
         return "[" + ", ".join(_format(e, spec) for e in x) + "]"
     try:
         return format(x, spec)

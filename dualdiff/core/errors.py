@@ -70,6 +70,14 @@ def plain_target(what: str) -> LostDerivativeError:
     return LostDerivativeError(f"{what} holds plain numbers and cannot take the derivative of a dual: {_COLLECT}")
 
 
+def own_arithmetic(kind: type) -> TypeError:
+    """The error for an array of a class that gives the operators another meaning."""
+    return TypeError(
+        f"a {kind.__name__} stands beside dual numbers, which do not know its own rules of arithmetic; pass a plain "
+        "array, such as np.asarray(x) if they do not matter"
+    )
+
+
 def public_name(name: str) -> str:
     """The name under which users call a ufunc, of one that stands behind a function of SciPy."""
     return {"_riemann_zeta": "zeta"}.get(name, name.removeprefix("_"))

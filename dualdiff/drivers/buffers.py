@@ -175,7 +175,7 @@ def _copied(name: str, like: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def _converted(name: str, like: Any, /, a: Any, *args: Any, **kwargs: Any) -> Any:
-    if isinstance(a, np.ndarray) and not isinstance(operand(a), AnyDual):
+    if issubclass(type(a), np.ndarray) and not isinstance(operand(a), AnyDual):
         return getattr(np, name)(a, *args, **kwargs)
     return _new(name, like, a, *args, **kwargs)
 

@@ -241,7 +241,7 @@ def _sizes(leaf: Any) -> Any:
 
 def _like(leaf: Any, numbers: Any) -> Any:
     """The numbers in the type of the leaf."""
-    if isinstance(leaf, np.ndarray):
+    if issubclass(type(leaf), np.ndarray):
         return numbers.astype(leaf.dtype)
     return type(leaf)(numbers)
 
@@ -392,13 +392,13 @@ def _around(inputs: Inputs, direction: _Direction, t: float, count: int) -> tupl
 def _moved(inputs: Inputs, direction: _Direction | None, t: complex) -> list[Any]:
     """The leaves of x, moved by t along the direction, in double precision."""
     if direction is None:
-        return [np.copy(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in inputs.leaves]
+        return [np.copy(leaf) if issubclass(type(leaf), np.ndarray) else leaf for leaf in inputs.leaves]
     moved = []
     for leaf, tangent in zip(inputs.leaves, direction.tangents, strict=True):
-        if isinstance(leaf, (np.ndarray, np.generic)):
+        if issubclass(type(leaf), (np.ndarray, np.generic)):
             wide = np.result_type(leaf, np.float64)
             number = leaf.astype(wide) + t * tangent.astype(wide)
-            moved.append(np.asarray(number) if isinstance(leaf, np.ndarray) else number)
+            moved.append(np.asarray(number) if issubclass(type(leaf), np.ndarray) else number)
         else:
             moved.append(leaf + t * tangent)
     return moved

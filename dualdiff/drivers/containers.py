@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import tags
-from dualdiff.core.array import operand
+from dualdiff.core.array import PLAIN_ARRAYS, operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import expired
 
@@ -91,7 +91,7 @@ def input_leaf(x: Any, operator: str, alone: bool) -> Any:
         return _compact(x)
     if isinstance(x, (bool, np.bool_)) or getattr(x, "dtype", None) == np.bool_:
         raise TypeError(f"{operator}: x is boolean; pass numbers, or float(x) if 0 and 1 are meant")
-    if isinstance(x, (float, complex)):
+    if issubclass(type(x), (float, complex)):
         return x
     if isinstance(x, (int, np.integer)) and not isinstance(x, np.timedelta64):
         if not alone:
@@ -100,13 +100,13 @@ def input_leaf(x: Any, operator: str, alone: bool) -> Any:
                 "counts and sizes out of x and hand them to f as another argument"
             )
         return float(x)
-    if isinstance(x, np.generic) and not isinstance(x, (np.str_, np.bytes_, np.void, np.object_)):
-        if isinstance(x, np.inexact):
+    if issubclass(type(x), np.generic) and not isinstance(x, (np.str_, np.bytes_, np.void, np.object_)):
+        if issubclass(type(x), np.inexact):
             return x
         raise TypeError(f"{operator}: x has the type {type(x).__name__}, which is not a number")
     if x is None or isinstance(x, (str, bytes, set, frozenset)) or callable(x):
         raise TypeError(f"{operator}: x has the type {type(x).__name__}; numbers, arrays, tuples and dicts are needed")
-    if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap):
+    if issubclass(type(x), np.ndarray) and type(x) not in PLAIN_ARRAYS:
         raise TypeError(
             f"{operator}: x is a {type(x).__name__}, whose own rules of arithmetic dual numbers do not know; pass a "
             "plain "
@@ -134,9 +134,9 @@ def _not_numeric(x: Any, array: Any) -> str:
     if array.dtype != object:
         return f"has the dtype {array.dtype}, which is not numeric"
     if array.shape:
-        kinds = [type(e).__name__ for e in array.flat if not isinstance(e, numbers.Number)] or ["number"]
+        kinds = [type(e).__name__ for e in array.flat if not issubclass(type(e), numbers.Number)] or ["number"]
         return f"is an array of objects, one of them a {kinds[0]}; a list is an array: use a tuple or a dict instead"
-    if isinstance(x, numbers.Number):
+    if issubclass(type(x), numbers.Number):
         return f"has the type {type(x).__name__}; use float(x)"
     return f"has the type {type(x).__name__}; use a tuple or a dict of numbers, and make the object of it in f"
 
@@ -171,13 +171,17 @@ def output_leaf(y: Any, operator: str) -> Any:
     if isinstance(y, (bool, int)):
         return float(y)
     original = y
-    if isinstance(y, (list, np.ndarray)):
+    if issubclass(type(y), (list, np.ndarray)):
         y = operand(y)
         if isinstance(y, AnyDual):
             return y
-    if isinstance(y, np.ndarray) and y.dtype == object and all(isinstance(e, numbers.Number) for e in y.flat):
+    if (
+        issubclass(type(y), np.ndarray)
+        and y.dtype == object
+        and all(issubclass(type(e), numbers.Number) for e in y.flat)
+    ):
         y = np.array(y.tolist()).reshape(y.shape)
-    if isinstance(y, (np.ndarray, np.generic)):
+    if issubclass(type(y), (np.ndarray, np.generic)):
         if y.dtype.kind in "iub":
             return y.astype(float)
         if y.dtype.kind in "fc":
@@ -190,6 +194,6 @@ def output_leaf(y: Any, operator: str) -> Any:
 def _described(y: Any) -> str:
     if y is None:
         return "None (is a return statement missing?)"
-    if isinstance(y, np.ndarray):
+    if issubclass(type(y), np.ndarray):
         return f"an array of dtype {y.dtype}"
     return f"an object of type {type(y).__name__}"

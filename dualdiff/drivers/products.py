@@ -165,5 +165,7 @@ def _tangents(inputs: Inputs, v: Any) -> list[Any]:
             tangents.append(t if t.dtype == dtype else t.astype(dtype))
         else:
             t = t.astype(dtype)
-            tangents.append(t if shape or isinstance(leaf, np.ndarray) else t.item() if dtype == np.float64 else t[()])
+            tangents.append(
+                t if shape or issubclass(type(leaf), np.ndarray) else t.item() if dtype == np.float64 else t[()]
+            )
     return tangents

@@ -60,11 +60,11 @@ def _value(x: Any) -> Any:
     x = operand(x)
     while isinstance(x, AnyDual):
         x = x.value
-    return x.copy() if isinstance(x, np.ndarray) else x
+    return x.copy() if issubclass(type(x), np.ndarray) else x
 
 
 def _tangent(x: Any) -> Any:
     x = operand(x)
     if isinstance(x, AnyDual):
         return x.tangent
-    return np.zeros_like(x) if isinstance(x, np.ndarray) else 0.0
+    return np.zeros_like(x) if issubclass(type(x), np.ndarray) else 0.0

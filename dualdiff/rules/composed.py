@@ -72,7 +72,7 @@ def evaluated(function: Function, composition: Function, *args: Any, **kwargs: A
 
 def arrayed(x: Any) -> Any:
     """Sequences of numbers with duals among them as dual arrays; of arrays of different lengths, each by itself."""
-    if not isinstance(x, (list, tuple, np.ndarray)) or not duals_in(x):
+    if not issubclass(type(x), (list, tuple, np.ndarray)) or not duals_in(x):
         return x
     try:
         return operand(x)

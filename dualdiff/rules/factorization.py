@@ -29,7 +29,7 @@ class Factored:
 
     def __init__(self, matrix: Any, triangle: str | None = None) -> None:
         #: The array that this was made for, as long as it lives.
-        self.owner: Any = weakref.ref(matrix) if isinstance(matrix, np.ndarray) else None
+        self.owner: Any = weakref.ref(matrix) if issubclass(type(matrix), np.ndarray) else None
         self.matrix = np.copy(matrix)
         self.triangle = triangle
         self._inner = factored(matrix.value, matrix.space, triangle) if isinstance(matrix, AnyDual) else None
@@ -110,7 +110,7 @@ def _quiet_inverse(a: Any) -> Any:
 
 def factored(matrix: Any, space: TangentSpace, triangle: str | None = None) -> Factored:
     """The matrix for solving with it in a call: made once, and kept as long as the call and the matrix live."""
-    if not isinstance(matrix, np.ndarray) or triangle is not None:
+    if not issubclass(type(matrix), np.ndarray) or triangle is not None:
         return Factored(matrix, triangle)
     kept, key = space.kept, id(matrix)
     found: Factored | None = kept.get(key)

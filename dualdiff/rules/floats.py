@@ -207,7 +207,7 @@ def _as_item(function: Any) -> Callable[..., Any]:
     def quiet(*args: Any) -> Any:
         with np.errstate(all="ignore"):
             found = function(*args)
-        return found.item() if isinstance(found, (np.generic, np.ndarray)) else found
+        return found.item() if issubclass(type(found), (np.generic, np.ndarray)) else found
 
     return quiet
 

@@ -144,7 +144,7 @@ def _scalar_binary(
 def _defers(x: AnyDual, other: Any) -> bool:
     """Whether an operator is left to an object that is no number, as numbers of Python do, and NumPy's if it asks."""
     return (
-        not isinstance(plain(x), (np.ndarray, np.generic))
+        not issubclass(type(plain(x)), (np.ndarray, np.generic))
         or not hasattr(other, "__array__")
         or getattr(other, "__array_ufunc__", other) is None
         or getattr(other, "__array_priority__", 0.0) > 0.0

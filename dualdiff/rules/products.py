@@ -326,7 +326,7 @@ def _pull_einsum(w: Any, shapes: Any, wanted: Any, letters: tuple[int, ...], out
     if len(letters) == len(output):
         return [np.einsum(w, output, letters)]
     total: Any = np.zeros(shapes[0], w.dtype)
-    if not isinstance(w, np.ndarray):
+    if not issubclass(type(w), np.ndarray):
         total = w.lift(total)
     _einsum(total, letters, output)[...] = w
     return [total]

@@ -74,7 +74,7 @@ def _summed(operands: Application, axis: Any, out_shape: Shape, where: Any = _NO
     if weights is None and where is _NO:
         return [space.sum(t, _reduced(axis, len(shape)), shape, out_shape)]
     with np.errstate(all="ignore"):
-        is_number = isinstance(weights, float)
+        is_number = issubclass(type(weights), float)
         if weights is not None and not is_number:
             t = space.scale(t, weights, shape, shape)
         if where is not _NO and where is not None and where is not True:

@@ -451,7 +451,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: Any = "raise") -> Any:
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     x = operand(x)
     x = x if shape_of(x) else np.atleast_1d(x).reshape(())
-    if np.isscalar(condlist) or (x.ndim and not isinstance(condlist[0], (list, np.ndarray))):
+    if np.isscalar(condlist) or (x.ndim and not issubclass(type(condlist[0]), (list, np.ndarray))):
         condlist = [condlist]
     conditions = np.array(condlist, dtype=bool)
     if len(funclist) == len(conditions) + 1:

@@ -146,6 +146,6 @@ def duals_in(x: Any) -> list[AnyDual]:
         return [d for item in x.values() for d in duals_in(item)]
     if isinstance(x, (tuple, list)):
         return [d for item in x for d in duals_in(item)]
-    if isinstance(x, np.ndarray) and x.dtype == object:
+    if issubclass(type(x), np.ndarray) and x.dtype == object:
         return [d for item in x.flat for d in duals_in(item)]
     return []

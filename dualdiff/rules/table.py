@@ -242,8 +242,8 @@ def _strong(x: Any) -> Any:
     """A number of Python's as one of NumPy's; also inside a dual, or among several results."""
     if isinstance(x, tuple):
         return tuple(map(_strong, x))
-    if isinstance(x, (int, float, complex)):
-        return np.complex128(x) if isinstance(x, complex) else np.float64(x)
+    if issubclass(type(x), (int, float, complex)):
+        return np.complex128(x) if issubclass(type(x), complex) else np.float64(x)
     return x.with_value(_strong(x.value)) if isinstance(x, Dual) else x
 
 

@@ -193,7 +193,7 @@ def revalued(function: Callable[..., Any], composed: Callable[..., Any], *arrays
 
 def is_complex_valued(x: Any) -> bool:
     """Whether a number, an array or a dual is complex."""
-    return isinstance(x, complex) or getattr(getattr(x, "dtype", None), "kind", "f") == "c"
+    return issubclass(type(x), complex) or getattr(getattr(x, "dtype", None), "kind", "f") == "c"
 
 
 def adjoint(a: Any) -> Any:

@@ -26,7 +26,7 @@ def in_blocks(row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | Non
     slopes = [None if t is None else _flat(t, result) for t in tangents]
     if any(a is None for a in arrays) or any(slopes[i] is None for i in active):
         return None
-    if len(active) == 1 and not isinstance(slopes[active[0]], np.ndarray):
+    if len(active) == 1 and not issubclass(type(slopes[active[0]]), np.ndarray):
         # Coefficients times a scalar: there is nothing to keep small.
         return None
     total = np.empty(result.size)
@@ -43,14 +43,14 @@ def _fill(total: Any, row: Rule, arrays: Sequence[Any], slopes: Sequence[Any], a
     is_first, is_alone = True, len(active) == 1
     for start in range(0, total.size, _BLOCK):
         piece = slice(start, start + _BLOCK)
-        *local, r = (a[piece] if isinstance(a, np.ndarray) else a for a in arrays)
+        *local, r = (a[piece] if issubclass(type(a), np.ndarray) else a for a in arrays)
         out, is_first = total[piece], True
         for i in active:
             c, t = row.coefficient(i, local, r), slopes[i]
             if c is None:
                 continue
             constant = row.constancy[i] + is_alone > 1
-            term = product(c, t[piece] if isinstance(t, np.ndarray) else t, False, constant)
+            term = product(c, t[piece] if issubclass(type(t), np.ndarray) else t, False, constant)
             if is_first:
                 out[...] = term
             else:
@@ -61,7 +61,7 @@ def _fill(total: Any, row: Rule, arrays: Sequence[Any], slopes: Sequence[Any], a
 
 def _flat(a: Any, result: Any) -> Any:
     """An array in one dimension if it lies in memory as the result does, a scalar as it is, else None."""
-    if isinstance(a, (float, int)):
+    if issubclass(type(a), (float, int)):
         return a
     if type(a) is not np.ndarray or a.dtype != np.float64 or a.shape != result.shape:
         return None

@@ -419,7 +419,7 @@ class Contract(Node):
         return self.linear(tangents[0])
 
     def pull(self, w: Any) -> list[Any]:
-        return [self.linear.transpose(np.asarray(w) if isinstance(w, (float, complex)) else w)]
+        return [self.linear.transpose(np.asarray(w) if issubclass(type(w), (float, complex)) else w)]
 
     def hand_on_carefully(self, w: Any, idle: Any, found: Careful) -> None:
         (parent,) = self.parents

@@ -124,7 +124,7 @@ class Recorded(TangentSpace):
         """A constant as it is now, whatever its owner writes into it later."""
         if type(c) is DualArray:
             return c.snapshot()
-        if not isinstance(c, np.ndarray) or _is_constant(c):
+        if not issubclass(type(c), np.ndarray) or _is_constant(c):
             return c
         # A loop uses the same array in each turn, mostly unchanged.
         owner, copy = (ref() for ref in self._copies.get(id(c), (_none, _none)))

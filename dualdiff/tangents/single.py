@@ -17,7 +17,7 @@ from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
 
 def uniform(t: Any) -> Any:
     """The one number that an expanded tangent repeats, or None."""
-    if isinstance(t, np.ndarray) and t.ndim and not any(t.strides) and t.size:
+    if issubclass(type(t), np.ndarray) and t.ndim and not any(t.strides) and t.size:
         return t[(0,) * t.ndim]
     return None
 
@@ -116,10 +116,10 @@ class Single(TangentSpace):
             return t
         if t is None:
             value = plain(value)
-            return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0)
+            return np.zeros_like(value) if issubclass(type(value), np.ndarray) else type(value)(0)
         if hasattr(t, "value"):
             return np.copy(t)
-        if isinstance(value, np.ndarray) or isinstance(t, np.ndarray):
+        if issubclass(type(value), np.ndarray) or issubclass(type(t), np.ndarray):
             return np.array(t)
         return np.float64(t) if type(value) is np.float64 and type(t) is float else t
 
@@ -128,7 +128,7 @@ class Single(TangentSpace):
             return t
         if t is None:
             return 0.0
-        return float(t) if isinstance(t, (float, int)) or type(t) is np.ndarray else None
+        return float(t) if issubclass(type(t), (float, int)) or type(t) is np.ndarray else None
 
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         return zero_mask(t)
@@ -140,7 +140,7 @@ class Single(TangentSpace):
         return may_have_nan(t)
 
     def own(self, t: Tangent | None, like: Any) -> Tangent:
-        if t is not None and not isinstance(t, np.ndarray):
+        if t is not None and not issubclass(type(t), np.ndarray):
             return np.copy(t)
         copy = np.zeros_like(plain(like))
         if t is not None:
@@ -184,7 +184,7 @@ def _scaled(t: Any, c: Any, fresh: bool, constant: bool) -> tuple[Any, bool]:
     repeated = uniform(t)
     if repeated is None:
         r = product(c, t, fresh, constant)
-    elif repeated == 1 and fresh and isinstance(c, (np.ndarray, np.generic)):
+    elif repeated == 1 and fresh and issubclass(type(c), (np.ndarray, np.generic)):
         # The coefficients of a unit seed are the tangent: no pass over memory.
         r = c
     else:
@@ -199,7 +199,7 @@ def _alike(a: Any, b: Any) -> bool:
 def may_share_memory(a: Any, b: Any) -> bool:
     """Whether two arrays, plain or dual, may share memory."""
     a, b = plain(a), plain(b)
-    return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b)
+    return issubclass(type(a), np.ndarray) and issubclass(type(b), np.ndarray) and np.may_share_memory(a, b)
 
 
 def accepting(target: Any, source: Any) -> Any:

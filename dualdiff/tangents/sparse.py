@@ -82,7 +82,7 @@ class Rows:
         pattern = union.pattern(a, b)
         if self.data is None:
             return Rows(pattern, None)
-        if not isinstance(self.data, np.ndarray) or not isinstance(other.data, np.ndarray):
+        if not issubclass(type(self.data), np.ndarray) or not issubclass(type(other.data), np.ndarray):
             return Rows(pattern, _placed(self, union, 1, pattern) + _placed(other, union, 2, pattern))
         base, more, mine, others = (other, self, 2, 1) if pattern is b else (self, other, 1, 2)
         total = _placed(base, union, mine, pattern, np.result_type(self.data, other.data))
@@ -107,7 +107,7 @@ class Rows:
         """A ``scipy.sparse.csr_array`` on the same memory; boolean if there are no numbers."""
         pattern = self.pattern
         data = np.ones(pattern.size, bool) if self.data is None else self.data
-        if not isinstance(data, np.ndarray):
+        if not issubclass(type(data), np.ndarray):
             raise TypeError("the tangents of nested derivatives do not fit into a scipy.sparse array")
         return pattern.as_array(data)
 
@@ -376,7 +376,7 @@ def _summed(rows: Any, columns: Any, data: Any, shape: tuple[int, int]) -> Rows:
     data = data[order]
     if starts is None:
         return Rows(pattern, data)
-    if isinstance(data, np.ndarray):
+    if issubclass(type(data), np.ndarray):
         return Rows(pattern, np.add.reduceat(data, starts))
     numbers = np.zeros(len(order), np.intp)
     numbers[starts[1:]] = 1
@@ -390,7 +390,7 @@ def _multiplied(entries: tuple[Any, Any, Any], t: Rows, rows: int) -> Rows:
     counts = pattern.counts[of_column]
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
-    if total > MANY and (t.data is None or (isinstance(t.data, np.ndarray) and isinstance(c, np.ndarray))):
+    if total > MANY and (t.data is None or (issubclass(type(t.data), np.ndarray) and issubclass(type(c), np.ndarray))):
         return _multiplied_by_scipy(entries, t, rows)
     which = np.repeat(np.arange(len(of_column)), counts)
     places = np.arange(total) + np.repeat(pattern.indptr[of_column] - (ends - counts), counts)

@@ -136,14 +136,14 @@ def accumulated(places: Any, w: Any, shape: tuple[int, ...]) -> Any:
     """An array of ``shape`` with each element of w added at its place (counted in C order; outside: left out)."""
     size = math.prod(shape)
     places, inside = places.ravel(), (places.ravel() >= 0) & (places.ravel() < size)
-    flat = np.ravel(w)
+    flat: Any = np.ravel(w)
     if not inside.all():
         places, flat = places[inside], flat[inside]
     # Of no numbers at all, bincount makes integers.
-    if isinstance(flat, np.ndarray) and flat.dtype == np.float64 and flat.size:
+    if issubclass(type(flat), np.ndarray) and flat.dtype == np.float64 and flat.size:
         return np.bincount(places, flat, size).reshape(shape)
     total = np.zeros(size, flat.dtype)
-    if not isinstance(flat, np.ndarray):
+    if not issubclass(type(flat), np.ndarray):
         total = flat.lift(total)
     np.add.at(total, places, flat)
     return total.reshape(shape)
@@ -161,9 +161,11 @@ def reduced(w: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _lasting(param: Any) -> Any:
-    if isinstance(param, np.ndarray):
+    if issubclass(type(param), np.ndarray):
         return param.copy()
-    if isinstance(param, list) or (isinstance(param, tuple) and any(isinstance(p, (np.ndarray, list)) for p in param)):
+    if isinstance(param, list) or (
+        isinstance(param, tuple) and any(issubclass(type(p), (np.ndarray, list)) for p in param)
+    ):
         return type(param)(map(_lasting, param))
     return param
 

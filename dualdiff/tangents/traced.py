@@ -153,7 +153,7 @@ class Traced(Recorded):
 
     def _noted(self, name: str, arguments: Any, keywords: Any, value: Any, raw: Node | None) -> Note:
         value = plain(value)
-        value = np.copy(value) if isinstance(value, np.ndarray) else value
+        value = np.copy(value) if issubclass(type(value), np.ndarray) else value
         node = self.seed(np.shape(value), np.result_type(value))
         note = Note(name, arguments, keywords, value, node, raw)
         parents = dict.fromkeys(notes_in([arguments, keywords]))
@@ -169,7 +169,7 @@ class Traced(Recorded):
         if isinstance(x, AnyDual):
             note = self.find(x) if x.space.tag == self.tag else None
             return plain(x) if note is None else note
-        if isinstance(x, np.ndarray):
+        if issubclass(type(x), np.ndarray):
             return self._referenced(x.tolist()) if x.dtype == object else x
         if isinstance(x, dict):
             return {k: self._referenced(v) for k, v in x.items()}
@@ -242,7 +242,7 @@ def _duals(x: Any) -> Iterator[AnyDual]:
             yield from _duals(item)
     elif isinstance(x, dict):
         yield from _duals(list(x.values()))
-    elif isinstance(x, np.ndarray) and x.dtype == object:
+    elif issubclass(type(x), np.ndarray) and x.dtype == object:
         yield from _duals(x.ravel().tolist())
 
 

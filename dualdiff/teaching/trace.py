@@ -297,7 +297,8 @@ def traced(
     space = Traced(tag, limit)
     try:
         duals = [
-            wrap(np.copy(leaf) if isinstance(leaf, np.ndarray) else leaf, space.input(leaf), space) for leaf in leaves
+            wrap(np.copy(leaf) if issubclass(type(leaf), np.ndarray) else leaf, space.input(leaf), space)
+            for leaf in leaves
         ]
         try:
             returned = run(duals)
@@ -471,7 +472,7 @@ class _Inputs:
         """A direction, checked to fit the inputs."""
         n = len(self.leaves)
         parts = [direction] if n == 1 and not (isinstance(direction, tuple) and len(direction) == 1) else direction
-        if not isinstance(parts, (list, tuple, np.ndarray)) or len(parts) != n:
+        if not issubclass(type(parts), (list, tuple, np.ndarray)) or len(parts) != n:
             raise ValueError(
                 f"trace: a direction needs an entry for each of the inputs {', '.join(self.names)}, not {direction!r}"
             )

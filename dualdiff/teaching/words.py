@@ -38,11 +38,11 @@ FEW = 6
 
 def number(x: Any, digits: int = 6) -> str:
     """A number with some of its digits; a small array with its numbers, and a large one by its shape."""
-    if isinstance(x, np.ndarray) and x.shape:
+    if issubclass(type(x), np.ndarray) and x.shape:
         if x.size > FEW:
             return f"{'×'.join(map(str, x.shape))} array" if x.ndim > 1 else f"array of {x.size}"
         return _listed(x.tolist(), max(digits - 2, 3))
-    if isinstance(x, np.ndarray):
+    if issubclass(type(x), np.ndarray):
         x = x[()]
     if isinstance(x, (bool, np.bool_)):
         return str(bool(x))
@@ -65,7 +65,7 @@ def text(x: Any, names: Mapping[Note, str]) -> str:
         return x
     if isinstance(x, (int, np.integer)) and not isinstance(x, bool):
         return str(x)
-    if isinstance(x, (float, complex, np.number, np.ndarray)):
+    if issubclass(type(x), (float, complex, np.number, np.ndarray)):
         return number(x) if np.asarray(x).dtype.kind in "biufc" else "array"
     if isinstance(x, slice):
         parts = ["" if p is None else text(p, names) for p in (x.start, x.stop)]
@@ -85,7 +85,7 @@ def key(x: Any, names: Mapping[Note, str]) -> str:
     """What stands between the square brackets."""
     if isinstance(x, tuple):
         return ", ".join(key(k, names) for k in x)
-    if isinstance(x, np.ndarray):
+    if issubclass(type(x), np.ndarray):
         return str(x.item()) if x.size == 1 and x.dtype != bool else "mask" if x.dtype == bool else text(x, names)
     return text(x, names)
 

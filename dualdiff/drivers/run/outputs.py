@@ -84,6 +84,6 @@ def strip(tree: Any, space: TangentSpace) -> Any:
     if isinstance(tree, (tuple, list)):
         items = [strip(v, space) for v in tree]
         return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
-    if isinstance(tree, np.ndarray) and tree.dtype == object:
+    if issubclass(type(tree), np.ndarray) and tree.dtype == object:
         return strip(output_leaf(tree, "has_aux"), space) if any(isinstance(e, AnyDual) for e in tree.flat) else tree
     return tree

@@ -75,14 +75,14 @@ def filled(inputs: Inputs, leaves: list[Any]) -> list[Any]:
             part = np.zeros(shape, dtype)[()]
         if getattr(part, "shape", ()) != shape:
             part = np.broadcast_to(part, shape)
-        if isinstance(part, np.ndarray):
+        if issubclass(type(part), np.ndarray):
             if not isinstance(leaf, (np.ndarray, DualArray)):
                 part = part[()]
             elif part.dtype != dtype or not part.flags.writeable:
                 part = np.array(part, np.result_type(part, dtype))
-        elif isinstance(leaf, np.ndarray) and not isinstance(part, AnyDual):
+        elif issubclass(type(leaf), np.ndarray) and not isinstance(part, AnyDual):
             part = np.asarray(part)
-        elif isinstance(part, float):
+        elif issubclass(type(part), float):
             part = dtype.type(part)
         result.append(part)
     return result
