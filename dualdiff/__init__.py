@@ -9,6 +9,7 @@ from dualdiff import rules
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Dual
 from dualdiff.core.errors import (
+    ConstantResultWarning,
     ExpiredDualError,
     IncompletePatternError,
     LostDerivativeError,
@@ -52,6 +53,7 @@ _MODULES = frozenset({"special"})
 # The elementwise functions (dualdiff.sin, dualdiff.exp, ...) and the buffers are public too, but left out of
 # ``import *``, which must not shadow NumPy's names.
 __all__ = [
+    "ConstantResultWarning",
     "DerivativeCheck",
     "DerivativeCheckError",
     "Dual",

@@ -9,6 +9,7 @@ import re
 import sys
 import textwrap
 import unicodedata
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -149,10 +150,12 @@ def _report(program: Program, point: dict[str, float], order: int, trace: bool) 
     """The lines to print."""
     # On plain numbers first: whatever cannot be computed is refused here.
     value = program(point)
-    lines = [*_trace(program, point), ""] if trace else []
-    if len(point) == 1:
-        return lines + _derivatives(program, point, value, order)
-    return lines + _gradient(program, point, value, order)
+    # A formula shows whether it is constant.
+    with warnings.catch_warnings(action="ignore", category=dualdiff.ConstantResultWarning):
+        lines = [*_trace(program, point), ""] if trace else []
+        if len(point) == 1:
+            return lines + _derivatives(program, point, value, order)
+        return lines + _gradient(program, point, value, order)
 
 
 def _derivatives(program: Program, point: dict[str, float], value: float, order: int) -> list[str]:

@@ -552,6 +552,7 @@ FUNCTIONS = [name for name in (*ROWS, "abs", "ln", "pow") if function_row(name)]
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0])
 
 
+@pytest.mark.filterwarnings("ignore::dualdiff.ConstantResultWarning")
 @given(formulas(["x", "y", "0", "1", "2.5", "1e300", "pi"], FUNCTIONS), NUMBERS, NUMBERS, st.booleans())
 def test_any_formula_at_any_point(formula, x, y, second):
     found = read(formula).variables

@@ -448,6 +448,7 @@ def test_pickling_of_the_function_form(op):
 
 
 # -- results belong to the caller --------------------------------------------------------------------------------------
+@pytest.mark.filterwarnings("ignore::dualdiff.ConstantResultWarning")
 def test_results_may_be_written_into():
     for result in (
         gradient(np.sum, X),

@@ -146,6 +146,7 @@ def test_containers_are_flattened_leaf_by_leaf():
     np.testing.assert_array_equal(dd.jacobian(f, x, sparse=expected).toarray(), expected)
 
 
+@pytest.mark.filterwarnings("ignore::dualdiff.ConstantResultWarning")
 def test_numbers_and_arrays_without_elements():
     assert dd.jacobian(lambda x: x**2, 3.0, sparse=True).toarray() == 6
     assert dd.jacobian(lambda x: x**2, 3.0, sparse=[[True]]).toarray() == 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import collections.abc
+import contextlib
 import copy
 import functools
 import numbers
@@ -227,6 +228,18 @@ def test_what_takes_floats_and_arrays_apart_still_raises():
     for convert in (float.__add__, float.__float__, float.hex, complex.__abs__, np.ndarray.sum, np.ndarray.copy):
         with pytest.raises(TypeError):
             jacobian(lambda x, convert=convert: convert(x), np.ones(2))
+
+
+def test_packages_that_take_floats_apart_get_none():
+    """mpmath makes NaN of a float that it cannot convert."""
+    mpmath, sympy = pytest.importorskip("mpmath"), pytest.importorskip("sympy")
+    for x in 2.0, np.float64(2.0), 2j:
+        for f in (mpmath.mpf, mpmath.mpmathify, sympy.sympify, sympy.Float, lambda t: mpmath.sin(t), sympy.sin):
+            with pytest.raises((TypeError, ValueError, AttributeError, sympy.SympifyError)):
+                derivative(f, x)
+        for number in mpmath.mpf(2), mpmath.mpc(2), sympy.Float(2), sympy.Integer(2):
+            with contextlib.suppress(TypeError, AttributeError):
+                assert derivative(lambda t, number=number: number * t, x) == 2.0
 
 
 @pytest.mark.parametrize("dtype", [None, float, np.ndarray])

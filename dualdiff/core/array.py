@@ -12,10 +12,13 @@ import numpy as np
 
 from dualdiff.core import stand_ins
 from dualdiff.core.dual import HANDMADE, AnyDual, Dual, checked_array, leading_space, make, same_call, stacklevel
-from dualdiff.core.errors import LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
+from dualdiff.core.errors import SHUFFLED, LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import plain
+
+# NumPy goes on after this warning, and gives wrong numbers.
+warnings.filterwarnings("error", SHUFFLED, UserWarning)
 
 #: Object arrays of at most this many duals are made without a warning.
 FEW = 16
@@ -366,14 +369,9 @@ class DualArray(AnyDual):
 
     # -- the rest of an array's life ---------------------------------------------------------------------------
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        # scipy.sparse hands what is an array to compiled code, and leaves products with anything else to our operators.
-        return type(self) if _in_scipy_sparse(sys._getframe(1)) else type(plain(self._value))
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         caller = sys._getframe(1)
-        if _in_scipy_sparse(caller) and caller.f_code.co_name == "_matmul_dispatch":
+        if caller.f_code.co_name == "_matmul_dispatch" and caller.f_globals["__name__"].startswith("scipy.sparse."):
             # This answer means to scipy.sparse that this is no array, and it leaves the product to our operator.
             return np.array(None)
         self.check_conversion(dtype)
@@ -416,10 +414,6 @@ class DualArray(AnyDual):
         if spec:
             raise TypeError("unsupported format string passed to DualArray.__format__")
         return repr(self)
-
-
-def _in_scipy_sparse(frame: Any) -> bool:
-    return str(frame.f_globals.get("__name__")).startswith("scipy.sparse.")
 
 
 class Flat:
@@ -488,7 +482,7 @@ def new_array(value: Any, raw: Tangent | None, space: TangentSpace, held: bool =
 
 def wrap(value: Any, raw: Tangent | None, space: TangentSpace) -> Any:
     """A dual scalar or a dual array, as the value is a scalar or an array."""
-    if isinstance(value, (np.ndarray, DualArray)):
+    if issubclass(type(value), (np.ndarray, DualArray)):
         return new_array(value, raw, space, space.lazy)
     return make(value, raw, space)
 

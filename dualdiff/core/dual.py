@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 #: The space of duals that are built by hand.
 HANDMADE = Single(tags.MANUAL)
 
+#: Packages that take floats and arrays apart, some of them without a word when that fails: they see duals as duals.
+_TAKE_APART = ("mpmath.", "scipy.sparse.", "sympy.")
 #: The dtype of an element to an object array.
 _OBJECT = np.dtype(object)
 
@@ -143,7 +145,8 @@ class AnyDual:
         ``isinstance(x, Dual)`` is true all the same, because ``type(x)`` counts as well.  Who is to tell plain numbers
         and arrays from duals asks ``issubclass(type(x), ...)``.
         """
-        return type(plain(self.value))
+        asks = sys._getframe(1).f_globals.get("__name__", "")
+        return type(self) if asks.startswith(_TAKE_APART) else self.value.__class__
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -351,19 +354,21 @@ class Dual(AnyDual):
     # words of its own instead of ours.
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        r = round(self.value, ndigits)
-        return r if isinstance(r, int) else make(r, None, self.space)
+        return self._stepped(round(self.value, ndigits))
 
     def __trunc__(self) -> Any:
-        rounded: int = math.trunc(self.value)
-        return rounded
+        return self._stepped(math.trunc(self.value))
 
     def __floor__(self) -> Any:
-        rounded: int = math.floor(self.value)
-        return rounded
+        return self._stepped(math.floor(self.value))
 
     def __ceil__(self) -> Any:
-        rounded: int = math.ceil(self.value)
+        return self._stepped(math.ceil(self.value))
+
+    def _stepped(self, rounded: Any) -> Any:
+        if not isinstance(rounded, int):
+            return make(rounded, None, self.space)
+        self.space.may_be_constant = True
         return rounded
 
     def item(self) -> Dual:

@@ -41,6 +41,18 @@ class SingularPointWarning(UserWarning):
     __module__ = "dualdiff"
 
 
+class ConstantResultWarning(UserWarning):
+    """A function that is differentiated returned what was not computed from the argument at all: zero, or lost.
+
+    Lost where the result depends on the argument by comparisons alone (bisection), through a value that was kept, or
+    elsewhere than at this point.  Where zero is right, ``warnings.filterwarnings("ignore", category=...)`` or a result
+    ``3.0 + 0 * x`` says so.  Not emitted inside another differentiation, for the derivatives of linear functions, for
+    what was rounded, counted or compared, or for functions that Numba compiled.
+    """
+
+    __module__ = "dualdiff"
+
+
 _COLLECT = "collect the elements in a list and np.stack it, or make the buffer with dualdiff.zeros(shape, like=x)"
 
 UNHASHABLE = (
@@ -118,6 +130,12 @@ _SPARSE_NOTE = (
     "k * (A @ u) instead of (k * A) @ u, and np.stack([...]) instead of np.array([...]) for u; give another function "
     "its derivative, dualdiff.custom_derivative(f, jvp=lambda primals, tangents: ...)"
 )
+#: What NumPy warns of, as an error, when it shuffles an array of several axes and takes it for a list of its rows.
+SHUFFLED = "you are shuffling a 'DualArray' object"
+_SHUFFLED_NOTE = (
+    "dualdiff: shuffling in place would give some rows of a dual array twice, because rows are views. Write "
+    "y[...] = y[rng.permutation(len(y))], which draws the same arrangement as rng.shuffle(y)"
+)
 _LIBRARY_NOTE = (
     "dualdiff: the plain number was asked for in {name}, code of a library: where that fills arrays of its own, run it "
     "as dualdiff.dual_buffers(function); give any other function its derivative with dualdiff.custom_derivative"
@@ -132,6 +150,8 @@ def explain(error: Exception) -> None:
         if any(isinstance(e, LostDerivativeError) for e in _chain(error)):
             name = _library(error, everywhere=isinstance(error, SystemError))
             note = name and (_SPARSE_NOTE if name.startswith("scipy.sparse._") else _LIBRARY_NOTE.format(name=name))
+    elif str(error).startswith(SHUFFLED):
+        note = _SHUFFLED_NOTE
     elif _SPARSE.search(str(error)):
         note = _SPARSE_NOTE
     elif not isinstance(error, NoRuleError) and _OBJECT_ARRAY.search(str(error)):

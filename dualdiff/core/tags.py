@@ -55,6 +55,11 @@ def receive(tag: int) -> None:
             _tags = itertools.count((tag // _STEP + _MARGIN) * _STEP + _salt, _STEP)
 
 
+def is_only(tag: int) -> bool:
+    """Whether no call but that of this tag is running."""
+    return len(_live) <= (tag in _live)
+
+
 def is_live(tag: int) -> bool:
     """Whether the call of this tag may still be running: foreign tags cannot be known to have ended."""
     return tag in _live or tag % _STEP != _salt

@@ -148,9 +148,17 @@ def _compact(x: Any) -> Any:
 
 def check_running(x: AnyDual) -> None:
     """A dual that is handed to an operator as a number belongs to calls that still run outside, or to none."""
+    tell_outer(x)
     while isinstance(x, AnyDual):
         if x.space.tag != tags.MANUAL and not tags.is_live(x.space.tag):
             raise expired()
+        x = x.value
+
+
+def tell_outer(x: AnyDual) -> None:
+    """Tell the calls of a dual that a further one differentiates what depends on it: that may be constant to them."""
+    while isinstance(x, AnyDual):
+        x.space.may_be_constant = True
         x = x.value
 
 

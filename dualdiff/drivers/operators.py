@@ -26,6 +26,7 @@ import numpy as np
 
 from dualdiff.drivers.engines import engine_of, refuse_parallel
 from dualdiff.drivers.options import checked
+from dualdiff.drivers.run.constants import name_of
 from dualdiff.drivers.run.inputs import no_function, resolve_argnum
 
 P = ParamSpec("P")
@@ -221,7 +222,7 @@ class DerivedFunction(Generic[P, R_co]):
         return f"<{self._description()}>"
 
     def _description(self) -> str:
-        f = f"({self.f._description()})" if isinstance(self.f, DerivedFunction) else _name(self.f)
+        f = f"({self.f._description()})" if isinstance(self.f, DerivedFunction) else name_of(self.f)
         options = dict(self.options)
         place = ""
         if "argnum" in self._declared.defaults:
@@ -229,8 +230,3 @@ class DerivedFunction(Generic[P, R_co]):
             place = f" with respect to argument{'s' if isinstance(argnum, tuple) else ''} {argnum}"
         others = "".join(f", {option}={given!r}" for option, given in options.items())
         return f"{self._declared.name} of {f}{place}{others}"
-
-
-def _name(f: Any) -> str:
-    """The name of a function; ufuncs of NumPy 2.0 have no qualified one."""
-    return str(getattr(f, "__qualname__", None) or getattr(f, "__name__", None) or repr(f))

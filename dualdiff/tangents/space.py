@@ -91,7 +91,11 @@ def is_complex(x: Any) -> bool:
 class TangentSpace(ABC):
     """One call of an operator: its tag, and what its tangents are."""
 
-    __slots__ = ("_kept", "conjugates", "tag")
+    __slots__ = ("_kept", "conjugates", "may_be_constant", "tag")
+
+    #: Set where a result may well be constant: where x is rounded to a whole number, and where a further call
+    #: differentiates what depends on x, because the derivative of a linear function is constant.
+    may_be_constant: bool
 
     #: The classes of duals of a Python float and of a `numpy.float64`, where a scalar's tangent may be plain floats.
     float_dual: Any = None

@@ -111,6 +111,8 @@ class Inputs:
             self.size = sum(self.sizes)
             self.is_complex = any(dtype_of(leaf).kind == "c" for leaf in self.leaves)
         self.core_shapes, self.batch = self.shapes, NO_BATCH
+        #: Whether it has been said, or goes without saying, that the result does not depend on x.
+        self.constant_is_said = False
         #: How many elements the largest intermediate has, where that is known.
         self.largest = 0
         if batch_dims:

@@ -10,7 +10,8 @@ from dualdiff.core import tags
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import expired
-from dualdiff.drivers.containers import Rebuild, flatten, only, output_leaf
+from dualdiff.drivers.containers import Rebuild, flatten, only, output_leaf, tell_outer
+from dualdiff.drivers.run.constants import warn_of_constant
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.tangents.space import TangentSpace
 
@@ -25,15 +26,20 @@ class Outputs:
         self.tangents: list[Any] = []
         #: The tangents as arrays of the caller's own, after a pass along one direction or along several.
         self.derivatives: list[Any] = []
+        is_constant = True
         for leaf in leaves:
             value, t = leaf if isinstance(leaf, AnyDual) else output_leaf(leaf, inputs.operator), None
             if isinstance(value, AnyDual):
                 if value.space.tag == space.tag:
-                    value, t = value.value, value.raw
+                    value, t, is_constant = value.value, value.raw, False
                 else:
                     check_outer(value, space)
+            if isinstance(value, AnyDual):
+                tell_outer(value)
             self.values.append(value)
             self.tangents.append(t)
+        if is_constant:
+            warn_of_constant(inputs, space, leaves)
         self.aux = strip(aux, space) if inputs.has_aux else None
         self.space = space
 

@@ -114,7 +114,7 @@ def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, l
     """The Jacobian of the pull in real weights, with the axes of the results of f before those of x."""
     zeros = tuple(np.zeros(outputs.shape(j), _real(dtype_of(v))) for j, v in enumerate(outputs.values))
     weights = Inputs(inputs.operator, lambda w: tuple(pull(*w)), (zeros,), 0, batch_dims=inputs.batch.dims)
-    weights.largest = largest
+    weights.largest, weights.constant_is_said = largest, True
     columns = _at_once(weights, chunk_size)
     if columns is None:
         columns = [np.stack(found) for found in zip(*_one_by_one(weights, pull), strict=True)]
