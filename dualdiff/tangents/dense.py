@@ -89,7 +89,7 @@ class Dense(TangentSpace):
         t = self._full(t, shape)
         if t.directions == directions:
             return t.array
-        if issubclass(type(t.array), np.ndarray):
+        if type(t.array) is np.ndarray:
             spread = np.zeros((len(directions), *shape), t.array.dtype)
             spread[_rows(t.directions, directions)] = t.array
             return spread
@@ -218,7 +218,7 @@ class Dense(TangentSpace):
         if t is None:
             return np.zeros((len(self.all), *shape), np.result_type(plain(value)))
         array = self._spread(t, self.all, shape)
-        if not issubclass(type(array), np.ndarray):
+        if type(array) is not np.ndarray:
             return np.copy(array)
         mine = _block(t).array
         if not may_share_memory(array, mine) or (others is not None and is_alone(array, others)):
@@ -253,7 +253,7 @@ class Dense(TangentSpace):
         if t is None:
             return Active(self.all, np.zeros((len(self.all), *shape_of(like)), like.dtype))
         array = self._spread(t, self.all, shape_of(like))
-        return Active(self.all, np.array(array, order="C") if issubclass(type(array), np.ndarray) else np.copy(array))
+        return Active(self.all, np.array(array, order="C") if type(array) is np.ndarray else np.copy(array))
 
     def element(self, t: Tangent, index: Any, shape: Shape) -> Tangent:
         column: Any

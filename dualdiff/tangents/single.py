@@ -17,7 +17,7 @@ from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
 
 def uniform(t: Any) -> Any:
     """The one number that an expanded tangent repeats, or None."""
-    if issubclass(type(t), np.ndarray) and t.ndim and not any(t.strides) and t.size:
+    if type(t) is np.ndarray and t.ndim and not any(t.strides) and t.size:
         return t[(0,) * t.ndim]
     return None
 
@@ -140,7 +140,7 @@ class Single(TangentSpace):
         return may_have_nan(t)
 
     def own(self, t: Tangent | None, like: Any) -> Tangent:
-        if t is not None and not issubclass(type(t), np.ndarray):
+        if t is not None and type(t) is not np.ndarray:
             return np.copy(t)
         copy = np.zeros_like(plain(like))
         if t is not None:
