@@ -119,7 +119,7 @@ def is_stepwise(text: str, names: Mapping[str, Any]) -> bool:
             case ast.Constant():
                 return True
             case ast.Name(id=name):
-                return isinstance(names.get(name), float)
+                return type(names.get(name)) is float
             case ast.UnaryOp(operand=operand):
                 return of(operand)
             case ast.BinOp(left=left, right=right):

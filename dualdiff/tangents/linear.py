@@ -177,7 +177,7 @@ class Contraction(LinearMap):
         finite = transposed._contracted(np.where(infinite, 0.0, w), [*map(_finite, self.operands)])
         total = np.where(count == 0, finite, total)
         # An operand that happens to be zero is one of the tangent's, before what is infinite multiplies it.
-        return total if isinstance(total, np.ndarray) else total.with_unknown_tangent(count == 0)
+        return total if type(total) is np.ndarray else total.with_unknown_tangent(count == 0)
 
     def reach(self, marks: Any) -> Any:
         operands = [None if i == self.position else self._marks(i) for i in range(len(self.inputs))]

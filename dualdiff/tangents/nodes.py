@@ -425,7 +425,7 @@ class Contract(Node):
         (parent,) = self.parents
         assert parent is not None
         w = select_zero(idle, w)
-        w = np.asarray(w) if isinstance(w, (float, complex)) else w
+        w = np.asarray(w) if issubclass(type(w), (float, complex)) else w
         found.add(parent, self.linear.pulled(w, idle), self.linear.reach(np.where(idle, 0.0, 1.0)))
 
 

@@ -70,7 +70,7 @@ def product(c: Any, t: Any, spare: bool = False, constant: bool = False) -> Any:
             return r
     elif (_is_small_beside(c, t) and c.dtype == np.float64 and c.all() and _finite(c)) or not may_have_nan(r):
         return r
-    is_plain = isinstance(t, _PLAIN)
+    is_plain = issubclass(type(t), _PLAIN)
     zero = t == 0 if is_plain else np.False_
     if constant:
         zero = zero | zero_mask(c)
@@ -124,7 +124,7 @@ def chosen_zero(mask: Any, r: Any) -> Any:
     """``r`` with zeros where the mask is set, by convention: in outer calls the derivative of these zeros is NaN."""
     if not np.any(mask):
         return r
-    return select_zero(mask, r) if isinstance(r, _PLAIN) else r.with_chosen_zeros(mask)
+    return select_zero(mask, r) if issubclass(type(r), _PLAIN) else r.with_chosen_zeros(mask)
 
 
 def _is_small_beside(c: Any, t: Any) -> bool:
