@@ -39,33 +39,37 @@ def real_type(t: Any) -> Any:
     return t.of(real_type(t.element)) if isinstance(t, DualType) else t.underlying_float
 
 
-def _mapped(context: Any, builder: Any, t: Any, to: Any, number: Any, part: Callable[..., Any]) -> Any:
+def _mapped(
+    context: Any, builder: Any, t: Any, to: Any, number: Any, part: Callable[..., Any], is_tangent: bool = False
+) -> Any:
     """A real-linear operation done to the value and to each partial, at every level."""
     if not isinstance(t, DualType):
-        return part(context, builder, t, number)
+        return part(context, builder, t, number, is_tangent)
     value, partials = parts(builder, number)
 
-    def each(a: Any) -> Any:
-        return _mapped(context, builder, t.element, to.element, a, part)
+    def each(a: Any, is_tangent: bool = True) -> Any:
+        return _mapped(context, builder, t.element, to.element, a, part, is_tangent)
 
     if t.count == 1:
-        return make(context, builder, to, each(value), each(partials))
+        return make(context, builder, to, each(value, is_tangent), each(partials))
     source, target = (context.data_model_manager[kind.partials] for kind in (t, to))
     found = ir.Constant(target.get_value_type(), ir.Undefined)
     for i in range(t.count):
         found = target.put(builder, found, each(source.lane(builder, partials, i)), i)
-    return make(context, builder, to, each(value), found)
+    return make(context, builder, to, each(value, is_tangent), found)
 
 
-def _real_of(context: Any, builder: Any, t: Any, z: Any) -> Any:
+def _real_of(context: Any, builder: Any, t: Any, z: Any, is_tangent: bool) -> Any:
     return context.make_complex(builder, t, value=z).real
 
 
-def _imag_of(context: Any, builder: Any, t: Any, z: Any) -> Any:
-    return context.make_complex(builder, t, value=z).imag
+def _imag_of(context: Any, builder: Any, t: Any, z: Any, is_tangent: bool) -> Any:
+    part = context.make_complex(builder, t, value=z).imag
+    # In tangents -0.0 has a meaning.
+    return builder.fadd(part, ir.Constant(part.type, 0.0)) if is_tangent else part
 
 
-def _conjugate_of(context: Any, builder: Any, t: Any, z: Any) -> Any:
+def _conjugate_of(context: Any, builder: Any, t: Any, z: Any, is_tangent: bool) -> Any:
     parted = context.make_complex(builder, t, value=z)
     parted.imag = builder.fneg(parted.imag)
     return parted._getvalue()

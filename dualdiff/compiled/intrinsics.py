@@ -13,7 +13,7 @@ from numba.np.arrayobj import make_array
 from dualdiff.compiled.lowering import Code
 from dualdiff.compiled.refusals import REMEDY, refusal
 from dualdiff.compiled.stubs import only_compiled
-from dualdiff.compiled.types import DualType, level_of, make, parts
+from dualdiff.compiled.types import DualType, level_of, make, parts, zero_partials, zero_tangent
 from dualdiff.core.errors import NoRuleError
 
 
@@ -25,7 +25,7 @@ def seeded(typingctx: Any, x: Any, lane: Any, kind: Any) -> Any:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         code = Code(context, builder)
         value = code.cast((x, args[0]), t.element)
-        one, zero = (context.cast(builder, *code.constant(t.element, c)[::-1], t.element) for c in (1.0, 0.0))
+        one, zero = code.cast(code.constant(t.element, 1.0), t.element), zero_tangent(context, t.element, t.masked)
         if t.count == 1:
             first = builder.icmp_signed("==", args[1], ir.Constant(args[1].type, 0))
             return make(context, builder, t, value, builder.select(first, one, zero))
@@ -34,7 +34,7 @@ def seeded(typingctx: Any, x: Any, lane: Any, kind: Any) -> Any:
             numbers = ir.Constant(ir.VectorType(args[1].type, t.count), list(range(t.count)))
             mine = builder.icmp_signed("==", numbers, code.splat(t, args[1]))
             units = ir.Constant(model.get_value_type(), [1.0] * t.count)
-            partials = builder.select(mine, units, ir.Constant(units.type, None))
+            partials = builder.select(mine, units, zero_partials(context, t))
         else:
             partials = ir.Constant(model.get_value_type(), ir.Undefined)
             for i in range(t.count):
@@ -59,7 +59,14 @@ def dual(typingctx: Any, value: Any, partial: Any, kind: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         code = Code(context, builder)
-        return make(context, builder, t, *(code.cast(n, t.element) for n in zip((value, partial), args, strict=False)))
+        number, tangent = (code.cast(n, t.element) for n in zip((value, partial), args, strict=False))
+        if t.masked:
+            if isinstance(partial, DualType):
+                tangent = code.present(t, tangent)
+            else:
+                absent = zero_tangent(context, t.element, True)
+                tangent = builder.select(code.is_zero(t.element, tangent), absent, tangent)
+        return make(context, builder, t, number, tangent)
 
     return t(value, partial, kind), codegen
 
@@ -94,14 +101,14 @@ def partial_in(typingctx: Any, y: Any, lane: Any, kind: Any) -> Any:
         if level_of(y) < t.level:
             return ir.Constant(context.get_value_type(result), None)
         partials = parts(builder, args[0])[1]
-        if y.count == 1:
-            return partials
-        if y.partials.is_vector:
-            return builder.extract_element(partials, args[1])
-        place = cgutils.alloca_once(builder, partials.type)
-        builder.store(partials, place)
-        zero = ir.Constant(ir.IntType(32), 0)
-        return builder.load(builder.gep(place, [zero, args[1]], inbounds=True))
+        if y.count > 1 and not y.partials.is_vector:
+            place = cgutils.alloca_once(builder, partials.type)
+            builder.store(partials, place)
+            zero = ir.Constant(ir.IntType(32), 0)
+            partials = builder.load(builder.gep(place, [zero, args[1]], inbounds=True))
+        elif y.count > 1:
+            partials = builder.extract_element(partials, args[1])
+        return Code(context, builder).present(y, partials) if y.masked else partials
 
     return result(y, types.intp, kind), codegen
 

@@ -167,7 +167,7 @@ def _solve(a: Any, b: Any) -> Any:
             for j in range(m):
                 lanes[i, j, 0] = values[i, j]
                 for lane in range(count):
-                    lanes[i, j, lane + 1] = tangents[i, j * count + lane]
+                    lanes[i, j, lane + 1] = tangents[i, j * count + lane] + 0.0
         return found
 
     return solve

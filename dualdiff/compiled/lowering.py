@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -13,11 +15,11 @@ from numba.core import cgutils, types
 
 from dualdiff.compiled.scalars import KERNELS
 from dualdiff.compiled.special import COMPILED
-from dualdiff.compiled.types import DualType, cast_partials, level_of, make, parts, zero_partials
+from dualdiff.compiled.types import DualType, cast_partials, level_of, make, parts, zero_partials, zero_tangent
 from dualdiff.rules import elementwise_function
 from dualdiff.rules.elementwise import CONSTANTS, ROWS
 from dualdiff.rules.table import Row
-from dualdiff.rules.texts import ARGUMENTS, expression
+from dualdiff.rules.texts import ARGUMENTS, expression, names_in
 
 #: A number on its way into machine code: its type and its value.
 Typed = tuple[Any, Any]
@@ -132,26 +134,26 @@ class Code:
 
     def negative(self, t: DualType, p: Any) -> Any:
         """The partials with the opposite sign."""
+        if t.masked:
+            return self.scale(t, p, self.constant(t.element, -1.0))
         if self._on_floats(t):
             return self.builder.fneg(p)
         return self.lanes(t, lambda a: self.function("negative", (t.element, a))[1], p)
 
-    def scale(self, t: DualType, p: Any, coefficient: Typed) -> Any:
-        """The partials times a number; masked, what is zero stays zero."""
-        builder, element = self.builder, t.element
+    def scale(self, t: DualType, p: Any, coefficient: Typed, is_constant: bool = False) -> Any:
+        """The partials times a number; masked, zero times infinity is settled by whether that is a constant."""
+        element = t.element
         if self._on_floats(t):
             c = self.cast(coefficient, element)
             if t.count > 1:
                 c = self.splat(t, c)
-            product = builder.fmul(p, c, flags=FUSED)
-            if not t.masked:
-                return product
-            zero = ir.Constant(p.type, None)
-            return builder.select(builder.fcmp_ordered("==", p, zero), zero, product)
+            product = self.builder.fmul(p, c, flags=FUSED)
+            return self._settled(p, c, product, is_constant) if t.masked else product
 
         def times(a: Any) -> Any:
-            product = self.cast(self.function("multiply", (element, a), coefficient), element)
-            return self._masked(element, a, product) if t.masked else product
+            if t.masked:
+                return self.product(element, a, coefficient, is_constant)
+            return self.cast(self.function("multiply", (element, a), coefficient), element)
 
         return self.lanes(t, times, p)
 
@@ -162,42 +164,120 @@ class Code:
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), t.count), None)
         return self.builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), lanes)
 
-    def _masked(self, element: Any, a: Any, product: Any) -> Any:
-        """The product, zero where the number is zero through all levels (lane by lane)."""
+    # -- zero times infinity -----------------------------------------------------------------------------------------
+    def _settled(self, p: Any, c: Any, product: Any, is_constant: bool) -> Any:
+        """A product of floats, or of vectors: zero of a zero tangent, and of a zero coefficient that is constant."""
+        builder, zero = self.builder, ir.Constant(p.type, None)
+        # No product is -0.0, which says that nothing depends on the variable.
+        found = builder.select(builder.fcmp_ordered("==", p, zero), p, builder.fadd(product, zero))
+        if is_constant:
+            absent = ir.Constant(p.type, [-0.0] * p.type.count if isinstance(p.type, ir.VectorType) else -0.0)
+            found = builder.select(builder.fcmp_ordered("==", c, zero), absent, found)
+        return found
+
+    def product(self, element: Any, a: Any, coefficient: Typed, is_constant: bool) -> Any:
+        """A masked tangent times a coefficient, at all levels.
+
+        In a zero that a zero tangent leaves of an infinite coefficient, the tangents of outer differentiations are
+        unknown: NaN, unless neither of the two depends on the variable.
+        """
         builder = self.builder
+        if isinstance(element, types.Float):
+            c = self.cast(coefficient, element)
+            return self._settled(a, c, builder.fmul(a, c), is_constant)
         if not isinstance(element, DualType):
-            return builder.select(self.is_zero(element, a), ir.Constant(product.type, None), product)
+            return self._complex_product(element, a, coefficient, is_constant)
+        if level_of(coefficient[0]) == element.level:
+            c, q = parts(builder, self.cast(coefficient, element))
+            outer = element.element, c
+        else:
+            outer, q = coefficient, None
         value, p = parts(builder, a)
-        product_value, product_partials = parts(builder, product)
-        no_value = self.is_zero(element.element, value)
-        no_partials = self.partials_are_zero(element, p)
-        kept = builder.select(builder.and_(no_value, no_partials), ir.Constant(product_value.type, None), product_value)
+        is_absent = self.is_absent(element.element, value)
+        is_idle = self.is_zero(element.element, value)
+        is_singular = builder.and_(is_idle, builder.not_(self.is_finite(outer)))
+        unknown = self.unknown(element.element)
 
-        def lane(q: Any, r: Any) -> Any:
-            idle = builder.and_(no_value, self.is_zero(element.element, q))
-            return builder.select(idle, ir.Constant(r.type, None), r)
+        def lane(r: Any, s: Any = None) -> Any:
+            found = self.product(element.element, r, outer, q is None)
+            no_part = self.lane_is_absent(element, r)
+            if s is not None:
+                # Where the tangent is zero and the coefficient finite, a slope of the coefficient has no part in it.
+                slope = self.product(element.element, s, (element.element, value), False)
+                steep = builder.not_(self.is_finite((element.element, s)))
+                slope = builder.select(builder.and_(is_idle, steep), self.chosen_zero(element.element), slope)
+                found = self._sum(element.element, found, slope)
+                no_part = builder.and_(no_part, self.lane_is_absent(element, s))
+            return builder.select(builder.and_(is_singular, builder.not_(no_part)), unknown, found)
 
-        return make(self.context, builder, element, kept, self.lanes(element, lane, p, product_partials))
+        lanes = self.lanes(element, lane, *((p,) if q is None else (p, q)))
+        found = self.product(element.element, value, outer, is_constant)
+        found = make(self.context, builder, element, found, lanes)
+        return builder.select(is_absent, zero_tangent(self.context, element, True), found)
+
+    def _sum(self, t: Any, a: Any, b: Any) -> Any:
+        return self.builder.fadd(a, b) if isinstance(t, types.Float) else self.function("add", (t, a), (t, b))[1]
+
+    def _complex_product(self, t: Any, a: Any, coefficient: Typed, is_constant: bool) -> Any:
+        builder, c = self.builder, self.cast(coefficient, t)
+        z = self.context.make_complex(builder, t, value=self.function("multiply", (t, a), (t, c))[1])
+        z.real = builder.fadd(z.real, ir.Constant(z.real.type, 0.0))
+        found = builder.select(self.is_zero(t, a), a, z._getvalue())
+        if is_constant:
+            found = builder.select(self.is_zero(t, c), zero_tangent(self.context, t, True), found)
+        return found
 
     def is_zero(self, t: Any, a: Any) -> Any:
-        """Whether a number is zero, with all of its tangents."""
-        if isinstance(t, DualType):
-            value, p = parts(self.builder, a)
-            return self.builder.and_(self.is_zero(t.element, value), self.partials_are_zero(t, p))
+        """Whether a number is zero in value."""
+        t, a = self.base_value((t, a))
         if isinstance(t, types.Complex):
-            parted = self.context.make_complex(self.builder, t, value=a)
-            return self.builder.and_(*(self.is_zero(t.underlying_float, x) for x in (parted.real, parted.imag)))
+            z = self.context.make_complex(self.builder, t, value=a)
+            return self.builder.and_(*(self.is_zero(t.underlying_float, x) for x in (z.real, z.imag)))
         return self.builder.fcmp_ordered("==", a, ir.Constant(a.type, 0.0))
 
-    def partials_are_zero(self, t: DualType, p: Any) -> Any:
-        """Whether all partials are zero."""
-        if t.count == 1:
-            return self.is_zero(t.element, p)
-        model = self.context.data_model_manager[t.partials]
-        result = ir.Constant(ir.IntType(1), 1)
-        for i in range(t.count):
-            result = self.builder.and_(result, self.is_zero(t.element, model.lane(self.builder, p, i)))
-        return result
+    def is_finite(self, number: Typed) -> Any:
+        """Whether a number is finite in value."""
+        t, a = self.base_value(number)
+        if isinstance(t, types.Complex):
+            z = self.context.make_complex(self.builder, t, value=a)
+            return self.builder.and_(*(self.is_finite((t.underlying_float, x)) for x in (z.real, z.imag)))
+        if not isinstance(t, types.Float):
+            return ir.Constant(ir.IntType(1), 1)
+        return self.builder.fcmp_ordered("==", self.builder.fsub(a, a), ir.Constant(a.type, 0.0))
+
+    def is_absent(self, t: Any, tangent: Any) -> Any:
+        """Whether a tangent of this type, of a masked dual, says that this does not depend on the variable."""
+        builder, (t, a) = self.builder, self.base_value((t, tangent))
+        is_zero = self.is_zero(t, a)
+        if isinstance(t, types.Complex):
+            a = self.context.make_complex(builder, t, value=a).real
+        bits = ir.IntType(64 if isinstance(a.type, ir.DoubleType) else 32)
+        return builder.and_(is_zero, builder.icmp_signed("<", builder.bitcast(a, bits), ir.Constant(bits, 0)))
+
+    def lane_is_absent(self, t: DualType, tangent: Any) -> Any:
+        """The same of a partial of a dual, which cannot tell where that is not masked."""
+        return self.is_absent(t.element, tangent) if t.masked else ir.Constant(ir.IntType(1), 0)
+
+    def present(self, t: DualType, tangent: Any) -> Any:
+        """A tangent of a masked dual as a number like others, without what -0.0 says in it."""
+        return self.cast(self.function("add", (t.element, tangent), self.constant(t.element, 0.0)), t.element)
+
+    def unknown(self, t: Any) -> Any:
+        """A number of which nothing is known."""
+        return self._filled(t, math.nan)
+
+    def chosen_zero(self, t: Any) -> Any:
+        """Zero by choice, so that its tangents are unknown."""
+        return self._filled(t, 0.0)
+
+    def _filled(self, t: Any, number: float) -> Any:
+        """A number of this value whose tangents are unknown."""
+        if not isinstance(t, DualType):
+            return self.context.get_constant_generic(self.builder, t, number)
+        unknown = self.unknown(t.element)
+        model, value = self.context.data_model_manager[t.partials], self._filled(t.element, number)
+        partials = unknown if t.count == 1 else ir.Constant(model.get_value_type(), [unknown] * t.count)
+        return ir.Constant.literal_struct([value, partials])
 
     def base_value(self, number: Typed) -> Typed:
         """The plain number inside of a dual."""
@@ -276,12 +356,30 @@ class Partial:
                 return compare(symbol, a, b)
         raise NotImplementedError(f"{ast.unparse(node)} as a condition in the text of a partial derivative")
 
+    def _zero_by_choice(self) -> Typed:
+        """Zero, with unknown slopes in all that an argument depends on."""
+        code, t = self.code, self.element
+        if not isinstance(t, DualType):
+            return code.constant(t, 0.0)
+        given = [parts(code.builder, code.cast(n, t))[1] for n in self.names.values() if level_of(n[0]) == t.level]
+
+        def lane(*tangents: Any) -> Any:
+            absent = [code.lane_is_absent(t, a) for a in tangents]
+            constant = zero_tangent(code.context, t.element, t.masked)
+            return code.builder.select(functools.reduce(code.builder.and_, absent), constant, code.unknown(t.element))
+
+        return t, make(code.context, code.builder, t, code.chosen_zero(t.element), code.lanes(t, lane, *given))
+
     def _choice(self, node: ast.IfExp) -> Typed:
+        if ast.unparse(node.test) == "r == 0" and ast.unparse(node.body) == "0.0":
+            chosen = self._zero_by_choice
+        else:
+            chosen = lambda: self.evaluate(node.body)  # noqa: E731
         builder, element = self.code.builder, self.element
         place = cgutils.alloca_once(builder, self.code.context.get_value_type(element))
         with builder.if_else(self.condition(node.test)) as (then, otherwise):
             with then:
-                builder.store(self.code.cast(self.evaluate(node.body), element), place)
+                builder.store(self.code.cast(chosen(), element), place)
             with otherwise:
                 builder.store(self.code.cast(self.evaluate(node.orelse), element), place)
         return element, builder.load(place)
@@ -313,6 +411,8 @@ def apply(context: Any, builder: Any, row: Row, function: Any, t: DualType, argu
         elif text == "-1":
             term = code.negative(t, p)
         else:
-            term = code.scale(t, p, Partial(code, t.element, names).evaluate(parsed(text)))
+            # The result depends on all that is active.
+            is_constant = not names_in(text) & {"r", *(ARGUMENTS[j] for j, _ in active)}
+            term = code.scale(t, p, Partial(code, t.element, names).evaluate(parsed(text)), is_constant)
         total = term if total is None else code.add(t, total, term)
     return make(context, builder, t, r, zero_partials(context, t) if total is None else total)

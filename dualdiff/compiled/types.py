@@ -34,10 +34,11 @@ class PartialsType(types.Type):
 class DualType(types.Type):
     """A dual number with ``count`` partials.
 
-    ``masked`` says that a partial which is zero contributes zero, also where the coefficient is infinite or NaN; this
-    costs time, and is needed only where a tangent came out NaN without it.  ``is_real`` says that the partials are
-    derivatives along real directions, so that those of complex numbers can be conjugated; along complex ones only what
-    is holomorphic has a derivative.
+    ``masked`` says that zero times infinity is settled by the fifth law; this costs time, and is needed only where a
+    tangent came out NaN without it.  A partial of such a dual is -0.0 where the number does not depend on the variable
+    at all, and 0.0 where it depends on it with slope zero: sums keep the two apart by themselves.  ``is_real`` says
+    that the partials are derivatives along real directions, so that those of complex numbers can be conjugated; along
+    complex ones only what is holomorphic has a derivative.
     """
 
     mutable = False
@@ -193,7 +194,23 @@ def parts(builder: Any, dual: Any) -> tuple[Any, Any]:
 
 def zero_partials(context: Any, t: DualType) -> Any:
     """The partials of a constant."""
-    return ir.Constant(context.get_value_type(t.partials), None)
+    return _repeated(context, t, zero_tangent(context, t.element, t.masked))
+
+
+def zero_tangent(context: Any, element: Any, masked: bool) -> Any:
+    """The tangent of a constant, in one direction."""
+    if isinstance(element, DualType):
+        value = zero_tangent(context, element.element, masked)
+        return ir.Constant.literal_struct([value, zero_partials(context, element)])
+    kind = context.get_value_type(element)
+    if not masked or isinstance(element, types.Integer):
+        return ir.Constant(kind, None)
+    return ir.Constant(kind, [-0.0, 0.0] if isinstance(element, types.Complex) else -0.0)
+
+
+def _repeated(context: Any, t: DualType, number: Any) -> Any:
+    """Partials that are all the same."""
+    return number if t.count == 1 else ir.Constant(context.get_value_type(t.partials), [number] * t.count)
 
 
 def make(context: Any, builder: Any, t: DualType, value: Any, partials: Any = None) -> Any:
