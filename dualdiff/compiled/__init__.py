@@ -9,6 +9,6 @@ from __future__ import annotations
 
 def init() -> None:
     """Teach Numba the types, the rules and the operators: importing them does it."""
-    from dualdiff.compiled import array_functions, arrays, elementwise, linalg, numbers, operators, python
+    from dualdiff.compiled import array_functions, arrays, elementwise, linalg, numbers, operators, python, readers
 
-    _ = array_functions, arrays, elementwise, linalg, numbers, operators, python
+    _ = array_functions, arrays, elementwise, linalg, numbers, operators, python, readers

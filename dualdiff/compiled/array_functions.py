@@ -44,7 +44,11 @@ def values_of(a: Any, kind: Any) -> Any:
 def _values_of(a: Any, kind: Any) -> Any:
     if level_of(numbers_in(a)) < kind.instance_type.level:
         return lambda a, kind: a
-    return (lambda a, kind: lanes_of(a)[..., 0].copy()) if of_duals(a) else (lambda a, kind: value_in(a, kind))
+    if not of_duals(a):
+        return lambda a, kind: value_in(a, kind)
+    if a.layout == "F":
+        return lambda a, kind: lanes_of(a.T)[..., 0].copy().T
+    return lambda a, kind: lanes_of(a)[..., 0].copy()
 
 
 @only_compiled
@@ -81,16 +85,20 @@ def _hide(template: Any) -> None:
         return None if any(level_of(numbers_in(a)) for a in args) else own(*args)
 
     names = ", ".join(inspect.signature(own).parameters)
-    known = _with_signature(own, f"either({names})", {"either": either})
+    known = with_signature(own, f"either({names})", {"either": either})
     known.hidden = True
     template._overload_func = staticmethod(known)
 
 
-def _with_signature(function: Any, text: str, names: dict[str, Any]) -> Any:
+def with_signature(function: Any, text: str, names: dict[str, Any]) -> Any:
     """A function with the parameters of another, whose names and defaults Numba reads."""
-    signature = inspect.signature(function)
-    parameters = [p.replace(annotation=p.empty) for name, p in signature.parameters.items() if name != "kind"]
-    return eval(f"lambda {str(inspect.Signature(parameters))[1:-1]}: {text}", names)
+    parameters = [p for name, p in inspect.signature(function).parameters.items() if name != "kind"]
+    defaults = {f"default_of_{p.name}": p.default for p in parameters if p.default is not p.empty}
+    texts = [
+        f"{'*' * (p.kind is p.VAR_POSITIONAL)}{p.name}" + f"=default_of_{p.name}" * (f"default_of_{p.name}" in defaults)
+        for p in parameters
+    ]
+    return eval(f"lambda {', '.join(texts)}: {text}", names | defaults)
 
 
 def written(*functions: Any, method: str | None = None, values: bool = True) -> Callable[[Any], Any]:
@@ -119,14 +127,14 @@ def written(*functions: Any, method: str | None = None, values: bool = True) -> 
                 if values:
                     text = f"with_values({text}, function({', '.join(given)}))"
                 scope = {"ours": compiled, "function": function, "t": t, "values_of": values_of}
-                return _with_signature(implementation, text, scope | {"with_values": with_values})
+                return with_signature(implementation, text, scope | {"with_values": with_values})
 
-            return _with_signature(implementation, f"choose({', '.join(names)})", {"choose": choose})
+            return with_signature(implementation, f"choose({', '.join(names)})", {"choose": choose})
 
         targets = [*functions]
         if method:
             # Numba's method of an array is a call of the function that it was declared with.
-            targets.append(_declaration(method))
+            targets.append(declaration(method))
         for function in targets:
             hide_from_duals(function)
             overload(function, strict=False)(choice(functions[0]))
@@ -135,7 +143,7 @@ def written(*functions: Any, method: str | None = None, values: bool = True) -> 
     return register
 
 
-def _declaration(method: str) -> Any:
+def declaration(method: str) -> Any:
     for template in builtin_registry.attributes:
         if template.key is types.Array and getattr(template, "_attr", None) == method:
             return template._overload_func
@@ -393,23 +401,35 @@ def cross(a, b, kind=None):  # type: ignore[no-untyped-def]
 
 
 # -- functions that see values alone -----------------------------------------------------------------------------------
-def _by_value(function: Any) -> None:
+def instead(function: Any, choose: Callable[..., Any]) -> None:
+    """Let a choice by the types of the arguments take the place of Numba's own overload where there are duals."""
+    (template,) = (template for f, t in builtin_registry.globals if f is function for template in t.templates)
+    own = template._overload_func
+    hide_from_duals(function)
+
+    def chosen(*kinds: Any) -> Any:
+        return choose(*kinds) if any(level_of(numbers_in(k)) for k in kinds) else None
+
+    names = ", ".join(inspect.signature(own).parameters)
+    overload(function, strict=False)(with_signature(own, f"chosen({names})", {"chosen": chosen}))
+
+
+def by_value(function: Any) -> None:
+    """Let a function see the values of duals."""
     (template,) = (template for f, t in builtin_registry.globals if f is function for template in t.templates)
     own = template._overload_func
     names = list(inspect.signature(own).parameters)
 
     def choose(*kinds: Any) -> Any:
-        if not any(level_of(numbers_in(k)) for k in kinds):
-            return None
         given = [f"value({n})" if level_of(numbers_in(k)) else n for n, k in zip(names, kinds, strict=True)]
-        return _with_signature(own, f"function({', '.join(given)})", {"function": function, "value": value})
+        return with_signature(own, f"function({', '.join(given)})", {"function": function, "value": value})
 
-    hide_from_duals(function)
-    overload(function, strict=False)(_with_signature(own, f"choose({', '.join(names)})", {"choose": choose}))
+    instead(function, choose)
 
 
 for _function in (
     *(np.searchsorted, np.digitize, np.argpartition, np.allclose, np.isclose, np.round, np.around),
+    *(np.isscalar, np.isreal, np.iscomplex, np.isrealobj, np.iscomplexobj, isinstance),
     np.linalg.matrix_rank,
 ):
-    _by_value(_function)
+    by_value(_function)

@@ -20,20 +20,9 @@ from dualdiff.compiled.elementwise import is_number, known, over_arrays
 from dualdiff.compiled.intrinsics import base_value, constant
 from dualdiff.compiled.refusals import refusal
 from dualdiff.compiled.types import DualType, level_of
-from dualdiff.core.errors import LostDerivativeError, NoRuleError
+from dualdiff.core.errors import NoRuleError
 from dualdiff.drivers.reading import value
 from dualdiff.rules import creation
-
-
-def _refuse_views() -> None:
-    resolve = ArrayAttribute.resolve_view
-
-    def resolve_view(self: Any, a: Any) -> Any:
-        if of_duals(a):
-            raise refusal(LostDerivativeError, "x.view(...) would read the memory of dual numbers as plain ones")
-        return resolve(self, a)
-
-    ArrayAttribute.resolve_view = resolve_view
 
 
 def _refuse_parts() -> None:
@@ -47,7 +36,6 @@ def _refuse_parts() -> None:
     ArrayAttribute._resolve_real_imag = resolve_part
 
 
-_refuse_views()
 _refuse_parts()
 
 
