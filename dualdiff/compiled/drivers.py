@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import Any
 
+import numpy as np
 from numba import config, jit
 from numba.core.dispatcher import Dispatcher
 
@@ -92,13 +93,18 @@ def slope_of(f: Any) -> Any:
     return compiled_beside(with_first(f, 0), "x, *args", "return core(f, x, args, False)[1]", names)
 
 
+def reorders(f: Any) -> bool:
+    """Whether f may compute in another order than it is written in, which duals do not."""
+    return bool(f.targetoptions.get("parallel") or f.targetoptions.get("fastmath"))
+
+
 @kept
 def with_first(f: Any, argnum: int) -> Any:
     """f as a function whose first argument is the one that is differentiated, run by one thread."""
     names = {}
-    if f.targetoptions.get("parallel"):
-        # Numba's loops over several threads know its own numbers alone.
-        names["f"] = Known(jit(**{**f.targetoptions, "parallel": False})(f.py_func))
+    if reorders(f):
+        # Numba's loops over several threads know its own numbers alone, and fast ones know no NaN.
+        names["f"] = Known(jit(**{**f.targetoptions, "parallel": False, "fastmath": False})(f.py_func))
     elif argnum == 0:
         return f
     others = "".join(f"a{i}, " for i in range(argnum))
@@ -124,7 +130,7 @@ def without_aux(f: Any) -> Any:
 @kept
 def of_flat(f: Any, argnum: int, nesting: str, kinds: tuple[type, ...]) -> Any:
     """f of a flat array, of where its parts are, and of f's other arguments."""
-    names = {f"kind{i}": kind for i, kind in enumerate(kinds)}
+    names = {"np": np, **{f"kind{i}": kind for i, kind in enumerate(kinds)}}
     return compiled_beside(with_first(f, argnum), "x, layout, *rest", f"return f({nesting}, *rest)", names)
 
 

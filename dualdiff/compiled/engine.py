@@ -7,11 +7,12 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import typeof
+from numba import typeof, types
 from numba.core.dispatcher import Dispatcher
 
 from dualdiff import compiled
 from dualdiff.compiled import operators
+from dualdiff.compiled.arguments import writes
 from dualdiff.compiled.drivers import (
     derivative_as_function,
     driver_of,
@@ -19,8 +20,10 @@ from dualdiff.compiled.drivers import (
     of_flat,
     of_tuple,
     ranges,
+    reorders,
     slope_of,
     spread,
+    with_first,
     without_aux,
 )
 from dualdiff.compiled.operators import HESSIAN_WIDTH, WIDTH
@@ -29,6 +32,7 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.core.errors import LostDerivativeError, NoRuleError
 from dualdiff.drivers.containers import aligned, flatten, input_leaf
 from dualdiff.drivers.run.inputs import Inputs, input_leaves, resolve_argnum, with_direction
+from dualdiff.drivers.run.outputs import copied
 from dualdiff.drivers.run.passes import sparse_pass
 from dualdiff.drivers.sparse import (
     Compression,
@@ -98,6 +102,9 @@ class Call:
         is_several = isinstance(self.place, tuple)
         x = tuple([args[i] for i in self.place]) if is_several else args[self.place]
         found, self.rebuild = input_leaves(operator, x, is_several)
+        if type(x) is np.ndarray and x.dtype == found[0].dtype:
+            # f may loop over its memory, or write into a view of it.
+            found = [x]
         self.in_container = isinstance(x, (tuple, dict))
         leaves = [self._compact(leaf) for leaf in found]
         #: What f is called with, to be told what is wrong with f alone.
@@ -134,7 +141,7 @@ class Call:
                 "nth_derivative or hessian for higher derivatives of f alone, or write the outer function with @njit "
                 "too and call dualdiff's operators in it"
             )
-        return np.ascontiguousarray(x) if getattr(x, "shape", ()) else x[()] if issubclass(type(x), np.ndarray) else x
+        return x[()] if issubclass(type(x), np.ndarray) and not x.shape else x
 
     def _flatten(self, x: Any, leaves: list[Any]) -> None:
         """Take the numbers of a nested tuple as one array."""
@@ -166,9 +173,10 @@ class Call:
                 items = "".join(f"{text(item)}, " for item in part)
                 return f"{kind}({items})"
             i = next(places)
-            return (
-                f"x[layout[{i}][0] : layout[{i}][1]].reshape(layout[{i}][2])" if self.shapes[i] else f"x[layout[{i}]]"
-            )
+            if not self.shapes[i]:
+                return f"x[layout[{i}]]"
+            array = f"x[layout[{i}][0] : layout[{i}][1]].reshape(layout[{i}][2])"
+            return array if leaves[i].flags.c_contiguous else f"np.asfortranarray({array})"
 
         nesting = text(x)
         self.f, self.argnum = of_flat(self.f, self.argnum, nesting, tuple(kinds)), 0
@@ -204,7 +212,8 @@ class Call:
             return self._at_points(name == "derivative", parallel)
         width = 0 if name in ("hessian", "jvp") else width
         found = self._in_parts(name, width) if parallel else None
-        if self.f is self.source and not self.argnum and not chunk_size and name in PLAIN:
+        is_plain = self.f is self.source and not self.argnum and not chunk_size and name in PLAIN
+        if is_plain and not self.calls_f(name):
             self.f._dualdiff[name, self.x.size <= NARROW] = driver_of(self.f, name, 0, width, False)
         return self.nested(name, found or evaluated(self.f, name, self.argnum, width, self.args))
 
@@ -224,7 +233,7 @@ class Call:
 
     def _at_points(self, with_values: bool, parallel: bool) -> tuple[Any, Any]:
         x, others = self.x, self.args[1:]
-        values, slopes = np.empty_like(x) if with_values else None, np.empty_like(x)
+        values, slopes = (np.empty(x.shape, x.dtype) if wanted else None for wanted in (with_values, True))
         flat, flat_slopes = x.reshape(-1), slopes.reshape(-1)
         flat_values = None if values is None else values.reshape(-1)
         pieces = [
@@ -335,6 +344,28 @@ class Call:
             pattern, order, _ = Pattern.of_entries(rows, columns, (len(part), self.x.size))
             return Rows(pattern, data[order])
 
+    def calls_f(self, name: str) -> bool:
+        """Whether f itself is to be called, for its value or for what it writes into other arguments."""
+        if reorders(self.source):
+            return True
+        x, *others = map(typeof, self.args)
+        if name in ("derivative", "slopes"):
+            x = getattr(x, "dtype", x)
+        function = with_first(self.f, self.argnum)
+        return writes(types.Dispatcher(function), x, others[name in ALONG :])
+
+    def with_value_of_f(self, name: str, found: Any) -> Any:
+        """The same with the value by f itself, which writes into the arguments of the caller, but not into x."""
+        places = self.place if isinstance(self.place, tuple) else (self.place,)
+        if name == "derivative" and isinstance(self.x, np.ndarray):
+            (place,) = places
+            for i, x in np.ndenumerate(self.x):
+                found[0][i] = self.source(*self.own[:place], x, *self.own[place + 1 :])
+            return found
+        value = self.source(*(copied(a) if i in places else a for i, a in enumerate(self.own)))
+        # The product with a Hessian comes with the gradient.
+        return found if name == "hvp" else (value[0] if self.has_aux else value, *found[1:])
+
     def take_aux(self) -> Any:
         """What f returns beside its result; from now on f is without it."""
         result = self.source(*(np.copy(a) if issubclass(type(a), np.ndarray) else a for a in self.own))
@@ -383,7 +414,10 @@ def run(
             return call.sparsely(sparse, check, chunk_size), aux
         if batch_dims:
             return call.in_batch(name, batch_dims, chunk_size), aux
-        return call.run(name, chunk_size, parallel), aux
+        found = call.run(name, chunk_size, parallel)
+        if name != "slopes" and call.calls_f(name):
+            found = call.with_value_of_f(name, found)
+        return found, aux
     except Exception as error:
         if not is_of_compiler(error):
             raise
@@ -419,7 +453,7 @@ def derivative_at_float(f: Any, args: tuple[Any, ...]) -> Any:
 def _first_derivative(f: Any, args: tuple[Any, ...]) -> Any:
     """The first derivative of f at a float; where it is a number, a driver is made that returns it and nothing else."""
     found = run("derivative", "derivative", f, args, 0)[0][1]
-    if type(found) is float:
+    if type(found) is float and not Call("derivative", f, args).calls_f("derivative"):
         f._dualdiff_at_float = slope_of(f)
     return found
 

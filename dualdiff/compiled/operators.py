@@ -13,6 +13,7 @@ import numpy as np
 from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
+from dualdiff.compiled.arguments import ordered, protected
 from dualdiff.compiled.functions import Known
 from dualdiff.compiled.intrinsics import any_nan, dual, is_nan, lanes_of, partial_in, seeded, value_in
 from dualdiff.compiled.results import as_array, one_number, shape_of, tangents_in, values_in
@@ -151,7 +152,7 @@ def _derivative_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     if not isinstance(x, types.Array):
 
         def at_number(f: Any, x: Any, args: Any, masked: Any) -> Any:
-            y = f(seeded(x, 0, t), *args)
+            y = f(seeded(x, 0, t), *protected(f, x, args))
             return values_in(y, t), tangents_in(y, t)
 
         return at_number
@@ -173,7 +174,7 @@ def _points_core(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: An
     def at_points(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: Any) -> Any:
         found = 0.0
         for i in range(x.size):
-            y = f(seeded(x[i], 0, t), *args)
+            y = f(seeded(x[i], 0, t), *protected(f, x[i], args))
             if is_wanted:
                 values[i] = value_in(y, t)
             slopes[i] = slope = partial_in(y, 0, t)
@@ -195,7 +196,7 @@ def _gradient_core(f: Any, x: Any, args: Any, width: Any, masked: Any, start: An
         slope = np.empty(stop - start, element)
         for first in range(start, max(stop, start + 1), count):
             seed(duals, x, None, first, t)
-            y = one_number(f(duals, *args))
+            y = one_number(f(ordered(duals, x), *protected(f, x, args)))
             for i in range(min(count, stop - first)):
                 slope[first - start + i] = partial_in(y, i, t)
         return value_in(y, t), slope
@@ -213,7 +214,7 @@ def _jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any, places: A
         duals = np.empty(x.shape, t)
         for first in range(start, max(stop, start + 1), count):
             seed(duals, x, places, first, t)
-            y = f(duals, *args)
+            y = f(ordered(duals, x), *protected(f, x, args))
             rows = as_array(y)
             if first == start:
                 matrix = np.empty((rows.size, stop - start), element)
@@ -256,7 +257,7 @@ def _entries_core(
             if lane < count:
                 for j in range(probe.size):
                     lanes[j, 1 + lane] = probe[j]
-            y = f(duals, *args)
+            y = f(ordered(duals, x), *protected(f, x, args))
             results = as_array(y).ravel()
             if first == 0:
                 value = values_in(y, t)
@@ -287,7 +288,7 @@ def _jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
     if not isinstance(x, types.Array):
 
         def at_number(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
-            y = f(dual(x, v, t), *args)
+            y = f(dual(x, v, t), *protected(f, x, args))
             return values_in(y, t), tangents_in(y, t)
 
         return at_number
@@ -297,7 +298,7 @@ def _jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
         flat_duals, flat, along = duals.ravel(), x.ravel(), v.ravel()
         for j in range(x.size):
             flat_duals[j] = dual(flat[j], along[j], t)
-        y = f(duals, *args)
+        y = f(ordered(duals, x), *protected(f, x, args))
         return values_in(y, t), tangents_in(y, t)
 
     return at_array
@@ -322,7 +323,7 @@ def _hessian_core(f: Any, x: Any, args: Any, masked: Any, start: Any, stop: Any)
             for i0 in range(j0, max(n, 1), rows):
                 for k in range(n):
                     flat_duals[k] = seeded(seeded(flat[k], k - j0, first), k - i0, second)
-                y = one_number(f(duals, *args))
+                y = one_number(f(ordered(duals, x), *protected(f, x, args)))
                 for i in range(min(rows, n - i0)):
                     row = partial_in(y, i, second)
                     if j0 == 0:
@@ -373,7 +374,7 @@ def _hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any
         for start in range(0, max(n, 1), count):
             for k in range(n):
                 flat_duals[k] = dual(seeded(flat[k], k - start, first), along[k], second)
-            y = partial_in(one_number(f(duals, *args)), 0, second)
+            y = partial_in(one_number(f(ordered(duals, x), *protected(f, x, args))), 0, second)
             for i in range(min(count, n - start)):
                 flat_product[start + i] = partial_in(y, i, first)
         return value_in(y, first), product
@@ -401,7 +402,7 @@ def _slope_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     t = DualType(element_for(x, args), 1, masked.literal_value)
 
     def at_number(f: Any, x: Any, args: Any, masked: Any) -> Any:
-        y = one_number(f(seeded(x, 0, t), *args))
+        y = one_number(f(seeded(x, 0, t), *protected(f, x, args)))
         return value_in(y, t), partial_in(y, 0, t)
 
     return at_number
@@ -413,7 +414,7 @@ def _second_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     second = DualType(first, 1, masked.literal_value)
 
     def at_number(f: Any, x: Any, args: Any, masked: Any) -> Any:
-        y = one_number(f(seeded(seeded(x, 0, first), 0, second), *args))
+        y = one_number(f(seeded(seeded(x, 0, first), 0, second), *protected(f, x, args)))
         slope = partial_in(y, 0, second)
         return value_in(value_in(y, second), first), value_in(slope, first), partial_in(slope, 0, first)
 

@@ -1,0 +1,111 @@
+"""The arguments of f in compiled code: the duals in the order in memory that x has, and what f may write into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba.core import types
+from numba.core.imputils import impl_ret_borrowed
+from numba.extending import intrinsic, overload, register_jitable
+
+from dualdiff.compiled.stubs import only_compiled
+
+
+# -- x -----------------------------------------------------------------------------------------------------------------
+@only_compiled
+def ordered(duals: Any, x: Any) -> Any:
+    """The duals of x in its order in memory: loops over memory, and what is a view, are as they are for x."""
+
+
+@overload(ordered, strict=False)
+def _ordered(duals: Any, x: Any) -> Any:
+    if x.layout == "C":
+        return lambda duals, x: duals
+    if x.layout == "F":
+        return lambda duals, x: duals.T.copy().T
+    return lambda duals, x: strided(duals)
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def strided(a):  # type: ignore[no-untyped-def]
+    """A copy that is not contiguous, so that what would be a copy of x is a copy here."""
+    copy = np.empty(a.shape + (2,), a.dtype)[..., 0]  # noqa: RUF005  (for Numba)
+    copy[...] = a
+    return copy
+
+
+# -- the others --------------------------------------------------------------------------------------------------------
+def frozen(t: Any) -> Any:
+    """The type of an argument that is only to be read."""
+    if isinstance(t, types.BaseTuple):
+        return t if isinstance(t, types.BaseNamedTuple) else types.Tuple(tuple(map(frozen, t)))
+    return t.copy(readonly=True) if isinstance(t, types.Array) and t.mutable else t
+
+
+def writes(f: Any, x: Any, args: Any) -> bool:
+    """Whether a function writes into one of these arguments: it does not compile if they are only to be read."""
+    args = tuple(args)
+    read = tuple(map(frozen, args))
+    if read == args and not any(map(_may_be_written, args)):
+        return False
+    if not isinstance(f, types.Dispatcher) or any(map(_may_be_written, read)):
+        return True
+    try:
+        f.dispatcher.get_call_template((types.unliteral(x), *map(types.unliteral, read)), {})
+    except Exception:  # of many kinds; whoever compiles f for the arguments themselves is told what is wrong
+        return True
+    return False
+
+
+def _may_be_written(t: Any) -> bool:
+    if isinstance(t, types.BaseTuple):
+        return any(map(_may_be_written, t))
+    return isinstance(t, types.Array) and t.mutable
+
+
+@only_compiled
+def protected(f: Any, x: Any, args: Any) -> Any:
+    """The arguments for one call of f: copies, if it writes into them."""
+
+
+@overload(protected, strict=False)
+def _protected(f: Any, x: Any, args: Any) -> Any:
+    if writes(f, x, args):
+        return lambda f, x, args: copies(args)
+    if frozen(args) == args:
+        return lambda f, x, args: args
+    return lambda f, x, args: only_read(args)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def only_read(typingctx: Any, args: Any) -> Any:
+    """The same arguments, only to be read."""
+    t = frozen(args)
+
+    def codegen(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        return impl_ret_borrowed(context, builder, t, context.cast(builder, given[0], args, t))
+
+    return t(args), codegen
+
+
+@only_compiled
+def copies(argument: Any) -> Any:
+    """An argument with copies of its arrays."""
+
+
+@overload(copies, strict=False)
+def _copies(argument: Any) -> Any:
+    if isinstance(argument, types.BaseTuple) and any(map(_may_be_written, argument)):
+        items = ", ".join(f"copies(argument[{i}])" for i in range(len(argument)))
+        made = getattr(argument, "instance_class", None)
+        text = f"lambda argument: {'made' if made else ''}({items},)"
+        return eval(text.replace(",)", ")") if made else text, {"copies": copies, "made": made})
+    if not _may_be_written(argument):
+        return lambda argument: argument
+    if argument.layout == "F":
+        return lambda argument: argument.T.copy().T
+    if argument.layout == "C":
+        return lambda argument: argument.copy()
+
+    return lambda argument: strided(argument)
