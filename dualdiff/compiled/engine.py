@@ -233,7 +233,8 @@ class Call:
 
     def _at_points(self, with_values: bool, parallel: bool) -> tuple[Any, Any]:
         x, others = self.x, self.args[1:]
-        values, slopes = (np.empty(x.shape, x.dtype) if wanted else None for wanted in (with_values, True))
+        slopes = np.empty(x.shape, x.dtype)
+        values = np.empty_like(slopes) if with_values else None
         flat, flat_slopes = x.reshape(-1), slopes.reshape(-1)
         flat_values = None if values is None else values.reshape(-1)
         pieces = [
@@ -357,7 +358,7 @@ class Call:
     def with_value_of_f(self, name: str, found: Any) -> Any:
         """The same with the value by f itself, which writes into the arguments of the caller, but not into x."""
         places = self.place if isinstance(self.place, tuple) else (self.place,)
-        if name == "derivative" and isinstance(self.x, np.ndarray):
+        if name == "derivative" and issubclass(type(self.x), np.ndarray):
             (place,) = places
             for i, x in np.ndenumerate(self.x):
                 found[0][i] = self.source(*self.own[:place], x, *self.own[place + 1 :])

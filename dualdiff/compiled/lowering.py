@@ -19,7 +19,7 @@ from dualdiff.compiled.types import DualType, cast_partials, level_of, make, par
 from dualdiff.rules import elementwise_function
 from dualdiff.rules.elementwise import CONSTANTS, ROWS
 from dualdiff.rules.table import Row
-from dualdiff.rules.texts import ARGUMENTS, expression, names_in
+from dualdiff.rules.texts import ARGUMENTS, CHOSEN, branched, names_in
 
 #: A number on its way into machine code: its type and its value.
 Typed = tuple[Any, Any]
@@ -50,7 +50,7 @@ _COMPARISONS: dict[type, str] = {
 @cache
 def parsed(text: str) -> ast.expr:
     """The syntax tree of a partial."""
-    return ast.parse(expression(text), mode="eval").body
+    return branched(text)
 
 
 @cache
@@ -371,15 +371,13 @@ class Partial:
         return t, make(code.context, code.builder, t, code.chosen_zero(t.element), code.lanes(t, lane, *given))
 
     def _choice(self, node: ast.IfExp) -> Typed:
-        if ast.unparse(node.test) == "r == 0" and ast.unparse(node.body) == "0.0":
-            chosen = self._zero_by_choice
-        else:
-            chosen = lambda: self.evaluate(node.body)  # noqa: E731
+        is_chosen = isinstance(node.body, ast.Constant) and node.body.kind == CHOSEN
         builder, element = self.code.builder, self.element
         place = cgutils.alloca_once(builder, self.code.context.get_value_type(element))
         with builder.if_else(self.condition(node.test)) as (then, otherwise):
             with then:
-                builder.store(self.code.cast(chosen(), element), place)
+                zero_or_other = self._zero_by_choice() if is_chosen else self.evaluate(node.body)
+                builder.store(self.code.cast(zero_or_other, element), place)
             with otherwise:
                 builder.store(self.code.cast(self.evaluate(node.orelse), element), place)
         return element, builder.load(place)

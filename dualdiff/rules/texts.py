@@ -7,6 +7,8 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
+#: Marks the zero of ``chosen(condition, a)`` in a syntax tree.
+CHOSEN = "chosen"
 ARGUMENTS = ("x", "y", "z", "w", "a", "b", "c", "d")
 
 
@@ -94,7 +96,7 @@ class _Branches(ast.NodeTransformer):
             return ast.IfExp(condition, a, b)
         if isinstance(node.func, ast.Name) and node.func.id == "chosen":
             condition, a = node.args
-            return ast.IfExp(condition, ast.Constant(0.0), a)
+            return ast.IfExp(condition, ast.Constant(0.0, CHOSEN), a)
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
@@ -106,9 +108,15 @@ class _Branches(ast.NodeTransformer):
         return node
 
 
+def branched(text: str) -> ast.expr:
+    """The syntax tree of a partial for plain numbers: choices become branches, and zeros by convention are marked."""
+    tree: ast.Expression = _Branches().visit(ast.parse(text, mode="eval"))
+    return tree.body
+
+
 def expression(text: str) -> str:
-    """The partial as source for plain numbers: choices become branches."""
-    return ast.unparse(_Branches().visit(ast.parse(text, mode="eval")))
+    """The same as source."""
+    return ast.unparse(branched(text))
 
 
 def is_stepwise(text: str, names: Mapping[str, Any]) -> bool:
