@@ -6,9 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dualdiff import rules
-from dualdiff.core.array import DualArray
-from dualdiff.core.dual import Dual
-from dualdiff.core.errors import (
+from dualdiff.base.errors import (
     ConstantResultWarning,
     ExpiredDualError,
     IncompletePatternError,
@@ -19,36 +17,32 @@ from dualdiff.core.errors import (
     ObjectArrayWarning,
     SingularPointWarning,
 )
-from dualdiff.drivers.custom import custom_derivative
+from dualdiff.base.late import PUBLIC
+from dualdiff.core.array import DualArray
+from dualdiff.core.dual import Dual
+from dualdiff.core.reading import tangent, value
+from dualdiff.drivers.custom.custom_derivative import custom_derivative
 from dualdiff.drivers.derivative import derivative, nth_derivative, value_and_derivative
 from dualdiff.drivers.fields import curl, divergence, laplacian
 from dualdiff.drivers.gradient import gradient, value_and_gradient
 from dualdiff.drivers.hessian import hessian, value_gradient_and_hessian
+from dualdiff.drivers.hvp import hvp
 from dualdiff.drivers.jacobian import jacobian, value_and_jacobian
-from dualdiff.drivers.linearize import linearize, vjp
-from dualdiff.drivers.products import hvp, jvp
-from dualdiff.drivers.reading import tangent, value
-from dualdiff.drivers.sparsity import hessian_sparsity, jacobian_sparsity
-from dualdiff.rules.creation import empty as empty
-from dualdiff.rules.creation import full as full
-from dualdiff.rules.creation import ones as ones
-from dualdiff.rules.creation import zeros as zeros
+from dualdiff.drivers.jvp import jvp
+from dualdiff.drivers.linearize import linearize
+from dualdiff.drivers.sparse.sparsity import hessian_sparsity, jacobian_sparsity
+from dualdiff.drivers.vjp import vjp
+from dualdiff.rules.numpy.creation import empty as empty
+from dualdiff.rules.numpy.creation import full as full
+from dualdiff.rules.numpy.creation import ones as ones
+from dualdiff.rules.numpy.creation import zeros as zeros
 
 if TYPE_CHECKING:
-    from dualdiff import linalg as linalg
+    from dualdiff import scipy as scipy
     from dualdiff.drivers.buffers import dual_buffers
-    from dualdiff.drivers.check import DerivativeCheck, DerivativeCheckError, check_derivative
+    from dualdiff.drivers.custom.check import DerivativeCheck, DerivativeCheckError, check_derivative
 
 __version__ = "0.1.0"
-
-# What a program that takes derivatives does not need is imported when it is first asked for.
-_LATER = {
-    "dual_buffers": "dualdiff.drivers.buffers",
-    "linalg": "dualdiff.linalg",
-    **dict.fromkeys(("DerivativeCheck", "DerivativeCheckError", "check_derivative"), "dualdiff.drivers.check"),
-}
-#: Modules that need an extra.
-_MODULES = frozenset({"special"})
 
 # The elementwise functions (dualdiff.sin, dualdiff.exp, ...) and the buffers are public too, but left out of
 # ``import *``, which must not shadow NumPy's names.
@@ -91,15 +85,18 @@ __all__ = [
     "vjp",
 ]
 
+# Tracebacks, pickles and reprs are to show the names that users import.
+for _thing in [globals()[_name] for _name in __all__ if _name in globals()]:
+    if isinstance(_thing, type):
+        _thing.__module__ = "dualdiff"
+
 
 def __getattr__(name: str) -> Any:
     """What is built or imported when it is first asked for: the elementwise functions, from the rows of the table."""
-    if name in _LATER:
-        module = import_module(_LATER[name])
+    if name in PUBLIC:
+        module = import_module(PUBLIC[name])
         thing = globals()[name] = module if module.__name__ == f"dualdiff.{name}" else getattr(module, name)
         return thing
-    if name in _MODULES:
-        return import_module(f"dualdiff.{name}")
     if name in rules.ROWS:
         function = globals()[name] = rules.elementwise_function(name)
         return function
@@ -107,4 +104,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER, *_MODULES, *rules.ROWS})
+    return sorted({*globals(), *PUBLIC, *rules.ROWS})

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 import dualdiff
-from dualdiff.rules.elementwise import ROWS
+from dualdiff.rules.numpy.elementwise.table import ROWS
 
 # Far more than anyone writes by hand, and far less than makes Python's parser run out of stack.
 MAX_CHARACTERS = 10_000

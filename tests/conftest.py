@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 # So that their assertions hold under ``python -O`` too.
-pytest.register_assert_rewrite("against", "ulps")
+pytest.register_assert_rewrite("tests.support.against", "tests.support.ulps")
 
 # The tests are spread over the cores already, and for their small matrices threads of BLAS do nothing but wait.
 for library in ("OPENBLAS", "MKL"):
@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(config, items):
 def takes_long(item):
     """Whether a test compiles, or runs a notebook."""
     path = item.path
-    return path.name.startswith("test_compiled") or path.suffix == ".ipynb" or item.name.startswith("test_exercises[")
+    return path.parent.name == "compiled" or path.suffix == ".ipynb" or item.name.startswith("test_exercises[")
 
 
 def missing_for(notebook):
@@ -89,7 +89,8 @@ def pytest_terminal_summary(terminalreporter, config):
 
 def table(entries):
     """The lines of the table, the largest errors first, and what is left out."""
-    from test_accuracy import ENGINES, EXCEPTIONS  # what takes SymPy, and only who asks for the table needs it
+    # What takes SymPy, and only who asks for the table needs it.
+    from tests.rules.numpy.elementwise.test_accuracy import ENGINES, EXCEPTIONS
 
     errors = {(label, engine): error for label, engine, error, _ in entries}
     reasons = {label: reason for label, _, _, reason in entries}

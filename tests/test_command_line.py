@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import dualdiff
 from dualdiff.__main__ import MAX_ORDER, main
 from dualdiff.expression import MAX_BRACKETS, MAX_OPERATIONS, Refusal, function_row, read
-from dualdiff.rules.elementwise import ROWS
+from dualdiff.rules.numpy.elementwise.table import ROWS
 
 
 @pytest.fixture

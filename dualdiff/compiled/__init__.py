@@ -9,6 +9,8 @@ from __future__ import annotations
 
 def init() -> None:
     """Teach Numba the types, the rules and the operators: importing them does it."""
-    from dualdiff.compiled import array_functions, arrays, elementwise, linalg, numbers, operators, python, readers
+    from dualdiff.compiled import boxing
+    from dualdiff.compiled.functions import array_functions, arrays, linear_algebra, readers, scalar_methods, table_rows
+    from dualdiff.compiled.operators import in_compiled_code
 
-    _ = array_functions, arrays, elementwise, linalg, numbers, operators, python, readers
+    _ = array_functions, arrays, boxing, in_compiled_code, linear_algebra, scalar_methods, table_rows, readers

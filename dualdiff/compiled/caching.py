@@ -18,7 +18,7 @@ from numba import njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
 
-from dualdiff.compiled.functions import Known
+from dualdiff.compiled.operators.known import Known
 
 #: What changes with its version alone.
 LIBRARIES = {"dualdiff", "numba", "numpy", "scipy", "math"}
@@ -49,7 +49,7 @@ class CacheBeside(FunctionCache):  # type: ignore[misc]
 def own_version() -> str:
     """What changes with the code and the rules that derivatives are compiled from."""
     package = Path(__file__).parent.parent
-    paths = sorted(path for part in ("compiled", "rules") for path in (package / part).glob("*.py"))
+    paths = sorted(path for part in ("compiled", "rules") for path in (package / part).rglob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 

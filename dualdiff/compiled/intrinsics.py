@@ -10,11 +10,11 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import make_array
 
+from dualdiff.base.errors import NoRuleError
 from dualdiff.compiled.lowering import Code
 from dualdiff.compiled.refusals import REMEDY, refusal
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of, make, parts, zero_partials, zero_tangent
-from dualdiff.core.errors import NoRuleError
 
 
 @intrinsic  # type: ignore[untyped-decorator]

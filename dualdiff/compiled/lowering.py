@@ -13,13 +13,13 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from dualdiff.compiled.scalars import KERNELS
-from dualdiff.compiled.special import COMPILED
+from dualdiff.compiled.functions.kernels import KERNELS
+from dualdiff.compiled.functions.math_rows import COMPILED
 from dualdiff.compiled.types import DualType, cast_partials, level_of, make, parts, zero_partials, zero_tangent
 from dualdiff.rules import elementwise_function
-from dualdiff.rules.elementwise import CONSTANTS, ROWS
-from dualdiff.rules.table import Row
-from dualdiff.rules.texts import ARGUMENTS, CHOSEN, branched, names_in
+from dualdiff.rules.numpy.elementwise.table import CONSTANTS, ROWS
+from dualdiff.rules.writing.rows import Row
+from dualdiff.rules.writing.texts import ARGUMENTS, CHOSEN, branched, names_in
 
 #: A number on its way into machine code: its type and its value.
 Typed = tuple[Any, Any]

@@ -9,8 +9,8 @@ from typing import Any
 from numba.core.errors import NumbaTypeError
 from numba.core.types import Set
 
-from dualdiff.core import errors
-from dualdiff.core.errors import LostDerivativeError, NoRuleError, lost
+from dualdiff.base import errors
+from dualdiff.base.errors import LostDerivativeError, NoRuleError, lost
 
 REMEDY = "pass f.py_func for NumPy's engine"
 

@@ -3,7 +3,7 @@
 An `Application` unpacks the operands into values and tangents of the innermost call among them.  Whoever applies a
 function computes the value from the values, asks the tangent space for the tangent (the chain rule itself is
 `TangentSpace.apply`), and has the two wrapped: cast, storage settled, traced, a dual.  Only the short ways of the
-operators (`rules/operators.py`, `rules/floats.py`) and what writes into arrays unpack duals themselves.
+operators (`rules/python/operators.py`, `rules/python/floats.py`) and what writes into arrays unpack duals themselves.
 
 The rules about who may write into which array are in `dualdiff.core.array`; this module records which storage results
 share.
@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.errors import lost
 from dualdiff.core.array import DualArray, disown, is_view, new_array, operands, wrap
 from dualdiff.core.dual import SCALARS, AnyDual, leading_space, same_call
-from dualdiff.core.errors import lost
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, are_float64, shape_of
 from dualdiff.tangents.structure import Structure
 

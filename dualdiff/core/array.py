@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.errors import SHUFFLED, LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
 from dualdiff.core import stand_ins
 from dualdiff.core.dual import HANDMADE, AnyDual, Dual, checked_array, leading_space, make, same_call, stacklevel
-from dualdiff.core.errors import SHUFFLED, LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import plain

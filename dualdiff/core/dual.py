@@ -2,8 +2,8 @@
 
 `AnyDual` is what scalars and arrays share, `Dual` a scalar in any tangent space.  `FloatDual` and `Float64Dual` are the
 fast path: a Python float, or a NumPy float64, whose tangent is a Python float, or (in the classes of `scalar_classes`)
-a tuple of them.  The operators are put on these classes by the rules (`dualdiff.rules.operators`), which know the
-derivatives.
+a tuple of them.  The operators are put on these classes by the rules (`dualdiff.rules.python.operators`), which know
+the derivatives.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
-from dualdiff.core import tags
-from dualdiff.core.errors import (
+from dualdiff.base import tags
+from dualdiff.base.errors import (
     UNHASHABLE,
     ObjectArrayWarning,
     expired,
@@ -38,8 +38,8 @@ from dualdiff.core.registry import (
     found,
     refusal,
 )
-from dualdiff.tangents.dense import Dense
-from dualdiff.tangents.single import Single
+from dualdiff.tangents.spaces.dense import Dense
+from dualdiff.tangents.spaces.single import Single
 from dualdiff.tangents.zeros import chosen_zero, may_have_nan, plain, zero_mask
 
 if TYPE_CHECKING:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dualdiff.base import late
+
 #: A NumPy ufunc and a method of it ("__call__", "reduce", ...): what duals do with them.
 UFUNCS: dict[tuple[Any, str], Callable[..., Any]] = {}
 
@@ -22,16 +24,12 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 #: NumPy's creation functions when they are called with ``like=`` a dual, which becomes the first argument.
 CREATORS: dict[Any, Callable[..., Any]] = {}
 
-#: What imports further rules, when a function without one is met.
-LATER: list[Callable[[], None]] = []
-
 
 def found(table: dict[Any, Any], key: Any) -> Any:
     """An entry of a table, which may have to be filled first; None if there is none."""
     entry = table.get(key)
     if entry is None:
-        for load in LATER:
-            load()
+        late.load_rules()
         entry = table.get(key)
     return entry
 

@@ -12,8 +12,8 @@ import numpy as np
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.registry import CREATORS, FUNCTIONS
-from dualdiff.rules.creation import buffer
-from dualdiff.rules.support import duals_in
+from dualdiff.rules.numpy.creation import buffer
+from dualdiff.rules.writing.array_rules import duals_in
 
 
 def dual_buffers(f: Callable[..., Any] | None = None, *, module: bool = False) -> Callable[..., Any]:

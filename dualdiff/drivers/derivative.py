@@ -7,18 +7,18 @@ from typing import Any, Unpack, overload
 
 import numpy as np
 
-from dualdiff.core import tags
+from dualdiff.base import tags
+from dualdiff.base.errors import MixedPointsError, explain
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
-from dualdiff.core.errors import MixedPointsError, explain
-from dualdiff.drivers.engines import engine_of
-from dualdiff.drivers.operators import DerivedFunction, P, R, operator, with_value
-from dualdiff.drivers.options import Argnum, OfDerivative, OfNth, PartOfDerivative
+from dualdiff.drivers.run.engines import engine_of
 from dualdiff.drivers.run.inputs import Inputs, no_function, resolve_argnum
+from dualdiff.drivers.run.operator import DerivedFunction, P, R, operator, with_value
+from dualdiff.drivers.run.options import Argnum, OfDerivative, OfNth, PartOfDerivative
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import single_pass
-from dualdiff.tangents.pointwise import Belonging, Pointwise
-from dualdiff.tangents.single import Single
+from dualdiff.tangents.spaces.pointwise import Belonging, Pointwise
+from dualdiff.tangents.spaces.single import Single
 
 
 def evaluate(

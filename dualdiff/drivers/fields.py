@@ -10,8 +10,8 @@ import numpy as np
 
 from dualdiff.drivers.hessian import hessian
 from dualdiff.drivers.jacobian import jacobian
-from dualdiff.drivers.operators import DerivedFunction, P, operator
-from dualdiff.drivers.options import Argnum, OfCurl, OfField
+from dualdiff.drivers.run.operator import DerivedFunction, P, operator
+from dualdiff.drivers.run.options import Argnum, OfCurl, OfField
 
 
 def evaluate_divergence(

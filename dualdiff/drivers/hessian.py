@@ -9,9 +9,9 @@ from typing import Any, Unpack, overload
 from numpy.typing import NDArray
 
 from dualdiff.drivers import gradient, jacobian
-from dualdiff.drivers.operators import DerivedFunction, F, P, R, operator, with_value
-from dualdiff.drivers.options import Argnum, OfJacobian, PartOfGradient
-from dualdiff.drivers.sparse import prepared, reverse_alone, row_blocks
+from dualdiff.drivers.run.operator import DerivedFunction, F, P, R, operator, with_value
+from dualdiff.drivers.run.options import Argnum, OfJacobian, PartOfGradient
+from dualdiff.drivers.sparse.compression import prepared, reverse_alone, row_blocks
 
 
 def evaluate(

@@ -8,14 +8,14 @@ from typing import Any, Unpack, overload
 
 import numpy as np
 
+from dualdiff.base.extras import load
 from dualdiff.core.application import dtype_of
+from dualdiff.core.containers import Rebuild, aligned, flatten
 from dualdiff.core.dual import AnyDual
-from dualdiff.core.extras import load
-from dualdiff.drivers.containers import Rebuild, aligned, flatten
-from dualdiff.drivers.engines import refuse_compiled
-from dualdiff.drivers.operators import DerivedFunction, P, R, all_in_order, operator
-from dualdiff.drivers.options import Argnum, OfJvp
+from dualdiff.drivers.run.engines import refuse_compiled
 from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.operator import DerivedFunction, P, R, all_in_order, operator
+from dualdiff.drivers.run.options import Argnum, OfJvp
 from dualdiff.drivers.run.passes import recorded_pass
 from dualdiff.tangents.program import Program
 
@@ -174,19 +174,10 @@ def evaluate(
     """Value, derivative as a linear map, and aux."""
     refuse_compiled(operator, f)
     inputs = Inputs(operator, f, args, argnum, has_aux)
-    return _recorded(inputs, "refused" if inputs.is_complex else "allowed")
+    return recorded_map(inputs, "refused" if inputs.is_complex else "allowed")
 
 
-def evaluate_vjp(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, has_aux: bool = False
-) -> tuple[Any, Linear, Any]:
-    """Value, transposed derivative as a linear map, and aux."""
-    refuse_compiled(operator, f)
-    value, linear, aux = _recorded(Inputs(operator, f, args, argnum, has_aux), "allowed")
-    return value, linear.T, aux
-
-
-def _recorded(inputs: Inputs, conjugates: str) -> tuple[Any, Linear, Any]:
+def recorded_map(inputs: Inputs, conjugates: str) -> tuple[Any, Linear, Any]:
     outputs, program = recorded_pass(inputs, conjugates)
     linear = Linear(program, Side(inputs.leaves, inputs.rebuild), Side(outputs.values, outputs.rebuild))
     return outputs.value, linear, outputs.aux
@@ -237,51 +228,4 @@ def linearize(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     >>> y, L = linearize(lambda x: np.array([x[0] * x[1], x[1]]), np.array([2.0, 3.0]))
     >>> L(np.array([1.0, 0.0])), L.T(np.array([1.0, 0.0]))
     (array([3., 0.]), array([3., 2.]))
-    """
-
-
-@overload
-def vjp(f: Callable[P, R], /, *, argnum: Argnum = 0) -> DerivedFunction[P, tuple[R, Linear]]: ...
-@overload
-def vjp(f: Callable[P, Any], /, **options: Unpack[OfJvp]) -> DerivedFunction[P, Any]: ...
-@overload
-def vjp(f: Callable[..., R], x: Any, /, *args: Any, argnum: Argnum = 0) -> tuple[R, Linear]: ...
-@overload
-def vjp(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
-@operator(evaluate_vjp, all_in_order)
-def vjp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    r"""The value and the transposed derivative: ``vjp(f, x)`` is f(x) and a function pull, ``pull(w)`` is :math:`w J`.
-
-    Parameters
-    ----------
-    f : callable
-        As in `linearize`.
-    *args
-        The arguments of f.
-    argnum, has_aux
-        As in `linearize`.
-
-    Returns
-    -------
-    tuple
-        f(x) and the function pull, which takes weights with the nesting and shapes of f(x) and gives an answer with
-        those of x.  For complex arrays :math:`\mathrm{Re} \sum \mathrm{pull}(w)\, v = \mathrm{Re} \sum w\, (J v)`.
-        Without arguments: a function.
-
-    Raises
-    ------
-    ValueError
-        From pull, if w does not have the nesting and shapes of f(x).
-
-    Notes
-    -----
-    One call of f; each pull costs a small multiple of f's arithmetic.  See Griewank and Walther, *Evaluating
-    Derivatives* (2008), section 3.2.
-
-    Examples
-    --------
-    >>> from dualdiff import vjp
-    >>> y, pull = vjp(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
-    >>> pull(1.0)
-    array([2., 4.])
     """

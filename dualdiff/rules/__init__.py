@@ -1,43 +1,29 @@
 """The calculus, as tables.
 
 Importing this package puts the rules of everyday functions where the numbers look for them; the others are imported
-when a function is first met that has no rule yet.
+when a function is first met that has no rule yet (`dualdiff.base.late`).
 """
 
-import sys
-from importlib import import_module
-
-from dualdiff.core import registry
-from dualdiff.rules import creation, operators, products, reductions, structural, values
-from dualdiff.rules.elementwise import ROWS
-from dualdiff.rules.floats import public as elementwise_function
-
-#: The modules that wait until they are needed.
-LATER = (
-    *("decompositions", "functions", "linalg", "ufuncs"),
-    *("convolutions", "differences", "fft", "histograms", "interpolation", "padding", "places"),
-    *("polynomials", "quantiles", "ranges", "refused", "series", "sets", "statistics"),
-)
-
-
-def load() -> None:
-    """Import the rules that wait; those of SciPy only if there is a function of SciPy that they could be asked for."""
-    for name in (*LATER, *(["special"] if "scipy.special" in sys.modules else [])):
-        import_module(f"dualdiff.rules.{name}")
-
+from dualdiff.rules.numpy import by_value, creation, indexing, products, reductions
+from dualdiff.rules.numpy.elementwise import complex_parts
+from dualdiff.rules.numpy.elementwise.table import ROWS
+from dualdiff.rules.numpy.manipulation import joining, shapes, sorting
+from dualdiff.rules.python import operators
+from dualdiff.rules.python.floats import public as elementwise_function
 
 operators.install()
-registry.LATER.append(load)
 
 __all__ = [
-    "LATER",
     "ROWS",
+    "by_value",
+    "complex_parts",
     "creation",
     "elementwise_function",
-    "load",
+    "indexing",
+    "joining",
     "operators",
     "products",
     "reductions",
-    "structural",
-    "values",
+    "shapes",
+    "sorting",
 ]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dualdiff.base.late import load_rules
 from dualdiff.core.registry import CREATORS, FUNCTIONS, REFUSED, UFUNCS
-from dualdiff.rules import load
-from dualdiff.rules.support import VALUE_ONLY
-from dualdiff.rules.values import PLAIN
+from dualdiff.rules.numpy.by_value import PLAIN
+from dualdiff.rules.writing.array_rules import VALUE_ONLY
 
 
 def lines() -> list[str]:
     """The counts of what has rules, and for each reason what is refused."""
-    load()
+    load_rules()
     by_value = len(VALUE_ONLY) + sum(ufunc in PLAIN for ufunc, _ in UFUNCS)
     differentiated = len(FUNCTIONS) + len(CREATORS) + len(UFUNCS) - by_value
     report = [

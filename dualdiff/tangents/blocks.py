@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.quiet import begin, end
+from dualdiff.base.quiet import begin, end
 from dualdiff.tangents.space import Rule, Tangent
 from dualdiff.tangents.zeros import product
 

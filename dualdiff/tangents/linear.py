@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.quiet import quietly
+from dualdiff.base.quiet import quietly
 from dualdiff.tangents.zeros import may_have_nan, plain, zero_mask
 
 Shape = tuple[int, ...]

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dualdiff.tangents.linear import LinearMap
-from dualdiff.tangents.single import Single
 from dualdiff.tangents.space import Shape
+from dualdiff.tangents.spaces.single import Single
 from dualdiff.tangents.structure import Structure, reduced
 from dualdiff.tangents.zeros import product, pulled, select_zero
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.extras import load
+from dualdiff.base.extras import load
 
 #: Below so many entries sorting keys is faster than the overhead of a SciPy matrix.
 FEW = 4000

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.quiet import begin, end
+from dualdiff.base.quiet import begin, end
 from dualdiff.tangents.nodes import Node, cast
 from dualdiff.tangents.structure import reduced
 from dualdiff.tangents.zeros import may_have_nan, zero_mask

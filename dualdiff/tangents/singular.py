@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.quiet import quietly
+from dualdiff.base.quiet import quietly
 from dualdiff.tangents.nodes import Node
 from dualdiff.tangents.program import Program
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace

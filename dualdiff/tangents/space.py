@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from dualdiff.core import tags
-from dualdiff.core.errors import NotHolomorphicError
-from dualdiff.core.quiet import begin, end
+from dualdiff.base import tags
+from dualdiff.base.errors import NotHolomorphicError
+from dualdiff.base.quiet import begin, end
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import plain

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dualdiff.core.extras import load
+from dualdiff.base.extras import load
 from dualdiff.teaching.words import number
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.extras import load
-from dualdiff.drivers.colouring import column_colours
+from dualdiff.base.extras import load
 from dualdiff.drivers.derivative import nth_derivative, value_and_derivative
 from dualdiff.drivers.gradient import gradient
+from dualdiff.drivers.sparse.colouring import column_colours
 from dualdiff.tangents.pattern import Pattern
 
 #: Colours that can be told apart without colour vision (Okabe and Ito, 2008), light ones last.

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import tags
+from dualdiff.base import tags
 from dualdiff.core.array import wrap
+from dualdiff.core.containers import flatten, input_leaf, output_leaf
 from dualdiff.core.dual import AnyDual
-from dualdiff.drivers.containers import flatten, input_leaf, output_leaf
-from dualdiff.drivers.reading import value as value_of
-from dualdiff.tangents.traced import Note, Traced
+from dualdiff.core.reading import value as value_of
 from dualdiff.teaching.graph import Graph, drawn
+from dualdiff.teaching.traced_space import Note, Traced
 from dualdiff.teaching.words import formula, html_table, number, operation, table, text
 
 #: Unit directions of more numbers than these are no table that anyone could read.

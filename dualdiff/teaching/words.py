@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.tangents.traced import Note, notes_in
+from dualdiff.teaching.traced_space import Note, notes_in
 
 #: How an operator is written in a formula, and in the node of a graph.
 INFIX = {

@@ -85,12 +85,12 @@ def likelihood(library: Any, solve_triangular: Any) -> Callable[[Any], Any]:
 
 def likelihood_gradient() -> Call:
     dualdiff = optional("dualdiff")
-    return partial(dualdiff.gradient, likelihood(np, dualdiff.linalg.solve_triangular), HYPER)
+    return partial(dualdiff.gradient, likelihood(np, dualdiff.scipy.linalg.solve_triangular), HYPER)
 
 
 def likelihood_backwards() -> Call:
     dualdiff = optional("dualdiff")
-    return partial(dualdiff.gradient, likelihood(np, dualdiff.linalg.solve_triangular), HYPER, mode="reverse")
+    return partial(dualdiff.gradient, likelihood(np, dualdiff.scipy.linalg.solve_triangular), HYPER, mode="reverse")
 
 
 def likelihood_by_autograd() -> Call:
@@ -120,7 +120,7 @@ START, END = _random.random((2, 50))
 def exponential_gradient() -> Call:
     dualdiff = optional("dualdiff")
     optional("scipy.linalg")
-    return partial(dualdiff.gradient, lambda a: END @ dualdiff.linalg.expm(a) @ START, RATES)
+    return partial(dualdiff.gradient, lambda a: END @ dualdiff.scipy.linalg.expm(a) @ START, RATES)
 
 
 def exponential_by_frechet() -> Call:

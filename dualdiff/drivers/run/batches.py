@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.errors import MixedPointsError
+from dualdiff.base.errors import MixedPointsError
 from dualdiff.tangents.zeros import plain
 
 #: The points are watched in at most so many groups.

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import tags
+from dualdiff.base import tags
+from dualdiff.base.errors import ConstantResultWarning
 from dualdiff.core.dual import AnyDual, stacklevel
-from dualdiff.core.errors import ConstantResultWarning
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.tangents.space import TangentSpace
 

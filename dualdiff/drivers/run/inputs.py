@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.errors import explain
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
-from dualdiff.core.errors import explain
-from dualdiff.drivers.containers import flatten, input_leaf, only
+from dualdiff.core.containers import flatten, input_leaf, only
 from dualdiff.drivers.run.batches import NO_BATCH, Batch
 
 FLOAT64 = np.dtype(np.float64)

@@ -8,7 +8,7 @@ import numpy as np
 
 from dualdiff.core.application import dtype_of
 from dualdiff.drivers.run.inputs import Inputs
-from dualdiff.tangents.dense import LANES
+from dualdiff.tangents.spaces.dense import LANES
 
 MODES = ("auto", "forward", "reverse")
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import tags
+from dualdiff.base import tags
+from dualdiff.base.errors import expired
 from dualdiff.core.array import DualArray
+from dualdiff.core.containers import Rebuild, flatten, only, output_leaf, tell_outer
 from dualdiff.core.dual import AnyDual
-from dualdiff.core.errors import expired
-from dualdiff.drivers.containers import Rebuild, flatten, only, output_leaf, tell_outer
 from dualdiff.drivers.run.constants import warn_of_constant
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.tangents.space import TangentSpace

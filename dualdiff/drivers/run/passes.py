@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import tags
+from dualdiff.base import tags
+from dualdiff.base.errors import NotHolomorphicError
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import make
-from dualdiff.core.errors import NotHolomorphicError
 from dualdiff.drivers.run.chunks import chunks
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs, copied
 from dualdiff.drivers.run.seeds import Directions, as_dual, seeded, unit_rows
-from dualdiff.tangents.dense import Dense
-from dualdiff.tangents.mixed import Mixed
 from dualdiff.tangents.pattern import Memory
 from dualdiff.tangents.program import Program
-from dualdiff.tangents.recorded import Recorded
-from dualdiff.tangents.single import Single
-from dualdiff.tangents.sparse import Sparse
+from dualdiff.tangents.spaces.dense import Dense
+from dualdiff.tangents.spaces.mixed import Mixed
+from dualdiff.tangents.spaces.recorded import Recorded
+from dualdiff.tangents.spaces.single import Single
+from dualdiff.tangents.spaces.sparse import Sparse
 
 
 def single_pass(inputs: Inputs, tangents: list[Any], conjugates: str = "allowed") -> Outputs:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.quiet import quietly
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual
-from dualdiff.core.quiet import quietly
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, recorded_pass, refuse_conjugates

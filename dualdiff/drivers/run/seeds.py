@@ -11,8 +11,8 @@ from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import make
 from dualdiff.drivers.run.inputs import Inputs
-from dualdiff.tangents.dense import Dense
 from dualdiff.tangents.space import Tangent, TangentSpace
+from dualdiff.tangents.spaces.dense import Dense
 
 
 class Directions(NamedTuple):

@@ -1,0 +1,99 @@
+"""Duals handed over between Python and compiled code: those built by hand, ``Dual(3.0, 1.0)``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import boxing, pythonapi, types
+from numba.extending import NativeValue, box, overload, typeof_impl, unbox
+
+from dualdiff.base import tags
+from dualdiff.base.errors import NoRuleError
+from dualdiff.compiled.intrinsics import dual
+from dualdiff.compiled.types import DualType, make, parts
+from dualdiff.core.array import DualArray
+from dualdiff.core.dual import AnyDual, Dual
+
+#: A dual that was built by hand: one float with one partial.
+HANDMADE = DualType(types.float64, 1)
+
+
+def _typeof_dual(x: AnyDual) -> Any:
+    if isinstance(x, DualArray):
+        raise NoRuleError(
+            "a compiled function was called with an array of dual numbers: differentiate the compiled function itself, "
+            "or call its py_func"
+        )
+    # Compiled code does not know the tag of a dual, and could not tell those of several running calls apart.
+    if x.space.tag != tags.MANUAL or x.dtype != float:
+        raise NoRuleError(
+            "a compiled function was called with a dual number of a differentiation that is running in Python: "
+            "differentiate the compiled function itself, or call its py_func"
+        )
+    return HANDMADE
+
+
+def _ask_duals_first(kind: type) -> None:
+    # Numba dispatches on ``__class__``, by which a dual is what its value is.
+    typeof = typeof_impl.dispatch(kind)
+    typeof_impl.register(kind, lambda x, c: _typeof_dual(x) if isinstance(x, AnyDual) else typeof(x, c))
+
+
+for _kind in (float, complex, np.generic, np.ndarray):
+    _ask_duals_first(_kind)
+
+
+@unbox(DualType)  # type: ignore[untyped-decorator]
+def _unbox(t: DualType, obj: Any, c: Any) -> Any:
+    if t != HANDMADE:
+        c.pyapi.err_set_string("PyExc_TypeError", f"{t} of compiled code cannot be taken from Python")
+        nothing = ir.Constant(c.context.get_value_type(t), None)
+        return NativeValue(nothing, is_error=ir.Constant(ir.IntType(1), 1))
+    numbers = []
+    for name in "value", "raw":
+        part = c.pyapi.object_getattr_string(obj, name)
+        numbers.append(c.pyapi.float_as_double(part))
+        c.pyapi.decref(part)
+    return NativeValue(make(c.context, c.builder, t, *numbers), is_error=c.pyapi.c_api_error())
+
+
+@box(DualType)  # type: ignore[untyped-decorator]
+def _box(t: DualType, native: Any, c: Any) -> Any:
+    if t != HANDMADE:
+        c.pyapi.err_set_string("PyExc_TypeError", f"{t} of compiled code cannot be returned to Python")
+        return c.pyapi.get_null_object()
+    value, partial = (c.pyapi.float_from_double(part) for part in parts(c.builder, native))
+    kind = c.pyapi.unserialize(c.pyapi.serialize_object(Dual))
+    result = c.pyapi.call_function_objargs(kind, (value, partial))
+    for obj in kind, value, partial:
+        c.pyapi.decref(obj)
+    return result
+
+
+@overload(Dual, strict=False)
+def _make(value: Any, tangent: Any) -> Any:
+    if isinstance(value, types.Number) and isinstance(tangent, types.Number):
+        return lambda value, tangent: dual(value, tangent, HANDMADE)
+    return None
+
+
+def _refuse_arrays() -> None:
+    # Numba makes an entry from Python for every function it compiles, also for those that compiled code alone calls;
+    # for arrays of elements that NumPy does not know it would fail to.
+    functions = pythonapi._boxers.functions
+    assert boxing.box_array is functions[types.Array]
+    box_array = functions[types.Array]
+
+    def box(t: Any, value: Any, c: Any) -> Any:
+        if not isinstance(t.dtype, DualType):
+            return box_array(t, value, c)
+        c.context.nrt.decref(c.builder, t, value)
+        c.pyapi.err_set_string("PyExc_TypeError", "arrays of compiled duals cannot be returned to Python")
+        return c.pyapi.get_null_object()
+
+    functions[types.Array] = box
+
+
+_refuse_arrays()

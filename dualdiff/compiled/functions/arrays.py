@@ -1,0 +1,234 @@
+"""Arrays of duals: choices, arrays of numbers given one by one, buffers.
+
+Everything that only moves elements, and expressions of elementwise functions, work through Numba's own machinery.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba.core import registry, types
+from numba.core.inline_closurecall import RewriteArrayOfConsts
+from numba.core.typing import signature
+from numba.core.typing.arraydecl import ArrayAttribute
+from numba.core.typing.templates import AbstractTemplate, infer
+from numba.extending import intrinsic, lower_builtin, overload
+
+from dualdiff.base.errors import NoRuleError
+from dualdiff.compiled.functions.array_functions import numbers_in, of_duals, values_of
+from dualdiff.compiled.functions.table_rows import is_number, known, over_arrays
+from dualdiff.compiled.intrinsics import base_value, constant
+from dualdiff.compiled.refusals import refusal
+from dualdiff.compiled.types import DualType, level_of
+from dualdiff.core.reading import value
+from dualdiff.rules.numpy import creation
+
+
+def _refuse_parts() -> None:
+    resolve = ArrayAttribute._resolve_real_imag
+
+    def resolve_part(self: Any, a: Any, attr: str) -> Any:
+        if of_duals(a):
+            raise refusal(NoRuleError, f"the attribute .{attr} of an array of dual numbers: write np.{attr}(...)")
+        return resolve(self, a, attr)
+
+    ArrayAttribute._resolve_real_imag = resolve_part
+
+
+_refuse_parts()
+
+
+@overload(np.asarray, strict=False)
+def _asarray(a: Any) -> Any:
+    if not isinstance(a, DualType):
+        return None
+    t = a
+
+    def of_number(a: Any) -> Any:
+        out = np.empty((), t)
+        out[()] = a
+        return out
+
+    return of_number
+
+
+@overload(np.append, strict=False)
+def _append(arr: Any, values: Any, axis: Any = None) -> Any:
+    if not isinstance(arr, types.Array) or not isinstance(values, DualType) or axis not in (None, types.none):
+        return None
+    return lambda arr, values, axis=None: np.concatenate((arr.ravel(), np.asarray(values).ravel()))
+
+
+# -- choices -----------------------------------------------------------------------------------------------------------
+class Choice(AbstractTemplate):  # type: ignore[misc]
+    """``np.where(condition, x, y)``, where numbers give an array without axes, as Numba has it."""
+
+    def generic(self, args: Any, kws: Any) -> Any:
+        kinds = list(map(numbers_in, args))
+        if kws or len(args) != 3 or not any(map(level_of, kinds[1:])):
+            return None
+        result = self.context.unify_types(*map(types.unliteral, kinds[1:]))
+        if result is None:
+            return None
+        ndim = max((a.ndim for a in args if isinstance(a, types.Array)), default=0)
+        return signature(types.Array(result, ndim, "C"), *args)
+
+
+known(np.where, Choice)
+
+
+@lower_builtin(Choice, types.VarArg(types.Any))  # type: ignore[untyped-decorator]
+def _choose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    t = sig.return_type.dtype
+    if not sig.return_type.ndim:
+
+        def of_numbers(condition: Any, x: Any, y: Any) -> Any:
+            out = np.empty((), t)
+            out[()] = x if condition else y
+            return out
+
+        return context.compile_internal(builder, of_numbers, sig, args)
+
+    def chosen(code: Any, condition: Any, x: Any, y: Any) -> Any:
+        return t, builder.select(code.cast(condition, types.boolean), code.cast(x, t), code.cast(y, t))
+
+    return over_arrays(context, builder, chosen, sig, args, 3)
+
+
+# -- tuples of numbers and duals ---------------------------------------------------------------------------------------
+def _of_one_type(context: Any, t: Any) -> Any:
+    """The tuple of duals that a tuple of numbers and duals, or of such tuples, can become; None for others."""
+    if not isinstance(t, types.Tuple) or isinstance(t, types.BaseNamedTuple):
+        return None
+    items = [_of_one_type(context, item) or types.unliteral(item) for item in t.types]
+    if not any(level_of(_innermost(item)) for item in items):
+        return None
+    one = items[0] if len(set(items)) == 1 else context.unify_types(*items) if all(map(is_number, items)) else None
+    return None if one is None else types.UniTuple(one, len(items))
+
+
+def _innermost(t: Any) -> Any:
+    return _innermost(t.dtype) if isinstance(t, types.UniTuple) else t
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def of_one_type(typingctx: Any, items: Any) -> Any:
+    """The tuple of duals that a tuple of numbers and duals can become."""
+    t = _of_one_type(typingctx, items)
+    return None if t is None else (t(items), lambda context, builder, sig, a: context.cast(builder, a[0], items, t))
+
+
+@infer
+class IterateMixed(AbstractTemplate):  # type: ignore[misc]
+    """Loops over tuples of numbers and duals, of which Numba makes one of duals first."""
+
+    key = "getiter"
+
+    def generic(self, args: Any, kws: Any) -> Any:
+        t = _of_one_type(self.context, args[0])
+        return None if t is None else signature(t.iterator_type, t)
+
+
+def _through_one_type(function: Any) -> None:
+    # Numba's own overload of a variable number of arguments takes tuples of its own numbers, and is none for duals.
+    def choose(*x: Any) -> Any:
+        if len(x) == 1 and _of_one_type(registry.cpu_target.typing_context, x[0]) is not None:
+            return lambda *x: function(of_one_type(x[0]))
+        return None
+
+    overload(function, strict=False)(choose)
+
+
+_through_one_type(max)
+_through_one_type(min)
+
+
+# -- arrays of numbers given one by one --------------------------------------------------------------------------------
+def _spare_lists_of_duals() -> None:
+    # Numba writes the elements of a literal list straight into the array, whose dtype it looks up in NumPy by name.
+    match = RewriteArrayOfConsts.match
+
+    def match_numbers(self: Any, func_ir: Any, block: Any, typemap: Any, calltypes: Any) -> Any:
+        if any(isinstance(t, types.List) and isinstance(t.dtype, DualType) for t in typemap.values()):
+            return False
+        return match(self, func_ir, block, typemap, calltypes)
+
+    RewriteArrayOfConsts.match = match_numbers
+
+
+_spare_lists_of_duals()
+
+
+@overload(np.array, strict=False)
+def _array(object: Any) -> Any:
+    t = getattr(object, "dtype", None)
+    if _of_one_type(registry.cpu_target.typing_context, object) is not None:
+        return lambda object: np.array(of_one_type(object))
+    if not isinstance(object, (types.List, types.ListType, types.UniTuple)):
+        return None
+    if isinstance(t, DualType):
+
+        def of_numbers(object: Any) -> Any:
+            out = np.empty(len(object), t)
+            for i in range(len(object)):
+                out[i] = object[i]
+            return out
+
+        return of_numbers
+    element = getattr(t, "dtype", None)
+    if isinstance(t, (types.List, types.ListType, types.UniTuple)) and isinstance(element, DualType):
+
+        def of_rows(object: Any) -> Any:
+            out = np.empty((len(object), len(object[0])), element)
+            for i in range(len(object)):
+                if len(object[i]) != out.shape[1]:
+                    raise ValueError("incompatible sequence shape")
+                for j in range(out.shape[1]):
+                    out[i, j] = object[i][j]
+            return out
+
+        return of_rows
+    return None
+
+
+# -- buffers -----------------------------------------------------------------------------------------------------------
+def _dtype_like(like: Any) -> Any:
+    dtype = like.dtype if isinstance(like, types.Array) else like
+    return dtype if isinstance(dtype, (DualType, types.Float, types.Complex)) else types.float64
+
+
+@overload(creation.zeros, strict=False)
+def _zeros(shape: Any, like: Any) -> Any:
+    t = _dtype_like(like)
+    return lambda shape, like: np.zeros(shape, t)
+
+
+@overload(creation.empty, strict=False)
+def _empty(shape: Any, like: Any) -> Any:
+    t = _dtype_like(like)
+    return lambda shape, like: np.empty(shape, t)
+
+
+@overload(creation.ones, strict=False)
+def _ones(shape: Any, like: Any) -> Any:
+    t = _dtype_like(like)
+
+    def ones(shape: Any, like: Any) -> Any:
+        buffer = np.empty(shape, t)
+        buffer[...] = constant(1.0, t)
+        return buffer
+
+    return ones
+
+
+@overload(value, strict=False)
+def _value(x: Any) -> Any:
+    if of_duals(x):
+        t = x.dtype
+        return lambda x: value(values_of(x, t))
+    if isinstance(x, types.Array):
+        return lambda x: x.copy()
+    if isinstance(x, DualType):
+        return lambda x: base_value(x)
+    return (lambda x: x) if isinstance(x, (types.Number, types.Boolean)) else None

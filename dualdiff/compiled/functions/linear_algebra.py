@@ -1,0 +1,281 @@
+"""Linear algebra of duals: the values by BLAS and LAPACK, the tangents of all directions at once."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numba.core import types
+from numba.extending import overload, register_jitable
+
+from dualdiff.compiled.functions.array_functions import hide_from_duals, numbers_in, of_duals, values_of, written
+from dualdiff.compiled.functions.table_rows import top
+from dualdiff.compiled.intrinsics import constant, lanes_of, partial_in, with_value
+from dualdiff.compiled.stubs import only_compiled
+from dualdiff.core.reading import value
+
+
+# -- products ----------------------------------------------------------------------------------------------------------
+def _dual_of_both(a: Any, b: Any) -> Any:
+    """The type of products of the elements of two arrays, one of which at least has duals."""
+    if not (isinstance(a, types.Array) and isinstance(b, types.Array)):
+        return None
+    t = top((a.dtype, b.dtype))
+    return t if t is not None and isinstance(t.base, types.Float) else None
+
+
+def _product(a: Any, b: Any) -> Any:
+    t = _dual_of_both(a, b)
+    if t is None:
+        return None
+    match a.ndim, b.ndim:
+        case 1, 1:
+
+            def product(a: Any, b: Any) -> Any:
+                found = np.dot(values_of(a, t), values_of(b, t))
+                c = constant(0.0, t)
+                for k in range(a.size):
+                    c += a[k] * b[k]
+                return with_value(c, found)
+
+        case 2, 1:
+
+            def product(a: Any, b: Any) -> Any:
+                values = np.dot(values_of(a, t), values_of(b, t))
+                out = np.empty(a.shape[0], t)
+                for i in range(a.shape[0]):
+                    c = constant(0.0, t)
+                    for k in range(a.shape[1]):
+                        c += a[i, k] * b[k]
+                    out[i] = with_value(c, values[i])
+                return out
+
+        case 1, 2:
+
+            def product(a: Any, b: Any) -> Any:
+                values = np.dot(values_of(a, t), values_of(b, t))
+                out = np.zeros(b.shape[1], t)
+                for k in range(a.size):
+                    for j in range(b.shape[1]):
+                        out[j] += a[k] * b[k, j]
+                for j in range(b.shape[1]):
+                    out[j] = with_value(out[j], values[j])
+                return out
+
+        case 2, 2:
+
+            def product(a: Any, b: Any) -> Any:
+                values = np.dot(values_of(a, t), values_of(b, t))
+                out = np.zeros(values.shape, t)
+                for i in range(a.shape[0]):
+                    for k in range(a.shape[1]):
+                        for j in range(b.shape[1]):
+                            out[i, j] += a[i, k] * b[k, j]
+                    for j in range(b.shape[1]):
+                        out[i, j] = with_value(out[i, j], values[i, j])
+                return out
+
+        case _:
+            return None
+    return product
+
+
+for _function in np.dot, operator.matmul, np.matmul:
+    hide_from_duals(_function)
+    overload(_function, strict=False)(_product)
+
+
+@overload(np.vdot, strict=False)
+def _vdot(a: Any, b: Any) -> Any:
+    return None if _dual_of_both(a, b) is None else lambda a, b: np.dot(a.ravel(), b.ravel())
+
+
+# -- norms -------------------------------------------------------------------------------------------------------------
+@written(np.linalg.norm)
+def norm(x, ord=None):  # type: ignore[no-untyped-def]
+    return norm_of_kind(x, ord)
+
+
+@only_compiled
+def norm_of_kind(x: Any, ord: Any) -> Any:
+    """The norm of a vector, and Frobenius's of a matrix."""
+
+
+@overload(norm_of_kind, strict=False)
+def _norm_of_kind(x: Any, ord: Any) -> Any:
+    if isinstance(x.dtype.base, types.Complex):
+        return lambda x, ord: norm_of_kind(np.abs(x), ord)
+    if ord in (None, types.none) or isinstance(ord, types.Omitted):
+
+        def length(x: Any, ord: Any) -> Any:
+            c = constant(0.0, x.dtype)
+            for v in np.nditer(x):
+                c += v.item() * v.item()
+            return np.sqrt(c)
+
+        return length
+    if x.ndim != 1 or not isinstance(ord, (types.Number, types.Literal)):
+        return None
+
+    def of_vector(x: Any, ord: Any) -> Any:
+        c = constant(0.0, x.dtype)
+        if ord == np.inf:
+            return np.max(np.abs(x))
+        if ord == -np.inf:
+            return np.min(np.abs(x))
+        if ord == 0:
+            return c
+        for v in x:
+            c += np.abs(v) if ord == 1 else np.abs(v) ** ord
+        return c if ord == 1 else c ** (1.0 / ord)
+
+    return of_vector
+
+
+# -- systems, inverses and determinants --------------------------------------------------------------------------------
+for _function in np.linalg.solve, np.linalg.slogdet:
+    hide_from_duals(_function)
+
+
+@overload(np.linalg.solve, strict=False)
+def _solve(a: Any, b: Any) -> Any:
+    t = _dual_of_both(a, b)
+    if t is None or a.ndim != 2:
+        return None
+    if b.ndim == 1:
+        return lambda a, b: np.linalg.solve(a, b.copy().reshape(b.size, 1))[:, 0]
+    element, count = t.element, t.count
+
+    def solve(a: Any, b: Any) -> Any:
+        matrix = values_of(a, t)
+        values = np.linalg.solve(matrix, values_of(b, t))
+        # d(a x) = db, so that the tangents of x solve the same system for db - da x.
+        n, m = b.shape
+        sides = np.empty((n, m * count), element)
+        for i in range(n):
+            for j in range(m):
+                residual = constant(b[i, j], t)
+                for k in range(n):
+                    residual -= a[i, k] * values[k, j]
+                for lane in range(count):
+                    sides[i, j * count + lane] = partial_in(residual, lane, t)
+        tangents = np.linalg.solve(matrix, sides)
+        found = np.empty(b.shape, t)
+        lanes = lanes_of(found)
+        for i in range(n):
+            for j in range(m):
+                lanes[i, j, 0] = values[i, j]
+                for lane in range(count):
+                    lanes[i, j, lane + 1] = tangents[i, j * count + lane] + 0.0
+        return found
+
+    return solve
+
+
+@written(np.linalg.inv)
+def inv(a):  # type: ignore[no-untyped-def]
+    return np.linalg.solve(a, np.eye(a.shape[0]))
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def eliminated(a):  # type: ignore[no-untyped-def]
+    """Pivots by complete pivoting, down to the first that is zero; the sign of the exchanges, and what is left."""
+    u = a.copy()
+    n = len(u)
+    sign = 1.0
+    for k in range(n):
+        best = np.argmax(np.abs(value(u[k:, k:])))
+        i, j = k + best // (n - k), k + best % (n - k)
+        if value(u[i, j]) == 0:
+            return u, sign, k
+        if i != k:
+            sign = -sign
+            row = u[i].copy()
+            u[i] = u[k]
+            u[k] = row
+        if j != k:
+            sign = -sign
+            column = u[:, j].copy()
+            u[:, j] = u[:, k]
+            u[:, k] = column
+        for i in range(k + 1, n):
+            factor = u[i, k] / u[k, k]
+            for j in range(k + 1, n):
+                u[i, j] -= factor * u[k, j]
+    return u, sign, n
+
+
+@written(np.linalg.det)
+def det(a):  # type: ignore[no-untyped-def]
+    u, sign, rank = eliminated(a)
+    found = constant(sign, a.dtype)
+    for k in range(rank):
+        found *= u[k, k]
+    # What is left is zero in value, and so is its determinant with as many derivatives as it has rows less one.
+    left = len(u) - rank
+    if left == 1:
+        found *= u[rank, rank]
+    elif left == 2:
+        found *= u[rank, rank] * u[rank + 1, rank + 1] - u[rank, rank + 1] * u[rank + 1, rank]
+    elif left > 2:
+        if depth(a) > 2:
+            raise ValueError("third derivatives of np.linalg.det at a matrix of corank three or more")
+        found *= 0.0
+    return found
+
+
+@only_compiled
+def depth(a: Any) -> Any:
+    """How many differentiations deep the elements of an array are."""
+
+
+@overload(depth, strict=False)
+def _depth(a: Any) -> Any:
+    level = a.dtype.level
+    return lambda a: level
+
+
+@overload(np.linalg.slogdet, strict=False)
+def _slogdet(a: Any) -> Any:
+    t = numbers_in(a)
+    if not of_duals(a) or not isinstance(t.base, types.Float):
+        return None
+
+    def slogdet(a: Any) -> Any:
+        sign, found = np.linalg.slogdet(values_of(a, t))
+        u, _, rank = eliminated(a)
+        size = constant(0.0, t)
+        for k in range(rank):
+            size += np.log(np.abs(u[k, k]))
+        return sign, with_value(size, found)
+
+    return slogdet
+
+
+@written(np.linalg.cholesky)
+def cholesky(a):  # type: ignore[no-untyped-def]
+    out = np.zeros(a.shape, a.dtype)
+    for j in range(a.shape[0]):
+        d = a[j, j]
+        for k in range(j):
+            d -= out[j, k] * out[j, k]
+        d = np.sqrt(d)
+        out[j, j] = d
+        for i in range(j + 1, a.shape[0]):
+            s = a[i, j]
+            for k in range(j):
+                s -= out[i, k] * out[j, k]
+            out[i, j] = s / d
+    return out
+
+
+@written(np.linalg.matrix_power)
+def matrix_power(a, n):  # type: ignore[no-untyped-def]
+    power = np.linalg.inv(a) if n < 0 else a.copy()
+    found = np.zeros(a.shape, a.dtype)
+    for i in range(a.shape[0]):
+        found[i, i] = 1.0
+    for _ in range(abs(n)):
+        found = np.dot(found, power)
+    return found

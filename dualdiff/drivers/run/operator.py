@@ -1,0 +1,232 @@
+"""What makes an operator of a function that evaluates it: two forms, options, engines, and binding as a method.
+
+``op(f, *args, **options)`` evaluates; ``op(f, **options)`` is a `DerivedFunction`, which waits for the arguments.  An
+operator is declared by its signature and docstring, and by the function that evaluates it::
+
+    @operator(evaluate, compiled="gradient")
+    def gradient(f, *args, **options):
+        ...
+
+    @operator(evaluate, with_value, compiled="gradient")
+    def value_and_gradient(f, *args, **options):
+        ...
+
+``evaluate(name, f, args, **options)`` has the options and their defaults as its keyword parameters, and returns
+(value, derivative, aux); engines for compiled functions have one of the same form, under the name ``compiled``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+import numpy as np
+
+from dualdiff.drivers.run.constants import name_of
+from dualdiff.drivers.run.engines import engine_of, refuse_parallel
+from dualdiff.drivers.run.inputs import no_function, resolve_argnum
+from dualdiff.drivers.run.options import checked
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+#: The element type of an array.
+F = TypeVar("F", bound=np.inexact[Any])
+Declared = TypeVar("Declared", bound=Callable[..., Any])
+
+
+# -- what an operator returns ------------------------------------------------------------------------------------------
+# Of (value, derivative, aux) as evaluated; the Hessian has the gradient before it.
+def derivative_alone(evaluated: Any, has_aux: bool) -> Any:
+    """The derivative, or the pair (derivative, aux)."""
+    return evaluated[-2:] if has_aux else evaluated[-2]
+
+
+def with_value(evaluated: Any, has_aux: bool) -> Any:
+    """The value, or the pair (value, aux), and the derivatives."""
+    value, *derivatives, aux = evaluated
+    return (value, aux) if has_aux else value, *derivatives
+
+
+def all_in_order(evaluated: Any, has_aux: bool) -> Any:
+    """The value, the derivative, and aux behind them."""
+    return evaluated if has_aux else evaluated[:-1]
+
+
+# -- the two forms -----------------------------------------------------------------------------------------------------
+class Operator:
+    """How an operator is evaluated."""
+
+    def __init__(
+        self,
+        declared: Callable[..., Any],
+        evaluate: Callable[..., Any],
+        answer: Callable[[Any, bool], Any],
+        compiled: str | None,
+        one_by_one: bool,
+        has_shortcut: bool,
+        prepare: dict[str, Callable[[str, Any, bool], Any]],
+    ) -> None:
+        self.declared, self.name, self.evaluate, self.answer = declared, declared.__name__, evaluate, answer
+        self.compiled, self.one_by_one, self.has_shortcut, self.prepare = compiled, one_by_one, has_shortcut, prepare
+        self.defaults: dict[str, Any] = evaluate.__kwdefaults__ or {}
+
+    def signature(self) -> inspect.Signature:
+        """The signature as declared, with all options."""
+        *leading, _ = inspect.signature(self.declared).parameters.values()
+        kind = inspect.Parameter.KEYWORD_ONLY
+        types = self.evaluate.__annotations__
+        options = [
+            inspect.Parameter(name, kind, default=default, annotation=types[name])
+            for name, default in self.defaults.items()
+        ]
+        return inspect.Signature([*leading, *options], return_annotation="Any")
+
+    def checked(self, f: Any, options: dict[str, Any], is_lasting: bool) -> dict[str, Any]:
+        """The options that differ from their defaults, ready to be used; for many calls, if that is lasting."""
+        others = {}
+        for option, given in options.items():
+            if option not in self.defaults:
+                known = ", ".join(self.defaults)
+                raise TypeError(
+                    f"{self.name}() got an unexpected keyword argument {option!r}; its options are {known}. Keywords "
+                    f"of f belong to the derivative as a function: {self.name}(f)(x, {option}=...)"
+                )
+            given = checked(self.name, option, given)
+            if option in self.prepare:
+                given = self.prepare[option](self.name, given, is_lasting)
+            if given is not self.defaults[option]:
+                others[option] = given
+        if "parallel" in others and engine_of[type(f)] is None:
+            refuse_parallel(self.name)
+        return others
+
+    def run_of(self, f: Any, options: dict[str, Any]) -> Callable[..., Any]:
+        """What evaluates for a function."""
+        engine = None if self.compiled is None else engine_of[type(f)]
+        run = self.evaluate if engine is None else getattr(engine, self.compiled or "")
+        return functools.partial(_one_by_one, run) if self.one_by_one and "argnum" in options else run
+
+
+def _one_by_one(run: Callable[..., Any], name: str, f: Any, args: tuple[Any, ...], **options: Any) -> Any:
+    """Evaluate for one argument after the other, if there are several."""
+    argnum = options.pop("argnum")
+    if not isinstance(argnum, tuple):
+        return run(name, f, args, argnum=argnum, **options)
+    each = [run(name, f, args, argnum=i, **options) for i in resolve_argnum(name, argnum, len(args))]
+    return each[0][0], tuple([derivative for _, derivative, _ in each]), each[0][-1]
+
+
+def operator(
+    evaluate: Callable[..., Any],
+    answer: Callable[[Any, bool], Any] = derivative_alone,
+    *,
+    compiled: str | None = None,
+    one_by_one: bool = False,
+    shortcut: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    **prepare: Callable[[str, Any, bool], Any],
+) -> Callable[[Declared], Declared]:
+    """Declare an operator.
+
+    Parameters
+    ----------
+    evaluate : callable
+        ``evaluate(name, f, args, **options)`` returns (value, derivative, aux).
+    answer : callable
+        What of that the operator returns.
+    compiled : str, optional
+        The name of an engine's `evaluate`; without one, `evaluate` sees compiled functions too.
+    one_by_one : bool
+        With several arguments in argnum, evaluate for each of them.
+    shortcut : callable, optional
+        What makes of the operator the same with a short way where there are no options.
+    **prepare
+        For an option, what makes of (name, given, whether it is for many calls) what `evaluate` takes.
+    """
+
+    def declare(declared: Declared) -> Declared:
+        name = declared.__name__
+        made = Operator(declared, evaluate, answer, compiled, one_by_one, shortcut is not None, prepare)
+
+        def general(f: Any, *args: Any, **options: Any) -> Any:
+            if not args:
+                return DerivedFunction(public, f, options)
+            if options:
+                options = made.checked(f, options, False)
+                return answer(made.run_of(f, options)(name, f, args, **options), "has_aux" in options)
+            engine = engine_of[type(f)] if compiled else None
+            return answer((evaluate if engine is None else getattr(engine, compiled))(name, f, args), False)
+
+        public = shortcut(general) if shortcut else general
+        functools.update_wrapper(public, declared)
+        public.__signature__ = made.signature()  # type: ignore[attr-defined]
+        public.operator = made  # type: ignore[attr-defined]
+        return public  # type: ignore[return-value]
+
+    return declare
+
+
+class DerivedFunction(Generic[P, R_co]):
+    """An operator applied to a function, waiting for its arguments.
+
+    It has f's signature (keywords go to f), binds as a method where f does, can be pickled if f can, and says in its
+    repr what it is.
+    """
+
+    def __init__(self, operator: Any, f: Callable[..., Any], options: dict[str, Any]) -> None:
+        declared: Operator = operator.operator
+        if not callable(f):
+            raise no_function(declared.name, f)
+        self.operator, self.f, self.options = operator, f, declared.checked(f, options, True)
+        self._declared, self._run = declared, declared.run_of(f, self.options)
+        self._shortcut = operator if declared.has_shortcut and not self.options else None
+        functools.update_wrapper(self, f, updated=())
+        self.__name__ = f"{declared.name}_of_{getattr(f, '__name__', type(f).__name__)}"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        declared, f, given = self._declared, self.f, args
+        if self._shortcut is not None and args and not kwargs:
+            return self._shortcut(f, *args)  # type: ignore[no-any-return]
+        if not args:
+            raise TypeError(
+                f"{self!r} needs the arguments of f, the one that is differentiated among the positional ones"
+            )
+        if kwargs:
+            if (engine := engine_of[type(f)]) is not None:
+                given = engine.by_place(declared.name, f, args, kwargs)
+            else:
+                f = functools.partial(f, **kwargs)
+        evaluated = self._run(declared.name, f, given, **self.options)
+        return declared.answer(evaluated, "has_aux" in self.options)  # type: ignore[no-any-return]
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> DerivedFunction[P, R_co]: ...
+    @overload
+    def __get__(
+        self: DerivedFunction[Concatenate[Any, Q], R_co], instance: object, owner: Any = None
+    ) -> DerivedFunction[Q, R_co]: ...
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """The operator applied to f as it binds: of a method, self is no argument that is counted."""
+        bind = getattr(type(self.f), "__get__", None)
+        if instance is None or bind is None:
+            return self
+        return DerivedFunction(self.operator, bind(self.f, instance, owner), self.options)
+
+    def __reduce__(self) -> Any:
+        return DerivedFunction, (self.operator, self.f, self.options)
+
+    def __repr__(self) -> str:
+        return f"<{self._description()}>"
+
+    def _description(self) -> str:
+        f = f"({self.f._description()})" if isinstance(self.f, DerivedFunction) else name_of(self.f)
+        options = dict(self.options)
+        place = ""
+        if "argnum" in self._declared.defaults:
+            argnum = options.pop("argnum", self._declared.defaults["argnum"])
+            place = f" with respect to argument{'s' if isinstance(argnum, tuple) else ''} {argnum}"
+        others = "".join(f", {option}={given!r}" for option, given in options.items())
+        return f"{self._declared.name} of {f}{place}{others}"

@@ -1,0 +1,133 @@
+"""Which entries of a Jacobian or Hessian can be other than zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Unpack, overload
+
+from dualdiff.drivers import gradient
+from dualdiff.drivers.run.engines import uncompiled
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.operator import DerivedFunction, P, operator
+from dualdiff.drivers.run.options import Argnum, OfSparsity
+from dualdiff.drivers.run.passes import sparse_pass
+from dualdiff.drivers.sparse.compression import column_blocks, row_blocks, rows_of, symmetrised
+from dualdiff.tangents.spaces.sparse import Rows
+
+
+def evaluate_jacobian(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
+) -> tuple[None, Any, None]:
+    """The pattern of the Jacobian; no value, no aux."""
+    inputs = Inputs(operator, uncompiled(f), args, argnum)
+    return None, column_blocks(inputs, _pattern(inputs).as_array()), None
+
+
+@overload
+def jacobian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> DerivedFunction[P, Any]: ...
+@overload
+def jacobian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
+@operator(evaluate_jacobian)
+def jacobian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The pattern of the Jacobian: which results of f depend on which elements of x.
+
+    Parameters
+    ----------
+    f : callable
+        A function of an array (or nested tuples and dicts) that returns an array (or nested tuples and dicts).
+    *args
+        The arguments of f.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Boolean, of shape (f(x).size, x.size), arrays being flattened in C order and containers leaf by leaf.  Without
+        arguments: a function.
+
+    Raises
+    ------
+    ImportError
+        If SciPy is not installed.
+
+    Notes
+    -----
+    One call of f.  An entry that is missing is zero for all x for which f takes the same path; the pattern holds there
+    whatever the values of x are, also where a derivative happens to be zero.  Where f branches on x, or picks elements
+    by a mask, the pattern is that of the branch taken.  ``np.where``, ``np.select``, ``np.choose``, ``np.piecewise``,
+    ``np.maximum``, ``np.minimum`` and ``np.clip`` depend on all their sides, ``np.interp`` on the interval it is in and
+    on both ends; ``np.max``, ``np.sort`` and their like on what they chose.  Step functions (``np.sign``, ``np.floor``,
+    comparisons) depend on nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dualdiff import jacobian_sparsity
+    >>> jacobian_sparsity(lambda x: x[1:] * x[:-1], np.zeros(3)).toarray()
+    array([[ True,  True, False],
+           [False,  True,  True]])
+    """
+
+
+def evaluate_hessian(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
+) -> tuple[None, Any, None]:
+    """The pattern of the Hessian; no value, no aux."""
+
+    def slope(*args: Any) -> Any:
+        return gradient.evaluate(operator, uncompiled(f), args, argnum=argnum, mode="reverse")[1]
+
+    inputs = Inputs(operator, slope, args, argnum)
+    pattern = Rows(symmetrised(_pattern(inputs).pattern), None).as_array()
+    return None, row_blocks(column_blocks(inputs, pattern)), None
+
+
+@overload
+def hessian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> DerivedFunction[P, Any]: ...
+@overload
+def hessian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
+@operator(evaluate_hessian)
+def hessian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The pattern of the Hessian: which pairs of elements of x meet in a product (or another nonlinear function).
+
+    Parameters
+    ----------
+    f : callable
+        A function of an array (or nested tuples and dicts) that returns a scalar.
+    *args
+        The arguments of f.
+    argnum : int or tuple of int
+        Which positional argument is differentiated, or which ones: then the result is a tuple of tuples of patterns,
+        one for each pair, in their order.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Boolean and symmetric, of shape (x.size, x.size).  Without arguments: a function.
+
+    Raises
+    ------
+    ValueError
+        If f returns an array.
+    ImportError
+        If SciPy is not installed.
+
+    Notes
+    -----
+    One call of f, in reverse mode: the pattern of the Jacobian of the gradient.  It holds as far as that of
+    `jacobian_sparsity` does, also at points where f has no second derivative, such as ``np.std`` at equal elements.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dualdiff import hessian_sparsity
+    >>> hessian_sparsity(lambda x: x[0] * x[1] + x[2], np.zeros(3)).toarray()
+    array([[False,  True, False],
+           [ True, False, False],
+           [False, False, False]])
+    """
+
+
+def _pattern(inputs: Inputs) -> Rows:
+    return rows_of(sparse_pass(inputs, pattern_only=True))

@@ -1,0 +1,69 @@
+"""Products with the transposed Jacobian, by one recorded run of f."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Unpack, overload
+
+from dualdiff.drivers.linearize import Linear, recorded_map
+from dualdiff.drivers.run.engines import refuse_compiled
+from dualdiff.drivers.run.inputs import Inputs
+from dualdiff.drivers.run.operator import DerivedFunction, P, R, all_in_order, operator
+from dualdiff.drivers.run.options import Argnum, OfJvp
+
+
+def evaluate_vjp(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, has_aux: bool = False
+) -> tuple[Any, Linear, Any]:
+    """Value, transposed derivative as a linear map, and aux."""
+    refuse_compiled(operator, f)
+    value, linear, aux = recorded_map(Inputs(operator, f, args, argnum, has_aux), "allowed")
+    return value, linear.T, aux
+
+
+@overload
+def vjp(f: Callable[P, R], /, *, argnum: Argnum = 0) -> DerivedFunction[P, tuple[R, Linear]]: ...
+@overload
+def vjp(f: Callable[P, Any], /, **options: Unpack[OfJvp]) -> DerivedFunction[P, Any]: ...
+@overload
+def vjp(f: Callable[..., R], x: Any, /, *args: Any, argnum: Argnum = 0) -> tuple[R, Linear]: ...
+@overload
+def vjp(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
+@operator(evaluate_vjp, all_in_order)
+def vjp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The value and the transposed derivative: ``vjp(f, x)`` is f(x) and a function pull, ``pull(w)`` is :math:`w J`.
+
+    Parameters
+    ----------
+    f : callable
+        As in `linearize`.
+    *args
+        The arguments of f.
+    argnum, has_aux
+        As in `linearize`.
+
+    Returns
+    -------
+    tuple
+        f(x) and the function pull, which takes weights with the nesting and shapes of f(x) and gives an answer with
+        those of x.  For complex arrays :math:`\mathrm{Re} \sum \mathrm{pull}(w)\, v = \mathrm{Re} \sum w\, (J v)`.
+        Without arguments: a function.
+
+    Raises
+    ------
+    ValueError
+        From pull, if w does not have the nesting and shapes of f(x).
+
+    Notes
+    -----
+    One call of f; each pull costs a small multiple of f's arithmetic.  See Griewank and Walther, *Evaluating
+    Derivatives* (2008), section 3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dualdiff import vjp
+    >>> y, pull = vjp(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
+    >>> pull(1.0)
+    array([2., 4.])
+    """

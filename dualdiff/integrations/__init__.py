@@ -1,1 +1,0 @@
-"""Bridges to other libraries, each loaded by those who use it."""

@@ -1,0 +1,223 @@
+"""Arrays made like a dual array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import DualArray, operand
+from dualdiff.core.dual import AnyDual
+from dualdiff.core.registry import CREATORS
+from dualdiff.rules.writing.array_rules import duals_in, implements, plain_values, shape_of
+
+
+def buffer(value: Any, likes: Any) -> Any:
+    """A plain array as a dual one that accepts the duals of every call among ``likes``."""
+    levels = {}
+    for like in likes:
+        x = like
+        while isinstance(x, AnyDual):
+            levels[x.space.tag] = x.space
+            x = x.value
+    for tag in sorted(levels):
+        value = DualArray(value, None, levels[tag])
+    return value
+
+
+def _made(maker: Any, shape: Any, like: Any, dtype: Any, *args: Any, **options: Any) -> Any:
+    duals = duals_in(like)
+    if dtype is None:
+        dtype = np.result_type(*(plain_values(d) for d in duals)) if duals else _plain_dtype(like)
+    return buffer(maker(shape, *args, dtype=dtype, **options), duals)
+
+
+def _plain_dtype(like: Any) -> Any:
+    dtypes = [np.asarray(e).dtype for e in (like if isinstance(like, (tuple, list)) else (like,)) if e is not None]
+    dtypes = [d for d in dtypes if d.kind in "fc"]
+    return np.result_type(*dtypes) if dtypes else np.float64
+
+
+def zeros(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
+    """An array of zeros that duals can be written into, if ``like`` is or holds a dual.
+
+    Parameters
+    ----------
+    shape : int or tuple of ints
+    like : number, array or dual, or nested tuples, lists and dicts of them
+        Decides what the array can hold: with plain numbers it is a plain NumPy array, so that a function written with
+        it works on floats and duals alike.
+    dtype : dtype, optional
+        By default the dtype of ``like``, float64 for integers.
+
+    Returns
+    -------
+    numpy.ndarray or DualArray
+
+    Examples
+    --------
+    >>> import dualdiff
+    >>> def f(x):
+    ...     y = dualdiff.zeros(2, like=x)
+    ...     y[0] = x ** 2
+    ...     y[1] = 3 * x
+    ...     return y
+    >>> dualdiff.derivative(f, 2.0)
+    array([4., 3.])
+    """
+    return _made(np.zeros, shape, like, dtype, order=order)
+
+
+def ones(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
+    """An array of ones that duals can be written into, if ``like`` is or holds a dual; see `zeros`.
+
+    Examples
+    --------
+    >>> import dualdiff
+    >>> dualdiff.ones(2, like=0.5)
+    array([1., 1.])
+    """
+    return _made(np.ones, shape, like, dtype, order=order)
+
+
+def empty(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
+    """An uninitialised array that duals can be written into, if ``like`` is or holds a dual; see `zeros`.
+
+    Examples
+    --------
+    >>> import dualdiff
+    >>> dualdiff.empty((2, 3), like=0.5).shape
+    (2, 3)
+    """
+    return _made(np.empty, shape, like, dtype, order=order)
+
+
+def full(shape: Any, fill_value: Any, like: Any = None, dtype: Any = None, order: Any = "C") -> Any:
+    """An array filled with one number, which may be a dual, that duals can be written into; see `zeros`.
+
+    Examples
+    --------
+    >>> import dualdiff
+    >>> dualdiff.full(2, 7.0, like=0.5)
+    array([7., 7.])
+    """
+    array = _made(np.empty, shape, (like, fill_value), dtype, order=order)
+    array[...] = fill_value
+    return array
+
+
+def _like(name: str) -> Any:
+    function = getattr(np, name)
+
+    def implementation(
+        a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    ) -> Any:
+        made = function(plain_values(a), dtype=dtype, order=order, shape=shape)
+        return buffer(made, [a]) if made.dtype.kind in "fc" else made
+
+    return implementation
+
+
+for name in ("zeros_like", "ones_like", "empty_like"):
+    implements(getattr(np, name))(_like(name))
+
+
+@implements(np.full_like)
+def full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Any:
+    made = np.empty_like(plain_values(a), dtype=dtype, order=order, shape=shape)
+    if made.dtype.kind not in "fc":
+        made[...] = fill_value
+        return made
+    result = buffer(made, [a, fill_value])
+    result[...] = fill_value
+    return result
+
+
+def _creator(name: str) -> Any:
+    """A creation function called with ``like=x``: what it makes accepts the duals of x."""
+    function = getattr(np, name)
+
+    def implementation(like: Any, *args: Any, **kwargs: Any) -> Any:
+        return _accepting(function(*args, **kwargs), like)
+
+    return implementation
+
+
+def _accepting(made: Any, like: Any) -> Any:
+    """What was made, so that it accepts the duals of ``like``; it may have duals already (`fromfunction`)."""
+    if isinstance(made, AnyDual) or np.result_type(made).kind not in "fc":
+        return made
+    return buffer(made, [like])
+
+
+for _name in (
+    *("zeros", "ones", "empty", "eye", "identity", "tri", "fromfunction"),
+    *("frombuffer", "fromfile", "fromstring", "genfromtxt", "loadtxt"),
+):
+    CREATORS[getattr(np, _name)] = _creator(_name)
+
+
+def _arange_with_like(like: Any, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
+    """The start and multiples of the step; how many there are is a step function of all."""
+    bound = dict(zip(("start", "stop", "step") if len(args) > 1 else ("stop",), args, strict=False)) | kwargs
+    start, step = bound.get("start", 0), bound.get("step", 1)
+    shown = np.arange(*map(plain_values, args), dtype=dtype, **{k: plain_values(v) for k, v in kwargs.items()})
+    if not duals_in([start, step]):
+        return _accepting(shown, like)
+    # As NumPy, which takes the step from the first two, in the dtype of the result.
+    first, second = (x.astype(shown.dtype) if isinstance(x, AnyDual) else x for x in (start, start + step))
+    k = np.arange(len(shown), dtype=shown.dtype)
+    return np.where(k == 1, second, first + k * (second - first))
+
+
+def _fromiter_with_like(like: Any, iter: Any, dtype: Any, count: int = -1) -> Any:
+    items = list(iter)
+    if not duals_in(items):
+        return _accepting(np.fromiter(items, dtype, count), like)
+    chosen = np.fromiter(range(len(items)), np.intp, count)
+    return np.stack([items[i] for i in chosen]).astype(dtype)
+
+
+CREATORS[np.arange], CREATORS[np.fromiter] = _arange_with_like, _fromiter_with_like
+
+
+def _full_with_like(
+    like: Any, shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None
+) -> Any:
+    return full(shape, fill_value, like, dtype, order)
+
+
+def _array_with_like(name: str) -> Any:
+    function = getattr(np, name)
+
+    def implementation(like: Any, *args: Any, **kwargs: Any) -> Any:
+        given = operand(args[0] if args else kwargs.pop("object" if name == "array" else "a"))
+        args = args[1:]
+        if not isinstance(given, AnyDual):
+            # A copy, so that no plain array takes part in what is written into a dual one.
+            made: Any = np.array(function(given, *args, **kwargs))
+            return buffer(made, [like]) if made.dtype.kind in "fc" else made
+        shown = function(plain_values(given), *args, **kwargs)
+        made = given if shown.dtype == given.dtype else given.astype(shown.dtype)
+        if shown.shape != shape_of(made):
+            made = np.reshape(made, shown.shape)
+        if np.may_share_memory(shown, plain_values(made)):
+            return made
+        flags = shown.flags
+        return np.copy(made, order="F" if flags.fnc else "C" if flags.c_contiguous else "K")
+
+    return implementation
+
+
+CREATORS[np.full] = _full_with_like
+for _name in ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "require"):
+    CREATORS[getattr(np, _name)] = _array_with_like(_name)

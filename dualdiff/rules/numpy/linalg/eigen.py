@@ -1,0 +1,159 @@
+"""numpy.linalg: the decompositions of matrices (Cholesky, QR, eigenvalues, singular values).
+
+A decomposition changes with its matrix as far as the matrix decides on it.  The eigenvalues of a repeated value keep
+their derivative, its eigenvectors have none, and NaN says so: any finite number would make ``(v * f(w)) @ v.T`` wrong
+without a sign of it, since its derivative between the vectors of one value is f'(w), which the vectors and the values
+by themselves do not hold (`dualdiff.scipy.linalg.funmh` does).  The phase of a complex vector is the one that LAPACK
+chose, which makes a component of it real.
+
+Of a Hermitian matrix LAPACK reads one triangle, and the derivative in the elements of the other is zero: that is what
+the function that NumPy offers does with them, and for all directions that are Hermitian it makes no difference.
+
+See M. B. Giles, Collected matrix derivative results for forward and reverse mode algorithmic differentiation (2008).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.rules.numpy.linalg.cholesky import read_triangle
+from dualdiff.rules.numpy.linalg.factorization import factored
+from dualdiff.rules.writing.array_rules import Application, implements, plain_values, shape_of
+from dualdiff.rules.writing.terms import Term, adjoint, hadamard, result, rounding, terms
+
+
+# -- eigenvalues of Hermitian matrices ---------------------------------------------------------------------------------
+@implements(np.linalg.eigh)
+def eigh(a: Any, UPLO: Any = "L") -> Any:
+    r""":math:`V^* dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega` with :math:`dV = V \Omega`."""
+    operands = Application(a)
+    found = np.linalg.eigh(operands.values[0], UPLO)
+    return type(found)(*hermitian_eigen(operands, found[0], found[1], UPLO.upper() == "U", "numpy.linalg.eigh"))
+
+
+def hermitian_eigen(operands: Application, w: Any, v: Any, upper: bool, name: str) -> tuple[Any, Any]:
+    """Eigenvalues and eigenvectors of a Hermitian matrix, whose values are found already."""
+    (t,) = terms(operands, name)
+    if t is None:
+        return result(operands, w), result(operands, v)
+    with np.errstate(all="ignore"):
+        within = read_triangle(t, upper).left(adjoint(v)).right(v)
+        change = within.map(hadamard(_over_gaps(w))).left(v)
+        if change.is_complex:
+            change -= turned_vectors(change, v) * v
+        return result(operands, w, within.diagonal().real), result(operands, v, change)
+
+
+@implements(np.linalg.eigvalsh)
+def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
+    operands = Application(a)
+    w = np.linalg.eigvalsh(operands.values[0], UPLO)
+    (t,) = terms(operands, "numpy.linalg.eigvalsh")
+    if t is None:
+        return result(operands, w)
+    v = np.linalg.eigh(operands.values[0], UPLO)[1]
+    with np.errstate(all="ignore"):
+        return result(operands, w, along_vectors(read_triangle(t, UPLO.upper() == "U"), adjoint(v), v).real)
+
+
+def along_vectors(t: Term, rows: Any, columns: Any) -> Term:
+    """The diagonal of ``rows @ t @ columns``."""
+    both: Term = t.right(columns) * np.swapaxes(rows, -1, -2)
+    return both.sum(-2)
+
+
+def _over_gaps(w: Any, noise: Any = None) -> Any:
+    """1 / (w_j - w_i); 0 on the diagonal, and NaN where two values are equal up to rounding."""
+    plain = plain_values(w)
+    if noise is None:
+        noise = plain.shape[-1] * rounding(plain) * np.max(np.abs(plain), axis=-1)[..., None, None]
+    return reciprocal_gaps(w[..., None, :] - w[..., :, None], noise)
+
+
+def reciprocal_gaps(gaps: Any, noise: Any) -> Any:
+    repeated = ~(np.abs(plain_values(gaps)) > noise)
+    diagonal = np.eye(shape_of(gaps)[-1], dtype=bool)
+    return np.where(diagonal, 0.0, np.where(repeated, np.nan, 1 / np.where(repeated, 1.0, gaps)))
+
+
+def turned_vectors(change: Term, vectors: Any) -> Term:
+    """By how much vectors that change so would turn in phase; i times that, as a row.
+
+    The component that LAPACK made real, whichever it is, stays real.
+    """
+    plain = plain_values(vectors)
+    size, noise = np.abs(plain), plain.shape[-2] * rounding(plain)
+    # Exactly or, where LAPACK multiplied by a phase, up to rounding.
+    is_real = (np.abs(plain.imag) <= noise * size) & (size > noise)
+    # Of several real components the first: a decomposition of a stack has it in one place.
+    place = np.where(np.any(is_real, axis=-2), np.argmax(is_real, axis=-2), np.argmax(size, axis=-2))
+    key = (*np.indices(place.shape, sparse=True)[:-1], place, np.arange(place.shape[-1]))
+    relative: Term = change[key] * (1 / vectors[key])
+    row = relative.imag * 1j
+    return row.reshape((*row.shape[:-1], 1, row.shape[-1]))
+
+
+# -- eigenvalues of general matrices -----------------------------------------------------------------------------------
+@implements(np.linalg.eig)
+def eig(a: Any) -> Any:
+    r""":math:`V^{-1} dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega`, and vectors that keep their length."""
+    operands = Application(a)
+    found = np.linalg.eig(operands.values[0])
+    return type(found)(*eigen(operands, found[0], found[1], "numpy.linalg.eig"))
+
+
+def eigen(operands: Application, w: Any, v: Any, name: str) -> tuple[Any, Any]:
+    """Eigenvalues and eigenvectors of a general matrix, whose values are found already."""
+    (t,) = terms(operands, name + " (of its normalized vectors; eigvals has a derivative)")
+    if t is None:
+        return result(operands, w), result(operands, v)
+    with np.errstate(all="ignore"):
+        inverse, noise = _left_vectors(operands, w, v)
+        within = t.left(inverse).right(v)
+        change = within.map(hadamard(_over_gaps(w, noise))).left(v)
+        along = (change * np.conjugate(v)).sum(-2).real
+        along = along.reshape((*along.shape[:-1], 1, along.shape[-1]))
+        if change.is_complex:
+            along += turned_vectors(change, v)
+        return result(operands, w, within.diagonal()), result(operands, v, change - along * v)
+
+
+@implements(np.linalg.eigvals)
+def eigvals(a: Any) -> Any:
+    operands = Application(a)
+    return eigenvalues(operands, np.linalg.eigvals(operands.values[0]))
+
+
+def eigenvalues(operands: Application, w: Any) -> Any:
+    """The eigenvalues of a general matrix, whose values are found already."""
+    (t,) = terms(operands, "eigvals")
+    if t is None:
+        return result(operands, w)
+    other, v = np.linalg.eig(operands.values[0])
+    with np.errstate(all="ignore"):
+        inverse, _ = _left_vectors(operands, other, v)
+        change = along_vectors(t, inverse, v)
+        # LAPACK may find the values in another order where it is not asked for vectors.
+        distance = np.abs(plain_values(w)[..., :, None] - plain_values(other)[..., None, :])
+        order = np.argmin(distance, axis=-1)
+        places = np.arange(order.shape[-1])
+        order = np.where(np.all(np.sort(order, axis=-1) == places, axis=-1, keepdims=True), order, places)
+        if np.any(order != places):
+            change = change[(*np.indices(order.shape, sparse=True)[:-1], order)]
+        return result(operands, w, change)
+
+
+def _left_vectors(operands: Application, w: Any, v: Any) -> tuple[Any, Any]:
+    """The inverse of V, NaN in the rows of a defective value, and the gap below which values count as one."""
+    inverse = factored(v, operands.space).inverse
+    plain = plain_values(inverse)
+    n, eps = plain.shape[-1], rounding(plain)
+    # How many times a change of the matrix each value changes.
+    condition = np.sqrt(np.sum(np.abs(plain) ** 2, axis=-1))
+    defective = ~(condition * n * eps < 1)[..., None]
+    if np.any(defective):
+        inverse = np.where(defective, np.nan, inverse)
+    size = np.max(np.abs(plain_values(w)), axis=-1)[..., None, None]
+    return inverse, n * eps * size * np.maximum(condition[..., :, None], condition[..., None, :])

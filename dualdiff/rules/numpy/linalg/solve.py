@@ -1,0 +1,79 @@
+"""numpy.linalg: solving and inverses.
+
+Values come from NumPy's own calls; derivatives are formulas of matrix calculus, or those of the functions that a
+function is composed of.  See M. B. Giles, Collected matrix derivative results for forward and reverse mode algorithmic
+differentiation (2008).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import operand
+from dualdiff.rules.numpy.linalg.factorization import factored, solution
+from dualdiff.rules.writing.array_rules import Application, axes_of, implements, shape_of
+from dualdiff.rules.writing.terms import result, terms
+
+
+@implements(np.linalg.solve)
+def solve(a: Any, b: Any) -> Any:
+    """From a x = b: a dx = db - da x, with the matrix factored once for all tangents."""
+    operands = Application(a, b)
+    return solved(operands, np.linalg.solve(*operands.values))
+
+
+def solved(operands: Application, x: Any, transposed: bool = False, triangle: str | None = None) -> Any:
+    """The x with ``a @ x = b`` for the operands a and b, whose value is found already."""
+    of_a, of_b = terms(operands, "solve")
+    if of_a is None and of_b is None:
+        return result(operands, x)
+    columns = x
+    if len(operands.shape(1)) == 1:
+        columns = x[..., None]
+        of_b = of_b and of_b.reshape((*of_b.shape, 1))
+    with np.errstate(all="ignore"):
+        a = factored(operands.values[0], operands.space, triangle)
+        change = solution(a, columns, of_a, of_b, transposed)
+        return result(operands, x, change and change.reshape(shape_of(x)))
+
+
+@implements(np.linalg.inv)
+def inv(a: Any) -> Any:
+    """From a x = 1: dx = -x da x."""
+    operands = Application(a)
+    return inverted(operands, np.linalg.inv(operands.values[0]))
+
+
+def inverted(operands: Application, x: Any) -> Any:
+    """The inverse, whose value is found already."""
+    (t,) = terms(operands, "inv")
+    with np.errstate(all="ignore"):
+        return result(operands, x, t and t.left(x).right(-x))
+
+
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    a, b = operand(a), operand(b)
+    if axes is not None:
+        last = axes_of(tuple(axes), a.ndim)
+        a = np.transpose(a, [i for i in range(a.ndim) if i not in last] + list(last))
+    shape = a.shape[-(a.ndim - b.ndim) :]
+    size = math.prod(shape)
+    if a.size != size**2:
+        raise np.linalg.LinAlgError(
+            f"tensorsolve of the shapes {a.shape} and {b.shape}: the axes of a after those of b have to be as many "
+            "equations as unknowns"
+        )
+    return np.reshape(np.linalg.solve(np.reshape(a, (size, size)), np.ravel(b)), shape)
+
+
+@implements(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    a = operand(a)
+    if ind <= 0:
+        raise ValueError("Invalid ind argument.")
+    shape = a.shape[ind:] + a.shape[:ind]
+    return np.reshape(np.linalg.inv(np.reshape(a, (math.prod(a.shape[ind:]), -1))), shape)

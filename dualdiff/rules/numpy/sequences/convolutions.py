@@ -1,0 +1,92 @@
+"""Convolution and correlation of sequences: linear in each of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import operand
+from dualdiff.rules.writing.array_rules import Application, implements
+from dualdiff.tangents.linear import LinearMap, NamedMap
+
+
+class Convolution(NamedMap):
+    """A part of the full convolution with a constant sequence, of the last axis of what it is given."""
+
+    def __init__(self, v: Any, n: int, start: int, length: int) -> None:
+        self.operands = (v,)
+        self._start = start
+        super().__init__("convolve", self._convolved, self._transposed, (n,), (length,))
+
+    def _convolved(self, t: Any) -> Any:
+        (v,), (length,), start = self.operands, self.out_shape, self._start
+        return _by_rows(lambda row: np.convolve(row, v)[start : start + length], t, length)
+
+    def _transposed(self, w: Any) -> Any:
+        (v,), (n,), (length,), start = self.operands, self.in_shape, self.out_shape, self._start
+        backwards = v[::-1]
+        margins = start, n + len(v) - 1 - length - start
+        return _by_rows(lambda row: np.convolve(np.pad(row, margins), backwards, "valid"), w, n)
+
+    @property
+    def transpose(self) -> LinearMap:
+        transposed = NamedMap("convolve.T", self._transposed, self._convolved, self.out_shape, self.in_shape)
+        transposed.operands = self.operands  # type: ignore[attr-defined]
+        return transposed
+
+    def lasting(self, copied: Callable[[Any], Any]) -> LinearMap:
+        (n,), (length,) = self.in_shape, self.out_shape
+        return Convolution(copied(self.operands[0]), n, self._start, length)
+
+    def entries(self) -> tuple[Any, Any, Any]:
+        (v,), (n,), (length,) = self.operands, self.in_shape, self.out_shape
+        columns, places = (i.ravel() for i in np.indices((n, len(v))))
+        rows = columns + places - self._start
+        kept = (rows >= 0) & (rows < length)
+        return rows[kept], columns[kept], v[places[kept]]
+
+
+def _by_rows(f: Callable[[Any], Any], t: Any, length: int) -> Any:
+    """A function of one row, which gives one of this length, of each row along the last axis."""
+    if t.ndim == 1:
+        return f(t)
+    if not len(t):
+        return np.zeros((*t.shape[:-1], length))
+    return np.stack([_by_rows(f, part, length) for part in t])
+
+
+def _bilinear(function: Callable[..., Any], a: Any, v: Any, later: int = 0) -> Any:
+    """``function(a, v)``, the middle of the full convolution; ``later``: the later one of two middles."""
+    operands = Application(a, v)
+    value = function(*operands.values)
+    lengths = operands.shape(0) + operands.shape(1)
+    start = (sum(lengths) - 1 - len(value) + later) // 2
+    terms = []
+    for i in operands.active():
+        linear = Convolution(operands.values[1 - i], lengths[i], start, len(value))
+        terms.append(operands.space.contract(operands.tangents[i], linear, (lengths[i],), value.shape))
+    return operands.result(value, terms)
+
+
+def _sequence(a: Any) -> Any:
+    a = operand(a)
+    return np.reshape(a, 1) if np.ndim(a) == 0 else a if hasattr(a, "shape") else np.asarray(a)
+
+
+@implements(np.convolve)
+def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
+    """Bilinear."""
+    return _bilinear(lambda a, v: np.convolve(a, v, mode), _sequence(a), _sequence(v))
+
+
+@implements(np.correlate)
+def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
+    """The convolution with the other sequence reversed and conjugated."""
+    a, v = _sequence(a), _sequence(v)
+    backwards = np.conjugate(v[::-1])
+    # Two middles there are where an even length is cut to an odd one, and NumPy exchanges the sequences if v is longer.
+    return _bilinear(
+        lambda a, w: np.correlate(a, np.conjugate(w[::-1]), mode), a, backwards, later=int(len(v) > len(a))
+    )

@@ -1,0 +1,300 @@
+"""The engine of Python floats: functions of float duals, written out from the texts of the table.
+
+An operation costs a few Python instructions and makes no array, along one direction or several.  The value is computed
+exactly as Python (or NumPy's scalar) would; every case that is not plain (other spaces, nested duals, a partial that
+raises or is NaN) is left to `dualdiff.core.application`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dualdiff.core.application import apply, complete
+from dualdiff.core.dual import AnyDual, FloatDual
+from dualdiff.rules.numpy.elementwise.table import CONSTANTS, ROWS
+from dualdiff.rules.writing.rows import NAMES, Row
+
+
+def _quiet(function: Any) -> Callable[..., Any]:
+    """A NumPy function on floats as ``math`` has them, except that it never raises or warns."""
+
+    def quiet(*args: float) -> float:
+        with np.errstate(all="ignore"):
+            return float(function(*args))
+
+    return quiet
+
+
+class _Functions(dict[str, Any]):
+    """The functions that partials name, for Python floats; those of rows when they are first asked for."""
+
+    def __missing__(self, name: str) -> Any:
+        row = ROWS[name]
+        self[name] = getattr(math, row.math) if row.math else _quiet(row.ufunc)
+        return self[name]
+
+
+MATH = _Functions(CONSTANTS, absolute=abs)
+
+_NAMES = {
+    "AnyDual": AnyDual,
+    "complete": complete,
+    "float64": np.float64,
+    **CONSTANTS,
+}
+
+
+def compiled(name: str, source: str, **names: Any) -> Callable[..., Any]:
+    """The function called ``function`` in the source, with the functions of rows that it names."""
+    found = {**_NAMES, **names}
+    exec(compile(source, f"<dualdiff {name}>", "exec"), found)
+    function = found["function"]
+    found |= {used: MATH[used] for used in function.__code__.co_names if used in ROWS and used not in found}
+    return function  # type: ignore[no-any-return]
+
+
+def _finish(
+    row: Row, tangents: dict[str, str], numpy: set[str], result: str, operands: str, pad: str, lanes: int
+) -> str:
+    """Source for the tangent of a value r, and for the return.
+
+    ``tangents`` says which tangent goes with which argument, ``numpy`` which of x, y, r are NumPy's and have to become
+    Python floats, so that partials neither warn nor leave the fast arithmetic.
+    """
+    from dualdiff.rules.writing.texts import ARGUMENTS, expression, names_in, spelled_out
+
+    factors, used = [], set()
+    for argument, t in tangents.items():
+        text = row.partials[ARGUMENTS.index(argument)]
+        if text is not None:
+            text = spelled_out(text, row.names)
+            used |= names_in(text)
+            factors.append((text, text if text.isidentifier() else f"({expression(text)})", t))
+    if "r" in used & numpy:
+        # The result is still needed as NumPy gave it.
+        factors = [(text, re.sub(r"\br\b", "s", factor), t) for text, factor, t in factors]
+    before = [f"{name} = float({name})" for name in ("x", "y") if name in used & numpy]
+    before += ["s = float(r)"] if "r" in used & numpy else []
+    lines = [*before, *_tangent(factors, lanes)]
+    fallback = f"complete(row, ({operands}), r)"
+    if used - {"x", "y", "z", "r"} or any(sign in factor for _, factor, _ in factors for sign in ("/", "**")):
+        lines = ["try:", *(f"    {line}" for line in lines), "except (ArithmeticError, ValueError):"]
+        lines.append(f"    return {fallback}")
+    made = (f"n = {result}()", "n.value = r", "n.raw = t", "n.space = space", "return n")
+    lines += ["if z == z:" if lanes else "if t == t:", *(f"    {line}" for line in made), f"return {fallback}"]
+    return "".join(f"{pad}{line}\n" for line in lines)
+
+
+def _tangent(factors: list[tuple[str, str, str]], lanes: int) -> list[str]:
+    """Source that sets the tangent t, and z, which is NaN if a part of t is."""
+    if not lanes:
+        terms = [{"1": t, "-1": f"-{t}"}.get(text) or f"{factor} * {t}" for text, factor, t in factors]
+        return ["t = " + (" + ".join(terms) or "0.0")]
+    lines, sums = [], [""] * lanes
+    for name, (text, factor, t) in zip("pqu", factors, strict=False):
+        lines.append("".join(f"{name}{i}, " for i in range(lanes)) + f"= {t}")
+        if text not in ("1", "-1"):
+            lines.append(f"{name} = {factor}")
+        for i in range(lanes):
+            term = {"1": f"{name}{i}", "-1": f"-{name}{i}"}.get(text) or f"{name} * {name}{i}"
+            sums[i] += f" + {term}" if sums[i] else term
+    lines += [f"t{i} = {total or '0.0'}" for i, total in enumerate(sums)]
+    lines.append("t = (" + "".join(f"t{i}, " for i in range(lanes)) + ")")
+    return [*lines, "z = " + " + ".join(f"t{i}" for i in range(lanes))]
+
+
+#: The tangents of the two operands, in source.
+_MINE, _OTHERS = "self.raw", "other.raw"
+
+#: What a float dual meets: how it is told, whether it is a dual, whether its value is NumPy's.
+_PARTNERS = (
+    ("kind is {own} and other.space is space", True, None),
+    ("kind is float or kind is int", False, False),
+    ("kind is {other} and other.space is space", True, None),
+    ("kind is float64", False, True),
+)
+
+
+class Scalars(NamedTuple):
+    """The classes of duals of a Python float and of a float64 along so many directions.
+
+    With 0 lanes the tangent is a single float.
+    """
+
+    FloatDual: type
+    Float64Dual: type
+    lanes: int
+
+
+def binary(
+    name: str, row: Row, general: Callable[..., Any], symbol: str, own: str, reflected: bool, scalars: Scalars
+) -> Callable[..., Any]:
+    """An operator of float duals of the class ``own``; reflected, the other operand stands on the left.
+
+    ``general`` is the operator of all duals, for other operands than floats.
+    """
+    own_numpy = own == "Float64Dual"
+    classes = {"own": own, "other": "FloatDual" if own_numpy else "Float64Dual"}
+    me, it = ("y", "x") if reflected else ("x", "y")
+    operands = "other, self" if reflected else "self, other"
+    body = ""
+    for condition, is_dual, is_numpy in _PARTNERS:
+        if is_dual and reflected:
+            continue
+        if is_numpy is None:
+            is_numpy = own_numpy if "{own}" in condition else not own_numpy
+        result_numpy = own_numpy or is_numpy
+        body += f"    if {condition.format(**classes)}:\n"
+        body += f"        {me} = self.value\n        {it} = other{'.value' if is_dual else ''}\n"
+        body += f"        r = x {symbol} y\n"
+        if symbol == "**":
+            # Python gives a complex number for a negative base.
+            expected = "float64" if result_numpy else "float"
+            body += f"        if type(r) is not {expected}:\n            return complete(row, ({operands}), r)\n"
+        tangents = {me: _MINE} | ({it: _OTHERS} if is_dual else {})
+        numpy = ({me} if own_numpy else set()) | ({it} if is_numpy else set()) | ({"r"} if result_numpy else set())
+        result = "Float64Dual" if result_numpy else "FloatDual"
+        body += _finish(row, dict(sorted(tangents.items())), numpy, result, operands, " " * 8, scalars.lanes)
+    source = (
+        f"def function(self, other):\n    kind = type(other)\n    space = self.space\n{body}"
+        "    return general(self, other)\n"
+    )
+    return compiled(name, source, row=row, general=general, **scalars._asdict())
+
+
+def _of_one(row: Row, numpy: set[str], result: str, pad: str, lanes: int) -> str:
+    """Source for the tangent of a function of the dual self."""
+    return _finish(row, {"x": _MINE}, numpy, result, "self,", pad, lanes)
+
+
+def _unary_source(row: Row, numpy: set[str], result: str, lanes: int) -> str:
+    source = "def function(self):\n    space = self.space\n    x = self.value\n    r = op(x)\n"
+    return source + _of_one(row, numpy, result, "    ", lanes)
+
+
+def unary(row: Row, op: Callable[..., Any], own: str, scalars: Scalars) -> Callable[..., Any]:
+    """An operator of one float dual of the class ``own``."""
+    numpy = {"x", "r"} if own == "Float64Dual" else set()
+    return compiled(row.name, _unary_source(row, numpy, own, scalars.lanes), row=row, op=op, **scalars._asdict())
+
+
+def of_ufunc(row: Row, own: str, scalars: Scalars) -> Callable[..., Any]:
+    """A unary ufunc of float duals of the class ``own``: NumPy gives the value."""
+    source = _unary_source(row, {"x", "r"} if own == "Float64Dual" else {"r"}, "Float64Dual", scalars.lanes)
+    return compiled(row.name, source, row=row, op=row.ufunc, **scalars._asdict(), **_named(row))
+
+
+def _named(row: Row) -> dict[str, Any]:
+    """What the partial of a row of another table names, for Python floats."""
+    if row.names is NAMES or row.kind == "zero":
+        return {}
+    from dualdiff.rules.writing.texts import names_in, spelled_out
+
+    used = names_in(spelled_out(row.partials[0] or "0", row.names))
+    found = {name: row.names[name] for name in used if name in row.names}
+    return {name: _as_item(f) if callable(f) else f for name, f in found.items()}
+
+
+def _as_item(function: Any) -> Callable[..., Any]:
+    """A function of numbers that returns one of Python's, real or complex, and never warns."""
+
+    def quiet(*args: Any) -> Any:
+        with np.errstate(all="ignore"):
+            found = function(*args)
+        return found.item() if issubclass(type(found), (np.generic, np.ndarray)) else found
+
+    return quiet
+
+
+def comparison(name: str, symbol: str, scalars: Scalars) -> Callable[..., Any]:
+    """A comparison of a float dual by value."""
+    return compiled(
+        name,
+        "def function(self, other):\n"
+        f"    return self.value {symbol} (other.value if isinstance(other, AnyDual) else other)\n",
+    )
+
+
+@cache
+def public(name: str) -> Callable[..., Any]:
+    """The public function of a row: for floats through ``math``, for arrays and duals through NumPy."""
+    row = ROWS[name]
+    function = _public_unary(row) if row.arity == 1 and row.partials[0] is not None else _public(row)
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "dualdiff"
+    arguments = ("x", "y", "z")[: row.arity]
+    partials = "\n".join(f"    d/d{a} = {text or 0}" for a, text in zip(arguments, row.partials, strict=True))
+    function.__doc__ = (
+        f"``{name}({', '.join(arguments)})`` elementwise, for numbers, arrays and duals.\n\n"
+        + (f"{row.definition}\n\n" if row.definition else "")
+        + f"With r the result,\n\n{partials}\n\n"
+        "Python floats go through ``math`` and give inf or nan, without a warning, where ``math`` would raise;\n"
+        "everything else goes through NumPy."
+    )
+    return function
+
+
+def _either(row: Row) -> Callable[..., Any]:
+    """The value: through ``math`` for Python's numbers, else through NumPy."""
+    quiet = _quiet(row.ufunc)
+    value = quiet if row.math is None or row.name == "power" else MATH[row.name]
+
+    def either(*args: Any) -> Any:
+        if not all(type(a) is float or type(a) is int for a in args):
+            # Duals of outer calls take their values from ``math`` too.
+            return apply(row, either, *args) if any(isinstance(a, AnyDual) for a in args) else row.ufunc(*args)
+        try:
+            return value(*args)
+        except (ArithmeticError, ValueError):
+            return quiet(*args)
+
+    return either
+
+
+def _public_unary(row: Row) -> Callable[..., Any]:
+    """The public function of one argument: written out for floats, and for duals of floats when it meets them."""
+    op, either = MATH[row.name], _either(row)
+    of_duals: dict[type, Callable[..., Any]] = {}
+
+    def general(x: Any) -> Any:
+        kind = type(x)
+        if hasattr(kind, "lanes") and x.space.float_dual is kind:
+            scalars = Scalars(kind, x.space.float64_dual, kind.lanes)
+            source = (
+                "def function(self):\n    space = self.space\n    x = self.value\n    try:\n        r = op(x)\n"
+                "    except (ArithmeticError, ValueError):\n        r = either(x)\n"
+            ) + _of_one(row, set(), "FloatDual", "    ", scalars.lanes)
+            of_duals[kind] = compiled(row.name, source, row=row, op=op, either=either, **scalars._asdict())
+            return of_duals[kind](x)
+        return apply(row, either, x) if isinstance(x, AnyDual) else row.ufunc(x)
+
+    source = (
+        "def function(x, /):\n    kind = type(x)\n"
+        "    if kind is FloatDual:\n        self = x\n        space = self.space\n        x = self.value\n"
+        "        try:\n            r = op(x)\n"
+        "        except (ArithmeticError, ValueError):\n            r = either(x)\n"
+        + _of_one(row, set(), "FloatDual", " " * 8, 0)
+        + "    if kind is float or kind is int:\n        try:\n            return op(x)\n"
+        "        except (ArithmeticError, ValueError):\n            return either(x)\n"
+        "    return of_duals.get(kind, general)(x)\n"
+    )
+    return compiled(
+        row.name, source, row=row, op=op, either=either, of_duals=of_duals, general=general, FloatDual=FloatDual
+    )
+
+
+def _public(row: Row) -> Callable[..., Any]:
+    either = _either(row)
+
+    def function(*args: Any) -> Any:
+        if len(args) != row.arity:
+            raise TypeError(f"{row.name}() takes {row.arity} arguments, {len(args)} given")
+        return either(*args)
+
+    return function

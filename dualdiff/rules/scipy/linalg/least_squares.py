@@ -1,0 +1,161 @@
+"""scipy.linalg: pseudoinverses and least squares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.rules.writing.array_rules import Application, plain_values, shape_of
+from dualdiff.rules.writing.over_scipy import over_scipy
+from dualdiff.rules.writing.terms import hermitian_part, revalued, rounding
+
+
+@over_scipy("a")
+def pinv(
+    value: Any, a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True
+) -> Any:
+    r"""The pseudoinverse, as ``scipy.linalg.pinv``, differentiated at constant rank.
+
+    Parameters
+    ----------
+    a : (..., m, n) array_like
+        The matrix.
+    atol, rtol, return_rank, check_finite
+        As in SciPy; the rank is an integer, and has no derivative.
+
+    Returns
+    -------
+    array, or pair of array and int
+        The pseudoinverse, and with ``return_rank`` the rank.
+
+    Notes
+    -----
+    See G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973), and `dualdiff.rules.numpy.linalg`.
+
+    Examples
+    --------
+    >>> from dualdiff import jacobian
+    >>> from dualdiff.scipy import linalg
+    >>> jacobian(linalg.pinv, [[2.0], [0.0]])[0, 0].round(12)
+    array([[-0.25],
+           [ 0.  ]])
+    """
+    found = value(*Application(a).values)
+    p, rank = found if return_rank else (found, None)
+    p = revalued(lambda v: p, lambda x: np.linalg.pinv(x, rtol=_relative(x, atol, rtol)), a)
+    return (p, rank) if return_rank else p
+
+
+def _relative(a: Any, atol: Any, rtol: Any, largest: Any = None) -> Any:
+    """SciPy's bound for singular values, relative to the largest."""
+    plain = plain_values(a)
+    if rtol is None:
+        rtol = max(plain.shape[-2:]) * rounding(plain)
+    if not atol:
+        return rtol
+    largest = np.max(np.linalg.svdvals(plain), axis=-1, initial=0.0)
+    return rtol + atol / np.where(largest == 0, 1.0, largest)
+
+
+@over_scipy("a")
+def pinvh(
+    value: Any,
+    a: Any,
+    atol: Any = None,
+    rtol: Any = None,
+    lower: bool = True,
+    return_rank: bool = False,
+    check_finite: bool = True,
+) -> Any:
+    r"""The pseudoinverse of a Hermitian matrix, as ``scipy.linalg.pinvh``, differentiated at constant rank.
+
+    Parameters
+    ----------
+    a : (..., n, n) array_like
+        The matrix, of which one triangle is read.
+    atol, rtol, lower, return_rank, check_finite
+        As in SciPy.
+
+    Returns
+    -------
+    array, or pair of array and int
+        The pseudoinverse, and with ``return_rank`` the rank.
+
+    Notes
+    -----
+    As `pinv`.
+
+    Examples
+    --------
+    >>> from dualdiff import jacobian
+    >>> from dualdiff.scipy import linalg
+    >>> jacobian(linalg.pinvh, [[2.0]])
+    array([[[[-0.25]]]])
+    """
+    found = value(*Application(a).values)
+    p, rank = found if return_rank else (found, None)
+    composed = lambda x: np.linalg.pinv(hermitian_part(x, not lower), rtol=_relative(x, atol, rtol))  # noqa: E731
+    p = revalued(lambda v: p, composed, a)
+    return (p, rank) if return_rank else p
+
+
+@over_scipy("a", "b")
+def lstsq(
+    value: Any,
+    a: Any,
+    b: Any,
+    cond: Any = None,
+    overwrite_a: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+    lapack_driver: str | None = None,
+) -> Any:
+    r"""Least squares, as ``scipy.linalg.lstsq``, differentiated at constant rank.
+
+    Parameters
+    ----------
+    a : (..., m, n) array_like
+        The matrix.
+    b : (m,) or (..., m, k) array_like
+        One right-hand side or several.
+    cond, check_finite, lapack_driver
+        As in SciPy.
+    overwrite_a, overwrite_b
+        Not made use of for duals.
+
+    Returns
+    -------
+    tuple
+        The solution, the squares of the residuals, the rank (an integer) and the singular values, which the driver
+        "gelsy" does not give.
+
+    Notes
+    -----
+    See G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973), and `dualdiff.rules.numpy.linalg`.
+
+    Examples
+    --------
+    >>> from dualdiff import jacobian
+    >>> from dualdiff.scipy import linalg
+    >>> jacobian(lambda b: linalg.lstsq([[1.0], [1.0]], b)[0], [1.0, 3.0])
+    array([[0.5, 0.5]])
+    """
+    x, squares, rank, s = value(*Application(a, b).values)
+    cond = rounding(x) if cond is None else cond
+    # Of a stack the driver "gelsy" gives None for each matrix.
+    has_values = s is not None and plain_values(s).dtype.kind != "O"
+
+    def of_stack(a: Any, b: Any, cond: Any) -> tuple[Any, Any, Any, Any]:
+        columns = b[:, None] if len(shape_of(b)) == 1 else b
+        x = np.linalg.pinv(a, cond) @ columns
+        squares = np.sum(np.abs(columns - a @ x) ** 2, axis=-2)
+        if len(shape_of(b)) == 1:
+            x, squares = x[..., 0], squares[..., 0]
+        return x, squares, rank, np.broadcast_to(np.linalg.svdvals(a), shape_of(s)) if has_values else s
+
+    def part(i: int, found: Any) -> Any:
+        composed = of_stack if np.ndim(rank) else np.linalg.lstsq
+        return revalued(lambda a, b: found, lambda a, b: composed(a, b, cond)[i], a, b)
+
+    return part(0, x), part(1, squares), rank, part(3, s) if has_values else s

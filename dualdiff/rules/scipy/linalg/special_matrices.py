@@ -1,0 +1,224 @@
+"""scipy.linalg: matrices that are made of given elements, each in its places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import operand
+from dualdiff.rules.numpy.creation import zeros
+from dualdiff.rules.writing.array_rules import plain_values, shape_of
+from dualdiff.rules.writing.over_scipy import over_scipy
+from dualdiff.rules.writing.terms import revalued
+
+
+def _row(x: Any, name: str) -> Any:
+    x = operand(x)
+    if len(shape_of(x)) > 1:
+        raise ValueError(f"dualdiff.scipy.linalg.{name} of duals takes vectors, and was given the shape {shape_of(x)}")
+    return np.atleast_1d(x)
+
+
+@over_scipy("c", "r")
+def toeplitz(value: Any, c: Any, r: Any = None) -> Any:
+    """The matrix with constant diagonals, as ``scipy.linalg.toeplitz``.
+
+    Parameters
+    ----------
+    c : (m,) array_like
+        The first column.
+    r : (n,) array_like, optional
+        The first row, whose first element is not read; the conjugate of c if it is left out.
+
+    Returns
+    -------
+    (m, n) array
+        The matrix.
+
+    Notes
+    -----
+    Elements are moved, and their derivatives with them.
+
+    Examples
+    --------
+    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy import linalg
+    >>> derivative(lambda t: linalg.toeplitz([1.0, t]), 2.0)
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    c = _row(c, "toeplitz")
+    r = np.conjugate(c) if r is None else _row(r, "toeplitz")
+    m, n = len(c), len(r)
+    return np.concatenate([c[::-1], r[1:]])[m - 1 - np.arange(m)[:, None] + np.arange(n)]
+
+
+@over_scipy("c", "r")
+def hankel(value: Any, c: Any, r: Any = None) -> Any:
+    """The matrix with constant antidiagonals, as ``scipy.linalg.hankel``.
+
+    Parameters
+    ----------
+    c : (m,) array_like
+        The first column.
+    r : (n,) array_like, optional
+        The last row, whose first element is not read; zeros if it is left out.
+
+    Returns
+    -------
+    (m, n) array
+        The matrix.
+
+    Notes
+    -----
+    As `toeplitz`.
+
+    Examples
+    --------
+    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy import linalg
+    >>> derivative(lambda t: linalg.hankel([1.0, t]), 2.0)
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    c = _row(c, "hankel")
+    r = np.zeros_like(plain_values(c)) if r is None else _row(r, "hankel")
+    return np.concatenate([c, r[1:]])[np.arange(len(c))[:, None] + np.arange(len(r))]
+
+
+@over_scipy("c")
+def circulant(value: Any, c: Any) -> Any:
+    """The matrix whose columns are turned ever further, as ``scipy.linalg.circulant``.
+
+    Parameters
+    ----------
+    c : (..., n) array_like
+        The first column.
+
+    Returns
+    -------
+    (..., n, n) array
+        The matrix.
+
+    Notes
+    -----
+    As `toeplitz`.
+
+    Examples
+    --------
+    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy import linalg
+    >>> derivative(lambda t: linalg.circulant([1.0, t]), 2.0)
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    c = np.atleast_1d(operand(c))
+    places = np.arange(shape_of(c)[-1])
+    return c[..., (places[:, None] - places) % len(places)]
+
+
+@over_scipy("a")
+def companion(value: Any, a: Any) -> Any:
+    """The companion matrix of a polynomial, as ``scipy.linalg.companion``.
+
+    Parameters
+    ----------
+    a : (..., n) array_like
+        The coefficients of the polynomial, from the highest on, which must not be zero.
+
+    Returns
+    -------
+    (..., n - 1, n - 1) array
+        The matrix, whose eigenvalues are the roots.
+
+    Notes
+    -----
+    One division.
+
+    Examples
+    --------
+    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy import linalg
+    >>> derivative(lambda t: linalg.companion([1.0, t, 3.0]), 2.0)
+    array([[-1.,  0.],
+           [ 0.,  0.]])
+    """
+
+    def composed(a: Any) -> Any:
+        first = -a[..., 1:] / a[..., :1]
+        n = shape_of(first)[-1]
+        rest = np.broadcast_to(np.eye(n - 1, n), (*shape_of(a)[:-1], n - 1, n))
+        return np.concatenate([first[..., None, :], rest], axis=-2)
+
+    return revalued(value, composed, a)
+
+
+@over_scipy("arrs")
+def block_diag(value: Any, *arrs: Any) -> Any:
+    """The matrix with the arrays along its diagonal, as ``scipy.linalg.block_diag``.
+
+    Parameters
+    ----------
+    *arrs : array_like
+        Numbers, rows or matrices.
+
+    Returns
+    -------
+    array
+        The matrix, zero elsewhere.
+
+    Notes
+    -----
+    As `toeplitz`.
+
+    Examples
+    --------
+    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy import linalg
+    >>> derivative(lambda t: linalg.block_diag(1.0, [[t]]), 2.0)
+    array([[0., 0.],
+           [0., 1.]])
+    """
+    blocks = [np.atleast_2d(operand(a)) for a in arrs]
+    rows, columns = (np.cumsum([0, *(shape_of(b)[i] for b in blocks)]) for i in (-2, -1))
+    stack = np.broadcast_shapes(*(shape_of(b)[:-2] for b in blocks))
+    dtype = np.result_type(*map(plain_values, blocks))
+    found = zeros((*stack, rows[-1], columns[-1]), like=tuple(blocks), dtype=dtype)
+    for block, i, j in zip(blocks, rows, columns, strict=False):
+        found[..., i : i + shape_of(block)[-2], j : j + shape_of(block)[-1]] = block
+    return found
+
+
+@over_scipy("a", "b")
+def khatri_rao(value: Any, a: Any, b: Any) -> Any:
+    """The product of Khatri and Rao, Kronecker's for each column, as ``scipy.linalg.khatri_rao``.
+
+    Parameters
+    ----------
+    a : (..., m, k) array_like
+    b : (..., n, k) array_like
+        The factors.
+
+    Returns
+    -------
+    (..., m n, k) array
+        The product.
+
+    Notes
+    -----
+    One product for each element and factor.
+
+    Examples
+    --------
+    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy import linalg
+    >>> derivative(lambda t: linalg.khatri_rao([[t, 1.0]], [[3.0, 4.0]]), 2.0)
+    array([[3., 0.]])
+    """
+
+    def composed(a: Any, b: Any) -> Any:
+        product = a[..., :, None, :] * b[..., None, :, :]
+        return np.reshape(product, (*product.shape[:-3], -1, product.shape[-1]))
+
+    return revalued(value, composed, a, b)

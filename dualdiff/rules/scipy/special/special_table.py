@@ -1,0 +1,91 @@
+"""The table of ``scipy.special``: how its rows are written.
+
+They are looked up by name, those of ``scipy.special`` and those behind its functions that are no ufuncs: an older
+SciPy has not all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import special
+from scipy.special import _ufuncs
+
+from dualdiff.core.registry import REFUSED
+from dualdiff.rules.writing.rows import NAMES, Row, Table
+
+#: The rows, by SciPy's names.  Their texts may name those of NumPy too; where both have a function, SciPy's is meant.
+SPECIAL = Table(
+    {
+        **NAMES,
+        "imag": np.imag,
+        "real": np.real,
+        "nan": math.nan,
+        "LN10": math.log(10.0),
+        "SQRT_PI": math.sqrt(math.pi),
+        "SQRT_2PI": math.sqrt(2 * math.pi),
+        "SQRT_HALF": math.sqrt(0.5),
+    },
+    "scipy.special",
+)
+own, let = SPECIAL.own, SPECIAL.let
+
+#: The ufuncs of several results, with a row for each result.
+SEVERAL: dict[Any, tuple[Row, ...]] = {}
+
+Partials = tuple[str | None, ...]
+
+
+def ufunc(name: str) -> Any:
+    """The ufunc of this name, or None."""
+    found = getattr(special, name, None)
+    return found if isinstance(found, np.ufunc) else getattr(_ufuncs, name, None)
+
+
+def row(name: str, *partials: str | None, **more: Any) -> None:
+    """Add the row of a ufunc."""
+    function = ufunc(name)
+    if function is not None:
+        SPECIAL.row(function, *partials, name=name, **more)
+
+
+def several(name: str, *results: Partials, **columns: tuple[Partials | None, ...]) -> None:
+    """Add the rows of a ufunc of several results; further columns have an entry for each result, too."""
+    function = ufunc(name)
+    if function is None:
+        return
+    SPECIAL.names[name] = function
+    SEVERAL[function] = tuple(
+        Row(
+            name,
+            function,
+            partials,
+            names=SPECIAL.names,
+            module=SPECIAL.module,
+            **{column: entries[i] for column, entries in columns.items()},
+        )
+        for i, partials in enumerate(results)
+    )
+
+
+def zero(*names: str) -> None:
+    """Add the rows of step functions."""
+    for name in names:
+        SPECIAL.zero(ufunc(name))
+
+
+def refuse(reason: str, *names: str) -> None:
+    """Refuse ufuncs that no derivative is known of, in any argument."""
+    for name in names:
+        function = ufunc(name)
+        if function is not None:
+            REFUSED[function] = reason
+            SPECIAL.names[name] = function
+
+
+def first(*names: str, otherwise: Callable[..., Any]) -> Any:
+    """The first of these ufuncs that SciPy has, or else a function of our own."""
+    return next((f for f in map(ufunc, names) if f is not None), otherwise)

@@ -1,0 +1,85 @@
+"""Products that sum, as linear maps in each of their factors: `Product`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from dualdiff.rules.writing.array_rules import Application
+from dualdiff.tangents.linear import Contraction
+from dualdiff.tangents.space import Tangent, TangentSpace
+from dualdiff.tangents.structure import Structure, pulled_by
+
+
+class Product:
+    """``einsum("inputs->output", *factors)`` as a linear map in each of its factors.
+
+    Axes of length 1 broadcast against axes of the same letter.
+    """
+
+    def __init__(
+        self, inputs: Sequence[str], output: str, factors: Sequence[Any], varying: Sequence[bool] | None = None
+    ) -> None:
+        self.varying = varying
+        factors = [factor if hasattr(factor, "shape") else np.asarray(factor) for factor in factors]
+        self.shapes = tuple(factor.shape for factor in factors)
+        plan = _plan(tuple(inputs), output, self.shapes)
+        self.subscripts, self.core_shapes, self.output, self.core_shape, self.out_shape = plan
+        self.constants = [
+            factor if shape == core else factor.reshape(core)
+            for factor, shape, core in zip(factors, self.shapes, self.core_shapes, strict=True)
+        ]
+
+    def term(self, space: TangentSpace, t: Tangent, i: int) -> Tangent:
+        """The product with factor i replaced by its tangent."""
+        shape, core = self.shapes[i], self.core_shapes[i]
+        if shape != core:
+            t = space.gather([t], reshaping(core), [shape], core)
+        others: list[Any] = [*self.constants]
+        others[i] = None
+        linear = Contraction(self.subscripts, self.output, others, i, core, self.core_shape, self.varying)
+        t = space.contract(t, linear, core, self.core_shape)
+        if self.core_shape != self.out_shape:
+            t = space.gather([t], reshaping(self.out_shape), [self.core_shape], self.out_shape)
+        return t
+
+
+@lru_cache(maxsize=1024)
+def _plan(inputs: tuple[str, ...], output: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
+    """Subscripts and shapes without the axes of length 1 that broadcast, and what of the output is left."""
+    lengths: dict[str, int] = {}
+    for letters, shape in zip(inputs, shapes, strict=True):
+        for letter, length in zip(letters, shape, strict=True):
+            lengths[letter] = length if lengths.get(letter, 1) == 1 else lengths[letter]
+    subscripts, cores = [], []
+    for letters, shape in zip(inputs, shapes, strict=True):
+        kept = [i for i, c in enumerate(letters) if shape[i] == lengths[c]]
+        subscripts.append("".join(letters[i] for i in kept))
+        cores.append(tuple(shape[i] for i in kept))
+    found = "".join(c for c in output if any(c in s for s in subscripts))
+    return subscripts, cores, found, tuple(lengths[c] for c in found), tuple(lengths[c] for c in output)
+
+
+def multilinear(function: Callable[..., Any], operands: Sequence[Any], inputs: Sequence[str], output: str) -> Any:
+    """``function(*operands)``, which is ``einsum("inputs->output", *operands)``; see `Product`."""
+    factors = Application(*operands)
+    value = function(*factors.values)
+    product = Product(inputs, output, factors.values, [t is not None for t in factors.tangents])
+    return factors.result(value, [product.term(factors.space, factors.tangents[i], i) for i in factors.active()])
+
+
+def reshaping(shape: tuple[int, ...]) -> Structure:
+    """The structure of ``a.reshape(shape)``."""
+    return Structure(_reshaped, {"shape": shape}, {"shape": "shape"})
+
+
+def _reshaped(a: Any, shape: Any) -> Any:
+    return a.reshape(shape)
+
+
+@pulled_by(_reshaped)
+def _pull_reshaped(w: Any, shapes: Any, wanted: Any, shape: Any) -> list[Any]:
+    return [np.reshape(w, shapes[0])]

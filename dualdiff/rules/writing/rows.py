@@ -1,0 +1,356 @@
+"""The form of the table of rules: a row is a function and its partial derivatives as plain mathematics.
+
+Partials are texts in the arguments ``x``, ``y``, ``z``, ``w``, ``a``, ... and the result ``r`` (of several results
+``r[0]``, ``r[1]``, ...), with Python's operators and the names of other rows; ``where(condition, a, b)`` chooses,
+and ``chosen(condition, a)`` is a except for zeros by convention, whose own derivative is NaN.
+Every engine reads the same texts: Python floats through ``math`` (`expression` as source to build functions from),
+arrays and nested duals through NumPy (`Row.coefficient`), and engines to come by binding the texts to functions of
+their own (`bind`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from dualdiff.base.errors import no_rule, public_name
+from dualdiff.core.application import apply
+from dualdiff.core.array import operand
+from dualdiff.core.dual import AnyDual, Dual, is_followed
+from dualdiff.tangents.space import are_float64, is_complex, shape_of
+from dualdiff.tangents.zeros import chosen_zero
+
+#: Partials that are an argument, the result or a constant.
+PLAIN = frozenset({"x", "y", "z", "r", "1", "-1", "pi / 180", "180 / pi"})
+Kind = Literal["zero", "linear", "nonlinear"]
+Interval = tuple[float, float]
+REALS: Interval = (-10.0, 10.0)
+#: Stands for the partial in an argument that the derivative is not known in: a tangent there is an error.
+UNKNOWN = "unknown"
+_FLOAT64 = np.dtype(np.float64)
+
+
+class Row:
+    """A rule.
+
+    ``partials`` has a text for each argument, None where the derivative is zero, or `UNKNOWN`.  ``conjugates`` has the
+    partials in the complex conjugates of the arguments, for functions that are not complex-differentiable;
+    ``complex_partials`` replaces the partials at complex arguments.  ``domain`` is an interval for each argument to
+    test the row on.  ``math`` is the function's name in ``math``, if it has one.  ``associative`` says that the order
+    in which it folds many arguments does not matter.  ``definition`` is what documents a function that NumPy does not.
+    ``names`` is what the texts may name, and ``module`` where users find the function; ``of`` is the function that
+    users know, of one that is only a partial derivative of it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ufunc: Any,
+        partials: tuple[str | None, ...],
+        kind: Kind = "nonlinear",
+        domain: tuple[Interval, ...] = (REALS,),
+        math: str | None = None,
+        complex_partials: tuple[str | None, ...] | None = None,
+        conjugates: tuple[str | None, ...] | None = None,
+        associative: bool = False,
+        definition: str = "",
+        names: dict[str, Any] | None = None,
+        module: str = "numpy",
+        of: str = "",
+    ) -> None:
+        self.name, self.ufunc, self.partials, self.kind, self.domain = name, ufunc, partials, kind, domain
+        self.math, self.complex_partials, self.conjugates = math, complex_partials, conjugates
+        self.associative, self.definition, self.module, self.of = associative, definition, module, of
+        self.names = NAMES if names is None else names
+        self.is_zero = kind == "zero"
+        #: For each argument, whether its partial is computed, and no argument, result or constant.
+        self.is_fresh = tuple(p is not None and p not in PLAIN for p in partials)
+        self._bound: dict[tuple[str, bool, bool], Any] = {}
+        #: Whether some partial names the result.
+        self.uses_result = any(
+            text is not None and re.search(r"\br\b", text)
+            for texts in (partials, complex_partials, conjugates)
+            for text in texts or ()
+        )
+        self._keeps: dict[tuple[bool, ...], tuple[bool, ...] | None] = {}
+
+    @cached_property
+    def constancy(self) -> tuple[int, ...]:
+        """For each argument, when the zeros of its partial do not depend on what is differentiated.
+
+        2 always, since it is constant between jumps; 1 if the argument is the only one that does; 0 never.
+        """
+        from dualdiff.rules.writing.texts import ARGUMENTS, is_stepwise, names_in
+
+        def of(i: int, text: str | None) -> int:
+            if text is None or text is UNKNOWN or is_stepwise(text, self.names):
+                return 2
+            return 0 if names_in(text) & {ARGUMENTS[i], "r"} else 1
+
+        return tuple(of(i, text) for i, text in enumerate(self.partials))
+
+    #: A partial depends on the values alone: it may be computed later.
+    is_pure = True
+
+    def __repr__(self) -> str:
+        return f"<row {self.name}: {', '.join(map(str, self.partials))}>"
+
+    @property
+    def label(self) -> str:
+        """The function as users know it."""
+        return f"the derivative of {self.module}.{self.of}" if self.of else f"{self.module}.{public_name(self.name)}"
+
+    @property
+    def arity(self) -> int:
+        """The number of arguments."""
+        return len(self.partials)
+
+    def keeps(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
+        """Which arguments the partials in the active ones name.
+
+        None where those partials are all zero.  Raises where the partial in an active argument is not known.
+        """
+        try:
+            return self._keeps[active]
+        except KeyError:
+            from dualdiff.rules.writing.texts import ARGUMENTS, names_in
+
+            names: set[str] | None = None
+            for i, is_active in enumerate(active):
+                for texts in (self.partials, self.complex_partials) if is_active else ():
+                    if texts is None or texts[i] is None:
+                        continue
+                    if texts[i] is UNKNOWN:
+                        raise self.unknown(i) from None
+                    names = (names or set()) | names_in(texts[i])
+            self._keeps[active] = None if names is None else tuple(a in names for a in ARGUMENTS[: len(active)])
+            return self._keeps[active]
+
+    def unknown(self, i: int) -> Exception:
+        """The error for a tangent in an argument in which no derivative is known."""
+        return no_rule(self.label, f" in its {_ORDINALS[i]} argument")
+
+    def text(self, i: int, is_complex: bool = False) -> str | None:
+        """The partial in argument i."""
+        texts = self.complex_partials if is_complex and self.complex_partials else self.partials
+        return texts[i]
+
+    def coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
+        """The partial derivative in argument i, for scalars, arrays and duals of outer calls."""
+        return self.real_coefficient(i, values, result) if are_float64(values) else self._coefficient(i, values, result)
+
+    def real_coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
+        """The same for arguments that are float64; those that the partial does not name may be missing (None)."""
+        partial = self._partials[i]
+        if type(partial) is int:
+            return partial
+        if callable(partial):
+            # In arrays Python's numbers do not turn up, except in corner cases.
+            try:
+                c = partial(*values, result)
+            except (ArithmeticError, TypeError):
+                return self._coefficient(i, values, result)
+            if getattr(c, "dtype", None) is _FLOAT64:
+                return c
+        return self._coefficient(i, values, result)
+
+    @cached_property
+    def _partials(self) -> list[Any]:
+        """For each argument the partial as a function, or as the integer that it is."""
+        return [text if text is None or text is UNKNOWN else self._function(text, True) for text in self.partials]
+
+    def _function(self, text: str, is_plain: bool = False, follows: bool = False) -> Any:
+        """A text as a function (or as the number that it is); ``is_plain`` says that it will see no duals.
+
+        ``follows`` says that its arguments are followed for a pattern.
+        """
+        key = text, is_plain, follows
+        function = self._bound.get(key)
+        if function is None:
+            # Reading texts takes Python's parser, which is slow to import: not before it is needed.
+            from dualdiff.rules.writing.texts import constant, spelled_out
+
+            source = spelled_out(text, self.names) if is_plain else text
+            function = self._bound[key] = constant(text) or _bound(source, self.arity, self.names, follows)
+        return function
+
+    def _coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
+        if self.complex_partials is not None and any(map(is_complex, values)):
+            return self._evaluate(self.complex_partials[i], values, result)
+        text = self.partials[i]
+        if text is UNKNOWN:
+            raise self.unknown(i)
+        return self._evaluate(text, values, result)
+
+    def conjugate(self, i: int, values: list[Any], result: Any) -> Any:
+        """The partial derivative in the conjugate of argument i at complex values, or None."""
+        if self.conjugates is None:
+            return None
+        return self._evaluate(self.conjugates[i], values, result)
+
+    def _evaluate(self, text: str | None, values: list[Any], result: Any) -> Any:
+        if text is None:
+            return None
+        function = self._function(text, False, "where" in text and is_followed(*values))
+        if not callable(function):
+            return function
+        if len(values) > 1:
+            values = _as_wide(values, result)
+        # Python's numbers raise where NumPy's give inf or nan or an order of complex ones, and powers of negative ones
+        # turn complex where NumPy's give nan: which is what a partial is to give.
+        try:
+            c = function(*values, result)
+        except (ArithmeticError, TypeError):
+            return function(*map(_strong, values), _strong(result))
+        kind = type(c)
+        if (kind is complex or kind is Dual) and is_complex(c) and not _any_complex(values, result):
+            return function(*map(_strong, values), _strong(result))
+        return c
+
+
+def _bound(text: str, arity: int, names: dict[str, Any], follows: bool) -> Callable[..., Any]:
+    """A text as a function; with both sides of its choices, if the arguments are followed for a pattern."""
+    from dualdiff.rules.writing.texts import bind, lazily
+
+    return bind(lazily(text), arity, {**names, "where": _both_sides} if follows else names)
+
+
+def _as_wide(values: list[Any], result: Any) -> list[Any]:
+    """The arguments in the precision of the result, if they differ in theirs."""
+    dtype = getattr(result[0] if isinstance(result, tuple) else result, "dtype", None)
+    if dtype is None or dtype.char not in "dD":
+        return values
+    return [
+        v.astype(np.result_type(v.dtype, np.float64)) if getattr(v, "dtype", dtype).char in "efF" else v for v in values
+    ]
+
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+
+
+def _any_complex(values: list[Any], result: Any) -> bool:
+    results = result if isinstance(result, tuple) else (result,)
+    return any(map(is_complex, (*values, *results)))
+
+
+def _strong(x: Any) -> Any:
+    """A number of Python's as one of NumPy's; also inside a dual, or among several results."""
+    if isinstance(x, tuple):
+        return tuple(map(_strong, x))
+    if issubclass(type(x), (int, float, complex)):
+        return np.complex128(x) if issubclass(type(x), complex) else np.float64(x)
+    return x.with_value(_strong(x.value)) if isinstance(x, Dual) else x
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    """``np.where`` of values given or to be computed, which leaves numbers numbers."""
+    if not getattr(condition, "ndim", 0):
+        return _now(a if condition else b)
+    if not condition.any():
+        return _now(b)
+    return np.where(condition, _now(a), _now(b))
+
+
+def _both_sides(condition: Any, a: Any, b: Any) -> Any:
+    """The same with the dependence of both sides: at another value the other one is chosen."""
+    a, b = _now(a), _now(b)
+    if isinstance(a, AnyDual) or isinstance(b, AnyDual):
+        return np.where(condition, a, b)[()]
+    return _where(condition, a, b)
+
+
+def _both(condition: Any, other: Any) -> Any:
+    """``condition & other``, where the other is left out if the condition is never met."""
+    if not getattr(condition, "ndim", 0):
+        return _now(other) if condition else False
+    return condition & _now(other) if condition.any() else False
+
+
+def _chosen(condition: Any, other: Any) -> Any:
+    """``where(condition, 0.0, other)`` for zeros that are conventions: in outer calls their derivative is NaN."""
+    if not getattr(condition, "ndim", 0) and not condition:
+        return _now(other)
+    r = _now(other)
+    return chosen_zero(np.broadcast_to(condition, shape_of(r))[()], r)
+
+
+def _now(x: Any) -> Any:
+    return x() if callable(x) else x
+
+
+#: What the names in partials mean for numbers, arrays and duals alike: NumPy's functions, which dispatch, and
+#: constants.  Rows add themselves.
+NAMES: dict[str, Any] = {"where": _where, "both": _both, "chosen": _chosen}
+
+
+class Table(dict[str, Row]):
+    """Rows by their names, with what their texts may name."""
+
+    def __init__(self, names: dict[str, Any], module: str) -> None:
+        super().__init__()
+        self.names, self.module = names, module
+        #: The rows of abbreviations, which are for partials alone.
+        self.parts: dict[str, Row] = {}
+
+    def row(
+        self,
+        ufunc: Any,
+        *partials: str | None,
+        kind: Kind = "nonlinear",
+        domain: Interval | tuple[Interval, ...] = REALS,
+        name: str | None = None,
+        **more: Any,
+    ) -> None:
+        """Add a row: a function, and its partial derivative in each argument."""
+        intervals = domain if isinstance(domain[0], tuple) else (domain,) * len(partials)
+        name = name or ufunc.__name__
+        self[name] = Row(name, ufunc, partials, kind, intervals, names=self.names, module=self.module, **more)
+        self.names[name] = ufunc
+
+    def own(self, name: str, implementation: Callable[..., Any], *partials: str | None, **more: Any) -> None:
+        """Add a row for a function of our own: ``implementation`` is it for plain numbers and arrays, quietly.
+
+        A name with an underscore is for other partials alone.
+        """
+
+        def function(*args: Any) -> Any:
+            args = tuple(map(operand, args))
+            if any(isinstance(a, AnyDual) for a in args):
+                return apply(self[name], function, *args)
+            with np.errstate(all="ignore"):
+                result = implementation(*args)
+            return result.item() if all(type(a) in (float, int, complex) for a in args) else result
+
+        definition = inspect.cleandoc(implementation.__doc__ or "")
+        self.row(function, *partials, name=name, definition=definition, **more)
+
+    def let(self, name: str, arity: int, text: str, *partials: str | None) -> None:
+        """Abbreviate a text that several partials share: what it names takes duals, and so does it.
+
+        With ``partials`` it has derivatives of its own, for those of higher order: those of the text would cancel or
+        leave the range of floating-point numbers.
+        """
+        bound: dict[bool, Callable[..., Any]] = {}
+
+        def function(*args: Any) -> Any:
+            if partials and any(isinstance(a, AnyDual) for a in args):
+                return apply(self.parts[name], function, *args)
+            follows = is_followed(*args)
+            if follows not in bound:
+                bound[follows] = _bound(text, arity, self.names, follows)
+            return bound[follows](*args, None)
+
+        self.names[name] = function
+        if partials:
+            function.text = text  # type: ignore[attr-defined]
+            self.parts[name] = Row(name, function, partials, definition=text, names=self.names, module=self.module)
+
+    def zero(self, *ufuncs: Any, math: str | None = None) -> None:
+        """Add rows of step functions: no argument has a derivative."""
+        for ufunc in ufuncs:
+            self.row(ufunc, *(None,) * ufunc.nin, kind="zero", math=math)

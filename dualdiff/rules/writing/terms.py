@@ -1,0 +1,295 @@
+"""Tangents in the formulas of matrix calculus: the verbs of a space, written as mathematics is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.application import broadcast, carried
+from dualdiff.core.array import DualArray
+from dualdiff.rules.writing.array_rules import Application, plain_values, shape_of
+from dualdiff.rules.writing.multilinear import Product, reshaping
+from dualdiff.tangents.linear import LinearMap, NamedMap
+from dualdiff.tangents.space import Shape, Tangent, TangentSpace, note_conjugate
+from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import may_have_nan, product, zero_mask
+
+_BATCH = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class Term:
+    """The tangent of a matrix, or of a stack of them, on its way through a formula.
+
+    What it is combined with are constants of the formula: plain arrays, or duals of an outer call.
+    """
+
+    __slots__ = ("is_complex", "name", "shape", "space", "tangent")
+
+    def __init__(self, space: TangentSpace, tangent: Tangent, shape: Shape, is_complex: bool, name: str) -> None:
+        self.space, self.tangent, self.shape, self.is_complex, self.name = space, tangent, shape, is_complex, name
+
+    def _with(self, tangent: Tangent, shape: Shape, *constants: Any) -> Term:
+        is_complex = self.is_complex or any(map(is_complex_valued, constants))
+        return Term(self.space, tangent, shape, is_complex, self.name)
+
+    # -- products ----------------------------------------------------------------------------------------------------
+
+    def einsum(self, subscripts: str, constant: Any) -> Term:
+        """Einstein summation with a constant, ``"ij,jk->ik"`` with this as the first; batch axes broadcast."""
+        inputs, output = subscripts.split("->")
+        mine, theirs = inputs.split(",")
+        shapes = self.shape, shape_of(constant)
+        counts = [len(shape) - len(letters) for shape, letters in zip(shapes, (mine, theirs), strict=True)]
+        batch = _BATCH[: max(counts)]
+        mine, theirs = (batch[len(batch) - n :] + s for n, s in zip(counts, (mine, theirs), strict=True))
+        found = Product((mine, theirs), batch + output, (np.broadcast_to(0.0, self.shape), constant))
+        return self._with(found.term(self.space, self.tangent, 0), found.out_shape, constant)
+
+    def left(self, a: Any) -> Term:
+        """The matrix product ``a @ t``."""
+        return self.einsum("jk,ij->ik", a)
+
+    def right(self, a: Any) -> Term:
+        """The matrix product ``t @ a``."""
+        return self.einsum("ij,jk->ik", a)
+
+    def __mul__(self, c: Any) -> Term:
+        shape = np.broadcast_shapes(self.shape, shape_of(c))
+        return self._with(self.space.scale(self.tangent, c, self.shape, shape), shape, c)
+
+    def map(self, linear: LinearMap) -> Term:
+        """A linear map of the function's own, applied."""
+        tangent = self.space.contract(self.tangent, linear, self.shape, linear.out_shape)
+        return self._with(tangent, linear.out_shape, *getattr(linear, "operands", ()))
+
+    # -- sums --------------------------------------------------------------------------------------------------------
+
+    def __add__(self, other: Term | None) -> Term:
+        if other is None:
+            return self
+        result = self._with(self.space.add([self.tangent, other.tangent], self.shape), self.shape)
+        result.is_complex = self.is_complex or other.is_complex
+        return result
+
+    def __neg__(self) -> Term:
+        return self * -1.0
+
+    def __sub__(self, other: Term | None) -> Term:
+        return self if other is None else self + -other
+
+    def sum(self, axis: int) -> Term:
+        """The sum along an axis, counted from the end."""
+        axis += len(self.shape)
+        shape = self.shape[:axis] + self.shape[axis + 1 :]
+        return self._with(self.space.sum(self.tangent, (axis,), self.shape, shape), shape)
+
+    # -- the same elements elsewhere -----------------------------------------------------------------------------------
+
+    def _gather(self, structure: Structure, shape: Shape) -> Term:
+        return self._with(self.space.gather([self.tangent], structure, [self.shape], shape), shape)
+
+    def __getitem__(self, key: Any) -> Term:
+        return self._gather(Structure.getitem(key), np.broadcast_to(0.0, self.shape)[key].shape)
+
+    def reshape(self, shape: Shape) -> Term:
+        """The same elements in another shape."""
+        return self if shape == self.shape else self._gather(reshaping(shape), shape)
+
+    def broadcast(self, shape: Shape) -> Term:
+        """Repeated along batch axes."""
+        return self if shape == self.shape else self._gather(broadcast(shape), shape)
+
+    @property
+    def mT(self) -> Term:
+        """The transposed matrix."""
+        n = len(self.shape)
+        axes = {"axis1": n - 2, "axis2": n - 1}
+        structure = Structure(np.swapaxes, axes, {"axis1": "axis", "axis2": "axis"})
+        return self._gather(structure, (*self.shape[:-2], self.shape[-1], self.shape[-2]))
+
+    def diagonal(self) -> Term:
+        """The diagonal, as a row."""
+        n = len(self.shape)
+        params = {"offset": 0, "axis1": n - 2, "axis2": n - 1}
+        structure = Structure(np.diagonal, params, {"axis1": "axis", "axis2": "axis"})
+        return self._gather(structure, (*self.shape[:-2], min(self.shape[-2:])))
+
+    def beside(self, other: Term) -> Term:
+        """Two matrices of the same height, one beside the other."""
+        shapes = self.shape, other.shape
+        shape = (*self.shape[:-1], self.shape[-1] + other.shape[-1])
+        structure = Structure(_beside, {"axis": len(shape) - 1}, {"axis": "axis"})
+        result = self._with(self.space.gather([self.tangent, other.tangent], structure, shapes, shape), shape)
+        result.is_complex = self.is_complex or other.is_complex
+        return result
+
+    # -- parts of complex numbers --------------------------------------------------------------------------------------
+
+    def _part(self, part: str) -> Term:
+        note_conjugate(self.space, self.name)
+        result = self._with(self.space.conj(self.tangent, part, self.shape), self.shape)
+        result.is_complex = part == "conj"
+        return result
+
+    @property
+    def conj(self) -> Term:
+        """The complex conjugate."""
+        return self._part("conj") if self.is_complex else self
+
+    @property
+    def H(self) -> Term:
+        """The conjugate transposed matrix."""
+        return self.conj.mT
+
+    @property
+    def real(self) -> Term:
+        """The real part."""
+        return self._part("real") if self.is_complex else self
+
+    @property
+    def imag(self) -> Term:
+        """The imaginary part, of complex terms."""
+        return self._part("imag")
+
+
+def _beside(a: Any, b: Any, axis: int) -> Any:
+    return np.concatenate([a, b], axis=axis)
+
+
+def terms(operands: Application, name: str) -> list[Term | None]:
+    """A term for each operand, None for those without a tangent (and for empty ones); ``name`` is for messages."""
+    return [
+        None if t is None or 0 in shape_of(x) else Term(operands.space, t, shape_of(x), is_complex_valued(x), name)
+        for x, t in zip(operands.values, operands.tangents, strict=True)
+    ]
+
+
+def term_of(operands: Application, dual: Any) -> Term | None:
+    """The tangent of a dual that was computed from the operands, as a term."""
+    t = operands.tangent_of(dual)
+    return None if t is None else Term(operands.space, t, shape_of(dual), is_complex_valued(dual), "")
+
+
+def result(operands: Application, value: Any, *found: Term | None) -> Any:
+    """The dual of this value whose tangent is the sum of the terms."""
+    return operands.result(value, [term.tangent for term in found if term is not None])
+
+
+def revalued(function: Callable[..., Any], composed: Callable[..., Any], *arrays: Any) -> Any:
+    """The value of ``function(*arrays)``, with the tangent of ``composed(*arrays)``: the same by other operations."""
+    operands = Application(*arrays)
+    value = function(*operands.values)
+    for source, x in zip(operands.operands, operands.values, strict=True):
+        if value is x and isinstance(source, DualArray):
+            # There was nothing to do: the array itself.
+            return source
+    if not any(terms(operands, "")) or 0 in shape_of(value):
+        return result(operands, value)
+    with np.errstate(all="ignore"):
+        return carried(operands, value, composed(*operands.operands))
+
+
+def is_complex_valued(x: Any) -> bool:
+    """Whether a number, an array or a dual is complex."""
+    return issubclass(type(x), complex) or getattr(getattr(x, "dtype", None), "kind", "f") == "c"
+
+
+def adjoint(a: Any) -> Any:
+    """The conjugate transposed matrix of a constant."""
+    a = np.swapaxes(a, -1, -2)
+    return np.conjugate(a) if is_complex_valued(a) else a
+
+
+def triangle(a: Any, upper: bool = False) -> Any:
+    """Coefficients that take the lower (or upper) triangle of a square matrix, and half of its diagonal."""
+    n = shape_of(a)[-1]
+    mask = np.tri(n, k=-1, dtype=np.finfo(inexact(a)).dtype)
+    np.fill_diagonal(mask, 0.5)
+    return mask.T if upper else mask
+
+
+def hermitian_part(a: Any, upper: bool = False) -> Any:
+    """The Hermitian matrix that LAPACK reads out of one triangle of the array."""
+    half = a * triangle(a, upper)
+    return half + adjoint(half)
+
+
+def rounding(x: Any) -> float:
+    """The relative rounding error of the numbers in x."""
+    return float(np.finfo(inexact(x)).eps)
+
+
+def inexact(x: Any) -> Any:
+    """The dtype in which LAPACK computes with x: integers are double precision there."""
+    dtype = plain_values(x).dtype
+    return dtype if dtype.kind in "fc" else np.dtype(float)
+
+
+# -- linear maps of matrices -----------------------------------------------------------------------------------------
+class MatrixMap(NamedMap):
+    """A linear map of matrices, or of their columns, with NaN for coefficients where there is no derivative.
+
+    Where all along the axes that it mixes is zero, the result is zero nevertheless (a zero tangent contributes zero).
+    ``operands`` are the coefficients, as far as they decide on the dtype of the result.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        apply: Callable[[Any], Any],
+        apply_transposed: Callable[[Any], Any],
+        in_shape: Shape,
+        out_shape: Shape,
+        operands: Sequence[Any] = (),
+        axes: tuple[int, ...] = (-2, -1),
+    ) -> None:
+        super().__init__(name, apply, apply_transposed, in_shape, out_shape, axes)
+        self.operands, self._mixed = operands, axes
+
+    def __call__(self, t: Any) -> Any:
+        found = super().__call__(t)
+        if may_have_nan(found):
+            idle = np.all(zero_mask(t), axis=self._mixed, keepdims=True)
+            if np.any(idle):
+                found = np.where(idle, 0.0, found)
+        return found
+
+    @property
+    def transpose(self) -> LinearMap:
+        return MatrixMap(
+            self.name + ".T",
+            self._apply_transposed,
+            self._apply,
+            self.out_shape,
+            self.in_shape,
+            self.operands,
+            self._mixed,
+        )
+
+
+def hadamard(coefficients: Any) -> LinearMap:
+    """The elementwise product with a matrix of coefficients, in which NaN says that there is no derivative.
+
+    The argument is an intermediate result, of which an element may be zero by chance: that does not help against NaN.
+    Backwards it does: where nothing depends on an element, it need not have a derivative.
+    """
+    shape = shape_of(coefficients)
+    return MatrixMap(
+        "an elementwise product",
+        lambda t: t * coefficients,
+        lambda w: product(coefficients, w),
+        shape,
+        shape,
+        [coefficients],
+    )
+
+
+def undefined(in_shape: Shape, out_shape: Shape) -> LinearMap:
+    """No derivative: NaN all over, whatever goes in."""
+
+    def nan(shape: Shape) -> Callable[[Any], Any]:
+        return lambda t: np.full(t.shape[: t.ndim - len(shape)] + shape, np.nan, plain_values(t).dtype)
+
+    return MatrixMap("a function without a derivative", nan(out_shape), nan(in_shape), in_shape, out_shape)

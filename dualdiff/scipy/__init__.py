@@ -1,0 +1,23 @@
+"""SciPy for dual numbers, under SciPy's own names: ``from dualdiff.scipy import linalg, special``.
+
+What of SciPy sees duals by itself (the ufuncs of ``scipy.special``, its solvers) is taken from SciPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from dualdiff.base.late import SCIPY
+
+__all__ = ["integrate", "linalg", "optimize", "special"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in SCIPY:
+        return import_module(f"dualdiff.scipy.{name}")
+    raise AttributeError(f"module 'dualdiff.scipy' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *SCIPY})

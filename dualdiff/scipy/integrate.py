@@ -1,0 +1,112 @@
+"""Derivatives in the forms that ``scipy.integrate`` asks for, where the operators' own form does not fit.
+
+``solve_ivp(f, span, y0, "BDF", jac=jacobian(f, argnum=1))`` takes them as they are; the functions here are for
+``solve_bvp``.  Like the operators they have two forms: with the arguments of f they evaluate, without them they return
+a function, which is what SciPy gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.drivers.jacobian import jacobian
+from dualdiff.drivers.run.operator import operator
+
+
+def _system_jacobian(operator: str, f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[None, Any, None]:
+    """The Jacobians at all points; no value, no aux."""
+    x, y, *parameters = args
+
+    def at_points(points: Any) -> Any:
+        result = f(x, np.transpose(points), *parameters)
+        if np.shape(result) != np.shape(y):
+            raise ValueError(
+                f"system_jacobian: y has the shape {np.shape(y)}, and so must f(x, y), which has {np.shape(result)}"
+            )
+        return np.transpose(result)
+
+    in_y = np.transpose(jacobian(at_points, np.transpose(y), batch_dims=1), (1, 2, 0))
+    if not parameters:
+        return None, in_y, None
+    in_p = jacobian(f, x, y, *parameters, argnum=2)
+    return None, (in_y, np.swapaxes(in_p, 1, 2)), None
+
+
+@operator(_system_jacobian)
+def system_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The Jacobians of a system :math:`y' = f(x, y, p)` at all points of a mesh, for ``solve_bvp(fun_jac=)``.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, y)`` or ``f(x, y, p)``, as ``scipy.integrate.solve_bvp`` takes it: y of shape (n, m) to an array of the
+        same shape, each of the m mesh points by itself.
+    *args
+        x of shape (m,), y of shape (n, m), and the parameters p of shape (k,) if there are any.
+
+    Returns
+    -------
+    array, or pair of arrays
+        :math:`\partial f_i / \partial y_j`, of shape (n, n, m), and with parameters also
+        :math:`\partial f_i / \partial p_j`, of shape (n, k, m).  ``system_jacobian(f)`` is a function of (x, y) or
+        (x, y, p).
+
+    Raises
+    ------
+    ValueError
+        If f does not return an array of the shape of y.
+
+    Notes
+    -----
+    One call of f for all points and directions in y, and one for those in p, unless they are very many.
+
+    Examples
+    --------
+    >>> from dualdiff.scipy.integrate import system_jacobian
+    >>> J = system_jacobian(lambda x, y: np.stack([y[1], y[0] ** 2]), np.linspace(0, 1, 5), np.ones((2, 5)))
+    >>> J.shape
+    (2, 2, 5)
+    >>> J[:, :, 0]
+    array([[0., 1.],
+           [2., 0.]])
+    """
+
+
+def _boundary_jacobian(operator: str, bc: Callable[..., Any], args: tuple[Any, ...]) -> tuple[None, Any, None]:
+    """The Jacobians in all arguments; no value, no aux."""
+    return None, jacobian(bc, *args, argnum=tuple(range(len(args)))), None
+
+
+@operator(_boundary_jacobian)
+def boundary_jacobian(bc: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    r"""The Jacobians of boundary conditions in the values at both ends (and parameters), for ``solve_bvp(bc_jac=)``.
+
+    Parameters
+    ----------
+    bc : callable
+        ``bc(ya, yb)`` or ``bc(ya, yb, p)``, as ``scipy.integrate.solve_bvp`` takes it.
+    *args
+        ya and yb of shape (n,), and the parameters p of shape (k,) if there are any.
+
+    Returns
+    -------
+    tuple of arrays
+        :math:`\partial bc_i / \partial ya_j` and :math:`\partial bc_i / \partial yb_j`, of shape (n + k, n), and with
+        parameters also :math:`\partial bc_i / \partial p_j`, of shape (n + k, k).  ``boundary_jacobian(bc)`` is a
+        function of (ya, yb) or (ya, yb, p).
+
+    Notes
+    -----
+    One call of bc.
+
+    Examples
+    --------
+    >>> from dualdiff.scipy.integrate import boundary_jacobian
+    >>> boundary_jacobian(lambda ya, yb: np.array([ya[0], yb[0] ** 2 - 1]), np.zeros(2), np.ones(2))
+    (array([[1., 0.],
+           [0., 0.]]), array([[0., 0.],
+           [2., 0.]]))
+    """

@@ -1,0 +1,112 @@
+"""``scipy.linalg`` for dual numbers: its functions, which do not see duals by themselves, with their derivatives.
+
+Each function has the signature and, bit for bit, the value of SciPy's function of its name; plain arguments go to SciPy
+as they are.  Derivatives pass through to every order, forwards and backwards, for stacks of matrices where SciPy takes
+them, real and complex.  What numpy.linalg offers needs nothing of this: ``np.linalg.solve(a, b)`` takes duals itself.
+
+The other functions of ``scipy.linalg`` are here too, and refuse duals.  Beyond SciPy there is `funmh`, a function of a
+Hermitian matrix that is right where its eigenvalues repeat.
+
+The functions need the extra ``scipy``, and load it when they are first called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dualdiff.base.extras import load
+from dualdiff.rules.scipy.linalg.cholesky import cho_factor, cho_solve, cholesky
+from dualdiff.rules.scipy.linalg.determinants import det
+from dualdiff.rules.scipy.linalg.eigen import eig, eigh, eigvals, eigvalsh
+from dualdiff.rules.scipy.linalg.funm import funm, funmh
+from dualdiff.rules.scipy.linalg.least_squares import lstsq, pinv, pinvh
+from dualdiff.rules.scipy.linalg.lu import lu, lu_factor, lu_solve
+from dualdiff.rules.scipy.linalg.matrix_equations import (
+    solve_continuous_are,
+    solve_continuous_lyapunov,
+    solve_discrete_are,
+    solve_discrete_lyapunov,
+    solve_lyapunov,
+    solve_sylvester,
+)
+from dualdiff.rules.scipy.linalg.matrix_functions import (
+    coshm,
+    cosm,
+    expm,
+    expm_frechet,
+    fractional_matrix_power,
+    logm,
+    polar,
+    signm,
+    sinhm,
+    sinm,
+    sqrtm,
+    tanhm,
+    tanm,
+)
+from dualdiff.rules.scipy.linalg.norms import norm
+from dualdiff.rules.scipy.linalg.qr import qr
+from dualdiff.rules.scipy.linalg.solve import inv, solve, solve_banded, solve_toeplitz, solve_triangular, solveh_banded
+from dualdiff.rules.scipy.linalg.special_matrices import block_diag, circulant, companion, hankel, khatri_rao, toeplitz
+from dualdiff.rules.scipy.linalg.svd import svd, svdvals
+from dualdiff.rules.writing.over_scipy import without_rule
+
+__all__ = [
+    "block_diag",
+    "cho_factor",
+    "cho_solve",
+    "cholesky",
+    "circulant",
+    "companion",
+    "coshm",
+    "cosm",
+    "det",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "expm",
+    "expm_frechet",
+    "fractional_matrix_power",
+    "funm",
+    "funmh",
+    "hankel",
+    "inv",
+    "khatri_rao",
+    "logm",
+    "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_solve",
+    "norm",
+    "pinv",
+    "pinvh",
+    "polar",
+    "qr",
+    "signm",
+    "sinhm",
+    "sinm",
+    "solve",
+    "solve_banded",
+    "solve_continuous_are",
+    "solve_continuous_lyapunov",
+    "solve_discrete_are",
+    "solve_discrete_lyapunov",
+    "solve_lyapunov",
+    "solve_sylvester",
+    "solve_toeplitz",
+    "solve_triangular",
+    "solveh_banded",
+    "sqrtm",
+    "svd",
+    "svdvals",
+    "tanhm",
+    "tanm",
+    "toeplitz",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return without_rule(load("scipy.linalg", "scipy", "dualdiff.scipy.linalg"), name)

@@ -1,0 +1,415 @@
+"""Several directions at a time: a tangent is an array with one leading axis of directions, those that it depends on.
+
+A value of a program seldom depends on all inputs: a sum of three Gaussians has nine parameters, and each Gaussian three
+of them.  A tangent carries the directions in which it may differ from zero, in order, and no others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dualdiff.base.quiet import begin, end, quietly
+from dualdiff.tangents.linear import LinearMap
+from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, Term, shape_of
+from dualdiff.tangents.spaces.single import accepting, as_dtype, is_alone, may_share_memory
+from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
+
+#: Up to so many directions the tangent of a Python float (or `numpy.float64`) is a tuple of floats.
+LANES = 32
+#: Slices of at most so many elements in all directions are searched for directions that they do not depend on.
+_SMALL = 1 << 10
+_FLOAT64 = np.dtype(np.float64)
+_REALS = frozenset({float, int, np.float64})
+
+
+class Active(NamedTuple):
+    """A tangent along some of the directions, in order: an array of shape ``(len(directions), *shape)``.
+
+    An axis of the shape has length 1 where all along it is the same.
+    """
+
+    directions: tuple[int, ...]
+    array: Any
+
+
+#: A tangent, its coefficient, and when that is constant (see `Rule.constancy`).
+Part = tuple[Active, Any, int]
+
+
+class Dense(TangentSpace):
+    """Tangents along N directions, which stand on the first axis, before batch axes too."""
+
+    __slots__ = ("all", "float64_dual", "float_dual", "units")
+
+    #: Makes the classes of duals of floats with so many directions; set by the numbers.
+    scalar_classes: Callable[[int], tuple[Any, Any]]
+
+    def __init__(self, tag: int, directions: int, conjugates: str = "allowed") -> None:
+        super().__init__(tag, conjugates)
+        self.all = tuple(range(directions))
+        self.float_dual, self.float64_dual = (
+            Dense.scalar_classes(directions) if 0 < directions <= LANES else (None, None)
+        )
+        # The seed, if it is all unit directions of one vector, in order: what a linear map makes of it is known.
+        self.units: Any = None
+
+    def _arguments(self) -> tuple[Any, ...]:
+        return self.tag, len(self.all), self.conjugates
+
+    def seed(self, array: Any, are_units: bool = False) -> Active:
+        """The tangent with these components along all directions; of a vector in its unit directions, in order."""
+        t = Active(self.all, array)
+        if are_units:
+            self.units = t
+        return t
+
+    @property
+    def directions(self) -> int:
+        """How many there are."""
+        return len(self.all)
+
+    # -- the forms of a tangent ----------------------------------------------------------------------------------------
+
+    def _full(self, t: Tangent, shape: Shape) -> Active:
+        """The tangent with all its axes at full length."""
+        t = _block(t)
+        full = (len(t.directions), *shape)
+        return t if t.array.shape == full else Active(t.directions, np.broadcast_to(t.array, full))
+
+    def _spread(self, t: Tangent | None, directions: tuple[int, ...], shape: Shape) -> Any:
+        """The components along given directions, which include its own."""
+        if t is None:
+            return np.broadcast_to(0.0, (len(directions), *shape))
+        t = self._full(t, shape)
+        if t.directions == directions:
+            return t.array
+        if type(t.array) is np.ndarray:
+            spread = np.zeros((len(directions), *shape), t.array.dtype)
+            spread[_rows(t.directions, directions)] = t.array
+            return spread
+        # Of duals of an outer call: a row of zeros is taken where there is none.
+        index = [t.directions.index(i) if i in t.directions else len(t.directions) for i in directions]
+        return np.concatenate([t.array, np.zeros((1, *shape))])[index]
+
+    # -- the verbs -----------------------------------------------------------------------------------------------------
+
+    def apply(
+        self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any, where: Any = True
+    ) -> Tangent | None:
+        if where is not True or row.conjugates is not None or type(result) is not np.ndarray:
+            return super().apply(row, values, tangents, result, where)
+        # As for all spaces, without what only others need.
+        token = begin()
+        try:
+            parts: list[Part] = []
+            for i, t in enumerate(tangents):
+                if t is not None and (c := row.coefficient(i, values, result)) is not None:
+                    parts.append((_aligned(t, result.ndim), c, row.constancy[i]))
+            return _combined(parts, result.shape) if parts else None
+        finally:
+            end(token)
+
+    def combine(self, terms: Sequence[Term], out_shape: Shape) -> Active:
+        return _combined([(_aligned(t, len(out_shape)), c, 2 * constant) for t, c, _, _, constant in terms], out_shape)
+
+    def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Active:
+        t = _aligned(t, len(out_shape))
+        return Active(t.directions, _times(c, t.array, constant))
+
+    def add(self, terms: Sequence[Tangent], shape: Shape) -> Active:
+        return self.combine([(t, 1, shape, False, True) for t in terms], shape)
+
+    def gather(
+        self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
+    ) -> Active:
+        if len(sources) == 1:
+            t = self._full(sources[0], shapes[0])
+            directions, arrays = t.directions, [t.array]
+        else:
+            directions = _union(tuple(_block(t).directions for t in sources if t is not None))
+            arrays = [self._spread(t, directions, shape) for t, shape in zip(sources, shapes, strict=True)]
+        n = len(directions)
+        shifted = structure.shifted(n)
+        if shifted is None:
+            return Active(directions, _gather_by_index(arrays, structure, shapes, n))
+        if structure.broadcasts:
+            ndim = len(out_shape)
+            arrays = [a.reshape((n, *(1,) * (ndim + 1 - a.ndim), *a.shape[1:])) for a in arrays]
+        result = Active(directions, shifted(*arrays))
+        if n > 1 and 2 * result.array.size <= arrays[0].size and result.array.size <= _SMALL:
+            return _without_zeros(result)
+        return result
+
+    @quietly
+    def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Active:
+        t = self._full(t, shape)
+        n = len(t.directions)
+        result = np.zeros_like(t.array, shape=(n, math.prod(out_shape)))
+        places: Any = (slice(None), structure.index([out_shape]) - 1)
+        np.add.at(result, places, t.array)
+        return Active(t.directions, result.reshape((n, *out_shape)))
+
+    def put(
+        self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
+    ) -> Active | None:
+        if target is None:
+            if source is None:
+                return None
+            target = self.own(None, like)
+        n = len(self.all)
+        index = Structure.getitem(key).shifted(n)
+        array = None
+        if source is not None:
+            array = self._spread(source, self.all, source_shape)
+            target = Active(self.all, accepting(target.array, array))
+        if index is not None:
+            key = index.params["key"]
+            ndim = target.array[key].ndim if source is not None else 0
+        else:
+            # The key mixes array indices and slices in a way that would move the directions: count the places.
+            places = np.arange(math.prod(shape)).reshape(shape)[key]
+            key, ndim = (slice(None), *np.unravel_index(places, shape)), places.ndim + 1
+        if array is not None and array.ndim < ndim:
+            array = array.reshape((n, *(1,) * (ndim - array.ndim), *array.shape[1:]))
+        target.array[key] = 0.0 if array is None else array
+        return target
+
+    @quietly
+    def sum(self, t: Tangent, axes: Shape, shape: Shape, out_shape: Shape) -> Active:
+        full = self._full(t, shape)
+        if not shape:
+            return full
+        add_up = np.add.reduce if type(full.array) is np.ndarray else np.sum
+        total = add_up(full.array, axis=tuple([a + 1 for a in axes]))
+        return Active(full.directions, total.reshape((len(full.directions), *out_shape)))
+
+    @quietly
+    def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Active:
+        found = linear.matrix() if t is self.units else None
+        t = self._full(t, shape)
+        return Active(t.directions, linear(t.array) if found is None else found)
+
+    def conj(self, t: Tangent, part: str, shape: Shape) -> Active:
+        t = _block(t)
+        return Active(t.directions, getattr(np, part)(t.array))
+
+    # -- housekeeping --------------------------------------------------------------------------------------------------
+
+    def cast(self, t: Tangent, dtype: Any, shape: Shape) -> Tangent:
+        if type(t) is tuple:
+            if dtype == _FLOAT64:
+                return t
+            t = _block(t)
+        array = t.array
+        if array.dtype is dtype or array.dtype == dtype:
+            return t
+        if array.dtype.kind == "c" and np.dtype(dtype).kind != "c":
+            array = np.real(array)
+        return Active(t.directions, as_dtype(array, dtype))
+
+    def read(self, t: Tangent | None, value: Any, others: Sequence[Any] | None = None) -> Any:
+        shape = shape_of(value)
+        if t is None:
+            return np.zeros((len(self.all), *shape), np.result_type(plain(value)))
+        array = self._spread(t, self.all, shape)
+        if type(array) is not np.ndarray:
+            return np.copy(array)
+        mine = _block(t).array
+        if not may_share_memory(array, mine) or (others is not None and is_alone(array, others)):
+            return array
+        return np.array(array)
+
+    def zero_mask(self, t: Tangent, shape: Shape) -> Any:
+        return np.all(zero_mask(self._full(t, shape).array), axis=0)
+
+    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Active:
+        return Active(self.all, np.where(mask, np.nan, self._spread(t, self.all, shape)))
+
+    def may_have_nan(self, t: Tangent) -> bool:
+        return may_have_nan(_block(t).array)
+
+    def floats(self, t: Tangent | None) -> Any:
+        if type(t) is tuple:
+            return t
+        floats = [0.0] * len(self.all)
+        if t is not None:
+            array = t.array
+            if type(array) is not list:
+                if type(array) is not np.ndarray or array.dtype.kind != "f":
+                    return None
+                array = array.tolist()
+            for i, c in zip(t.directions, array, strict=True):
+                floats[i] = c
+        return tuple(floats)
+
+    def own(self, t: Tangent | None, like: Any) -> Active:
+        like = plain(like)
+        if t is None:
+            return Active(self.all, np.zeros((len(self.all), *shape_of(like)), like.dtype))
+        array = self._spread(t, self.all, shape_of(like))
+        return Active(self.all, np.array(array, order="C") if type(array) is np.ndarray else np.copy(array))
+
+    def element(self, t: Tangent, index: Any, shape: Shape) -> Tangent:
+        column: Any
+        array = t.array
+        is_short = type(index) is int and self.float_dual is not None and type(array) is np.ndarray
+        if is_short and array.dtype is _FLOAT64 and array.shape[1:] == shape and len(shape) == 1:
+            column = array[:, index].tolist()
+            return tuple(column) if len(column) == len(self.all) else self.floats(Active(t.directions, column))
+        if type(index) is int and len(shape) == 1 and t.array.shape[-1] == shape[0]:
+            column = Active(t.directions, t.array[:, index].copy())
+        else:
+            column = super().element(t, index, shape)
+            column = Active(column.directions, column.array.copy())
+        return column if self.float_dual is not None else _without_zeros(column)
+
+    def accepting(self, target: Tangent, source: Tangent) -> Tangent:
+        array = accepting(target.array, _block(source).array)
+        return target if array is target.array else Active(target.directions, array)
+
+    def aliases(self, t: Tangent, source: Tangent) -> bool:
+        return type(t) is Active and type(source) is Active and may_share_memory(t.array, source.array)
+
+
+def _block(t: Tangent) -> Active:
+    """A tuple of floats as an array of those that are not zero."""
+    return _of_floats(t) if type(t) is tuple else t
+
+
+@lru_cache(maxsize=256)
+def _of_floats(t: tuple[float, ...]) -> Active:
+    directions = [i for i, c in enumerate(t) if c] or [0]
+    # Zeros of both signs are one key of the cache, and so one result.
+    array = np.array([t[i] or 0.0 for i in directions])
+    array.flags.writeable = False
+    return Active(tuple(directions), array)
+
+
+def _aligned(t: Tangent, ndim: int) -> Active:
+    """The tangent with its value axes as the last of ``ndim``, so that it broadcasts as the value does."""
+    if type(t) is tuple:
+        t = _of_floats(t)
+    missing = ndim + 1 - t.array.ndim
+    if missing <= 0:
+        return t  # type: ignore[no-any-return]
+    shape = t.array.shape
+    return Active(t.directions, t.array.reshape((shape[0], *(1,) * missing, *shape[1:])))
+
+
+def _combined(parts: Sequence[Part], out_shape: Shape) -> Active:
+    """The sum of coefficients times aligned tangents."""
+    t, c, constancy = parts[0]
+    if len(parts) == 1:
+        return Active(t.directions, _times(c, t.array, constancy > 0))
+    if len(parts) == 2 and t is parts[1][0]:
+        # One tangent, twice, as in x * x: the coefficients are added, not the terms.
+        return Active(t.directions, _times(c + parts[1][1], t.array, min(constancy, parts[1][2]) > 1))
+    directions, rows, is_split = _merged(tuple([t.directions for t, _, _ in parts]))
+    if rows is not None:
+        return Active(directions, _summed(parts, directions, rows, is_split, out_shape))
+    total = _times(c, t.array, constancy > 1)
+    for t, c, constancy in parts[1:]:
+        total = total - t.array if type(c) is int and c == -1 else total + _times(c, t.array, constancy > 1)
+    return Active(directions, total)
+
+
+def _times(c: Any, array: Any, constant: bool) -> Any:
+    """The coefficient times the components."""
+    if type(c) is int and c == 1:
+        return array
+    return -array if type(c) is int and c == -1 else product(c, array, False, constant)
+
+
+def _summed(parts: Sequence[Part], directions: tuple[int, ...], rows: Any, is_split: bool, out_shape: Shape) -> Any:
+    """The sum of coefficients times tangents along different directions, on their union."""
+    shape: Shape = (1,) * len(out_shape)
+    dtype: Any = _FLOAT64
+    for t, c, _ in parts:
+        array, kind = t.array, type(c)
+        if type(array) is not np.ndarray or not (kind is np.ndarray or kind in _REALS):
+            return _summed_one_by_one(parts, directions)
+        if array.dtype is not _FLOAT64 or (kind is np.ndarray and c.dtype is not _FLOAT64):
+            dtype = None
+        if array.size != len(t.directions) or kind is np.ndarray:
+            shape = out_shape
+    if dtype is None:
+        dtype = np.result_type(*(x for t, c, _ in parts for x in (t.array, c)))
+    make = np.empty if is_split else np.zeros
+    total = make((len(directions), *shape), dtype)
+    for (t, c, constancy), where in zip(parts, rows, strict=True):
+        if not is_split:
+            total[where] += _times(c, t.array, constancy > 1)
+        elif type(c) is int or type(where) is list:
+            total[where] = _times(c, t.array, constancy > 1)
+        else:
+            np.multiply(t.array, c, out=total[where])
+    if is_split and may_have_nan(total):
+        for (t, c, constancy), where in zip(parts, rows, strict=True):
+            total[where] = _times(c, t.array, constancy > 1)
+    return total
+
+
+@lru_cache(maxsize=4096)
+def _merged(several: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], Any, bool]:
+    """The union of directions, where each part of it stands (None: all are the same), and whether they are apart."""
+    if all(directions == several[0] for directions in several):
+        return several[0], None, False
+    union = _union(several)
+    return union, [_rows(directions, union) for directions in several], sum(map(len, several)) == len(union)
+
+
+def _summed_one_by_one(parts: Sequence[Part], directions: tuple[int, ...]) -> Any:
+    """The same of any coefficients, such as complex numbers and duals of an outer call."""
+    total: Any = None
+    for t, c, constancy in parts:
+        array = _times(c, t.array, constancy > 1)
+        if t.directions != directions:
+            index = [t.directions.index(i) if i in t.directions else len(t.directions) for i in directions]
+            array = np.concatenate([array, np.zeros((1, *array.shape[1:]))])[index]
+        total = array if total is None else total + array
+    return total
+
+
+@lru_cache(maxsize=4096)
+def _union(several: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
+    """All directions that occur, in order."""
+    return tuple(sorted({i for directions in several for i in directions}))
+
+
+@lru_cache(maxsize=4096)
+def _rows(directions: tuple[int, ...], union: tuple[int, ...]) -> Any:
+    """Where directions stand in a union of them, as a slice if they stand together."""
+    rows = [union.index(i) for i in directions]
+    return slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] + 1 == len(rows) else rows
+
+
+def _without_zeros(t: Active) -> Active:
+    """The tangent without the directions in which it is zero."""
+    array = t.array
+    if type(array) is not np.ndarray or len(t.directions) < 2:
+        return t
+    (live,) = (array if array.ndim == 1 else np.any(array, axis=tuple(range(1, array.ndim)))).nonzero()
+    if len(live) == len(t.directions):
+        return t
+    if not len(live):
+        live = np.zeros(1, np.intp)
+    return Active(tuple(t.directions[i] for i in live.tolist()), array[live])
+
+
+def _gather_by_index(arrays: Sequence[Any], structure: Structure, shapes: Sequence[Shape], n: int) -> Any:
+    index = structure.index(shapes)
+    flat = [a.reshape((n, math.prod(shape))) for a, shape in zip(arrays, shapes, strict=True)]
+    everything = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
+    if index.size and index.min() > 0:
+        # Not everything[:, index - 1], which is a view where the index is one number.
+        return np.take(everything, index - 1, axis=1)
+    places = index > 0
+    result = accepting(np.zeros((n, *index.shape), everything.dtype), everything)
+    result[:, places] = everything[:, index[places] - 1]
+    return result

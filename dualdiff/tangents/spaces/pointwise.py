@@ -1,0 +1,193 @@
+"""One direction through many points at once: the derivative of a function that treats each point on its own.
+
+The points share one pass with a unit seed each, so that a result that combined two points would show the sum of
+their derivatives.  Each tangent therefore knows which point every element of it belongs to, and a verb that would
+mix points refuses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dualdiff.base.errors import MixedPointsError
+from dualdiff.tangents.linear import LinearMap
+from dualdiff.tangents.space import Rule, Shape, TangentSpace, shape_of
+from dualdiff.tangents.spaces.single import Single, may_share_memory
+from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import plain
+
+_NOWHERE = np.iinfo(np.intp).max
+
+
+class Belonging(NamedTuple):
+    """A tangent along the one direction, and the number of the point that each of its elements belongs to.
+
+    ``points`` is None for the points in their own order and shape.  They are numbered from 1; number 0 is no point: a
+    constant place, such as structural functions fill in by themselves.
+    """
+
+    tangent: Any
+    points: Any
+
+
+class Pointwise(TangentSpace):
+    """`Single`, watched: refuses what mixes points."""
+
+    __slots__ = ("shape", "single")
+
+    def __init__(self, tag: int, shape: Shape, conjugates: str = "allowed") -> None:
+        super().__init__(tag, conjugates)
+        self.shape = shape
+        self.single = Single(tag, conjugates)
+
+    def _arguments(self) -> tuple[Any, ...]:
+        return self.tag, self.shape, self.conjugates
+
+    def seed(self, ones: Any) -> Belonging:
+        """The tangent of the points themselves."""
+        return Belonging(ones, None)
+
+    def points(self, t: Belonging) -> Any:
+        """The point of each element."""
+        if t.points is not None:
+            return t.points
+        return self.point_numbers
+
+    @property
+    def point_numbers(self) -> Any:
+        """The numbers of the points, in their own order and shape."""
+        return np.arange(1, 1 + math.prod(self.shape)).reshape(self.shape)
+
+    def slope(self, x: Any) -> Any:
+        """The derivative of an array in the shape of the points; None if an element belongs to another one's point."""
+        if x.raw is None:
+            return np.zeros(x.shape, x.dtype)
+        points = x.raw.points
+        if points is not None and np.any((points != 0) & (points != self.point_numbers)):
+            return None
+        return x.raw.tangent + np.zeros(x.shape)
+
+    def _refuse(self, what: str) -> MixedPointsError:
+        return MixedPointsError(
+            f"derivative(f, x) over an array of points {self.shape} needs an f that works on each point by itself, "
+            f"but f {what}: use dualdiff.gradient(f, x) or dualdiff.jacobian(f, x)"
+        )
+
+    def apply(
+        self, row: Rule, values: Sequence[Any], tangents: Sequence[Any], result: Any, where: Any = True
+    ) -> Belonging | None:
+        known = [(t, shape_of(v)) for t, v in zip(tangents, values, strict=True) if t is not None]
+        if not known:
+            return None
+        points, shape = known[0][0].points, shape_of(result)
+        if row.conjugates is not None or any(t.points is not points or s != shape for t, s in known):
+            return super().apply(row, values, tangents, result, where)
+        # All belong to the same points.
+        plain_tangents = [None if t is None else t.tangent for t in tangents]
+        tangent = self.single.apply(row, values, plain_tangents, result, where)
+        return None if tangent is None else Belonging(tangent, points)
+
+    def scale(self, t: Belonging, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Belonging:
+        tangent = self.single.scale(t.tangent, c, shape, out_shape, constant)
+        return Belonging(tangent, t.points if shape == out_shape else np.broadcast_to(self.points(t), out_shape))
+
+    def add(self, terms: Sequence[Belonging], shape: Shape) -> Belonging:
+        points = terms[0].points
+        for term in terms[1:]:
+            if term.points is not points:
+                points = self._common(points, term)
+        return Belonging(self.single.add([term.tangent for term in terms], shape), points)
+
+    def _common(self, points: Any, term: Belonging) -> Any:
+        a, b = self.points(Belonging(None, points)), self.points(term)
+        if np.any((a != b) & (a > 0) & (b > 0)):
+            raise self._refuse("combines different points")
+        return np.maximum(a, b)
+
+    def gather(
+        self,
+        sources: Sequence[Belonging | None],
+        structure: Structure,
+        shapes: Sequence[Shape],
+        out_shape: Shape,
+    ) -> Belonging:
+        points = [
+            np.broadcast_to(0, shape) if t is None else self.points(t) for t, shape in zip(sources, shapes, strict=True)
+        ]
+        tangents = [None if t is None else t.tangent for t in sources]
+        return Belonging(self.single.gather(tangents, structure, shapes, out_shape), structure(*points))
+
+    def scatter(self, t: Belonging, structure: Structure, shape: Shape, out_shape: Shape) -> Belonging:
+        raise self._refuse("adds elements into an array by index")
+
+    def put(
+        self,
+        target: Belonging | None,
+        source: Belonging | None,
+        key: Any,
+        shape: Shape,
+        source_shape: Shape,
+        like: Any,
+    ) -> Belonging | None:
+        if target is None:
+            if source is None:
+                return None
+            target = self.own(None, like)
+        tangent = self.single.put(
+            target.tangent, None if source is None else source.tangent, key, shape, source_shape, like
+        )
+        points = target.points
+        points[key] = 0 if source is None else self.points(source)
+        return target if tangent is target.tangent else Belonging(tangent, points)
+
+    def sum(self, t: Belonging, axes: Shape, shape: Shape, out_shape: Shape) -> Belonging:
+        if not axes or not shape:
+            return t
+        points = self.points(t)
+        highest = np.max(points, axis=axes, initial=0)
+        lowest = np.min(np.where(points == 0, _NOWHERE, points), axis=axes, initial=_NOWHERE)
+        if np.any((highest > 0) & (lowest != highest)):
+            raise self._refuse("adds up over the points")
+        return Belonging(self.single.sum(t.tangent, axes, shape, out_shape), highest.reshape(out_shape))
+
+    def contract(self, t: Belonging, linear: LinearMap, shape: Shape, out_shape: Shape) -> Belonging:
+        points = self.points(t)
+        if points.size and np.all(points == points.flat[0]):
+            return Belonging(linear(t.tangent), np.full(out_shape, points.flat[0]))
+        raise self._refuse(f"uses {linear.name}, which combines elements")
+
+    def conj(self, t: Belonging, part: str, shape: Shape) -> Belonging:
+        return Belonging(self.single.conj(t.tangent, part, shape), t.points)
+
+    def cast(self, t: Belonging, dtype: Any, shape: Shape) -> Belonging:
+        return Belonging(self.single.cast(t.tangent, dtype, shape), t.points)
+
+    def read(self, t: Belonging | None, value: Any, others: Sequence[Any] | None = None) -> Any:
+        return self.single.read(None if t is None else t.tangent, value, others)
+
+    def zero_mask(self, t: Belonging, shape: Shape) -> Any:
+        return self.single.zero_mask(t.tangent, shape)
+
+    def unknown(self, t: Belonging, mask: Any, shape: Shape) -> Belonging:
+        return Belonging(self.single.unknown(t.tangent, mask, shape), t.points)
+
+    def may_have_nan(self, t: Belonging) -> bool:
+        return self.single.may_have_nan(t.tangent)
+
+    def own(self, t: Belonging | None, like: Any) -> Belonging:
+        # Laid out in memory as the tangent is, so that a structure gives views of both or of neither.
+        points = np.zeros_like(plain(like), dtype=np.intp)
+        if t is not None:
+            points[...] = self.points(t)
+        return Belonging(self.single.own(None if t is None else t.tangent, like), points)
+
+    def accepting(self, target: Belonging, source: Belonging) -> Belonging:
+        tangent = self.single.accepting(target.tangent, source.tangent)
+        return target if tangent is target.tangent else Belonging(tangent, target.points)
+
+    def aliases(self, t: Belonging, source: Belonging) -> bool:
+        return self.single.aliases(t.tangent, source.tangent) or may_share_memory(t.points, source.points)

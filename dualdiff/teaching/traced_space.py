@@ -1,0 +1,257 @@
+"""What f does, step by step: a record in which every operation that the user wrote has a name.
+
+The linear program of a run is cut at the results of these operations.  Between two cuts lies the little program of one
+operation: its local derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import DualArray
+from dualdiff.core.dual import AnyDual
+from dualdiff.tangents.nodes import Gather, Node
+from dualdiff.tangents.program import Program
+from dualdiff.tangents.space import Shape, Tangent
+from dualdiff.tangents.spaces.recorded import Recorded
+from dualdiff.tangents.structure import Structure
+from dualdiff.tangents.zeros import plain
+
+
+class Note:
+    """An operation: its arguments, in which other notes stand for what carries a tangent, and its value.
+
+    ``node`` is its result in the linear programs of later operations, ``inner`` in its own, None where the derivative
+    is zero.
+    """
+
+    __slots__ = ("arguments", "inner", "keywords", "name", "node", "parents", "value")
+
+    def __init__(self, name: str, arguments: Any, keywords: Any, value: Any, node: Node, inner: Node | None) -> None:
+        self.name, self.arguments, self.keywords, self.value = name, arguments, keywords, value
+        self.node, self.inner = node, inner
+        self.parents: list[Note] = []
+
+    def push(self, tangents: Sequence[Any]) -> Any:
+        """The tangent of the result from those of the parents (None: zero)."""
+        if self.inner is None or all(t is None for t in tangents):
+            return None
+        return Program([p.node for p in self.parents], [self.inner]).push(tangents)[0]
+
+    def pull(self, w: Any) -> list[Any]:
+        """The cotangents of the parents from that of the result (None: zero)."""
+        if self.inner is None or w is None:
+            return [None] * len(self.parents)
+        return Program([p.node for p in self.parents], [self.inner]).pull([w])
+
+
+class Traced(Recorded):
+    """Tangents as nodes of a linear program, with a note for every operation up to a limit."""
+
+    __slots__ = ("_depth", "_known", "comparisons", "left_out", "limit", "notes")
+    traces = True
+
+    def __init__(self, tag: int, limit: int) -> None:
+        super().__init__(tag)
+        self.limit = limit
+        self.notes: list[Note] = []
+        #: How many operations came after the limit.
+        self.left_out = 0
+        self.comparisons: list[tuple[str, Any]] = []
+        self._known: dict[Any, Note] = {}
+        # How many NumPy functions are at work: what they do inside is not what the user wrote.
+        self._depth = 0
+
+    # -- notes -------------------------------------------------------------------------------------------------------
+
+    def input(self, value: Any) -> Node:
+        """The tangent of an input."""
+        self.limit += 1
+        return self._noted("input", (), {}, value, None).node
+
+    def note(self, name: str, operands: Sequence[Any], value: Any, t: Tangent | None) -> Tangent | None:
+        if self._depth:
+            return t
+        arguments = [self._referenced(x) for x in operands]
+        lists = [i for i, a in enumerate(arguments) if not isinstance(a, Note) and any(notes_in(a))]
+        if lists and t is not None:
+            # A list of duals was made an array first, by a step of its own.
+            given = {id(a) for a in arguments}
+            arrays = (note for note in self.ancestors(t) if id(note) not in given)
+            for i, note in zip(lists, arrays, strict=False):
+                arguments[i] = note
+        return self._step(name, tuple(arguments), {}, value, t)
+
+    def call(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        duals = list(_duals([args, kwargs]))
+        if self._depth or any(d.space.tag > self.tag for d in duals):
+            return function(*args, **kwargs)
+        ours = [d for d in duals if d.space.tag == self.tag]
+        before = {id(root): (root, root.raw) for d in ours if isinstance(d, DualArray) for root in [d.root()]}
+        arguments, keywords = self._referenced(args), self._referenced(kwargs)
+        self._depth += 1
+        try:
+            result = function(*args, **kwargs)
+        finally:
+            self._depth -= 1
+        for root, raw in before.values():
+            if root.raw is not raw and root.raw is not None:
+                root.rename(self._step(name, arguments, keywords, root.value, root.raw))
+        return self._result(result, name, arguments, keywords, ours)
+
+    def compare(self, symbol: str, operands: Sequence[Any], answer: Any) -> Any:
+        if not self._depth:
+            self.comparisons.append((symbol, self._referenced(tuple(operands))))
+        return answer
+
+    def find(self, x: AnyDual) -> Note | None:
+        """The note of a dual; a new one if what made it was no operation that the core knows the name of."""
+        raw = x.raw
+        note = None if raw is None else self._known.get(raw.serial)
+        if note is not None or raw is None or self.is_full:
+            return note
+        note = self._noted(_verb(raw), tuple(self.ancestors(raw)), {}, x.value, raw)
+        if isinstance(x, DualArray):
+            x.rename(note.node)
+        else:
+            x.raw = note.node
+        return note
+
+    def rest(self, x: AnyDual) -> Note:
+        """A note for all that led to this dual and is not in the notes."""
+        return self._noted("rest", tuple(self.ancestors(x.raw)), {}, x.value, x.raw)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached."""
+        return len(self.notes) >= self.limit
+
+    def ancestors(self, raw: Node) -> list[Note]:
+        """The notes that a tangent was made from, in their order."""
+        found: dict[int, Note] = {}
+        seen, waiting = {raw.serial}, [raw]
+        while waiting:
+            node = waiting.pop()
+            note = self._known.get(node.serial)
+            if note is not None:
+                found[node.serial] = note
+                continue
+            for parent in node.parents:
+                if parent is not None and parent.serial not in seen:
+                    seen.add(parent.serial)
+                    waiting.append(parent)
+        return [found[serial] for serial in sorted(found)]
+
+    def _step(self, name: str, arguments: Any, keywords: Any, value: Any, raw: Node | None) -> Node | None:
+        if self.is_full:
+            self.left_out += 1
+            return raw
+        return self._noted(name, arguments, keywords, value, raw).node
+
+    def _noted(self, name: str, arguments: Any, keywords: Any, value: Any, raw: Node | None) -> Note:
+        value = plain(value)
+        value = np.copy(value) if issubclass(type(value), np.ndarray) else value
+        node = self.seed(np.shape(value), np.result_type(value))
+        note = Note(name, arguments, keywords, value, node, raw)
+        parents = dict.fromkeys(notes_in([arguments, keywords]))
+        if raw is not None:
+            parents.update(dict.fromkeys(self.ancestors(raw)))
+        note.parents = list(parents)
+        self.notes.append(note)
+        self._known[node.serial] = note
+        return note
+
+    def _referenced(self, x: Any) -> Any:
+        """The same with notes in the places of duals of this call, and plain numbers in those of others."""
+        if isinstance(x, AnyDual):
+            note = self.find(x) if x.space.tag == self.tag else None
+            return plain(x) if note is None else note
+        if issubclass(type(x), np.ndarray):
+            return self._referenced(x.tolist()) if x.dtype == object else x
+        if isinstance(x, dict):
+            return {k: self._referenced(v) for k, v in x.items()}
+        if isinstance(x, (tuple, list)):
+            items = [self._referenced(v) for v in x]
+            return items if isinstance(x, list) else tuple(items)
+        return x
+
+    def _result(self, x: Any, name: str, arguments: Any, keywords: Any, given: list[AnyDual]) -> Any:
+        """What NumPy's function returned, with a note for each dual in it."""
+        if isinstance(x, (tuple, list)):
+            items = [self._result(v, f"{name}[{i}]", arguments, keywords, given) for i, v in enumerate(x)]
+            return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+        if not isinstance(x, AnyDual) or x.space.tag != self.tag or any(x is d for d in given):
+            return x
+        raw = self._step(name, arguments, keywords, x.value, x.raw)
+        if isinstance(x, DualArray):
+            x.rename(raw)
+        else:
+            x.raw = raw
+        return x
+
+    # -- verbs that are operations of the user's own, if no function is at work --------------------------------------
+
+    def gather(
+        self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
+    ) -> Node:
+        note = self._known.get(sources[0].serial) if len(sources) == 1 and sources[0] is not None else None
+        if self._depth or structure.broadcasts or note is None:
+            return super().gather(sources, structure, shapes, out_shape)
+        key = (note.node.serial, repr(structure.params)) if structure.slices else None
+        found = self._known.get(key)
+        if found is not None:
+            return found.node
+        raw = super().gather(sources, structure, shapes, out_shape)
+        if self.is_full:
+            self.left_out += 1
+            return raw
+        params = structure.params if structure.name == "getitem" else {}
+        found = self._noted(structure.name, (note,), params, structure(note.value), raw)
+        if key is not None:
+            self._known[key] = found
+        return found.node
+
+    def put(
+        self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
+    ) -> Node | None:
+        raw = super().put(target, source, key, shape, source_shape, like)
+        if self._depth or raw is None:
+            return raw
+        into, given = (None if t is None else self._known.get(t.serial) for t in (target, source))
+        if given is not None and key is Ellipsis and source_shape == shape:
+            return given.node
+        number = np.shape(np.empty(shape)[key]) == () and not source_shape
+        written = given if given is not None else plain(like)[key] if number else "..."
+        return self._step("put", (into, key, written), {}, like, raw)
+
+
+def _verb(raw: Node) -> str:
+    """The name of an operation of which only the tangent is known."""
+    return raw.structure.name if isinstance(raw, Gather) else raw.verb
+
+
+def _duals(x: Any) -> Iterator[AnyDual]:
+    """The duals in nested containers."""
+    if isinstance(x, AnyDual):
+        yield x
+    elif isinstance(x, (tuple, list)):
+        for item in x:
+            yield from _duals(item)
+    elif isinstance(x, dict):
+        yield from _duals(list(x.values()))
+    elif issubclass(type(x), np.ndarray) and x.dtype == object:
+        yield from _duals(x.ravel().tolist())
+
+
+def notes_in(x: Any) -> Iterator[Note]:
+    """The notes in nested containers."""
+    if isinstance(x, Note):
+        yield x
+    elif isinstance(x, (tuple, list)):
+        for item in x:
+            yield from notes_in(item)
+    elif isinstance(x, dict):
+        yield from notes_in(list(x.values()))

@@ -1,0 +1,80 @@
+"""README.md and the pages under notebooks/: all code runs, all commands print what is shown, and all links work."""
+
+import re
+import shlex
+
+import pytest
+
+from dualdiff.__main__ import main
+from tests.support.pages import (
+    NOTEBOOKS,
+    PAGES,
+    README,
+    ROOT,
+    anchors,
+    blocks,
+    commands,
+    images,
+    links,
+    name,
+    run,
+    text,
+)
+
+for module in "numba", "scipy":
+    pytest.importorskip(module)
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=name)
+
+
+@every_page
+def test_python_blocks(page):
+    _, tries, failures = run(page)
+    assert not failures, failures
+    # What is shown without prompts is run, but not counted.
+    assert tries >= sum(block.startswith(">>> ") for _, block in blocks(page, "python")) > 0
+
+
+def test_nothing_is_left_out():
+    assert len(PAGES) >= 12
+    assert {page.parent.name for page in PAGES if page != README} == {"explanation", "how-to", "reference"}
+    assert sorted(NOTEBOOKS.rglob("*.md")) == sorted(page for page in PAGES if page != README)
+
+
+@pytest.mark.parametrize(("command", "shown"), [entry for page in PAGES for entry in commands(page)])
+def test_command(command, shown, capsys):
+    """The command line prints what is shown, including blank lines."""
+    program, *arguments = shlex.split(command)
+    assert program == "dualdiff"
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.rstrip("\n") == shown.rstrip("\n")
+
+
+@every_page
+def test_every_block_is_of_a_known_kind(page):
+    """Everything shown is either run here, a drawing, or one of the README's installation commands."""
+    kinds = re.findall(r"^```(\w*)$", text(page), re.M)
+    assert set(kinds[::2]) <= {"python", "console", "sh" if page == README else "text"}
+    assert set(kinds[1::2]) == {""}
+
+
+@every_page
+def test_links_lead_somewhere(page):
+    for target in links(page):
+        if not target.startswith("http"):
+            file, _, anchor = target.partition("#")
+            path = page.parent / file if file else page
+            assert path.exists(), target
+            assert not anchor or anchor in anchors(path), target
+
+
+@every_page
+def test_pictures_exist_and_are_described(page):
+    assert all(path.exists() for path in images(page))
+    for image in re.findall(r"<img [^>]*>", text(page)):
+        assert re.search(r'alt="[^"]{20,}"', image), image
+
+
+def test_the_readme_links_to_every_page_and_notebook():
+    linked = {(ROOT / target.partition("#")[0]).resolve() for target in links(README)}
+    assert [path for path in [*PAGES[1:], *NOTEBOOKS.glob("*.ipynb")] if path.resolve() not in linked] == []

@@ -1,0 +1,70 @@
+"""The prose: README.md and the pages under notebooks/, with the code that they show."""
+
+from __future__ import annotations
+
+import doctest
+import functools
+import io
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+README = ROOT / "README.md"
+PAGES = [README, *sorted(NOTEBOOKS.glob("*/*.md"))]
+
+
+def name(page: Path) -> str:
+    """The path in the repository."""
+    return page.relative_to(ROOT).as_posix()
+
+
+@functools.cache
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page, language):
+    """The code blocks in a language: the number of their first line, and the text."""
+    matches = re.finditer(rf"^```{language}\n(.*?)^```$", text(page), re.M | re.S)
+    return [(text(page).count("\n", 0, match.start(1)), match[1]) for match in matches]
+
+
+def commands(page):
+    """What is typed after a dollar sign, and what is printed below it."""
+    examples = [part for _, block in blocks(page, "console") for part in re.split(r"^\$ ", block, flags=re.M)[1:]]
+    return [tuple(example.split("\n", 1)) for example in examples]
+
+
+def run(page):
+    """Run all blocks of Python in one namespace, as a reader who types them in would.
+
+    Returns the names they leave, the number of examples, and a report of failures.
+    """
+    namespace = {}
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    output = io.StringIO()
+    for line, block in blocks(page, "python"):
+        if block.startswith(">>>"):
+            example = doctest.DocTestParser().get_doctest(block, namespace, name(page), name(page), line)
+            runner.run(example, out=output.write, clear_globs=False)
+            namespace = example.globs
+        else:
+            exec(compile("\n" * line + block, name(page), "exec"), namespace)
+    return namespace, runner.tries, output.getvalue()
+
+
+def anchors(page):
+    """The headings of a page, as GitHub spells links to them."""
+    headings = re.findall(r"^#+ (.*)$", text(page), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(page):
+    """The targets of all links, those in code left out."""
+    return re.findall(r"\]\(([^)]+)\)", re.sub(r"`[^`\n]*`", "code", text(page)))
+
+
+def images(page):
+    """The files of all pictures."""
+    return [page.parent / path for path in re.findall(r'(?:src|srcset)="([^"]*)"', text(page))]
