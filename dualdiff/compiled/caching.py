@@ -18,7 +18,7 @@ from numba import njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
 
-from dualdiff.compiled.operators.known import Known
+from dualdiff.compiled.operators.known import FunctionConstant
 
 #: What changes with its version alone.
 LIBRARIES = {"dualdiff", "numba", "numpy", "scipy", "math"}
@@ -67,7 +67,7 @@ class Sources:
         return hashlib.sha256("\n".join(self.texts).encode()).hexdigest()
 
     def _add(self, value: Any) -> None:
-        if isinstance(value, Known):
+        if isinstance(value, FunctionConstant):
             value = value.dispatcher
         if isinstance(value, Dispatcher):
             self.texts.append(str(value.targetoptions))
@@ -124,7 +124,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 def compiled_beside(f: Any, arguments: str, body: str, names: dict[str, Any] | None = None, nogil: bool = False) -> Any:
     """A function that calls another one, f, compiled from its text, and cached if that is."""
     text = f"({arguments}):\n    {body}\n"
-    namespace = {"f": Known(f), **(names or {}), "__name__": __name__}
+    namespace = {"f": FunctionConstant(f), **(names or {}), "__name__": __name__}
     exec(compile(f"def driver{text}", "<dualdiff>", "exec"), namespace)
     function = namespace["driver"]
     place = hashlib.sha256(f"{f.targetoptions} {nogil} {text}".encode()).hexdigest()[:16]

@@ -17,7 +17,7 @@ from dualdiff.drivers.run.operator import DerivedFunction, P, R, operator, with_
 from dualdiff.drivers.run.options import Argnum, OfDerivative, OfNth, PartOfDerivative
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import single_pass
-from dualdiff.tangents.spaces.pointwise import Belonging, Pointwise
+from dualdiff.tangents.spaces.pointwise import PointTangent, Pointwise
 from dualdiff.tangents.spaces.single import Single
 
 
@@ -275,7 +275,7 @@ def _pointwise(inputs: Inputs, x: Any, conjugates: str) -> Outputs:
     return outputs
 
 
-def _check_points(space: Pointwise, t: Belonging, shape: tuple[int, ...]) -> None:
+def _check_points(space: Pointwise, t: PointTangent, shape: tuple[int, ...]) -> None:
     """Each element of the result has to belong to the point at its own place."""
     if t.points is None:
         return

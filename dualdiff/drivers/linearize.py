@@ -20,7 +20,7 @@ from dualdiff.drivers.run.passes import recorded_pass
 from dualdiff.tangents.program import Program
 
 
-class Side:
+class Signature:
     """The shapes and dtypes of what stands on one side of a linear map, and its nesting."""
 
     def __init__(self, values: list[Any], rebuild: Rebuild) -> None:
@@ -73,7 +73,7 @@ class Linear:
     Both work without running f again.  Made by `linearize`.
     """
 
-    def __init__(self, program: Program, inputs: Side, outputs: Side, transposed: bool = False) -> None:
+    def __init__(self, program: Program, inputs: Signature, outputs: Signature, transposed: bool = False) -> None:
         self._program, self._inputs, self._outputs, self._transposed = program, inputs, outputs, transposed
 
     def __call__(self, v: Any) -> Any:
@@ -131,7 +131,7 @@ class Linear:
         return operator.T if self._transposed else operator
 
 
-def _flat(linear: Linear, source: Side, target: Side) -> Callable[[Any], Any]:
+def _flat(linear: Linear, source: Signature, target: Signature) -> Callable[[Any], Any]:
     """The map from a flat array to a flat array; of a complex one, a real place takes the real part."""
     dtype = np.result_type(*target.dtypes)
 
@@ -147,10 +147,10 @@ def _flat(linear: Linear, source: Side, target: Side) -> Callable[[Any], Any]:
     return apply
 
 
-def _complexified(push: Any, pull: Any, inputs: Side, outputs: Side) -> tuple[Any, Any]:
+def _complexified(push: Any, pull: Any, inputs: Signature, outputs: Signature) -> tuple[Any, Any]:
     """The maps from flat arrays to flat arrays for complex numbers in all places, the real ones too."""
 
-    def is_real(side: Side) -> Any:
+    def is_real(side: Signature) -> Any:
         sizes = [math.prod(shape) for shape in side.shapes]
         return np.repeat([dtype.kind != "c" for dtype in side.dtypes], sizes)
 
@@ -179,7 +179,7 @@ def evaluate(
 
 def recorded_map(inputs: Inputs, conjugates: str) -> tuple[Any, Linear, Any]:
     outputs, program = recorded_pass(inputs, conjugates)
-    linear = Linear(program, Side(inputs.leaves, inputs.rebuild), Side(outputs.values, outputs.rebuild))
+    linear = Linear(program, Signature(inputs.leaves, inputs.rebuild), Signature(outputs.values, outputs.rebuild))
     return outputs.value, linear, outputs.aux
 
 

@@ -64,16 +64,16 @@ class Node:
         """The cotangents of the parents from that of this node (None: zero)."""
         return []
 
-    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+    def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
         """Add to the cotangents of the parents; ``spare`` says that w may be written over.
 
-        Here zero times infinity is NaN: see `hand_on_carefully`.
+        Here zero times infinity is NaN: see `pull_into_carefully`.
         """
         for parent, p in zip(self.parents, self.pull(w), strict=True):
             if parent is not None and p is not None:
                 found.add(parent, p)
 
-    def hand_on_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+    def pull_into_carefully(self, w: Any, idle: Any, found: Careful) -> None:
         """The same where zero times infinity is what it is forwards.
 
         ``idle`` is set where nothing reaches the results; the marks of the parents go by the same way.
@@ -156,7 +156,7 @@ class Apply(Node):
                 total = term if total is None else total + term
         return None if total is None else _numbers.cast(_expanded(total, self.shape), self.dtype, self.shape)
 
-    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+    def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
         known = self.known
         if known is None:
             coefficient, values, result = self.coefficient_of, self.values, self.result
@@ -186,7 +186,7 @@ class Apply(Node):
                 continue
             found.add(parent, term, new)
 
-    def hand_on_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+    def pull_into_carefully(self, w: Any, idle: Any, found: Careful) -> None:
         for i, parent in enumerate(self.parents):
             c = None if parent is None else self.coefficient(i)
             if parent is not None and c is not None:
@@ -211,14 +211,14 @@ class Scale(Node):
     def push(self, tangents: list[Any]) -> Any:
         return _expanded(product(self.c, tangents[0], False, self.constant), self.shape)
 
-    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+    def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
         parent: Any = self.parents[0]
         w = _times(w, self.c, spare)
         if parent.shape != self.shape:
             w = reduced(w, parent.shape)
         found.add(parent, w, type(w) is np.ndarray)
 
-    def hand_on_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+    def pull_into_carefully(self, w: Any, idle: Any, found: Careful) -> None:
         parent: Any = self.parents[0]
         w = pulled(w, self.c, idle, self.constant)
         found.add_product(parent, w, idle, self.c if self.constant else None)
@@ -240,7 +240,7 @@ class Unknown(Node):
     def pull(self, w: Any) -> list[Any]:
         return [np.where(self.mask, np.nan, w)]
 
-    def hand_on_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+    def pull_into_carefully(self, w: Any, idle: Any, found: Careful) -> None:
         (parent,) = self.parents
         assert parent is not None
         found.add(parent, select_zero(self.mask, w), np.where(self.mask | idle, 0.0, 1.0))
@@ -301,11 +301,11 @@ class Gather(Node):
     def pull(self, w: Any) -> list[Any]:
         return self.structure.pull(w, self.shapes, [parent is not None for parent in self.parents])
 
-    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+    def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
         if self.structure.slices:
             found.add_at(self.parents[0], self.structure.params["key"], w)
         else:
-            super().hand_on(w, found, spare)
+            super().pull_into(w, found, spare)
 
 
 class Scatter(Node):
@@ -362,7 +362,7 @@ class Put(Node):
             w[self.key] = 0.0
         return [w, written]
 
-    def hand_on(self, w: Any, found: Cotangents, spare: bool) -> None:
+    def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
         target, source = self.parents
         w, written = self.pull(w, spare)
         if source is not None and written is not None:
@@ -421,7 +421,7 @@ class Contract(Node):
     def pull(self, w: Any) -> list[Any]:
         return [self.linear.transpose(np.asarray(w) if issubclass(type(w), (float, complex)) else w)]
 
-    def hand_on_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+    def pull_into_carefully(self, w: Any, idle: Any, found: Careful) -> None:
         (parent,) = self.parents
         assert parent is not None
         w = select_zero(idle, w)

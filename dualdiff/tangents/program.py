@@ -99,7 +99,7 @@ class Program:
             for node in reversed(self.nodes):
                 serial = node.serial
                 if serial in values and node.parents:
-                    node.hand_on(values.pop(serial), found, serial in ours)
+                    node.pull_into(values.pop(serial), found, serial in ours)
             results = [found.given(node) for node in self.inputs]
             return results, not any(w is not None and may_have_nan(w) for w in results)
         finally:
@@ -116,7 +116,7 @@ class Program:
             for node in reversed(self.nodes):
                 if node.serial in found.values and node.parents:
                     w, idle = found.taken(node)
-                    node.hand_on_carefully(w, idle, found)
+                    node.pull_into_carefully(w, idle, found)
             return [found.taken(node) for node in self.inputs]
         finally:
             end(token)

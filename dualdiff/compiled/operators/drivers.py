@@ -18,7 +18,7 @@ from numba.core.dispatcher import Dispatcher
 
 from dualdiff.compiled.caching import compiled_beside
 from dualdiff.compiled.operators import in_compiled_code
-from dualdiff.compiled.operators.known import Known
+from dualdiff.compiled.operators.known import FunctionConstant
 
 #: What compiled drivers take before f's other arguments, and what they return, the derivative last.
 DRIVERS = {
@@ -104,7 +104,7 @@ def with_first(f: Any, argnum: int) -> Any:
     names = {}
     if reorders(f):
         # Numba's loops over several threads know its own numbers alone, and fast ones know no NaN.
-        names["f"] = Known(jit(**{**f.targetoptions, "parallel": False, "fastmath": False})(f.py_func))
+        names["f"] = FunctionConstant(jit(**{**f.targetoptions, "parallel": False, "fastmath": False})(f.py_func))
     elif argnum == 0:
         return f
     others = "".join(f"a{i}, " for i in range(argnum))

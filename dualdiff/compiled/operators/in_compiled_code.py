@@ -15,7 +15,7 @@ from numba.extending import overload, register_jitable
 
 from dualdiff.compiled.intrinsics import any_nan, dual, is_nan, lanes_of, partial_in, seeded, value_in
 from dualdiff.compiled.operators.arguments import ordered, protected
-from dualdiff.compiled.operators.known import Known
+from dualdiff.compiled.operators.known import FunctionConstant
 from dualdiff.compiled.operators.results import as_array, one_number, shape_of, tangents_in, values_in
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
@@ -473,7 +473,7 @@ def _operator(function: Any, implementation: Any, item: int | None = None) -> No
     def choose(f: Any, *args: Any) -> Any:
         if not isinstance(f, types.Callable):
             raise errors.NumbaTypeError(f"{function.__name__} takes a function as its first argument, not {f}")
-        return written(Known(f.dispatcher) if isinstance(f, types.Dispatcher) else None)
+        return written(FunctionConstant(f.dispatcher) if isinstance(f, types.Dispatcher) else None)
 
     leading = "x, v" if implementation in (_jvp, _hvp) else "x"
     part = "" if item is None else f"[{item}]"

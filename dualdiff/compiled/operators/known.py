@@ -13,7 +13,7 @@ from numba.core.imputils import lower_constant
 from numba.extending import register_model, typeof_impl
 
 
-class Known:
+class FunctionConstant:
     """A compiled function, as a constant without a value."""
 
     def __init__(self, dispatcher: Any) -> None:
@@ -36,8 +36,8 @@ class KnownType(types.Dispatcher):  # type: ignore[misc]
 register_model(KnownType)(models.OpaqueModel)
 
 
-@typeof_impl.register(Known)  # type: ignore[untyped-decorator]
-def _typeof(known: Known, c: Any) -> Any:
+@typeof_impl.register(FunctionConstant)  # type: ignore[untyped-decorator]
+def _typeof(known: FunctionConstant, c: Any) -> Any:
     return KnownType(known.dispatcher)
 
 

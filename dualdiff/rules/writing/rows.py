@@ -329,7 +329,7 @@ class Table(dict[str, Row]):
         definition = inspect.cleandoc(implementation.__doc__ or "")
         self.row(function, *partials, name=name, definition=definition, **more)
 
-    def let(self, name: str, arity: int, text: str, *partials: str | None) -> None:
+    def define(self, name: str, arity: int, text: str, *partials: str | None) -> None:
         """Abbreviate a text that several partials share: what it names takes duals, and so does it.
 
         With ``partials`` it has derivatives of its own, for those of higher order: those of the text would cancel or

@@ -23,7 +23,7 @@ from dualdiff.tangents.zeros import plain
 _NOWHERE = np.iinfo(np.intp).max
 
 
-class Belonging(NamedTuple):
+class PointTangent(NamedTuple):
     """A tangent along the one direction, and the number of the point that each of its elements belongs to.
 
     ``points`` is None for the points in their own order and shape.  They are numbered from 1; number 0 is no point: a
@@ -47,11 +47,11 @@ class Pointwise(TangentSpace):
     def _arguments(self) -> tuple[Any, ...]:
         return self.tag, self.shape, self.conjugates
 
-    def seed(self, ones: Any) -> Belonging:
+    def seed(self, ones: Any) -> PointTangent:
         """The tangent of the points themselves."""
-        return Belonging(ones, None)
+        return PointTangent(ones, None)
 
-    def points(self, t: Belonging) -> Any:
+    def points(self, t: PointTangent) -> Any:
         """The point of each element."""
         if t.points is not None:
             return t.points
@@ -79,7 +79,7 @@ class Pointwise(TangentSpace):
 
     def apply(
         self, row: Rule, values: Sequence[Any], tangents: Sequence[Any], result: Any, where: Any = True
-    ) -> Belonging | None:
+    ) -> PointTangent | None:
         known = [(t, shape_of(v)) for t, v in zip(tangents, values, strict=True) if t is not None]
         if not known:
             return None
@@ -89,50 +89,50 @@ class Pointwise(TangentSpace):
         # All belong to the same points.
         plain_tangents = [None if t is None else t.tangent for t in tangents]
         tangent = self.single.apply(row, values, plain_tangents, result, where)
-        return None if tangent is None else Belonging(tangent, points)
+        return None if tangent is None else PointTangent(tangent, points)
 
-    def scale(self, t: Belonging, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Belonging:
+    def scale(self, t: PointTangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> PointTangent:
         tangent = self.single.scale(t.tangent, c, shape, out_shape, constant)
-        return Belonging(tangent, t.points if shape == out_shape else np.broadcast_to(self.points(t), out_shape))
+        return PointTangent(tangent, t.points if shape == out_shape else np.broadcast_to(self.points(t), out_shape))
 
-    def add(self, terms: Sequence[Belonging], shape: Shape) -> Belonging:
+    def add(self, terms: Sequence[PointTangent], shape: Shape) -> PointTangent:
         points = terms[0].points
         for term in terms[1:]:
             if term.points is not points:
                 points = self._common(points, term)
-        return Belonging(self.single.add([term.tangent for term in terms], shape), points)
+        return PointTangent(self.single.add([term.tangent for term in terms], shape), points)
 
-    def _common(self, points: Any, term: Belonging) -> Any:
-        a, b = self.points(Belonging(None, points)), self.points(term)
+    def _common(self, points: Any, term: PointTangent) -> Any:
+        a, b = self.points(PointTangent(None, points)), self.points(term)
         if np.any((a != b) & (a > 0) & (b > 0)):
             raise self._refuse("combines different points")
         return np.maximum(a, b)
 
     def gather(
         self,
-        sources: Sequence[Belonging | None],
+        sources: Sequence[PointTangent | None],
         structure: Structure,
         shapes: Sequence[Shape],
         out_shape: Shape,
-    ) -> Belonging:
+    ) -> PointTangent:
         points = [
             np.broadcast_to(0, shape) if t is None else self.points(t) for t, shape in zip(sources, shapes, strict=True)
         ]
         tangents = [None if t is None else t.tangent for t in sources]
-        return Belonging(self.single.gather(tangents, structure, shapes, out_shape), structure(*points))
+        return PointTangent(self.single.gather(tangents, structure, shapes, out_shape), structure(*points))
 
-    def scatter(self, t: Belonging, structure: Structure, shape: Shape, out_shape: Shape) -> Belonging:
+    def scatter(self, t: PointTangent, structure: Structure, shape: Shape, out_shape: Shape) -> PointTangent:
         raise self._refuse("adds elements into an array by index")
 
     def put(
         self,
-        target: Belonging | None,
-        source: Belonging | None,
+        target: PointTangent | None,
+        source: PointTangent | None,
         key: Any,
         shape: Shape,
         source_shape: Shape,
         like: Any,
-    ) -> Belonging | None:
+    ) -> PointTangent | None:
         if target is None:
             if source is None:
                 return None
@@ -142,9 +142,9 @@ class Pointwise(TangentSpace):
         )
         points = target.points
         points[key] = 0 if source is None else self.points(source)
-        return target if tangent is target.tangent else Belonging(tangent, points)
+        return target if tangent is target.tangent else PointTangent(tangent, points)
 
-    def sum(self, t: Belonging, axes: Shape, shape: Shape, out_shape: Shape) -> Belonging:
+    def sum(self, t: PointTangent, axes: Shape, shape: Shape, out_shape: Shape) -> PointTangent:
         if not axes or not shape:
             return t
         points = self.points(t)
@@ -152,42 +152,42 @@ class Pointwise(TangentSpace):
         lowest = np.min(np.where(points == 0, _NOWHERE, points), axis=axes, initial=_NOWHERE)
         if np.any((highest > 0) & (lowest != highest)):
             raise self._refuse("adds up over the points")
-        return Belonging(self.single.sum(t.tangent, axes, shape, out_shape), highest.reshape(out_shape))
+        return PointTangent(self.single.sum(t.tangent, axes, shape, out_shape), highest.reshape(out_shape))
 
-    def contract(self, t: Belonging, linear: LinearMap, shape: Shape, out_shape: Shape) -> Belonging:
+    def contract(self, t: PointTangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> PointTangent:
         points = self.points(t)
         if points.size and np.all(points == points.flat[0]):
-            return Belonging(linear(t.tangent), np.full(out_shape, points.flat[0]))
+            return PointTangent(linear(t.tangent), np.full(out_shape, points.flat[0]))
         raise self._refuse(f"uses {linear.name}, which combines elements")
 
-    def conj(self, t: Belonging, part: str, shape: Shape) -> Belonging:
-        return Belonging(self.single.conj(t.tangent, part, shape), t.points)
+    def conj(self, t: PointTangent, part: str, shape: Shape) -> PointTangent:
+        return PointTangent(self.single.conj(t.tangent, part, shape), t.points)
 
-    def cast(self, t: Belonging, dtype: Any, shape: Shape) -> Belonging:
-        return Belonging(self.single.cast(t.tangent, dtype, shape), t.points)
+    def cast(self, t: PointTangent, dtype: Any, shape: Shape) -> PointTangent:
+        return PointTangent(self.single.cast(t.tangent, dtype, shape), t.points)
 
-    def read(self, t: Belonging | None, value: Any, others: Sequence[Any] | None = None) -> Any:
+    def read(self, t: PointTangent | None, value: Any, others: Sequence[Any] | None = None) -> Any:
         return self.single.read(None if t is None else t.tangent, value, others)
 
-    def zero_mask(self, t: Belonging, shape: Shape) -> Any:
+    def zero_mask(self, t: PointTangent, shape: Shape) -> Any:
         return self.single.zero_mask(t.tangent, shape)
 
-    def unknown(self, t: Belonging, mask: Any, shape: Shape) -> Belonging:
-        return Belonging(self.single.unknown(t.tangent, mask, shape), t.points)
+    def unknown(self, t: PointTangent, mask: Any, shape: Shape) -> PointTangent:
+        return PointTangent(self.single.unknown(t.tangent, mask, shape), t.points)
 
-    def may_have_nan(self, t: Belonging) -> bool:
+    def may_have_nan(self, t: PointTangent) -> bool:
         return self.single.may_have_nan(t.tangent)
 
-    def own(self, t: Belonging | None, like: Any) -> Belonging:
+    def own(self, t: PointTangent | None, like: Any) -> PointTangent:
         # Laid out in memory as the tangent is, so that a structure gives views of both or of neither.
         points = np.zeros_like(plain(like), dtype=np.intp)
         if t is not None:
             points[...] = self.points(t)
-        return Belonging(self.single.own(None if t is None else t.tangent, like), points)
+        return PointTangent(self.single.own(None if t is None else t.tangent, like), points)
 
-    def accepting(self, target: Belonging, source: Belonging) -> Belonging:
+    def accepting(self, target: PointTangent, source: PointTangent) -> PointTangent:
         tangent = self.single.accepting(target.tangent, source.tangent)
-        return target if tangent is target.tangent else Belonging(tangent, target.points)
+        return target if tangent is target.tangent else PointTangent(tangent, target.points)
 
-    def aliases(self, t: Belonging, source: Belonging) -> bool:
+    def aliases(self, t: PointTangent, source: PointTangent) -> bool:
         return self.single.aliases(t.tangent, source.tangent) or may_share_memory(t.points, source.points)

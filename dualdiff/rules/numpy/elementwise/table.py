@@ -27,7 +27,7 @@ NAMES.update(CONSTANTS)
 
 #: The table, by NumPy's names.
 ROWS = Table(NAMES, "numpy")
-row, own, let, zero = ROWS.row, ROWS.own, ROWS.let, ROWS.zero
+row, own, define, zero = ROWS.row, ROWS.own, ROWS.define, ROWS.zero
 
 POSITIVE: Interval = (1e-3, 10.0)
 UNIT: Interval = (-0.99, 0.99)
@@ -57,7 +57,7 @@ _IN_COMPLEX_EXPONENT = "where(x == 0, 0.0, r * log(x + 0j))"
 for _ufunc, _power, _math in ((np.power, "x**(y - 1)", "pow"), (np.float_power, "float_power(x, y - 1)", None)):
     _slope = f"{_ufunc.__name__}_slope"
     # In x, y and the result.
-    let(
+    define(
         _slope,
         3,
         _POWER.format(power=_power),
@@ -77,7 +77,9 @@ for _ufunc, _power, _math in ((np.power, "x**(y - 1)", "pow"), (np.float_power, 
 row(np.remainder, "1", "-floor_divide(x, y)", domain=(REALS, POSITIVE))
 row(np.fmod, "1", "-rint((x - r) / y)", domain=(REALS, POSITIVE), math="fmod")
 # In x, y and their hypotenuse.
-let("over_hypot", 3, "x / z", "over_hypot(y, x, z) * (over_hypot(y, x, z) / z)", "-over_hypot(y, x, z) * (r / z)", None)
+define(
+    "over_hypot", 3, "x / z", "over_hypot(y, x, z) * (over_hypot(y, x, z) / z)", "-over_hypot(y, x, z) * (r / z)", None
+)
 row(
     np.hypot,
     "chosen(r == 0, over_hypot(x, y, r))",
@@ -134,12 +136,14 @@ row(np.sin, "cos(x)", math="sin")
 row(np.cos, "-sin(x)", math="cos")
 row(np.tan, "1 + r * r", domain=(-1.5, 1.5), math="tan")
 # Of complex numbers the result tells on which side of the branch cut it was taken.
-let("one_minus_square", 1, "(1 - x) * (1 + x)", "-2 * x")
+define("one_minus_square", 1, "(1 - x) * (1 + x)", "-2 * x")
 row(np.arcsin, "1 / sqrt(one_minus_square(x))", complex_partials=("1 / cos(r)",), domain=UNIT, math="asin")
 row(np.arccos, "-1 / sqrt(one_minus_square(x))", complex_partials=("-1 / sin(r)",), domain=UNIT, math="acos")
-let("arctan_slope", 1, "where(absolute(x) > 1e150, 1 / x / x, 1 / (1 + x * x))", "where(r == 0, 0.0, -2 * (x * r) * r)")
+define(
+    "arctan_slope", 1, "where(absolute(x) > 1e150, 1 / x / x, 1 / (1 + x * x))", "where(r == 0, 0.0, -2 * (x * r) * r)"
+)
 row(np.arctan, "arctan_slope(x)", complex_partials=("1 / (1 + x * x)",), math="atan")
-let(
+define(
     "arctan2_slope",
     2,
     "(y / hypot(x, y)) / hypot(x, y)",
@@ -149,7 +153,7 @@ let(
 row(np.arctan2, "arctan2_slope(x, y)", "-arctan2_slope(y, x)", domain=(POSITIVE, REALS), math="atan2")
 row(np.sinh, "cosh(x)", math="sinh")
 row(np.cosh, "sinh(x)", math="cosh")
-let("tanh_slope", 1, "(1 / cosh(x)) ** 2", "-2 * r * tanh(x)")
+define("tanh_slope", 1, "(1 / cosh(x)) ** 2", "-2 * r * tanh(x)")
 row(np.tanh, "tanh_slope(x)", math="tanh")
 row(np.arcsinh, "1 / hypot(1, x)", complex_partials=("1 / cosh(r)",), math="asinh")
 row(
@@ -245,7 +249,7 @@ def _xlog1py(x: Any, y: Any) -> Any:
     return np.where((x == 0) & (y == y), 0.0, x * np.log1p(y))[()]
 
 
-let("expit_slope", 2, "y * expit(-x)", "-r * tanh(0.5 * x)", None)
+define("expit_slope", 2, "y * expit(-x)", "-r * tanh(0.5 * x)", None)
 own("expit", _expit, "expit_slope(x, r)")
 own("xlogy", _xlogy, "log(y)", "where((x == 0) & (y == 0), 0.0, x / y)", domain=(REALS, POSITIVE))
 own("xlog1py", _xlog1py, "log1p(y)", "where((x == 0) & (y == -1), 0.0, x / (1 + y))", domain=(REALS, ABOVE_MINUS_ONE))

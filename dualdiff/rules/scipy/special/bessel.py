@@ -6,7 +6,7 @@ Orders are fixed: no function of SciPy is the derivative in them.
 from __future__ import annotations
 
 from dualdiff.rules.scipy.special import partials as integrals
-from dualdiff.rules.scipy.special.special_table import let, own, refuse, row, several
+from dualdiff.rules.scipy.special.special_table import define, own, refuse, row, several
 from dualdiff.rules.writing.rows import UNKNOWN
 
 # -- Bessel functions --------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ row("besselpoly", "besselpoly(x, y + 1, z - 1.0) - besselpoly(x, y + 1, z + 1.0)
 _NEIGHBOURS = "({first}where(x == 0, 0.0, x * {f}(x - 1, y)) {second} (x + 1) * {f}(x + 1, y)) / (2.0 * x + 1)"
 for _name, _first, _second in (("jn", "", "-"), ("yn", "", "-"), ("in", "", "+"), ("kn", "-", "-")):
     _f, _slope = f"_spherical_{_name}", f"spherical_{_name}_slope"
-    let(_slope, 2, _NEIGHBOURS.format(first=_first, second=_second, f=_f))
+    define(_slope, 2, _NEIGHBOURS.format(first=_first, second=_second, f=_f))
     row(_f, None, f"{_slope}(x, y)")
     row(f"{_f}_d", None, _NEIGHBOURS.format(first=_first, second=_second, f=_slope))
 
@@ -68,20 +68,20 @@ several("itj0y0", ("j0(x)",), ("y0(x)",))
 several("iti0k0", ("i0(x)",), ("k0(x)",))
 # Near 0 the sums of Bessel functions that they are, without the quotient.
 _TERMS = [(n, 1 / (n - 1) + 1 / (n + 1) if n > 1 else 0.5) for n in range(1, 19, 2)]
-let("one_minus_j0", 1, " + ".join(f"{c!r} * jv({n}.0, x)" for n, c in _TERMS))
-let("i0_minus_one", 1, " + ".join(f"{c * (-1) ** (n // 2)!r} * iv({n}.0, x)" for n, c in _TERMS))
+define("one_minus_j0", 1, " + ".join(f"{c!r} * jv({n}.0, x)" for n, c in _TERMS))
+define("i0_minus_one", 1, " + ".join(f"{c * (-1) ** (n // 2)!r} * iv({n}.0, x)" for n, c in _TERMS))
 several("it2j0y0", ("where(absolute(x) < 1.5, one_minus_j0(x), (1 - j0(x)) / x)",), ("-y0(x) / x",))
 several("it2i0k0", ("where(absolute(x) < 1.5, i0_minus_one(x), (i0(x) - 1) / x)",), ("-k0(x) / x",))
 
 # -- Airy functions ----------------------------------------------------------------------------------------------------
 several("airy", ("r[1]",), ("x * r[0]",), ("r[3]",), ("x * r[2]",))
 # Scaled, of large real x as modified Bessel functions of zeta, whose slopes do not cancel.
-let("zeta_of", 1, "2 / 3 * x * sqrt(x)")
-let("airye_in_x", 1, "sqrt(x / 3) / pi * sqrt(x) * kve_derivative(1 / 3, zeta_of(x), 1)")
-let("airyep_in_x", 1, "-x * sqrt(x / 3) / pi * kve_derivative(2 / 3, zeta_of(x), 1)")
-let("biry_sum", 3, "ive_derivative(y, x, z) + ive_derivative(-y, x, z)")
-let("birye_in_x", 1, "sqrt(x / 3) * sqrt(x) * biry_sum(zeta_of(x), 1 / 3, 1)")
-let("biryep_in_x", 1, "x * sqrt(x / 3) * biry_sum(zeta_of(x), 2 / 3, 1)")
+define("zeta_of", 1, "2 / 3 * x * sqrt(x)")
+define("airye_in_x", 1, "sqrt(x / 3) / pi * sqrt(x) * kve_derivative(1 / 3, zeta_of(x), 1)")
+define("airyep_in_x", 1, "-x * sqrt(x / 3) / pi * kve_derivative(2 / 3, zeta_of(x), 1)")
+define("biry_sum", 3, "ive_derivative(y, x, z) + ive_derivative(-y, x, z)")
+define("birye_in_x", 1, "sqrt(x / 3) * sqrt(x) * biry_sum(zeta_of(x), 1 / 3, 1)")
+define("biryep_in_x", 1, "x * sqrt(x / 3) * biry_sum(zeta_of(x), 2 / 3, 1)")
 _ROOT, _SIDE = "sqrt(where(x > 0, x, 0.0))", "0.5 * copysign(1, real(x * sqrt(x)))"
 several(
     "airye",
@@ -105,7 +105,7 @@ several(
 several("itairy", ("airy(x)[0]",), ("airy(x)[2]",), ("airy(-x)[0]",), ("airy(-x)[2]",))
 
 # -- Struve functions --------------------------------------------------------------------------------------------------
-let("struve_edge", 2, "(0.5 * y)**x * rgamma(x + 1.5) / SQRT_PI")
+define("struve_edge", 2, "(0.5 * y)**x * rgamma(x + 1.5) / SQRT_PI")
 row(
     "struve",
     UNKNOWN,
@@ -120,7 +120,7 @@ row(
 )
 row("itstruve0", "struve(0.0, x)")
 _TERMS = [(n, 1 / (n - 1) ** 2 + 1 / (n + 1) ** 2 if n else 1.0) for n in range(0, 12, 2)]
-let("struve0_quotient", 1, "2 / pi * (" + " + ".join(f"{c!r} * jv({n}.0, x)" for n, c in _TERMS) + ")")
+define("struve0_quotient", 1, "2 / pi * (" + " + ".join(f"{c!r} * jv({n}.0, x)" for n, c in _TERMS) + ")")
 row("it2struve0", "-where(absolute(x) < 0.5, struve0_quotient(x), struve(0.0, x) / x)")
 row("itmodstruve0", "modstruve(0.0, x)")
 
@@ -130,7 +130,7 @@ row("bei", "beip(x)")
 row("ker", "kerp(x)")
 row("kei", "keip(x)")
 # Near 0 by the Bessel functions of complex argument that they are, without the quotient.
-let("kelvin_bend", 1, "0.5j * (jv(0.0, (1j - 1) * SQRT_HALF * x) - jv(2.0, (1j - 1) * SQRT_HALF * x))")
+define("kelvin_bend", 1, "0.5j * (jv(0.0, (1j - 1) * SQRT_HALF * x) - jv(2.0, (1j - 1) * SQRT_HALF * x))")
 row("berp", "where(absolute(x) < 0.5, real(kelvin_bend(x)), -bei(x) - r / x)")
 row("beip", "where(absolute(x) < 0.5, imag(kelvin_bend(x)), ber(x) - r / x)")
 row("kerp", "-kei(x) - r / x")

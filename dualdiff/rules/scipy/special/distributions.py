@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from dualdiff.rules.scipy.special import partials as integrals
-from dualdiff.rules.scipy.special.special_table import first, let, own, refuse, row, ufunc
+from dualdiff.rules.scipy.special.special_table import define, first, own, refuse, row, ufunc
 from dualdiff.rules.writing.rows import UNKNOWN
 
 
@@ -120,7 +120,7 @@ row("gammaincc", "-gammainc_in_a(x, y)", "-gamma_density(x, y)")
 row("gammaincinv", "-gammainc_in_a(x, r) / gamma_density(x, r)", "1 / gamma_density(x, r)")
 row("gammainccinv", "-gammainc_in_a(x, r) / gamma_density(x, r)", "-1 / gamma_density(x, r)")
 # Of no rate the density is that at 0, which may be infinite, times 0.
-let("gdtr_slope", 3, "where(z == 0, 0.0, z * gamma_density(y, x * z))")
+define("gdtr_slope", 3, "where(z == 0, 0.0, z * gamma_density(y, x * z))")
 row("gdtr", "gdtr_slope(x, y, z)", "gammainc_in_a(y, x * z)", "gdtr_slope(z, y, x)")
 row("gdtrc", "-gdtr_slope(x, y, z)", "-gammainc_in_a(y, x * z)", "-gdtr_slope(z, y, x)")
 row(
@@ -181,7 +181,7 @@ row(
     "-beta_density(x, r, z) / betainc_in_b(x, r, z)",
 )
 # The binomial distribution is the beta distribution with the parameters k + 1 and n - k: both depend on k.
-let("betainc_across", 3, "betainc_in_a(x, y, z) - betainc_in_b(x, y, z)")
+define("betainc_across", 3, "betainc_in_a(x, y, z) - betainc_in_b(x, y, z)")
 row(
     "bdtrik",
     "where(r == 0, 0.0, -1 / betainc_across(r + 1, y - r, z))",
@@ -206,7 +206,7 @@ row(
     "1 / betainc_in_a(r, x + 1, z)",
     "-beta_density(r, x + 1, z) / betainc_in_a(r, x + 1, z)",
 )
-let(
+define(
     "binomial_slope",
     3,
     "where(floor(x) >= floor(y), 0.0 * z, beta_density(floor(x) + 1, floor(y) - floor(x), z))",
@@ -218,13 +218,13 @@ row("nbdtr", None, UNKNOWN, "beta_density(floor(y), floor(x) + 1, z)")
 row("nbdtrc", None, UNKNOWN, "-beta_density(floor(y), floor(x) + 1, z)")
 row("nbdtri", None, UNKNOWN, "1 / beta_density(floor(y), floor(x) + 1, r)")
 # By the smaller of the two arguments: betainc would take it from 1.
-let(
+define(
     "f_in_a",
     3,
     "0.5 * where(x * z < y, betainc_in_a(0.5 * x, 0.5 * y, x * z / (y + x * z)),"
     " -betainc_in_b(0.5 * y, 0.5 * x, y / (y + x * z))) + z / x * f_density(x, y, z)",
 )
-let(
+define(
     "f_in_b",
     3,
     "0.5 * where(x * z < y, betainc_in_b(0.5 * x, 0.5 * y, x * z / (y + x * z)),"
@@ -251,7 +251,7 @@ row("chndtrix", "1 / ncx2_density(r, y, z)", UNKNOWN, "ncx2_density(r, y + 2, z)
 row("chndtrinc", "ncx2_density(x, y, r) / ncx2_density(x, y + 2, r)", UNKNOWN, "-1 / ncx2_density(x, y + 2, r)")
 row("_ncf_pdf", *(UNKNOWN,) * 4, of="ncfdtr")
 row("_nct_pdf", *(UNKNOWN,) * 3, of="nctdtr")
-let("ncf_in_nc", 4, "0.5 * (ncfdtr(x + 2, y, z, w * (x / (x + 2))) - ncfdtr(x, y, z, w))")
+define("ncf_in_nc", 4, "0.5 * (ncfdtr(x + 2, y, z, w * (x / (x + 2))) - ncfdtr(x, y, z, w))")
 if ufunc("_ncf_pdf") is not None and ufunc("_nct_pdf") is not None:
     row("ncfdtr", UNKNOWN, UNKNOWN, "ncf_in_nc(x, y, z, w)", "_ncf_pdf(w, x, y, z)")
     row("ncfdtri", UNKNOWN, UNKNOWN, "-ncf_in_nc(x, y, z, r) / _ncf_pdf(r, x, y, z)", "1 / _ncf_pdf(r, x, y, z)")
@@ -262,7 +262,7 @@ else:
     refuse("this SciPy is too old to have its density", "ncfdtr", "ncfdtri", "ncfdtrinc", "nctdtr", "nctdtrit")
 
 # -- Student, normal, Tukey, Voigt -------------------------------------------------------------------------------------
-let(
+define(
     "t_in_v",
     2,
     "where(y * y < x, copysign(0.25, y) * betainc_in_b(0.5, 0.5 * x, y * y / (x + y * y)),"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dualdiff.rules.scipy.special import partials as integrals
-from dualdiff.rules.scipy.special.special_table import let, own, refuse, row, several, ufunc, zero
+from dualdiff.rules.scipy.special.special_table import define, own, refuse, row, several, ufunc, zero
 from dualdiff.rules.writing.rows import UNKNOWN
 
 # -- rows of the k-th derivatives, and other functions for partials alone ----------------------------------------------
@@ -14,9 +14,9 @@ for _name in ("erfcx_derivative", "dawsn_derivative", "sine_quotient", "sinh_quo
     own(_name, getattr(integrals, _name), f"{_name}(x, y + 1)", None)
 own("polygamma", integrals.polygamma, None, "polygamma(x + 1, y)")
 own("psi_difference", integrals.psi_difference, "psi_difference_in_a(x, y)", "polygamma(1, x + y)")
-let("psi_difference_in_a", 2, "polygamma(1, x + y) - polygamma(1, x)")
-let("sin_pi", 1, "pi * x * sinc(x)")
-let("cos_pi", 1, "1 - 2 * sin_pi(0.5 * x)**2")
+define("psi_difference_in_a", 2, "polygamma(1, x + y) - polygamma(1, x)")
+define("sin_pi", 1, "pi * x * sinc(x)")
+define("cos_pi", 1, "1 - 2 * sin_pi(0.5 * x)**2")
 
 # -- the gamma function ------------------------------------------------------------------------------------------------
 row("gamma", "r * psi(x)")
@@ -24,8 +24,8 @@ row("gammaln", "psi(x)")
 row("loggamma", "psi(x)")
 row("psi", "polygamma(1, x)")
 # Near its zeros by reflection: there psi is infinite.
-let("rgamma_reflected", 1, "gamma(1 - x) * (cos_pi(x) - psi(1 - x) * x * sinc(x))")
-let("rgamma_slope", 1, "where(x < 0.5, rgamma_reflected(x), -psi(x) * rgamma(x))")
+define("rgamma_reflected", 1, "gamma(1 - x) * (cos_pi(x) - psi(1 - x) * x * sinc(x))")
+define("rgamma_slope", 1, "where(x < 0.5, rgamma_reflected(x), -psi(x) * rgamma(x))")
 row(
     "rgamma",
     "where(x < 0.5, rgamma_reflected(x), -psi(x) * r)",
@@ -51,8 +51,8 @@ row("_zeta", UNKNOWN, "-x * _zeta(x + 1.0, y)")
 refuse("SciPy has no function for the derivative of the zeta function", "zetac", "_riemann_zeta")
 
 # -- error functions ---------------------------------------------------------------------------------------------------
-let("gauss", 1, "2 / SQRT_PI * exp_of_product(-x, x)")
-let("normal_density", 1, "exp_of_product(-0.5 * x, x) / SQRT_2PI")
+define("gauss", 1, "2 / SQRT_PI * exp_of_product(-x, x)")
+define("normal_density", 1, "exp_of_product(-0.5 * x, x) / SQRT_2PI")
 row("erf", "gauss(x)")
 row("erfc", "-gauss(x)")
 row("erfcx", "erfcx_derivative(x, 1)")
@@ -119,7 +119,9 @@ row(
     "-0.75 * carlson(x, y, z, 1.0, 1, 3, 3, 0)",
     "-2.25 * carlson(x, y, z, 1.0, 1, 1, 5, 0)",
 )
-let("elliprg_in_x", 3, "where(x == 0, 0.25 * elliprf(x, y, z), 0.25 * (elliprf(x, y, z) - x * elliprd(y, z, x) / 3))")
+define(
+    "elliprg_in_x", 3, "where(x == 0, 0.25 * elliprf(x, y, z), 0.25 * (elliprf(x, y, z) - x * elliprd(y, z, x) / 3))"
+)
 row("elliprg", "elliprg_in_x(x, y, z)", "elliprg_in_x(y, x, z)", "elliprg_in_x(z, x, y)")
 row(
     "elliprj",
@@ -128,28 +130,30 @@ row(
     "elliprj_in_x(z, x, y, w)",
     "elliprj_in_w(x, y, z, w)",
 )
-let("principal_in_x", 4, "(elliprj(x, y, z, w) - elliprd(y, z, x)) / (2 * (w - x))")
-let(
+define("principal_in_x", 4, "(elliprj(x, y, z, w) - elliprd(y, z, x)) / (2 * (w - x))")
+define(
     "principal_in_w",
     4,
     "-(1.5 * elliprj(x, y, z, w) + x * principal_in_x(x, y, z, w)"
     " + y * principal_in_x(y, x, z, w) + z * principal_in_x(z, x, y, w)) / w",
 )
-let("elliprj_in_x", 4, "where(w == absolute(w), -0.75 * carlson(x, y, z, w, 3, 1, 1, 2), principal_in_x(x, y, z, w))")
-let("elliprj_in_w", 4, "where(w == absolute(w), -1.5 * carlson(x, y, z, w, 1, 1, 1, 4), principal_in_w(x, y, z, w))")
+define(
+    "elliprj_in_x", 4, "where(w == absolute(w), -0.75 * carlson(x, y, z, w, 3, 1, 1, 2), principal_in_x(x, y, z, w))"
+)
+define("elliprj_in_w", 4, "where(w == absolute(w), -1.5 * carlson(x, y, z, w, 1, 1, 1, 4), principal_in_w(x, y, z, w))")
 row("ellipk", "elliprd(0.0, 1.0, 1 - x) / 6")
 row("ellipkm1", "-elliprd(0.0, 1.0, x) / 6")
 row("ellipe", "-elliprd(0.0, 1 - x, 1.0) / 6")
-let("delta_square", 2, "cos(x)**2 + (1 - y) * sin(x)**2")
-let("half_turns", 1, "2 * rint(x / pi)")
-let("odd_cube", 1, "sin(x - pi * rint(x / pi))**3")
-let(
+define("delta_square", 2, "cos(x)**2 + (1 - y) * sin(x)**2")
+define("half_turns", 1, "2 * rint(x / pi)")
+define("odd_cube", 1, "sin(x - pi * rint(x / pi))**3")
+define(
     "ellipkinc_in_m",
     2,
     "where(half_turns(x) == 0, 0.0, half_turns(x) * elliprd(0.0, 1.0, 1 - y) / 6)"
     " + odd_cube(x) * elliprd(cos(x)**2, 1.0, delta_square(x, y)) / 6",
 )
-let(
+define(
     "ellipeinc_in_m",
     2,
     "-where(half_turns(x) == 0, 0.0, half_turns(x) * elliprd(0.0, 1 - y, 1.0) / 6)"
@@ -171,7 +175,7 @@ row(
     "where(r == 0, where(x == y, nan, where(x == 0, inf, 0.0)), agm_in_x(x / r, y / r))",
     "where(r == 0, where(x == y, nan, where(y == 0, inf, 0.0)), agm_in_x(y / r, x / r))",
 )
-let("agm_in_x", 2, "2 / (3 * pi) * x * elliprd(0.0, y * y, x * x)")
+define("agm_in_x", 2, "2 / (3 * pi) * x * elliprd(0.0, y * y, x * x)")
 
 # -- hypergeometric functions ------------------------------------------------------------------------------------------
 row("hyp0f1", UNKNOWN, "hyp0f1(x + 1, y) / x")
@@ -208,7 +212,7 @@ row("log_expit", "expit(-x)")
 row("xlogy", "log(y)", "where((x == 0) & (y == 0), 0.0, x / y)")
 row("xlog1py", "log1p(y)", "where((x == 0) & (y == -1), 0.0, x / (1 + y))")
 row("entr", "-log(x) - 1")
-let(
+define(
     "log_of_quotient",
     2,
     "where((x > 0.5 * y) & (x < 2 * y), log1p((x - y) / y),"
@@ -217,7 +221,7 @@ let(
 row("rel_entr", "1 + log_of_quotient(x, y)", "-x / y")
 row("kl_div", "log_of_quotient(x, y)", "(y - x) / y")
 row("huber", "where(absolute(y) <= x, 0.0, absolute(y) - x)", "where(absolute(y) <= x, y, x * copysign(1, y))")
-let("pseudo_huber_root", 2, "hypot(1, y / x)")
+define("pseudo_huber_root", 2, "hypot(1, y / x)")
 row(
     "pseudo_huber",
     "x * ((y / x)**2 / (1 + pseudo_huber_root(x, y)))**2 / pseudo_huber_root(x, y)",

@@ -31,7 +31,7 @@ SPECIAL = Table(
     },
     "scipy.special",
 )
-own, let = SPECIAL.own, SPECIAL.let
+own, define = SPECIAL.own, SPECIAL.define
 
 #: The ufuncs of several results, with a row for each result.
 SEVERAL: dict[Any, tuple[Row, ...]] = {}
