@@ -1,4 +1,4 @@
-"""Packages that dualdiff can do without: loaded when they are first needed."""
+"""Optional dependencies, imported on first use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def load(module: str, extra: str, needed_by: str) -> Any:
-    """The module; where it is not installed, an error that names the extra which brings it."""
+    """Import a module; if it is not installed, raise an error that names the extra that provides it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -1,6 +1,6 @@
-"""What is imported when it is first needed, and not before: the one list of it.
+"""The list of everything that is imported lazily, on first use.
 
-A program that takes derivatives of everyday functions loads NumPy and about half of this package.
+A program that differentiates everyday functions loads NumPy and about half of this package.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import sys
 from functools import cache
 from importlib import import_module
 
-#: Rules for the functions of a package: all modules of ours that are imported when a function without a rule is met.
-#: Of NumPy's, those of everyday functions are there before.
+#: For each library, the package of rules that is imported when a function without a rule is called.  The rules of
+#: NumPy's everyday functions are loaded with dualdiff.
 RULES = {"numpy": "dualdiff.rules.numpy", "scipy.special": "dualdiff.rules.scipy.special"}
 
-#: By the package that a function's class comes from: the module that differentiates it, loaded when one is met.
+#: For the package that defines a function's class, the module that differentiates such functions.
 ENGINES = {"numba": "dualdiff.compiled.operators.engine"}
 
-#: Public names of dualdiff: modules, and what a module of them holds.
+#: Public names of dualdiff, with the modules that define them (or that they are).
 PUBLIC = {
     "DerivativeCheck": "dualdiff.drivers.custom.check",
     "DerivativeCheckError": "dualdiff.drivers.custom.check",
@@ -25,12 +25,12 @@ PUBLIC = {
     "scipy": "dualdiff.scipy",
 }
 
-#: Public modules of dualdiff.scipy, some of which need SciPy.
+#: Public modules of dualdiff.scipy.
 SCIPY = ("integrate", "linalg", "optimize", "special")
 
 
 def load_rules() -> None:
-    """Import the rules that wait: of a package only if the program has imported it."""
+    """Import the remaining rules, for the libraries that the program has imported."""
     for library, package in RULES.items():
         if library in sys.modules:
             _load_all(package)

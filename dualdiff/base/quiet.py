@@ -1,8 +1,8 @@
-"""``np.errstate(all="ignore")`` for the inside of rules, at a fraction of its cost.
+"""A fast ``np.errstate(all="ignore")`` for the evaluation of rules.
 
-Partial derivatives must not emit warnings that f alone does not emit (law 7), so that every rule runs in this state.
-NumPy keeps the state of floating-point errors in a context variable: to set it directly takes 0.3 microseconds, where
-`numpy.errstate` takes 1.4.  Should NumPy keep it elsewhere one day, `numpy.errstate` serves.
+Partial derivatives must not emit warnings that f alone does not emit (law 7), so every rule runs in this state.  NumPy
+keeps the floating-point error state in a context variable.  Setting it directly takes 0.3 microseconds, where
+`numpy.errstate` takes 1.4; that is the fallback if NumPy moves the variable.
 
 >>> token = begin()
 >>> np.float64(1.0) / 0.0
@@ -30,12 +30,12 @@ def _leave(state: Any) -> None:
     state.__exit__(None, None, None)
 
 
-#: Be quiet from here on; gives the token for `end`.
+#: Ignore floating-point errors from here on; returns a token for `end`.
 begin: Callable[[], Any] = _enter
-#: Go back to the state before.
+#: Restore the previous state.
 end: Callable[[Any], None] = _leave
 
-with contextlib.suppress(ImportError):  # NumPy 2.0 to 2.5 have it
+with contextlib.suppress(ImportError):  # present in NumPy 2.0 to 2.5
     from numpy._core.umath import _extobj_contextvar
 
     with np.errstate(all="ignore"):
@@ -47,7 +47,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def quietly(function: Function) -> Function:
-    """The function, run in this state."""
+    """Decorate a function to ignore floating-point errors."""
 
     @wraps(function)
     def quiet(*args: Any, **kwargs: Any) -> Any:

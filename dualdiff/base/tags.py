@@ -1,8 +1,8 @@
 """Tags: one integer for each call of an operator, larger for calls that start later.
 
-An inner call starts after the outer one, so its tag is larger, and wherever duals of two calls meet the larger tag
-is the outermost layer.  The low bits of a tag are a salt drawn for each process, so that duals that travel between
-processes by pickle never pass for duals of the receiver.
+An inner call starts after the outer one, so its tag is larger: where duals of two calls meet, the larger tag is the
+outermost layer.  The low bits of a tag are a salt drawn for each process, so that a dual pickled in one process is
+never mistaken for a dual of the process that unpickles it.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import os
 import threading
 
 _STEP = 1 << 24
-# A call that another thread begins while `receive` moves the counter may still count from the old one.
+# A call that another thread starts while `receive` replaces the counter may still draw its tag from the old one.
 _MARGIN = 1 << 12
 _lock = threading.Lock()
 _tags = itertools.count()
 _live: set[int] = set()
 _salt = 0
 
-#: The tag of duals that a user builds by hand: below every call, never ended.
+#: The tag of duals that a user constructs: smaller than that of every call, and never ended.
 MANUAL = 0
 
 
 def _draw_salt() -> None:
     global _salt, _lock, _tags
-    # A forked child must not inherit a lock that another thread of its parent held.
+    # A forked child must not inherit a lock that another thread of its parent holds.
     _lock = threading.Lock()
     last, _salt = next(_tags) // _STEP, int.from_bytes(os.urandom(3), "little") | 1
     _tags = itertools.count((last + 1) * _STEP + _salt, _STEP)
@@ -37,18 +37,18 @@ if hasattr(os, "register_at_fork"):
 
 
 def start() -> int:
-    """Begin a call: a tag larger than every tag this process has given or received."""
+    """Begin a call: returns a tag larger than every tag that this process has drawn or received."""
     tag = next(_tags)
     _live.add(tag)
     return tag
 
 
-#: End the call of this tag; its duals are expired from here on.
+#: End the call with this tag; its duals are expired from here on.
 end = _live.discard
 
 
 def receive(tag: int) -> None:
-    """Move beyond the tag of a dual that came from another process (or an earlier life of this one)."""
+    """Make later tags larger than that of a dual pickled by another process (or by an earlier run of this one)."""
     global _tags
     with _lock:
         if tag >= next(_tags):
@@ -56,10 +56,10 @@ def receive(tag: int) -> None:
 
 
 def is_only(tag: int) -> bool:
-    """Whether no call but that of this tag is running."""
+    """Whether no call other than the one with this tag is running."""
     return len(_live) <= (tag in _live)
 
 
 def is_live(tag: int) -> bool:
-    """Whether the call of this tag may still be running: foreign tags cannot be known to have ended."""
+    """Whether the call with this tag may still be running; for tags of other processes this is unknown, so True."""
     return tag in _live or tag % _STEP != _salt

@@ -1,12 +1,12 @@
-"""One way through the core: how anything that is differentiated is applied to duals.
+"""The one path through the core: how every function is applied to duals.
 
-An `Application` unpacks the operands into values and tangents of the innermost call among them.  Whoever applies a
-function computes the value from the values, asks the tangent space for the tangent (the chain rule itself is
-`TangentSpace.apply`), and has the two wrapped: cast, storage settled, traced, a dual.  Only the short ways of the
-operators (`rules/python/operators.py`, `rules/python/floats.py`) and what writes into arrays unpack duals themselves.
+An `Application` unpacks the operands into values and tangents with respect to the innermost call among them.  A rule
+computes the value of the result, asks the tangent space for its tangent (the chain rule itself is
+`TangentSpace.apply`), and lets the application wrap the two: it casts the tangent, tracks shared storage, notifies a
+tracing space and returns a dual.  Only the fast paths of the operators (`rules/python/operators.py`,
+`rules/python/floats.py`) and writes into arrays unpack duals themselves.
 
-The rules about who may write into which array are in `dualdiff.core.array`; this module records which storage results
-share.
+The ownership rules of arrays are in `dualdiff.core.array`; this module records which storage results share.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from dualdiff.core.dual import SCALARS, AnyDual, leading_space, same_call
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, are_float64, shape_of
 from dualdiff.tangents.structure import Structure
 
-_NUMBERS = frozenset({float, int, complex, np.float64, np.float32, np.complex128})
+_PLAIN_SCALARS = frozenset({float, int, complex, np.float64, np.float32, np.complex128})
 
 
 _new = object.__new__
 
 
 class Application:
-    """Operands of a function, in the innermost call among them.
+    """The operands of a function, unpacked with respect to the innermost call among them.
 
-    ``operands`` are what was given, lists of duals made arrays; ``values`` and ``tangents`` (None: zero) are those in
-    ``space``, to which duals of outer calls are constants.  Without duals the space is None.
+    ``operands`` are the arguments, with lists of duals converted to dual arrays.  ``values`` and ``tangents`` (None:
+    zero) are those in ``space``, for which duals of outer calls are constants.  Without duals, ``space`` is None.
     """
 
     __slots__ = ("operands", "space", "tangents", "values")
@@ -57,7 +57,7 @@ class Application:
                     has_array = True
                 values.append(x.value)
                 tangents.append(x.raw)
-            elif kind in _NUMBERS or (kind is np.ndarray and x.dtype.char != "O"):
+            elif kind in _PLAIN_SCALARS or (kind is np.ndarray and x.dtype.char != "O"):
                 values.append(x)
                 tangents.append(None)
             else:
@@ -73,7 +73,7 @@ class Application:
             self._hold(row)
 
     def _unpack(self, inputs: Iterable[Any]) -> None:
-        """The same of operands of any kind, and of several calls."""
+        """Unpack operands of any type and of several calls; the general case of ``__init__``."""
         self.operands = operands(inputs)
         self.space = space = leading_space(self.operands)
         values, tangents = list(self.operands), [None] * len(self.operands)
@@ -83,7 +83,7 @@ class Application:
         self.values, self.tangents = values, tangents
 
     def _hold(self, row: Rule | None) -> None:
-        """Make the values that a record needs last: all, or those that the partials of a row name."""
+        """Preserve the values that a record needs: all of them, or those that the partials of a row use."""
         keeps: Any = None
         values = list(self.values)
         if row is not None and row.is_pure and are_float64(values):
@@ -93,22 +93,22 @@ class Application:
                 values[i] = x.lasting()
         self.values = values
 
-    # -- what the operands are -----------------------------------------------------------------------------------------
+    # -- operands ------------------------------------------------------------------------------------------------------
 
     def shape(self, i: int = 0) -> Shape:
         """The shape of operand i."""
         return shape_of(self.values[i])
 
     def active(self) -> Iterator[int]:
-        """The places of the operands that carry a tangent."""
+        """The positions of the operands with a nonzero tangent."""
         return (i for i, t in enumerate(self.tangents) if t is not None)
 
     def value_of(self, x: Any) -> Any:
-        """The value of a dual of this call; anything else as it is."""
+        """The value of a dual of this call; any other object unchanged."""
         return x.value if self._owns(x) else x
 
     def tangent_of(self, x: Any) -> Tangent | None:
-        """The tangent of a dual of this call; None of anything else."""
+        """The tangent of a dual of this call; None for any other object."""
         return x.raw if self._owns(x) else None
 
     def _owns(self, x: Any) -> bool:
@@ -117,7 +117,7 @@ class Application:
     # -- results -------------------------------------------------------------------------------------------------------
 
     def result(self, value: Any, terms: Sequence[Tangent] = ()) -> Any:
-        """The dual of this value whose tangent is the sum of the terms (none: zero)."""
+        """The dual with this value, whose tangent is the sum of the terms (zero if there are none)."""
         if self.space is None:
             return value
         if not terms:
@@ -125,71 +125,71 @@ class Application:
         return self._wrapped(value, terms[0] if len(terms) == 1 else self.space.add(terms, shape_of(value)))
 
     def elementwise(self, row: Rule, value: Any, where: Any = True, all_values: Any = None) -> Any:
-        """The dual of the value that a row's function gave; of several results, ``all_values`` are all of them."""
+        """The dual with the value of a row's function; ``all_values`` are all results of a function with several."""
         space = self.space
         if space is None:
             return value
-        raw = None
+        tangent = None
         if row.kind != "zero":
-            raw = space.apply(row, self.values, self.tangents, value if all_values is None else all_values, where)
+            tangent = space.apply(row, self.values, self.tangents, value if all_values is None else all_values, where)
         elif kind_of(value) not in "fc":
             return value
         if space.traces:
-            raw = space.note(row.name, self.operands, value, raw)
-        dual = self._wrapped(value, raw)
+            tangent = space.note(row.name, self.operands, value, tangent)
+        dual = self._wrapped(value, tangent)
         if all_values is not None and type(dual) is DualArray:
             dual.held = True
         return dual
 
     def gathered(self, value: Any, structure: Structure) -> Any:
-        """The result of a structural function of all operands, for which NumPy gave this value: a view where it is."""
+        """The result of a structural function of all operands, given NumPy's value: a view if that is a view."""
         space, tangents = self.space, self.tangents
         if space is None:
             return value
-        raw = None
+        tangent = None
         if any(t is not None for t in tangents):
             shapes = [shape_of(x) for x in self.operands]
             if len(tangents) == 1:
-                raw = structure.carry(space, tangents[0], shapes[0], shape_of(value))
+                tangent = structure.carry(space, tangents[0], shapes[0], shape_of(value))
             else:
-                raw = space.cast(
+                tangent = space.cast(
                     space.gather(tangents, structure, shapes, shape_of(value)), value.dtype, shape_of(value)
                 )
-        result = wrap(value, raw, space)
+        result = wrap(value, tangent, space)
         for source, t in zip(self.operands, tangents, strict=True):
             if isinstance(result, DualArray) and isinstance(source, DualArray) and self._owns(source):
                 if is_view(value, source.value):
                     return result.view_of(source, structure)
-                disown(source, t, raw)
+                disown(source, t, tangent)
         return result
 
     def copied(self, value: Any) -> Any:
-        """The only operand with this value, a copy of its own: its tangent shares storage with nobody."""
+        """The only operand with this value, an independent copy: its tangent shares storage with no other dual."""
         space, (t,) = self.space, self.tangents
         if t is not None:
             cast = space.cast(t, dtype_of(value), shape_of(value))
             t = space.own(t, value) if cast is t and isinstance(value, (np.ndarray, DualArray)) else cast
         return wrap(value, t, space)
 
-    def _wrapped(self, value: Any, raw: Tangent | None) -> Any:
-        """A value and a tangent as a dual: cast, and what they share with the operands settled."""
+    def _wrapped(self, value: Any, tangent: Tangent | None) -> Any:
+        """The dual with this value and tangent: casts the tangent and records storage shared with the operands."""
         space = self.space
-        if raw is not None:
-            raw = space.cast(raw, floating_dtype(value), shape_of(value))
+        if tangent is not None:
+            tangent = space.cast(tangent, floating_dtype(value), shape_of(value))
             if not space.lazy:
                 for x, t in zip(self.operands, self.tangents, strict=True):
                     if t is not None and _may_share(x):
-                        disown(x, t, raw)
+                        disown(x, t, tangent)
         if type(value) is not np.ndarray:
-            return wrap(value, raw, space)
-        dual = new_array(value, raw, space)
-        # A record needs the values as they are now; the tangent of a unit seed may be the values.
-        dual.held = space.lazy or raw is value
+            return wrap(value, tangent, space)
+        dual = new_array(value, tangent, space)
+        # A record needs the current values; from a unit seed, the tangent may be the value array itself.
+        dual.held = space.lazy or tangent is value
         return dual
 
 
 def apply(row: Rule, function: Callable[..., Any], *inputs: Any) -> Any:
-    """``function(*inputs)``, with its tangent by the row."""
+    """``function(*inputs)``, with the tangent that the row defines."""
     application = Application(*inputs, row=row)
     space, values = application.space, application.values
     value = function(*values)
@@ -201,17 +201,17 @@ def apply(row: Rule, function: Callable[..., Any], *inputs: Any) -> Any:
 def finish(
     row: Rule, space: TangentSpace, operands: Sequence[Any], values: Sequence[Any], tangents: Sequence[Any], value: Any
 ) -> Any:
-    """The dual of an elementwise function of operands of one call that are unpacked already."""
-    raw = space.apply(row, values, tangents, value)
+    """The result of an elementwise function of unpacked operands that belong to one call."""
+    tangent = space.apply(row, values, tangents, value)
     if space.lazy:
-        # Nothing is written into tangents: they may be shared.
-        raw = None if raw is None else space.cast(raw, floating_dtype(value), shape_of(value))
-        return new_array(value, raw, space, True) if type(value) is np.ndarray else wrap(value, raw, space)
-    if raw is not None and not any(map(_may_share, operands)):
-        raw = space.cast(raw, floating_dtype(value), shape_of(value))
+        # Tangents are never written, so they may be shared.
+        tangent = None if tangent is None else space.cast(tangent, floating_dtype(value), shape_of(value))
+        return new_array(value, tangent, space, True) if type(value) is np.ndarray else wrap(value, tangent, space)
+    if tangent is not None and not any(map(_may_share, operands)):
+        tangent = space.cast(tangent, floating_dtype(value), shape_of(value))
         if type(value) is np.ndarray:
-            return new_array(value, raw, space, raw is value)
-        return wrap(value, raw, space)
+            return new_array(value, tangent, space, tangent is value)
+        return wrap(value, tangent, space)
     application = _new(Application)
     application.operands, application.space, application.values, application.tangents = (
         operands,
@@ -219,16 +219,16 @@ def finish(
         values,
         tangents,
     )
-    return application._wrapped(value, raw)
+    return application._wrapped(value, tangent)
 
 
 def _may_share(x: Any) -> bool:
-    """Whether the storage of the tangent may have been written into, so that who shares it has to be noted."""
+    """Whether the tangent of x may be written in place, so that results that share its storage must be recorded."""
     return type(x) is DualArray and (x.owned or x._view is not None)
 
 
 def complete(row: Rule, inputs: tuple[Any, ...], value: Any) -> Any:
-    """The dual of a value that has been computed already."""
+    """The dual with a value that is already computed."""
     return Application(*inputs, row=row).elementwise(row, value)
 
 
@@ -242,19 +242,19 @@ def rearranged(
 ) -> Any:
     """``function(*sources, **params)`` for a function that only moves elements.
 
-    ``value`` gives the value where it has more to it than moved elements, such as a constant beside them.
+    ``value`` computes the value of the result if it has more than moved elements, such as constants to pad with.
     """
     application = Application(*sources)
     structure = Structure(function, params, roles, broadcasts)
     values = application.values
     if application.space is not None and application.space.lazy:
-        # Not the copies of small views that a record takes for its coefficients: a view of a copy would be none.
+        # Not the copies of small views that a record keeps: a view of a copy is not a view of the operand.
         values = [application.value_of(x) for x in application.operands]
     return application.gathered((value or structure)(*values), structure)
 
 
 def carried(application: Application, value: Any, dual: Any) -> Any:
-    """NumPy's value of the operands, with the tangent of a dual that was computed from them in another way."""
+    """NumPy's value, with the tangent of a dual that was computed from the same operands by other means."""
     t = application.tangent_of(dual)
     if t is None:
         return application.result(value)
@@ -277,13 +277,13 @@ def dtype_of(x: Any) -> Any:
 
 
 def kind_of(x: Any) -> str:
-    """The kind of the dtype: "f" of real floats, "c" of complex ones."""
+    """The kind of the dtype: "f" for real floats, "c" for complex values."""
     kind = type(x)
     return "f" if kind is float or kind is np.float64 else str(dtype_of(x).kind)
 
 
 def floating_dtype(value: Any) -> Any:
-    """The dtype of a value that is to carry a tangent."""
+    """The dtype of a value with a tangent; raises unless it is floating."""
     dtype = dtype_of(value)
     if dtype.kind not in "fc":
         raise lost(f"a result of dtype {dtype}", "a floating dtype")

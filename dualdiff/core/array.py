@@ -1,4 +1,4 @@
-"""Arrays of dual numbers: a NumPy array and a tangent for the whole of it."""
+"""Arrays of dual numbers: a NumPy array of values and one tangent for the whole array."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import plain
 
-# NumPy goes on after this warning, and gives wrong numbers.
+# After this warning NumPy continues with wrong values.
 warnings.filterwarnings("error", SHUFFLED, UserWarning)
 
-#: Object arrays of at most this many duals are made without a warning.
+#: Object arrays of at most this many duals are created without a warning.
 FEW = 16
-#: The classes of arrays that have no arithmetic of their own.
+#: The array classes that do not redefine arithmetic.
 PLAIN_ARRAYS = (np.ndarray, np.memmap)
 _USUAL = (AnyDual, np.ndarray, float, int, np.generic, type(np._NoValue), type(None))
 
 
 class DualArray(AnyDual):
-    """An array of dual numbers, which takes the place of an array in NumPy code.
+    """An array of dual numbers, which replaces an array in NumPy code.
 
-    Its value is a NumPy array and its tangent belongs to a tangent space.  Slices and other views share with their
-    base as NumPy's do: what is written into one is seen by all.
+    Its value is a NumPy array and its tangent belongs to a tangent space.  Slices and other views share storage with
+    their base as in NumPy: a write into one of them is visible in all.
 
     Parameters
     ----------
     value : array_like
         The primal values; integers become float64.
     tangent : array_like, optional
-        One direction, of the shape of the value; zero if it is left out.
+        The tangent along one direction, in the shape of the value; zero by default.
 
     Raises
     ------
     TypeError
-        If the value is not numeric.
+        If the value is not numeric, or the tangent of real values is complex.
     ValueError
         If the shapes differ.
 
@@ -54,18 +54,18 @@ class DualArray(AnyDual):
     DualArray([1., 4.], tangent=[2., 0.])
     """
 
-    # Who may write into what:
+    # Ownership of storage:
     #
-    # - `_view` says of which array this is a view, and how (None: of none).  All writes go to the array at the end of
-    #   the chain, the root, which counts them in `version`; views gather their value and tangent anew when they are
-    #   asked for and the count has moved.
-    # - `held`: somebody needs the root's values as they are now (a record its coefficients, the caller his argument,
-    #   an outer call its constants): they are copied before they are written.
-    # - `owned`: the storage of the root's tangent belongs to it and its views alone, so that it may be written in
-    #   place; else it is copied first.  `disown` takes this back where a result shares the storage.
+    # - `_view`: the array that this one is a view of, and how (None: not a view).  All writes go to the root, the array
+    #   at the end of the chain of views, which counts them in `version`.  A view that has missed a write gathers its
+    #   value and tangent again when they are read.
+    # - `held`: someone else needs the current values of the root (a record for its coefficients, the caller, whose
+    #   argument it is, or an outer call for its constants), so they are copied before they are written.
+    # - `owned`: the storage of the root's tangent is owned exclusively by the root and its views, so it may be written
+    #   in place; otherwise it is copied first.  `disown` clears the flag when a result shares the storage.
     #
-    # Both are set where results are wrapped (`Application`, `finish`, `__getitem__`) and where a record or the caller
-    # needs the values (`lasting`, `snapshot`, `as_dual`), and settled where arrays are written (`__setitem__`).
+    # Both flags are set where results are wrapped (`Application`, `finish`, `__getitem__`) and where a record or the
+    # caller needs the values (`lasting`, `snapshot`, `as_dual`), and are read where arrays are written (`__setitem__`).
     __slots__ = ("_raw", "_value", "_view", "held", "owned", "space", "version")
 
     def __init__(self, value: Any, tangent: Tangent = None, space: TangentSpace | None = None) -> None:
@@ -90,12 +90,12 @@ class DualArray(AnyDual):
 
     @property
     def raw(self) -> Tangent | None:
-        """The tangent as its space keeps it."""
+        """The tangent as its space represents it."""
         if self._view is not None:
             self._refresh(self._view)
         return self._raw
 
-    # A view keeps its shape and dtype whatever happens to its base: no need to look at it.
+    # Writes change neither shape nor dtype, so a view need not be refreshed for these.
 
     @property
     def shape(self) -> Shape:
@@ -115,7 +115,7 @@ class DualArray(AnyDual):
 
     @property
     def base(self) -> DualArray | None:
-        """The array that this one is a view of."""
+        """The root array that this one is a view of; None if it is not a view."""
         return None if self._view is None else self.root()
 
     def root(self) -> DualArray:
@@ -126,21 +126,21 @@ class DualArray(AnyDual):
         return array
 
     def view_of(self, parent: DualArray, structure: Structure) -> DualArray:
-        """This array, declared a view."""
+        """This array, marked as a view of ``parent``."""
         self._view = View(parent, structure, parent.version)
         return self
 
     def _refresh(self, view: View) -> None:
         parent = view.parent
-        raw = parent.raw
+        tangent = parent.raw
         if parent.version != view.seen:
             view.seen = parent.version
             self.version += 1
             self._value = view.structure(parent.value)
-            self._raw = None if raw is None else view.structure.carry(self.space, raw, parent.shape, self.shape)
+            self._raw = None if tangent is None else view.structure.carry(self.space, tangent, parent.shape, self.shape)
 
     def _places(self) -> Any:
-        """For each element, its number in the root."""
+        """For each element, its flat index in the root."""
         if self._view is None:
             return np.arange(self.size).reshape(self.shape)
         return self._view.structure.places(self._view.parent._places())
@@ -164,7 +164,7 @@ class DualArray(AnyDual):
             t = self.space.cast(t, self.dtype, shape)
             extra = len(shape) - np.ndim(plain(self)[key]) if shape[:1] == (1,) else 0
             if extra > 0:
-                # NumPy lets what is assigned have more leading axes, of length 1, than there are places.
+                # In NumPy the assigned array may have extra leading axes of length 1.
                 t = self.space.gather([t], Structure.getitem((0,) * extra), [shape], shape[extra:])
                 shape = shape[extra:]
         self._put(key, t, shape)
@@ -172,7 +172,7 @@ class DualArray(AnyDual):
             stand_ins.update(self.root())
 
     def lasting(self) -> Any:
-        """The values, which will stay as they are now: copied before they are written, or a copy of a small view."""
+        """The current values, protected from later writes: copied on the next write; of a small view, copied now."""
         if self._view is None:
             self.held = True
             return self._value
@@ -183,13 +183,13 @@ class DualArray(AnyDual):
         return value
 
     def snapshot(self) -> DualArray:
-        """The array as it is now, sharing storage until one of the two is written."""
+        """A copy of the array that shares storage until one of the two is written (copy on write)."""
         root = self.root()
         root.held, root.owned = True, False
         return new_array(self.value, self.raw, self.space, True)
 
     def _let_go(self) -> None:
-        """Leave the values to the tangents that need them, and go on with a copy."""
+        """Before a write: copy the values of the root if they are held."""
         root = self.root()
         if root.held and root.flags.writeable:
             root._value = np.copy(root._value, order="K")
@@ -197,7 +197,7 @@ class DualArray(AnyDual):
             root.held = False
 
     def accept(self, space: TangentSpace) -> None:
-        """Make the values ready to hold duals of an outer call."""
+        """Prepare the values to hold duals of an outer call."""
         root = self.root()
         lifted = lift(root._value, space)
         if lifted is not root._value:
@@ -205,7 +205,7 @@ class DualArray(AnyDual):
             root.version += 1
 
     def _put(self, key: Any, t: Tangent | None, shape: Shape) -> None:
-        """Write tangents, as ``self[key] = ...`` writes values."""
+        """Write the tangent ``t`` of an array of ``shape``, as ``self[key] = ...`` writes values."""
         root, space = self.root(), self.space
         if root._raw is None and t is None:
             return
@@ -218,20 +218,20 @@ class DualArray(AnyDual):
             if ready is not root._raw:
                 root._raw = ready
                 root.version += 1
-        raw = self.raw
+        tangent = self.raw
         if self is root:
-            root._raw = space.put(raw, t, key, root.shape, shape, root._value)
+            root._raw = space.put(tangent, t, key, root.shape, shape, root._value)
         elif self._view.parent is root and self._view.structure.slices and key is Ellipsis:  # type: ignore[union-attr]
             key = self._view.structure.params["key"]  # type: ignore[union-attr]
             root._raw = space.put(root._raw, t, key, root.shape, shape, root._value)
-        elif raw is not None and space.aliases(raw, root._raw):
-            space.put(raw, t, key, self.shape, shape, self.value)
+        elif tangent is not None and space.aliases(tangent, root._raw):
+            space.put(tangent, t, key, self.shape, shape, self.value)
         else:
-            numbers = self._places()[key]
+            flat = self._places()[key]
             if root.shape:
-                places = np.unravel_index(numbers, root.shape)
-            elif np.size(numbers):
-                # There is one element, in which the last that is written stays.
+                places = np.unravel_index(flat, root.shape)
+            elif np.size(flat):
+                # There is one element, and the last write wins.
                 t = t if t is None else space.gather([t], Structure.getitem((-1,) * len(shape)), [shape], ())
                 places, shape = (), ()
             else:
@@ -239,11 +239,11 @@ class DualArray(AnyDual):
             if self.dtype.kind != root.dtype.kind:
                 shape, t = np.shape(places[0]) if places else (), self._completed(t, places, shape)
             root._raw = space.put(root._raw, t, places, root.shape, shape, root._value)
-        # Other views may have tangents that are not memory of the base's.
+        # The tangents of other views need not share memory with that of the root.
         root.version += 1
 
     def _completed(self, t: Tangent | None, places: tuple[Any, ...], shape: Shape) -> Tangent:
-        """The tangent of some places of the complex root, of which this view of its real or imaginary part gets t."""
+        """The tangent of elements of the complex root, after t is written into their parts that this view shows."""
         root, space = self.root(), self.space
         array, out_shape, terms = self, np.shape(places[0]) if places else (), []
         view = array._view
@@ -264,29 +264,29 @@ class DualArray(AnyDual):
             out_shape,
         )
 
-    def rename(self, raw: Tangent) -> None:
-        """Replace the tangent by an equal one."""
-        self._raw = raw
+    def rename(self, tangent: Tangent) -> None:
+        """Replace the tangent by an equal one (used where a trace names it)."""
+        self._raw = tangent
         self.version += 1
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Any:
         value = self.value[key]
-        raw, space = self._raw, self.space
+        tangent, space = self._raw, self.space
         kind = type(value)
         if kind is np.ndarray or kind is DualArray:
             structure = Structure.getitem(key)
-            if raw is not None:
-                raw = space.gather([raw], structure, [self._value.shape], value.shape)
-            result = new_array(value, raw, space)
+            if tangent is not None:
+                tangent = space.gather([tangent], structure, [self._value.shape], value.shape)
+            result = new_array(value, tangent, space)
             if is_view(value, self._value):
                 result._view = View(self, structure, self.version)
             else:
                 result.held = space.lazy
-                disown(self, self._raw, raw)
+                disown(self, self._raw, tangent)
             return result
-        return make(value, None if raw is None else space.element(raw, key, self._value.shape), space)
+        return make(value, None if tangent is None else space.element(tangent, key, self._value.shape), space)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -303,14 +303,14 @@ class DualArray(AnyDual):
 
     @property
     def flat(self) -> Flat:
-        """The elements in C order, to iterate over, read and write by number."""
+        """The elements in C order: an iterator that is also read and written by flat index."""
         return Flat(self)
 
     @flat.setter
     def flat(self, item: Any) -> None:
         item = operand(item)
         if isinstance(item, DualArray) and self.flags.f_contiguous and not item.flags.f_contiguous:
-            # NumPy makes a copy in the order of the target.
+            # NumPy copies into the order of the target.
             item = np.copy(item)
         Flat(self)[...] = item
 
@@ -323,30 +323,30 @@ class DualArray(AnyDual):
         return plain(self).strides
 
     def fill(self, item: Any) -> None:
-        """Write one number everywhere."""
+        """Assign one scalar to all elements."""
         self[...] = item
 
     def item(self, *index: Any) -> Any:
-        """One element, as a dual number."""
+        """One element, as a dual scalar."""
         if not index:
             if self.size != 1:
                 raise ValueError("can only convert an array of size 1 to a scalar")
             index = (0,)
-        number = index[0] if len(index) == 1 else index
-        return (self[number] if isinstance(number, tuple) else self.flat[number]).item()
+        key = index[0] if len(index) == 1 else index
+        return (self[key] if isinstance(key, tuple) else self.flat[key]).item()
 
     def tolist(self) -> Any:
-        """Nested lists of dual numbers."""
+        """Nested lists of dual scalars."""
         return [e.tolist() for e in self] if self.shape else self.item()
 
     def conjugate(self, out: Any = None) -> Any:
-        """The complex conjugate; of real numbers this array itself, as in NumPy."""
+        """The complex conjugate; for real values this array itself, as in NumPy."""
         return self if out is None and self.dtype.kind != "c" else np.conjugate(self, out=out)
 
     conj = conjugate
 
     def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
-        """Write at places counted in C order, as ``numpy.put``."""
+        """Write at flat indices, as ``numpy.put``."""
         np.put(self, indices, values, mode)
 
     def sort(self, axis: int = -1, **options: Any) -> None:
@@ -358,35 +358,37 @@ class DualArray(AnyDual):
         self[...] = np.partition(self, kth, axis, **options)
 
     def view(self, *args: Any, **kwargs: Any) -> Any:
-        """A view of the whole array; other dtypes and classes are refused."""
+        """A view of the whole array; raises for another dtype or class."""
         for kind in (*args, *kwargs.values()):
             if isinstance(kind, type) and issubclass(kind, np.ndarray):
                 if kind not in PLAIN_ARRAYS:
                     raise own_arithmetic(kind)
             elif np.dtype(kind) != self.dtype:
-                raise LostDerivativeError("a view of a dual array takes no dtype but its own: use astype")
+                raise LostDerivativeError(
+                    f"a dual array of dtype {self.dtype} cannot be viewed as {np.dtype(kind)}: use astype"
+                )
         return self[...]
 
-    # -- the rest of an array's life ---------------------------------------------------------------------------
+    # -- conversion, copying, printing -------------------------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         caller = sys._getframe(1)
         if caller.f_code.co_name == "_matmul_dispatch" and caller.f_globals["__name__"].startswith("scipy.sparse."):
-            # This answer means to scipy.sparse that this is no array, and it leaves the product to our operator.
+            # For scipy.sparse this is not an array, so it leaves the product to our operator.
             return np.array(None)
         self.check_conversion(dtype)
         if copy is False:
-            raise ValueError("a dual array has to be copied to become an object array")
+            raise ValueError("a dual array cannot be converted to an object array without a copy")
         if self.size > FEW:
             warnings.warn(
-                f"an array of {self.size} duals becomes an object array (np.asarray or the like): its derivative is "
-                "kept, but it is worked on element by element and slowly; np.asanyarray is no better, leaving the "
-                "conversion out is",
+                f"an array of {self.size} duals was converted to an object array (by np.asarray or similar): "
+                "derivatives are correct, but computed slowly, element by element; remove the conversion "
+                "(np.asanyarray does not help)",
                 ObjectArrayWarning,
                 stacklevel=stacklevel(),
             )
         if caller.f_code.co_name == "require" and "W" in (caller.f_locals["requirements"] or ()):
-            # NumPy would make the stand-in writeable by copying it.
+            # NumPy would copy the stand-in to make it writeable.
             raise lost("np.require(x, requirements='W')", "np.require(x, requirements='W', like=x)")
         return stand_ins.copied(self) if copy else stand_ins.stand_in(self)
 
@@ -423,8 +425,8 @@ class Flat:
         self.base = array
 
     def _key(self, key: Any) -> Any:
-        numbers = np.arange(self.base.size).reshape(self.base.shape).flat[key]
-        return np.unravel_index(numbers, self.base.shape)
+        flat = np.arange(self.base.size).reshape(self.base.shape).flat[key]
+        return np.unravel_index(flat, self.base.shape)
 
     def __getitem__(self, key: Any) -> Any:
         return self.base[self._key(key)]
@@ -435,12 +437,12 @@ class Flat:
         length, shape = np.size(index[0]) if index else 1, getattr(item, "shape", ())
         overlaps = shape and item.dtype == self.base.dtype and np.may_share_memory(plain(item), plain(self.base))
         if overlaps and index and np.ndim(index[0]):
-            # NumPy's flat iterator reads, one after the other, what may have been written just before.
+            # NumPy's flat iterator copies one element at a time, and may read an element that it has just written.
             for k, place in enumerate(zip(*index, strict=True)):
                 self.base[place] = item[np.unravel_index(k % item.size, shape)]
             return
         if shape:
-            # As NumPy's flat iterator: the items are repeated or cut to the length.
+            # Like NumPy's flat iterator, repeat or truncate the items.
             item = np.resize(np.ravel(item), length) if np.size(item) != length else np.ravel(item)
         self.base[index] = item
 
@@ -456,7 +458,7 @@ class Flat:
 
 
 class View:
-    """Of which array another one is a view, how, and the version of it that was last looked at."""
+    """The parent of a view, the structural function that gives the view, and the last version of the parent seen."""
 
     __slots__ = ("parent", "seen", "structure")
 
@@ -467,11 +469,11 @@ class View:
 _new = object.__new__
 
 
-def new_array(value: Any, raw: Tangent | None, space: TangentSpace, held: bool = False) -> DualArray:
-    """A dual array of a value and a tangent that fit, made quickly."""
+def new_array(value: Any, tangent: Tangent | None, space: TangentSpace, held: bool = False) -> DualArray:
+    """A dual array of a value and a tangent that match, without the checks of the constructor."""
     array: DualArray = _new(DualArray)
     array._value = value
-    array._raw = raw
+    array._raw = tangent
     array.space = space
     array._view = None
     array.version = 0
@@ -480,23 +482,23 @@ def new_array(value: Any, raw: Tangent | None, space: TangentSpace, held: bool =
     return array
 
 
-def wrap(value: Any, raw: Tangent | None, space: TangentSpace) -> Any:
-    """A dual scalar or a dual array, as the value is a scalar or an array."""
+def wrap(value: Any, tangent: Tangent | None, space: TangentSpace) -> Any:
+    """A dual scalar or a dual array, depending on the value."""
     if issubclass(type(value), (np.ndarray, DualArray)):
-        return new_array(value, raw, space, space.lazy)
-    return make(value, raw, space)
+        return new_array(value, tangent, space, space.lazy)
+    return make(value, tangent, space)
 
 
-def disown(source: Any, t: Tangent | None, raw: Tangent | None) -> None:
-    """Note that another dual may share the storage of a tangent, so that it is copied before it is written."""
-    if isinstance(source, DualArray) and raw is not None and t is not None:
+def disown(source: Any, t: Tangent | None, tangent: Tangent | None) -> None:
+    """Record that another dual may share the storage of the tangent of ``source``, so that it is copied on write."""
+    if isinstance(source, DualArray) and tangent is not None and t is not None:
         root = source if source._view is None else source.root()
-        if root.owned and source.space.aliases(raw, t):
+        if root.owned and source.space.aliases(tangent, t):
             root.owned = False
 
 
 def is_view(value: Any, of: Any) -> bool:
-    """Whether NumPy gave a view (or the array itself)."""
+    """Whether NumPy returned a view of an array (or the array itself)."""
     if isinstance(value, DualArray):
         return isinstance(of, DualArray) and (value is of or value._view is not None) and value.root() is of.root()
     if not issubclass(type(value), np.ndarray) or not issubclass(type(of), np.ndarray):
@@ -508,7 +510,7 @@ def is_view(value: Any, of: Any) -> bool:
 
 
 def lift(array: Any, space: TangentSpace) -> Any:
-    """The array (plain, or dual in further calls), made ready to hold duals of ``space``."""
+    """The array (plain, or dual in other calls), prepared to hold duals of ``space``."""
     if not isinstance(array, DualArray):
         return DualArray(array, None, space)
     if same_call(array.space, space):
@@ -519,13 +521,13 @@ def lift(array: Any, space: TangentSpace) -> Any:
     return array
 
 
-# To make a target array ready to hold duals of this call, and to give this one another value and tangent.
+# Declared in `dualdiff.core.dual`, which cannot import this module.
 AnyDual.lift = lambda self, target: lift(target, self.space)
-AnyDual.remade = lambda self, value, raw: wrap(value, raw, self.space)
+AnyDual.remade = lambda self, value, tangent: wrap(value, tangent, self.space)
 
 
 def operand(x: Any) -> Any:
-    """What a user wrote beside a dual: lists and object arrays that hold duals become one dual array."""
+    """An operand of a dual: lists and object arrays that contain duals become one dual array."""
     if isinstance(x, (AnyDual, float, int)):
         return x
     if issubclass(type(x), np.ndarray):
@@ -541,25 +543,25 @@ def operand(x: Any) -> Any:
 
 
 def operands(xs: Iterable[Any]) -> list[Any]:
-    """Several operands; beside arrays, a `Fraction` becomes a float, because NumPy would turn all into objects."""
-    found = [operand(x) for x in xs]
-    for i, x in enumerate(found):
+    """Several operands; next to arrays, a `Fraction` becomes a float, because NumPy would convert all to objects."""
+    converted = [operand(x) for x in xs]
+    for i, x in enumerate(converted):
         if issubclass(type(x), _USUAL) or not issubclass(type(x), numbers.Rational):
             continue
-        if any(getattr(y, "shape", ()) for y in found):
-            found[i] = float(x)
-    return found
+        if any(getattr(y, "shape", ()) for y in converted):
+            converted[i] = float(x)
+    return converted
 
 
 def _nested(x: Any) -> Any:
-    """A list as an array; of objects, one for each number or scalar dual, if it holds duals."""
+    """A list as an array; if it contains duals, an object array of scalars and scalar duals."""
     parts = [operand(e) for e in x]
     if any(isinstance(p, AnyDual) for p in parts):
         shapes = {getattr(p, "shape", ()) for p in parts}
         if len(shapes) > 1:
             raise ValueError(
-                f"a list of duals has entries of different shapes {sorted(shapes)}: use a tuple or a dict to keep "
-                "arrays of different shapes together"
+                f"a list of duals has entries of different shapes {sorted(shapes)}: use a tuple or a dict for arrays "
+                "of different shapes"
             )
         array = np.empty((len(parts), *shapes.pop()), object)
         for i, part in enumerate(parts):
@@ -573,7 +575,7 @@ def _nested(x: Any) -> Any:
 
 
 def combined(elements: list[Any], shape: Shape, otherwise: Any = None) -> Any:
-    """One array from scalar duals and numbers; ``otherwise`` if there is anything else among them."""
+    """One array of scalar duals and plain scalars; ``otherwise`` if there are no duals but other objects."""
     if not any(isinstance(e, AnyDual) for e in elements):
         are_numbers = all(issubclass(type(e), (float, int, complex, np.number, np.bool_)) for e in elements)
         return np.array(elements).reshape(shape) if are_numbers else otherwise

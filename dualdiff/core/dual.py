@@ -1,9 +1,9 @@
 """Dual numbers: a value and a tangent.
 
-`AnyDual` is what scalars and arrays share, `Dual` a scalar in any tangent space.  `FloatDual` and `Float64Dual` are the
-fast path: a Python float, or a NumPy float64, whose tangent is a Python float, or (in the classes of `scalar_classes`)
-a tuple of them.  The operators are put on these classes by the rules (`dualdiff.rules.python.operators`), which know
-the derivatives.
+`AnyDual` is the common base of scalars and arrays, `Dual` a scalar in any tangent space.  `FloatDual` and `Float64Dual`
+are the fast path: a Python float or a `numpy.float64` whose tangent is a Python float, or (in the classes of
+`scalar_classes`) a tuple of floats.  The rules, which know the derivatives, install the operators on these classes
+(`dualdiff.rules.python.operators`).
 """
 
 from __future__ import annotations
@@ -45,17 +45,18 @@ from dualdiff.tangents.zeros import chosen_zero, may_have_nan, plain, zero_mask
 if TYPE_CHECKING:
     from dualdiff.tangents.space import Tangent, TangentSpace
 
-#: The space of duals that are built by hand.
+#: The space of duals that users construct.
 HANDMADE = Single(tags.MANUAL)
 
-#: Packages that take floats and arrays apart, some of them without a word when that fails: they see duals as duals.
+#: Packages that convert floats and arrays to their own types, and may silently fall back if that fails: for them
+#: ``isinstance`` tells the truth about duals.
 _TAKE_APART = ("mpmath.", "scipy.sparse.", "sympy.")
-#: The dtype of an element to an object array.
+#: The dtype of a dual as an element of an object array.
 _OBJECT = np.dtype(object)
 
 
 def _method(function: Any) -> Callable[..., Any]:
-    """A method that is a NumPy function of the number, as the methods of arrays are."""
+    """A method that calls a NumPy function, like the methods of arrays."""
 
     def method(self: AnyDual, *args: Any, **kwargs: Any) -> Any:
         rule = FUNCTIONS.get(function)
@@ -69,16 +70,17 @@ def _method(function: Any) -> Callable[..., Any]:
 
 
 class AnyDual:
-    """A number or an array with a tangent; what all duals share."""
+    """A scalar or an array with a tangent: the common base of all duals."""
 
     __slots__ = ()
 
     value: Any
+    #: The tangent as its space represents it; `tangent` is the same as plain scalars and arrays.
     raw: Tangent
     space: TangentSpace
-    #: ``x.lift(target)`` is the target array, made ready to hold duals of this call.
+    #: ``x.lift(target)`` is the target array, prepared to hold duals of this call.
     lift: Callable[..., Any]
-    #: ``x.remade(value, raw)`` is another value and tangent in the same call.
+    #: ``x.remade(value, tangent)`` is a dual of the same call with another value and tangent.
     remade: Callable[..., Any]
 
     # -- NumPy's protocols -------------------------------------------------------------------------------------
@@ -105,21 +107,21 @@ class AnyDual:
         return rule(*args, **kwargs)
 
     def check_conversion(self, dtype: Any) -> None:
-        """Raise, or warn, where an object array of the duals does not do instead of them."""
+        """Raise or warn if an object array of the duals cannot replace them."""
         if dtype is not None and np.dtype(dtype) != object:
             raise plain_target(f"an array of dtype {np.dtype(dtype)}")
         if sys._getframe(2).f_code.co_name == "as_strided":
-            # It would read around the object array in memory as if that were the array of numbers.
+            # It would interpret the memory of the object array with the strides of the array of values.
             raise no_rule("numpy.lib.stride_tricks.as_strided", " (sliding_window_view has one)")
         if self.dtype.kind == "c":
             warnings.warn(
-                "complex duals become an object array, whose .real is itself to NumPy, and whose .imag and np.angle "
-                "are zero: use np.stack for each row, and for the rows",
+                "complex duals were converted to an object array, for which NumPy returns the array itself as .real, "
+                "and zero as .imag and np.angle: use np.stack for each row, and for the rows",
                 ObjectArrayWarning,
                 stacklevel=stacklevel(),
             )
 
-    # -- what would drop the tangent -----------------------------------------------------------------------------
+    # -- conversions that would drop the tangent -----------------------------------------------------------------
 
     def __float__(self) -> NoReturn:
         raise lost_number("float(x)", "np.sin(x) or dualdiff.sin(x) instead of math.sin(x)")
@@ -140,10 +142,10 @@ class AnyDual:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        """The type of the plain value, by which ``isinstance``, ``match`` and ``singledispatch`` take f's branches.
+        """The type of the plain value, so that ``isinstance``, ``match`` and ``singledispatch`` branch as for floats.
 
-        ``isinstance(x, Dual)`` is true all the same, because ``type(x)`` counts as well.  Who is to tell plain numbers
-        and arrays from duals asks ``issubclass(type(x), ...)``.
+        ``isinstance(x, Dual)`` is true too, because it also checks ``type(x)``.  Code that has to distinguish plain
+        scalars and arrays from duals uses ``issubclass(type(x), ...)``.
         """
         asks = sys._getframe(1).f_globals.get("__name__", "")
         return type(self) if asks.startswith(_TAKE_APART) else self.value.__class__
@@ -153,7 +155,7 @@ class AnyDual:
 
     @property
     def tangent(self) -> Any:
-        """The tangent as numbers: shaped like the value, after one axis for the directions if there are several."""
+        """The tangent as a plain scalar or array: shaped like the value, after a leading axis of directions, if any."""
         return self.space.read(self.raw, self.value)
 
     @property
@@ -163,10 +165,10 @@ class AnyDual:
     @property
     def dtype(self) -> Any:
         if sys._getframe(1).f_globals.get("__name__") == "numpy._core._methods":
-            # mean, var and std of an object array turn its sum, an element of it, into this dtype.
+            # mean, var and std of an object array convert its sum, which is a dual, to this dtype.
             return _OBJECT
-        found = getattr(self.value, "dtype", None)
-        return np.dtype(type(self.value)) if found is None else found
+        dtype = getattr(self.value, "dtype", None)
+        return np.dtype(type(self.value)) if dtype is None else dtype
 
     @property
     def ndim(self) -> int:
@@ -184,7 +186,7 @@ class AnyDual:
     def itemsize(self) -> int:
         return int(self.dtype.itemsize)
 
-    # -- for the spaces of inner calls -----------------------------------------------------------------------------
+    # -- used by the tangent spaces of inner calls -----------------------------------------------------------------
 
     def zero_mask(self) -> Any:
         """Where both the value and the tangent are zero."""
@@ -192,15 +194,15 @@ class AnyDual:
         return mask if self.raw is None else mask & self.space.zero_mask(self.raw, self.shape)
 
     def with_value(self, value: Any) -> Any:
-        """The tangent of this one beside an equal value of another type."""
+        """The same tangent with an equal value of another type."""
         return self.remade(value, self.raw)
 
     def with_chosen_zeros(self, mask: Any) -> Any:
-        """Zero where the mask is set, by convention, so that the derivative is NaN there."""
+        """Zero by convention where the mask is set, so that the derivative there is NaN."""
         return self._unknown(chosen_zero(mask, self.value), mask)
 
     def with_unknown_tangent(self, mask: Any) -> Any:
-        """The same value, whose derivative is NaN where the mask is set."""
+        """The same value, with a NaN derivative where the mask is set."""
         return self._unknown(
             self.value.with_unknown_tangent(mask) if isinstance(self.value, AnyDual) else self.value, mask
         )
@@ -209,10 +211,10 @@ class AnyDual:
         return self.remade(value, None if self.raw is None else self.space.unknown(self.raw, mask, self.shape))
 
     def may_have_nan(self) -> bool:
-        """Whether the value or the tangent may have a NaN."""
+        """Whether the value or the tangent may contain a NaN."""
         return may_have_nan(self.value) or (self.raw is not None and self.space.may_have_nan(self.raw))
 
-    # -- the methods of arrays, which NumPy's scalars have too ---------------------------------------------------
+    # -- methods that NumPy's arrays and scalars share -----------------------------------------------------------
 
     all = _method(np.all)
     any = _method(np.any)
@@ -256,7 +258,7 @@ class AnyDual:
         return FUNCTIONS[np.transpose](self, order)
 
     def copy(self, order: Any = "C") -> Any:
-        """A copy; in C order, where ``numpy.copy`` keeps the order."""
+        """A copy, by default in C order (``numpy.copy`` keeps the order)."""
         return np.copy(self, order or "C")
 
     def flatten(self, order: str = "C") -> Any:
@@ -264,7 +266,7 @@ class AnyDual:
         return np.copy(np.ravel(self, order))
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
-        """As ``ndarray.astype`` for floating dtypes; an integer dtype would drop the tangent and raises."""
+        """As ``ndarray.astype`` for floating dtypes; raises for integer dtypes, which would drop the tangent."""
         return FUNCTIONS[np.astype](self, dtype, *args, **kwargs)
 
     @property
@@ -295,20 +297,20 @@ class AnyDual:
 class Dual(AnyDual):
     """A dual number: ``value + tangent * e`` with ``e * e = 0``.
 
-    Built by hand it has one direction, ``Dual(3.0, 1.0)``; inside `derivative` and its relatives the library builds
-    them.  A function f of it gives ``Dual(f(value), f'(value) * tangent)``.
+    ``Dual(3.0, 1.0)`` has one direction; inside `derivative` and its relatives the library constructs the duals.  A
+    function f maps it to ``Dual(f(value), f'(value) * tangent)``.
 
     Parameters
     ----------
     value : int, float, complex or NumPy scalar
         The primal value; integers become floats.
-    tangent : number
-        The tangent, in the dtype of the value.
+    tangent : scalar
+        The tangent; converted to the type of the value.
 
     Raises
     ------
     TypeError
-        If value or tangent is no number, or the tangent of a real value is complex.
+        If value or tangent is not a scalar, or the tangent of a real value is complex.
 
     Examples
     --------
@@ -350,8 +352,8 @@ class Dual(AnyDual):
         array[()] = self
         return array
 
-    # No __getitem__, not even for x[()]: NumPy would take the number for a sequence, and answer ``buf[0] = x`` with
-    # words of its own instead of ours.
+    # No __getitem__, not even for x[()]: NumPy would treat the dual as a sequence, and raise its own error for
+    # ``buf[0] = x`` instead of ours.
 
     def __round__(self, ndigits: int | None = None) -> Any:
         return self._stepped(round(self.value, ndigits))
@@ -372,15 +374,15 @@ class Dual(AnyDual):
         return rounded
 
     def item(self) -> Dual:
-        """The number in Python's type: its tangent stays with it."""
+        """The dual with its value as a Python scalar."""
         value = self.value.item() if hasattr(self.value, "item") else self.value
-        raw = None if self.raw is None else self.space.cast(self.raw, np.result_type(plain(value)), ())
-        return make(value, raw, self.space)
+        tangent = None if self.raw is None else self.space.cast(self.raw, np.result_type(plain(value)), ())
+        return make(value, tangent, self.space)
 
     tolist = item
 
     def conjugate(self) -> Any:
-        """As the method of the value, which leaves a real number what it is."""
+        """The complex conjugate; for a real value, the dual itself."""
         return self if self.dtype.kind == "f" else np.conjugate(self)
 
     conj = conjugate
@@ -389,12 +391,12 @@ class Dual(AnyDual):
         raise lost("a fraction (x.as_integer_ratio())", "x itself")
 
     def is_integer(self) -> bool:
-        """Whether the value is a whole number."""
+        """Whether the value is an integer."""
         return bool(self.value.is_integer())
 
 
 def _with_fast_unary(table: dict[Any, Callable[[Any], Any]]) -> Callable[..., Any]:
-    """``__array_ufunc__`` that looks into a table first for calls of one argument."""
+    """An ``__array_ufunc__`` that first looks up calls with one argument in a table."""
 
     def method(self: Dual, ufunc: Any, method: str, x: Any, *more: Any, **options: Any) -> Any:
         if more or options or method != "__call__":
@@ -409,25 +411,25 @@ def _with_fast_unary(table: dict[Any, Callable[[Any], Any]]) -> Callable[..., An
 
 
 class FloatDual(Dual):
-    """A Python float as value and another as tangent, in a space of one direction."""
+    """A dual whose value and tangent are Python floats, in a space of one direction."""
 
     __slots__ = ()
-    #: The number of floats in the tangent, which is a tuple of them; 0: the tangent is a single float.
+    #: The length of the tangent, if it is a tuple of floats; 0: it is a single float.
     lanes: ClassVar[int] = 0
 
     value: float
     raw: Any
 
-    # Made empty and filled by who makes it: a constructor in Python would be half the cost of an operation.
+    # Created empty and filled by the caller: a constructor in Python would be half the cost of an operation.
     __init__ = object.__init__
 
     __array_ufunc__ = _with_fast_unary(FLOAT_UFUNCS)
 
 
 class Float64Dual(Dual):
-    """A NumPy float64 as value, and a Python float as tangent.
+    """A dual whose value is a `numpy.float64` and whose tangent is a Python float.
 
-    No subclass of `FloatDual`: Python would try its reflected operators first.
+    Not a subclass of `FloatDual`: Python would try its reflected operators first.
     """
 
     __slots__ = ()
@@ -446,7 +448,7 @@ SCALARS: set[type] = {Dual, FloatDual, Float64Dual}
 
 @cache
 def scalar_classes(lanes: int) -> tuple[type[Dual], type[Dual]]:
-    """The classes of duals of a Python float and of a float64 whose tangent is a tuple of so many floats."""
+    """The dual classes of a Python float and of a `numpy.float64` whose tangent is a tuple of ``lanes`` floats."""
     classes = []
     for base in (FloatDual, Float64Dual):
         table: dict[Any, Callable[[Any], Any]] = {}
@@ -462,30 +464,30 @@ Single.float_dual, Single.float64_dual = FloatDual, Float64Dual
 Dense.scalar_classes = staticmethod(scalar_classes)
 
 
-def make(value: Any, raw: Tangent, space: TangentSpace) -> Dual:
-    """A dual number of the class that fits."""
+def make(value: Any, tangent: Tangent, space: TangentSpace) -> Dual:
+    """A dual scalar of the fastest class for this value and tangent."""
     kind = type(value)
     cls = space.float64_dual if kind is np.float64 else space.float_dual if kind is float else None
     if cls is not None:
-        floats = space.floats(raw)
+        floats = space.floats(tangent)
         if floats is not None:
             x: Dual = cls()
             x.value, x.raw, x.space = value, floats, space
             return x
-    if issubclass(type(raw), np.ndarray) and raw.ndim == 0:
-        raw = raw[()]
-    return Dual(value, raw, space)
+    if issubclass(type(tangent), np.ndarray) and tangent.ndim == 0:
+        tangent = tangent[()]
+    return Dual(value, tangent, space)
 
 
 def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:
-    """Value and tangent of a dual that is built by hand."""
+    """Value and tangent of a dual that a user constructs, validated."""
     for name, x in (("value", value), ("tangent", tangent)):
         if issubclass(type(x), (np.ndarray, list, tuple)) or np.ndim(x):
-            raise TypeError(f"Dual takes numbers, and its {name} is an array: use DualArray(value, tangent)")
+            raise TypeError(f"Dual takes scalars, but its {name} is an array: use DualArray(value, tangent)")
         if isinstance(x, AnyDual):
-            raise TypeError("Dual takes plain numbers; for derivatives of derivatives nest dualdiff.derivative")
+            raise TypeError(f"Dual takes plain scalars, but its {name} is a dual: nest dualdiff.derivative instead")
         if isinstance(x, (bool, np.bool_)) or not issubclass(type(x), (int, float, complex, np.number)):
-            raise TypeError(f"Dual takes numbers, and its {name} is {x!r} of type {type(x).__name__}")
+            raise TypeError(f"Dual takes scalars, but its {name} is {x!r} of type {type(x).__name__}")
     if isinstance(value, (int, np.integer)):
         value = float(value)
     if np.iscomplexobj(tangent) and not np.iscomplexobj(value):
@@ -494,17 +496,17 @@ def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:
 
 
 def checked_array(value: Any, tangent: Any) -> tuple[Any, Any]:
-    """Value and tangent of a dual array that is built by hand."""
+    """Value and tangent of a dual array that a user constructs, validated."""
     array = np.array(value)
     if array.dtype.kind in "iu":
         array = array.astype(float)
     if array.dtype.kind not in "fc":
-        raise TypeError(f"DualArray takes numbers, not {array.dtype}")
+        raise TypeError(f"DualArray takes numeric values, not an array of dtype {array.dtype}")
     if tangent is None:
         return array, None
     t = np.array(tangent)
     if t.shape != array.shape:
-        raise ValueError(f"the tangent has shape {t.shape}, the value {array.shape}")
+        raise ValueError(f"the tangent has shape {t.shape}, but the value has shape {array.shape}")
     if t.dtype.kind == "c" and array.dtype.kind != "c":
         raise TypeError("the tangent of real values cannot be complex")
     return array, t.astype(array.dtype)
@@ -520,12 +522,12 @@ def _no_ufunc(ufunc: Any, method: str) -> TypeError:
             return no_rule(public + called, f" ({reason})" if reason else "")
     return no_rule(
         f"the ufunc {name}{called}",
-        " (where numba.vectorize made it, differentiate the Python function, or compile that with numba.njit instead)",
+        " (if numba.vectorize created it, differentiate the Python function, or compile that with numba.njit instead)",
     )
 
 
 def stacklevel() -> int:
-    """How far up the caller is who is outside this package and NumPy, so that a warning names his line."""
+    """The ``stacklevel`` with which a warning names the first caller outside this package and NumPy."""
     level, frame = 2, sys._getframe(2)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("dualdiff", "numpy"):
         frame = frame.f_back
@@ -534,12 +536,12 @@ def stacklevel() -> int:
 
 
 def same_call(a: TangentSpace, b: TangentSpace) -> bool:
-    """Whether two duals belong to one call (a pickled dual brings a space of its own)."""
+    """Whether two spaces belong to the same call (unpickling a dual creates a new space)."""
     return a is b or a.tag == b.tag
 
 
 def is_followed(*operands: Any) -> bool:
-    """Whether one of these, or what it is nested in, is to tell on what it depends for other values too."""
+    """Whether a space of one of the operands, at any level of nesting, follows dependence (`TangentSpace.follows`)."""
     for x in operands:
         while isinstance(x, AnyDual):
             if x.space.follows:
@@ -549,7 +551,7 @@ def is_followed(*operands: Any) -> bool:
 
 
 def leading_space(operands: Any) -> Any:
-    """The space of the innermost call among the operands; the duals of outer calls are constants to it."""
+    """The space of the innermost call among the operands, for which duals of outer calls are constants."""
     leading: Any = None
     mixed = False
     for x in operands:
@@ -567,7 +569,7 @@ def leading_space(operands: Any) -> Any:
 
 
 def _plain_repr(x: Any) -> str:
-    """Numbers without the name of their NumPy type, which would drown the pair."""
+    """The repr without the name of a NumPy type, which would obscure value and tangent."""
     return repr(x.item()) if issubclass(type(x), (np.float64, np.complex128)) else repr(x)
 
 
@@ -577,5 +579,5 @@ def _format(x: Any, spec: str) -> str:
     try:
         return format(x, spec)
     except TypeError:
-        # A step of a record, or a row of a sparse matrix.
+        # A node of a linear program, or a row of a sparse matrix.
         return repr(x)

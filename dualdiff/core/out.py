@@ -1,4 +1,4 @@
-"""Calls with ``out=``, ``where=`` and the other options of ufuncs, and arrays that results are stored in."""
+"""Calls with ``out=``, ``where=`` and the other options of ufuncs, and storing results in existing arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dualdiff.tangents.space import Rule, TangentSpace, shape_of
 
 
 def call(row: Rule, function: Callable[..., Any], *inputs: Any, **options: Any) -> Any:
-    """``function(*inputs, **options)`` of a ufunc, with its tangent by the row."""
+    """``function(*inputs, **options)`` for a ufunc, with the tangent that the row defines."""
     if not options:
         return apply(row, function, *inputs)
     if "out" in options:
@@ -26,7 +26,7 @@ def call(row: Rule, function: Callable[..., Any], *inputs: Any, **options: Any) 
 
 
 def call_several(rows: Sequence[Rule], function: Callable[..., Any], *inputs: Any, **options: Any) -> Any:
-    """``function(*inputs, **options)`` of several results, with a row for each of them."""
+    """``function(*inputs, **options)`` for a ufunc with several results, with a row for each of them."""
     out = options.pop("out", (None,) * len(rows))
     where = options.get("where", True)
     application = Application(*inputs)
@@ -40,13 +40,13 @@ def call_several(rows: Sequence[Rule], function: Callable[..., Any], *inputs: An
 
 
 def into(out: Any, result: Any, casting: Any = "same_kind") -> Any:
-    """The result, written to ``out`` if there is one."""
+    """The result, stored in ``out`` if that is given."""
     if out is None:
         return result
     if isinstance(out, tuple):
         (out,) = out
     if isinstance(out, DualArray) and shape_of(result) != out.shape:
-        raise ValueError(f"the array given as out has shape {out.shape}, and the result {shape_of(result)}")
+        raise ValueError(f"the array given as out has shape {out.shape}, but the result has shape {shape_of(result)}")
     if not isinstance(out, DualArray) and isinstance(result, AnyDual):
         raise plain_target("the array given as out")
     out[...] = _castable(result, out, casting) if isinstance(out, DualArray) else result
@@ -54,7 +54,7 @@ def into(out: Any, result: Any, casting: Any = "same_kind") -> Any:
 
 
 def _value(row: Rule, function: Callable[..., Any], values: list[Any], options: dict[str, Any]) -> Any:
-    """The value of a call with options, which must not turn it into integers."""
+    """The value of a call with options, which must not convert it to integers."""
     value = _masked(function, values, options)
     if row.kind != "zero" and kind_of(value) not in "fc":
         raise lost(f"dtype={dtype_of(value)} in {row.name}", "a floating dtype")
@@ -62,9 +62,9 @@ def _value(row: Rule, function: Callable[..., Any], values: list[Any], options: 
 
 
 def _masked(function: Callable[..., Any], values: Sequence[Any], options: dict[str, Any]) -> Any:
-    """The call of a ufunc, computed where its mask selects elements, and elsewhere at the first that it selects.
+    """A ufunc call with ``where=``: elements that the mask leaves out are replaced by the first that it selects.
 
-    NumPy would leave the other elements out, but NumPy 2.4 writes past the end of some results then.
+    NumPy would skip the elements that are left out, but NumPy 2.4 then writes past the end of some results.
     """
     mask = np.asarray(options.get("where", True))
     if mask.all() or not mask.any():
@@ -73,7 +73,7 @@ def _masked(function: Callable[..., Any], values: Sequence[Any], options: dict[s
     shape = np.broadcast_shapes(mask.shape, *map(shape_of, values))
     mask = np.broadcast_to(mask, shape)
     first = tuple(int(i[0]) for i in np.nonzero(mask))
-    # What has no axes stays as it is: Python's numbers do not decide on the dtype.
+    # Scalars stay scalars: Python's scalars must not determine the dtype.
     spread = [np.broadcast_to(v, shape) if shape_of(v) else v for v in values]
     result = function(*(np.where(mask, v, v[first]) if shape_of(v) else v for v in spread), **rest)
     out = options.get("out")
@@ -89,18 +89,18 @@ def _masked(function: Callable[..., Any], values: Sequence[Any], options: dict[s
 
 
 def _into(row: Rule, function: Callable[..., Any], inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """The call with ``out=``: computed aside, then stored, so that inputs may overlap the output."""
+    """A call with ``out=``: computed first and then stored, so that inputs may overlap the output."""
     out = options.pop("out")
     target = out[0] if isinstance(out, tuple) else out
     if target is None:
         return call(row, function, *inputs, **options)
     where = options.get("where", True)
     if type(target) is np.ndarray and target.dtype == object:
-        # The elements of an object array are duals themselves; NumPy makes them by calls without options.
+        # The elements of an object array are duals; NumPy computes them by calls without options.
         np.copyto(target, np.asarray(apply(row, function, *inputs), dtype=object), where=where)
         return target
     if isinstance(target, Dual):
-        raise TypeError(f"{row.label} stores its result in arrays, and out is a dual number")
+        raise TypeError(f"{row.label} stores its result in an array, but out is a dual scalar")
     application = Application(*inputs, row=row)
     if where is not True:
         options["out"] = _aside(target, application)
@@ -109,7 +109,7 @@ def _into(row: Rule, function: Callable[..., Any], inputs: tuple[Any, ...], opti
 
 
 def _aside(target: Any, application: Application) -> Any:
-    """A copy of the values of the target, for the places that ``where=`` leaves out."""
+    """A copy of the values of the target, for the elements that ``where=`` leaves out."""
     space: TangentSpace | None = application.space
     while isinstance(target, DualArray) and (space is None or same_call(target.space, space)):
         target = target.value
@@ -119,7 +119,7 @@ def _aside(target: Any, application: Application) -> Any:
 
 
 def _stored(result: Any, target: Any, where: Any) -> Any:
-    """The target given as ``out``, after the result is written into it."""
+    """Store the result in the target given as ``out``, and return the target."""
     if not isinstance(target, DualArray):
         while isinstance(result, AnyDual):
             if result.raw is not None:

@@ -1,4 +1,4 @@
-"""Reading duals: the value and the tangent of what they are asked for."""
+"""The public readers `value` and `tangent`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from dualdiff.core.dual import AnyDual
 def value(x: Any) -> Any:
     """The plain value of a dual, an array of duals, or nested tuples and dicts of them.
 
-    A plain number or array is its own value.  Inside nested differentiation all levels are taken off.
+    A plain scalar or array is its own value.  In nested differentiation the tangents of all levels are removed.
 
     Parameters
     ----------
-    x : number, array or dual, or nested tuples and dicts of them
+    x : scalar, array or dual, or nested tuples and dicts of them
 
     Returns
     -------
-    The same without tangents.
+    scalar or array, or nested tuples and dicts of them
+        The values of the leaves of x, with the same nesting; arrays are copies.
 
     Examples
     --------
@@ -39,12 +40,13 @@ def tangent(x: Any) -> Any:
 
     Parameters
     ----------
-    x : number, array or dual, or nested tuples and dicts of them
+    x : scalar, array or dual, or nested tuples and dicts of them
 
     Returns
     -------
-    number or array
-        Shaped like x, after one axis for the directions in a pass along several.  A plain number has tangent zero.
+    scalar or array, or nested tuples and dicts of them
+        The tangents of the leaves of x, with the same nesting.  In a pass along several directions these are the
+        leading axis, before the axes of the value.  A plain scalar or array has tangent zero.
 
     Examples
     --------

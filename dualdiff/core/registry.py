@@ -1,4 +1,4 @@
-"""What the numbers need from the floors above: filled by the rules, read by the numbers."""
+"""Dispatch tables: filled by the rules, read by the dual classes, which cannot import the rules."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 
 from dualdiff.base import late
 
-#: A NumPy ufunc and a method of it ("__call__", "reduce", ...): what duals do with them.
+#: Implementations for duals of a NumPy ufunc and one of its methods ("__call__", "reduce", ...).
 UFUNCS: dict[tuple[Any, str], Callable[..., Any]] = {}
 
-#: The unary ufuncs on duals of Python floats, and of NumPy's: the fast path of scalars.
+#: The fast path of scalars: unary ufuncs for duals of Python floats, and of `numpy.float64`.
 FLOAT_UFUNCS: dict[Any, Callable[[Any], Any]] = {}
 FLOAT64_UFUNCS: dict[Any, Callable[[Any], Any]] = {}
 
-#: What puts operators and unary ufuncs on a new class of duals of floats: called with the class that it goes with, the
-#: new class, and its table of unary ufuncs.
+#: Functions that install operators and unary ufuncs on a new class of duals of floats.  Called with the class that it
+#: is modelled on, the new class, and its table of unary ufuncs.
 SCALAR_INSTALLERS: list[Callable[[type, type, dict[Any, Any]], None]] = []
 
-#: NumPy's array functions: what duals do with them.
+#: Implementations of NumPy's array functions for duals.
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 
-#: NumPy's creation functions when they are called with ``like=`` a dual, which becomes the first argument.
+#: Implementations of NumPy's creation functions with a dual as ``like=``, which becomes the first argument.
 CREATORS: dict[Any, Callable[..., Any]] = {}
 
 
 def found(table: dict[Any, Any], key: Any) -> Any:
-    """An entry of a table, which may have to be filled first; None if there is none."""
+    """The entry of a table for a key, after importing the remaining rules if necessary; None if there is none."""
     entry = table.get(key)
     if entry is None:
         late.load_rules()
@@ -34,24 +34,23 @@ def found(table: dict[Any, Any], key: Any) -> Any:
     return entry
 
 
-#: NumPy functions that are refused, ufuncs with one of their methods, or names of modules of such functions, with the
-#: reason.
+#: The reason why a NumPy function, a pair of a ufunc and one of its methods, or all functions of a module are refused.
 REFUSED: dict[Any, str] = {}
 
 
 def refusal(function: Any, method: str = "__call__") -> str | None:
-    """Why a NumPy function, or a method of a ufunc, is refused; None where there is no reason but a missing rule."""
+    """Why a NumPy function or a ufunc method is refused; None if it merely has no rule."""
     for key in ((function, method), function, getattr(function, "__module__", None)):
         if key in REFUSED:
             return REFUSED[key]
     types = getattr(function, "types", None)
     if types is not None and not any(set("efdgFDG").intersection(t.partition("->")[0]) for t in types):
-        return "it takes no floating-point numbers"
+        return "it does not accept floating-point arguments"
     return None
 
 
 def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register the decorated implementation for NumPy array functions."""
+    """Register the decorated function as the implementation of NumPy array functions."""
 
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
         for function in functions:

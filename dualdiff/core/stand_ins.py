@@ -1,6 +1,6 @@
-"""Object arrays that stand in for dual arrays (``np.asarray(x)``): they see what is written into those.
+"""Stand-ins: object arrays of the elements of a dual array (``np.asarray(x)``), updated when that is written.
 
-NumPy gives the array itself, or a view of it, where it makes a stand-in here.
+For a plain array, ``np.asarray(x)`` is the array itself or a view of it; a stand-in has to behave like one.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dualdiff.tangents.zeros import plain
 if TYPE_CHECKING:
     from dualdiff.core.array import DualArray
 
-#: For the number (``id``) of an array that is no view: it and its views, with the stand-ins that are in use.
+#: For the ``id`` of a root array: the root and its views, each with weak references to its stand-ins.
 IN_USE: dict[int, list[tuple[DualArray, weakref.ref[Any]]]] = {}
 
 
 def copied(source: DualArray) -> Any:
-    """An object array of the elements, in the order of the values: NumPy copies what is not in the order it wants."""
+    """An object array of the elements, in the memory order of the values: NumPy copies an array in another order."""
     array = np.empty_like(plain(source), object)
     for i in np.ndindex(source.shape):
         array[i] = source[i]
@@ -28,24 +28,24 @@ def copied(source: DualArray) -> Any:
 
 
 def stand_in(source: DualArray) -> Any:
-    """The same, which sees what is written into the source; that is kept as long as the array is."""
+    """As `copied`, but updated when the source is written; it keeps the source alive."""
     array = copied(source)
-    # What is written into the array would be missing in the source.
+    # Writes into the array would not reach the source.
     array.flags.writeable = False
-    number = id(source.root())
-    IN_USE.setdefault(number, []).append((source, weakref.ref(array, lambda _: _forget(number))))
+    key = id(source.root())
+    IN_USE.setdefault(key, []).append((source, weakref.ref(array, lambda _: _forget(key))))
     return array
 
 
-def _forget(number: int) -> None:
-    """Drop what is no longer in use."""
-    kept = [(source, reference) for source, reference in IN_USE.pop(number, ()) if reference() is not None]
-    if kept:
-        IN_USE[number] = kept
+def _forget(key: int) -> None:
+    """Drop the entries whose stand-ins have been freed."""
+    alive = [(source, reference) for source, reference in IN_USE.pop(key, ()) if reference() is not None]
+    if alive:
+        IN_USE[key] = alive
 
 
 def update(root: DualArray) -> None:
-    """Take the elements anew after the root or a view of it was written into."""
+    """Refresh the stand-ins of a root and its views after one of them was written."""
     for source, reference in IN_USE.get(id(root), ()):
         array = reference()
         if array is not None:

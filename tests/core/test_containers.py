@@ -106,16 +106,16 @@ def test_directions_have_the_nesting_of_x():
     assert pull({"b": 1.0, "a": 0.0}) == 1.0
     assert hvp(lambda p: p["a"] ** 2 + p["b"] ** 3, x, {"b": 1.0, "a": 0.0}) == {"a": 0.0, "b": 12.0}
     for wrong in ({"a": 1.0}, {"a": 1.0, "c": 1.0}, {"a": 1.0, "b": 1.0, "c": 1.0}, (1.0, 1.0), 1.0, [1.0, 1.0]):
-        with pytest.raises(ValueError, match=r"the direction v has to be a dict with the keys \['a', 'b'\], not"):
+        with pytest.raises(ValueError, match=r"the direction v must be a dict with the keys \['a', 'b'\], not"):
             jvp(f, x, wrong)
-        with pytest.raises(ValueError, match="the direction v has to be a dict"):
+        with pytest.raises(ValueError, match="the direction v must be a dict"):
             dd.linearize(f, x)[1](wrong)
     for wrong in ((1.0,), (1.0, 2.0, 3.0), {"a": 1.0, "b": 1.0}, [1.0, 2.0]):
-        with pytest.raises(ValueError, match="the direction v has to be a tuple of 2, not"):
+        with pytest.raises(ValueError, match="the direction v must be a tuple of 2, not"):
             jvp(lambda p: p[0] * p[1], (1.0, 2.0), wrong)
     with pytest.raises(ValueError, match=r"the direction v has the shape \(2,\), and x has \(3,\)"):
         jvp(lambda p: np.sum(p["a"]), {"a": X}, {"a": X[:2]})
-    with pytest.raises(ValueError, match="has to be a number or an array, not a tuple of 3"):
+    with pytest.raises(ValueError, match="must be a scalar or an array, not a tuple of 3"):
         jvp(np.sum, X, (1.0, 2.0, 3.0))
 
 

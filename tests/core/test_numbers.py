@@ -55,7 +55,7 @@ def test_int_arrays_are_taken_as_float64():
 @pytest.mark.parametrize("x", [True, np.True_, np.array([True]), [True, False], (1.0, True), {"a": np.array(True)}])
 def test_bool_x(x):
     for op in (gradient, jacobian, hessian):
-        with pytest.raises(TypeError, match="x is boolean; pass numbers"):
+        with pytest.raises(TypeError, match="x is boolean; pass floats"):
             op(lambda t: 1.0, x)
 
 
@@ -529,20 +529,20 @@ def test_duals_built_by_hand():
     np.testing.assert_array_equal((x * y).tangent, [4.0, 2.0])
     assert DualArray([1.0]).tangent.tolist() == [0.0]
     for wrong, match in (
-        (lambda: Dual("a"), "takes numbers"),
-        (lambda: Dual(True), "takes numbers"),
+        (lambda: Dual("a"), "takes scalars"),
+        (lambda: Dual(True), "takes scalars"),
         (lambda: Dual([1.0]), "use DualArray"),
         (lambda: Dual(1.0, [1.0]), "use DualArray"),
         (lambda: Dual(1.0, 1j), "cannot be complex"),
         (lambda: Dual(Dual(1.0)), "nest dualdiff.derivative"),
-        (lambda: DualArray(["a"]), "takes numbers"),
-        (lambda: DualArray([True]), "takes numbers"),
+        (lambda: DualArray(["a"]), "takes numeric values"),
+        (lambda: DualArray([True]), "takes numeric values"),
         (lambda: DualArray([1.0], [1j]), "cannot be complex"),
-        (lambda: DualArray([x]), "takes numbers"),
+        (lambda: DualArray([x]), "takes numeric values"),
     ):
         with pytest.raises(TypeError, match=match):
             wrong()
-    with pytest.raises(ValueError, match=r"the tangent has shape \(1,\), the value \(2,\)"):
+    with pytest.raises(ValueError, match=r"the tangent has shape \(1,\), but the value has shape \(2,\)"):
         DualArray([1.0, 2.0], [1.0])
     given = np.array([1.0, 2.0])
     array = DualArray(given, given)

@@ -148,7 +148,7 @@ def test_objects_that_are_plain_numbers_count_as_numbers_beside_duals(numbers):
 
 
 def test_out_may_not_be_a_number():
-    with pytest.raises(TypeError, match="stores its result in arrays"):
+    with pytest.raises(TypeError, match="stores its result in an array"):
         jacobian(lambda x: np.add(x, 1.0, out=x[0]), X)
 
 

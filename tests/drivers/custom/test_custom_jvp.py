@@ -477,7 +477,7 @@ def test_refused_when_made(make):
         (
             lambda p, t: (p[0], t[0]),
             ValueError,
-            r"the tangent of the result, alone\) has to be a number or an array, not a tu",
+            r"the tangent of the result, alone\) must be a scalar or an array, not a tu",
         ),
         (lambda p, t: t[0][:2], ValueError, r"a tangent of the shape \(2,\) for a result of the shape \(4,\)"),
         (lambda p, t: 0.0, ValueError, r"a tangent of the shape \(\) for a result of the shape \(4,\)"),

@@ -60,7 +60,7 @@ def test_out_is_an_array_of_duals(name):
 @pytest.mark.parametrize("name", sorted(set(OUT) - {"round"}))
 def test_out_is_a_plain_array_and_stays_as_it_was(name):
     out = np.full(3, 0.25)
-    with pytest.raises(TypeError, match="holds plain numbers and cannot take the derivative of a dual"):
+    with pytest.raises(TypeError, match="holds plain values and cannot store the derivative of a dual"):
         jacobian(lambda x: OUT[name](x, out), X)
     np.testing.assert_array_equal(out, 0.25)
 

@@ -127,7 +127,7 @@ def test_plain_target(name):
     a = np.full(3, 7.0)
     alias = a[:]
     use = PLAIN_TARGETS[name]
-    refused(TypeError, "holds plain numbers and cannot take the derivative.*np.stack", jacobian, lambda x: use(a, x), X)
+    refused(TypeError, "holds plain values and cannot store the derivative.*np.stack", jacobian, lambda x: use(a, x), X)
     refused(TypeError, "cannot take the derivative", jacobian, jacobian(lambda x: use(a, x)), X)
     np.testing.assert_array_equal(alias, 7.0)
 
@@ -156,4 +156,4 @@ def test_writing_duals_of_an_inner_call_into_an_outer_array():
         y = np.zeros_like(x)
         return gradient(lambda z: operator.setitem(y, 0, z[0]) or np.sum(y * z), x)
 
-    refused(TypeError, "an array of an outer differentiation holds plain numbers", jacobian, f, X)
+    refused(TypeError, "an array of an outer differentiation holds plain values", jacobian, f, X)

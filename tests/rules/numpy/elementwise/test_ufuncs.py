@@ -162,7 +162,7 @@ def test_add_at_broadcasts_to_places_of_two_axes():
 
 def test_at_of_a_plain_array_is_refused():
     buffer = np.zeros(3)
-    with pytest.raises(LostDerivativeError, match=r"numpy\.add\.at holds plain numbers"):
+    with pytest.raises(LostDerivativeError, match=r"numpy\.add\.at holds plain values"):
         gradient(lambda x: np.add.at(buffer, [0], x), 1.0)
     with pytest.raises(LostDerivativeError, match=r"numpy\.multiply\.at"):
         gradient(lambda x: np.multiply.at(buffer, [0], x), 1.0)
