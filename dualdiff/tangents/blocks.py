@@ -1,4 +1,4 @@
-"""The chain rule on large arrays, piece by piece, so that coefficients and terms stay in the processor's cache."""
+"""The chain rule on large arrays, block by block, so that coefficients and terms stay in the processor's cache."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from dualdiff.base.quiet import begin, end
 from dualdiff.tangents.space import Rule, Tangent
 from dualdiff.tangents.zeros import product
 
-#: From this size on arrays do not fit into the cache, and pieces of the size of a block do.
+#: Arrays from this size on do not fit into the cache, but blocks do.
 LARGE = 1 << 16
 _BLOCK = 1 << 14
 
 
 def in_blocks(row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any) -> Tangent | None:
-    """The tangent of a large array along one direction; None where the pieces are not the same of every array."""
+    """The tangent of a large array along one direction; None if the arrays cannot be split into matching blocks."""
     active = [i for i, t in enumerate(tangents) if t is not None]
     if len(active) == 2 and tangents[active[0]] is tangents[active[1]]:
-        # One tangent, twice, as in x - x: the coefficients are added, not the terms.
+        # The same tangent twice, as in x - x: the coefficients are added, not the terms.
         return None
     arrays = [_flat(v, result) for v in (*values, result)]
     slopes = [None if t is None else _flat(t, result) for t in tangents]
     if any(a is None for a in arrays) or any(slopes[i] is None for i in active):
         return None
     if len(active) == 1 and not issubclass(type(slopes[active[0]]), np.ndarray):
-        # Coefficients times a scalar: there is nothing to keep small.
+        # Coefficients times a scalar tangent: there are no temporary arrays to save.
         return None
     total = np.empty(result.size)
     token = begin()
@@ -39,7 +39,7 @@ def in_blocks(row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | Non
 
 
 def _fill(total: Any, row: Rule, arrays: Sequence[Any], slopes: Sequence[Any], active: Sequence[int]) -> bool:
-    """Compute the sum of the terms; whether there is none."""
+    """Write the sum of the terms into ``total``; returns whether there are none."""
     is_first, is_alone = True, len(active) == 1
     for start in range(0, total.size, _BLOCK):
         piece = slice(start, start + _BLOCK)
@@ -60,7 +60,7 @@ def _fill(total: Any, row: Rule, arrays: Sequence[Any], slopes: Sequence[Any], a
 
 
 def _flat(a: Any, result: Any) -> Any:
-    """An array in one dimension if it lies in memory as the result does, a scalar as it is, else None."""
+    """A flat view of an array with the memory layout of the result; a scalar unchanged; otherwise None."""
     if issubclass(type(a), (float, int)):
         return a
     if type(a) is not np.ndarray or a.dtype != np.float64 or a.shape != result.shape:

@@ -1,6 +1,6 @@
-"""Linear maps that a function brings along: contractions with constant operands, and named ones (solve, cumsum, ...).
+"""Linear maps of tangents: contractions with constant operands, and named maps (solve, cumsum, ...).
 
-A map acts on the trailing axes of what it is given; any axes before them are carried along.
+A map acts on the trailing axes of its argument; leading axes index independent arguments.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class LinearMap(ABC):
-    """A linear map from arrays of ``in_shape`` to arrays of ``out_shape``, known by name."""
+    """A linear map from arrays of ``in_shape`` to arrays of ``out_shape``, with a name for messages."""
 
     name: str
     in_shape: Shape
@@ -33,7 +33,7 @@ class LinearMap(ABC):
         """Apply to an array of shape ``(..., *in_shape)``; the result is ``(..., *out_shape)``."""
 
     def matrix(self) -> Any:
-        """What the map makes of the unit vectors, one after the other, where that is at hand; else None."""
+        """The images of the unit vectors, along the first axis, if they are known without evaluation; else None."""
         return None
 
     @property
@@ -42,31 +42,32 @@ class LinearMap(ABC):
         """The transposed map (not conjugated)."""
 
     def pulled(self, w: Any, idle: Any) -> Any:
-        """The transposed map, where zero times infinity is what it is forwards; w is zero where ``idle`` is set."""
+        """The pullback of w with zero times infinity as in forward mode; w is zero where ``idle`` is set."""
         return self.transpose(w)
 
     def reach(self, marks: Any) -> Any:
-        """Which arguments reach a result that is marked (not zero), as marks: all of them if any is."""
+        """Marks (nonzero) of the elements that affect a marked element of the result; by default all, if any is."""
         return np.full(self.in_shape, 1.0 if np.any(marks) else 0.0)
 
     @abstractmethod
     def entries(self) -> tuple[Any, Any, Any]:
-        """The map as a matrix: rows, columns and numbers of its entries.
+        """The matrix of the map in coordinate form: rows, columns and values of its entries.
 
-        Rows and columns count the elements of results and arguments in C order.  What is left out is zero whatever the
-        values of what is differentiated are.
+        Rows and columns are flat indices (in C order) of results and arguments.  Entries that are left out are zero for
+        all values of the differentiated variable.
         """
 
     def lasting(self, copied: Callable[[Any], Any]) -> LinearMap:
-        """The same, whatever is written into its operands later; ``copied`` copies an array that needs it."""
+        """The same map, with copies of operands that may be overwritten later; ``copied`` copies an array if needed."""
         return self
 
 
 class NamedMap(LinearMap):
-    """A linear map given by two functions, one for each direction.
+    """A linear map given by two functions: the map and its transpose.
 
-    ``axes`` are the axes that it mixes (counted from the end), each place along the others being by itself; all axes
-    if it is left out.  ``pattern()`` tells which results along them (flattened) depend on which arguments; all on all.
+    ``axes`` (counted from the end) are the axes that it mixes; it acts on each index of the others independently.  By
+    default it mixes all axes.  ``pattern()`` is a boolean matrix: which results along the mixed axes (flattened) depend
+    on which arguments; by default, all on all.
     """
 
     def __init__(
@@ -99,27 +100,27 @@ class NamedMap(LinearMap):
         )
 
     def entries(self) -> tuple[Any, Any, Any]:
-        columns, rows = (self._mixed_last(_numbers(shape), shape) for shape in (self.in_shape, self.out_shape))
-        # One direction for each place along the mixed axes, at all places along the others at once.
-        places, count = columns.shape
-        directions = np.zeros((count, places * count))
+        columns, rows = (self._mixed_last(_flat_indices(shape), shape) for shape in (self.in_shape, self.out_shape))
+        # One direction for each index along the mixed axes, compressed over all indices along the others.
+        others, count = columns.shape
+        directions = np.zeros((count, others * count))
         directions[np.arange(count)[:, None], columns.T] = 1.0
-        found = self(directions.reshape((count, *self.in_shape))).reshape((count, rows.size))
-        numbers = found[np.arange(count), rows[:, :, None]]
+        images = self(directions.reshape((count, *self.in_shape))).reshape((count, rows.size))
+        values = images[np.arange(count), rows[:, :, None]]
         chosen = ... if self._pattern is None else (slice(None), self._pattern())
         rows, columns = np.broadcast_arrays(rows[:, :, None], columns[:, None, :])
-        return tuple(np.ravel(a[chosen]) for a in (rows, columns, numbers))  # type: ignore[return-value]
+        return tuple(np.ravel(a[chosen]) for a in (rows, columns, values))  # type: ignore[return-value]
 
     def reach(self, marks: Any) -> Any:
-        columns, rows = (self._mixed_last(_numbers(shape), shape) for shape in (self.in_shape, self.out_shape))
+        columns, rows = (self._mixed_last(_flat_indices(shape), shape) for shape in (self.in_shape, self.out_shape))
         marked = np.ravel(marks)[rows]
         pattern = np.ones((rows.shape[1], columns.shape[1])) if self._pattern is None else self._pattern() * 1.0
-        found = np.empty(math.prod(self.in_shape))
-        found[columns] = marked @ pattern
-        return found.reshape(self.in_shape)
+        reached = np.empty(math.prod(self.in_shape))
+        reached[columns] = marked @ pattern
+        return reached.reshape(self.in_shape)
 
     def _mixed_last(self, a: Any, shape: Shape) -> Any:
-        """The places along the mixed axes as the last axis, those along the others as the first."""
+        """``a`` as a matrix: the mixed axes, flattened, are its last axis, and the others its first."""
         ndim = len(shape)
         mixed = range(ndim) if self._axes is None else sorted(axis % ndim for axis in self._axes)
         others = [i for i in range(ndim) if i not in mixed]
@@ -128,10 +129,10 @@ class NamedMap(LinearMap):
 
 
 class Contraction(LinearMap):
-    """Einstein summation over constant operands and the one at ``position`` that the map acts on.
+    """Einstein summation of constant operands and of the argument of the map, which is the operand at ``position``.
 
-    Letters are plain (no ellipsis), and equal letters have equal lengths.  ``varying`` says which of the operands
-    depend on what is differentiated, so that their zeros are chance; all of them if it is left out.
+    Subscripts have no ellipsis, and equal letters have equal lengths.  ``varying`` says which of the operands depend on
+    the differentiated variable, so that their zeros are accidental; by default all of them.
     """
 
     name = "einsum"
@@ -149,7 +150,7 @@ class Contraction(LinearMap):
     ) -> None:
         self.inputs, self.output, self.operands, self.position = inputs, output, operands, position
         self.in_shape, self.out_shape, self.varying = in_shape, out_shape, varying
-        # Backwards zero times infinity is NaN, until `pulled` looks closer.
+        # In reverse mode zero times infinity is NaN, until `pulled` corrects it.
         self.is_transposed = is_transposed
 
     @quietly
@@ -157,8 +158,8 @@ class Contraction(LinearMap):
         total = self._contracted(t, self.operands)
         if self.is_transposed or not may_have_nan(total):
             return total
-        # Where all that is infinite is multiplied by zero, the result is the contraction of what is finite.  NaN stays
-        # what it is: it may stand for a derivative that there is not.
+        # Where all infinities are multiplied by zero, the result is the contraction of the finite elements.  NaN stays
+        # NaN: it may stand for a derivative that does not exist.
         marks = [1.0 - zero_mask(t) if i == self.position else self._marks(i) for i in range(len(self.inputs))]
         count = self._infinite(np.isinf(t), marks)
         return np.where(count == 0, self._contracted(_finite(t), [*map(_finite, self.operands)]), total)
@@ -176,7 +177,7 @@ class Contraction(LinearMap):
         count = transposed._infinite(infinite, marks)
         finite = transposed._contracted(np.where(infinite, 0.0, w), [*map(_finite, self.operands)])
         total = np.where(count == 0, finite, total)
-        # An operand that happens to be zero is one of the tangent's, before what is infinite multiplies it.
+        # In forward mode an operand that is accidentally zero multiplies the tangent before an infinity does.
         return total if type(total) is np.ndarray else total.with_unknown_tangent(count == 0)
 
     def reach(self, marks: Any) -> Any:
@@ -185,7 +186,7 @@ class Contraction(LinearMap):
         return constants.transpose(marks)
 
     def _marks(self, i: int) -> Any:
-        """Where an operand is not zero; everywhere if its zeros depend on what is differentiated."""
+        """Where an operand is nonzero; everywhere if its zeros depend on the differentiated variable."""
         operand = self.operands[i]
         if self.varying is None or self.varying[i]:
             return np.ones(np.shape(operand))
@@ -202,7 +203,7 @@ class Contraction(LinearMap):
         return np.einsum(",".join(subscripts) + "->" + output, *operands, optimize=len(operands) > 2)
 
     def _infinite(self, infinite: Any, marks: Sequence[Any]) -> Any:
-        """How many terms have an infinite factor, and none that is zero."""
+        """The number of terms with an infinite factor and no zero factor."""
         count: Any = 0.0
         for i, operand in enumerate(self.operands):
             is_infinite = 1.0 * (infinite if i == self.position else np.isinf(plain(operand)))
@@ -214,7 +215,7 @@ class Contraction(LinearMap):
         letter, other = self.inputs[self.position], self.inputs[1 - self.position] if len(self.inputs) == 2 else ""
         if len(letter) != 1 or sorted(letter + self.output) != sorted(set(other)) or len(set(other)) < len(other):
             return None
-        # A copy: the operand belongs to somebody else.
+        # A copy: the operand is not owned by this map.
         return np.copy(self.operands[1 - self.position].transpose([other.index(c) for c in letter + self.output]), "C")
 
     @property
@@ -238,7 +239,7 @@ class Contraction(LinearMap):
         )
 
     def lasting(self, copied: Callable[[Any], Any]) -> LinearMap:
-        # What varies is the value of a dual of the same call, which is copied before it is written.
+        # A varying operand is the value of a dual of the same call, which is copied before it is written.
         operands = [
             o if i == self.position or (self.varying and self.varying[i]) else copied(o)
             for i, o in enumerate(self.operands)
@@ -256,11 +257,11 @@ class Contraction(LinearMap):
         known = "".join(c for c in loops if any(c in self.inputs[i] for i in others))
         subscripts = ",".join(self.inputs[i] for i in others) + "->" + known
         shape = tuple(lengths[c] for c in loops)
-        numbers: Any = 1.0
+        values: Any = 1.0
         if others:
-            numbers = np.einsum(subscripts, *operands, optimize=len(others) > 1)
-            numbers = numbers.reshape(tuple(lengths[c] if c in known else 1 for c in loops))
-        numbers = np.ravel(np.broadcast_to(numbers, shape))
+            values = np.einsum(subscripts, *operands, optimize=len(others) > 1)
+            values = values.reshape(tuple(lengths[c] if c in known else 1 for c in loops))
+        values = np.ravel(np.broadcast_to(values, shape))
         rows, columns = (
             np.ravel(np.broadcast_to(_places(letters, loops, lengths), shape)) for letters in (self.output, inner)
         )
@@ -272,11 +273,11 @@ class Contraction(LinearMap):
             counts = np.einsum(subscripts, *marks, optimize=len(others) > 1)
             counts = counts.reshape(tuple(lengths[c] if c in known else 1 for c in loops))
             kept = np.flatnonzero(np.broadcast_to(counts, shape))
-            rows, columns, numbers = rows[kept], columns[kept], numbers[kept]
-        return rows, columns, numbers
+            rows, columns, values = rows[kept], columns[kept], values[kept]
+        return rows, columns, values
 
     def _transposed_by_index(self, w: Any) -> Any:
-        # Repeated letters read a diagonal and lone letters sum: transposed, they write a diagonal and broadcast.
+        # Repeated letters extract a diagonal and lone letters sum: transposed, they fill a diagonal and broadcast.
         inner = self.inputs[self.position]
         unique = "".join(dict.fromkeys(inner))
         lengths = dict(zip(inner, self.in_shape, strict=True))
@@ -298,16 +299,16 @@ class Contraction(LinearMap):
 
 
 def _finite(a: Any) -> Any:
-    """The array with zeros for what is infinite."""
+    """The array with its infinities replaced by zeros."""
     return None if a is None else np.where(np.isinf(a), 0.0, a)
 
 
-def _numbers(shape: Shape) -> Any:
+def _flat_indices(shape: Shape) -> Any:
     return np.arange(math.prod(shape)).reshape(shape)
 
 
 def _places(letters: str, loops: str, lengths: dict[str, int]) -> Any:
-    """Which element of an array with these axes each turn of the loops meets."""
+    """The flat index of the element of an array with axes ``letters`` at each iteration of the loops."""
     places: Any = 0
     stride = 1
     for letter in reversed(letters):
@@ -318,7 +319,7 @@ def _places(letters: str, loops: str, lengths: dict[str, int]) -> Any:
 
 
 def contract_pair(sa: str, a: Any, sb: str, b: Any, out: str) -> Any:
-    """``einsum(f"{sa},{sb}->{out}", a, b)`` through matmul, so that BLAS does the work."""
+    """``einsum(f"{sa},{sb}->{out}", a, b)`` by matmul, so that it runs in BLAS."""
     lone_a, lone_b, order_a, order_b, sizes, letters, swapped, order = _pair_plan(sa, sb, out)
     a = np.sum(a, axis=lone_a) if lone_a else a
     b = np.sum(b, axis=lone_b) if lone_b else b
@@ -338,7 +339,7 @@ def contract_pair(sa: str, a: Any, sb: str, b: Any, out: str) -> Any:
 
 @lru_cache(maxsize=1024)
 def _with_lead(inputs: tuple[str, ...], output: str, position: int, n: int) -> tuple[list[str], str, bool]:
-    """The subscripts with n more axes before those of the operand at ``position`` and of the result."""
+    """The subscripts with n leading axes added to the operand at ``position`` and to the result."""
     used = set("".join(inputs))
     lead = "".join(islice((c for c in _LETTERS if c not in used), n))
     subscripts = [lead + s if i == position else s for i, s in enumerate(inputs)]
@@ -348,7 +349,7 @@ def _with_lead(inputs: tuple[str, ...], output: str, position: int, n: int) -> t
 
 @lru_cache(maxsize=1024)
 def _pair_plan(sa: str, sb: str, out: str) -> tuple[Any, ...]:
-    """What `contract_pair` does with these subscripts: sums, orders of axes, and which factor stands on the left."""
+    """The plan of `contract_pair` for these subscripts: sums, orders of axes, and whether the factors are swapped."""
     lone_a = tuple(i for i, c in enumerate(sa) if c not in sb + out)
     sa = "".join(c for c in sa if c in sb + out)
     lone_b = tuple(i for i, c in enumerate(sb) if c not in sa + out)
@@ -357,7 +358,7 @@ def _pair_plan(sa: str, sb: str, out: str) -> tuple[Any, ...]:
     inner = [c for c in sa if c in sb and c not in out]
     left = [c for c in out if c in sa and c not in sb]
     right = [c for c in out if c in sb and c not in sa]
-    # The side whose axes come first in the result stands on the left, so that the result needs no transposition.
+    # The factor whose axes come first in the result is the left one, so that the result needs no transposition.
     swapped = "".join(batch + right + left) == out
     letters = "".join(batch + right + left) if swapped else "".join(batch + left + right)
     order_a = [sa.index(c) for c in (*batch, *left, *inner)]

@@ -1,4 +1,4 @@
-"""The steps of a linear program: each verb with what it needs to run forwards, and transposed.
+"""The nodes of a linear program: each verb with the data that its pushforward and pullback need.
 
 Cotangents pair with tangents as :math:`\\mathrm{Re} \\sum w t`, so that functions that are only real-linear (conj,
 real, imag) have a transpose too.
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from dualdiff.tangents.program import Careful, Cotangents
 
 _FLOAT64 = np.dtype(np.float64)
-#: The verbs on plain tangents, for running a program forwards.
-_numbers = Single(0)
-cast = _numbers.cast
+#: The verbs on plain tangents, for running a program forward.
+_single = Single(0)
+cast = _single.cast
 
 
 class Node:
-    """A step of the linear program: the tangent that a verb made."""
+    """A step of the linear program: the tangent that results from a verb."""
 
     __slots__ = ("dtype", "parents", "serial", "shape")
 
@@ -40,13 +40,13 @@ class Node:
         self.serial, self.parents, self.shape, self.dtype = serial, parents, shape, dtype
 
     if sys.version_info >= (3, 13):
-        # There a chain of nodes is freed by recursion, thousands of calls deep, which overflows a small stack.
+        # Python 3.13 frees a chain of nodes recursively, thousands of calls deep, which overflows a small stack.
         def __del__(self) -> None:
             if getattr(self, "parents", ()):
                 nodes = _orphaned.nodes
                 nodes.append(self.parents)
                 self.parents = ()
-                # A call from within another one (a node freed while parents are let go) leaves its parents to that.
+                # In a nested call (a node freed by `let_go`), the outer `let_go` also frees these parents.
                 if len(nodes) == 1:
                     _orphaned.let_go()
 
@@ -54,29 +54,30 @@ class Node:
         return f"<step {self.serial} of a record: {self.verb}>"
 
     def settle(self) -> None:
-        """Compute what is needed each time that the program is run."""
+        """Precompute what every run of the program needs."""
 
     def push(self, tangents: list[Any]) -> Any:
-        """The tangent of this node from those of its parents (None: zero)."""
+        """The tangent of this node, given those of its parents (None: zero)."""
         raise AssertionError("a seed is given, not computed")
 
     def pull(self, w: Any) -> list[Any]:
-        """The cotangents of the parents from that of this node (None: zero)."""
+        """The cotangents of the parents, given that of this node (None: zero)."""
         return []
 
     def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
-        """Add to the cotangents of the parents; ``spare`` says that w may be written over.
+        """Add to the cotangents of the parents in ``found``; with ``spare``, w may be overwritten.
 
-        Here zero times infinity is NaN: see `pull_into_carefully`.
+        Zero times infinity is NaN here; see `pull_into_carefully`.
         """
         for parent, p in zip(self.parents, self.pull(w), strict=True):
             if parent is not None and p is not None:
                 found.add(parent, p)
 
     def pull_into_carefully(self, w: Any, idle: Any, found: Careful) -> None:
-        """The same where zero times infinity is what it is forwards.
+        """The same, with zero times infinity as in forward mode.
 
-        ``idle`` is set where nothing reaches the results; the marks of the parents go by the same way.
+        ``idle`` marks the elements that do not affect the outputs; the marks of the parents are computed along with
+        their cotangents.
         """
         marks = self.reach(np.where(idle, 0.0, 1.0))
         for parent, p, mark in zip(self.parents, self.pull(w), marks, strict=True):
@@ -84,18 +85,18 @@ class Node:
                 found.add(parent, p, mark)
 
     def reach(self, w: Any) -> list[Any]:
-        """What of the parents reaches the results (not zero), from what of this node does."""
+        """Marks of the elements of the parents that affect the outputs (nonzero), given those of this node."""
         return self.pull(w)
 
 
 class _Orphaned(local):
-    """The parents of nodes that are gone, in each thread."""
+    """The parents of freed nodes, for each thread."""
 
     def __init__(self) -> None:
         self.nodes: deque[tuple[Node | None, ...]] = deque()
 
     def let_go(self) -> None:
-        """Let go of one after the other, and of what is orphaned by that."""
+        """Free the parents one by one, with the nodes that this orphans."""
         try:
             while self.nodes:
                 self.nodes[0] = ()
@@ -108,7 +109,7 @@ _orphaned = _Orphaned()
 
 
 class Apply(Node):
-    """An elementwise function: its partials are computed from the values of its arguments when they are needed."""
+    """An elementwise function, whose partials are computed from the values of its arguments on demand."""
 
     __slots__ = ("coefficient_of", "known", "result", "values")
     verb = "apply"
@@ -126,24 +127,24 @@ class Apply(Node):
         self.serial, self.parents, self.shape, self.dtype = serial, parents, shape, dtype
         self.values, self.result = values, result
         self.coefficient_of = coefficient_of
-        #: The coefficients, once they are computed to be used again.
+        #: The coefficients, if `settle` has computed them for repeated use.
         self.known: list[Any] | None = None
 
     def coefficient(self, i: int) -> Any:
-        """The partial in argument i."""
+        """The partial with respect to argument i."""
         return self.coefficient_of(i, self.values, self.result) if self.known is None else self.known[i]
 
     def settle(self) -> None:
-        """Compute the coefficients now, and let go of the values."""
+        """Compute the coefficients now, and release the values."""
         if self.known is None:
             self.known = [None if p is None else self.coefficient(i) for i, p in enumerate(self.parents)]
             self.values = self.result = None
 
     def is_constant(self, i: int) -> bool:
-        """Whether the zeros of the partial in argument i do not depend on what is differentiated."""
+        """Whether the zeros of the partial with respect to argument i do not depend on the differentiated variable."""
         row = getattr(self.coefficient_of, "__self__", None)
         if row is None:
-            # Two arguments that are one.
+            # One tangent for two arguments, as in x * x.
             return bool(min(self.coefficient_of.constancy) > 1)  # type: ignore[attr-defined]
         is_alone = len(self.parents) - self.parents.count(None) == 1
         return bool(row.constancy[i] + is_alone > 1)
@@ -154,13 +155,13 @@ class Apply(Node):
             if t is not None and (c := self.coefficient(i)) is not None:
                 term = product(c, t, False, self.is_constant(i))
                 total = term if total is None else total + term
-        return None if total is None else _numbers.cast(_expanded(total, self.shape), self.dtype, self.shape)
+        return None if total is None else _single.cast(_expanded(total, self.shape), self.dtype, self.shape)
 
     def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
         known = self.known
         if known is None:
             coefficient, values, result = self.coefficient_of, self.values, self.result
-        # What is overwritten has to be needed no more.
+        # w may be overwritten only if no other parent needs it.
         spare = spare and len(self.parents) - self.parents.count(None) == 1
         cotangents = found.values
         for i, parent in enumerate(self.parents):
@@ -178,7 +179,7 @@ class Apply(Node):
             if getattr(term, "shape", ()) != shape:
                 term, new = reduced(term, shape), False
             if parent.dtype is not _FLOAT64:
-                term = _numbers.cast(term, parent.dtype, shape)
+                term = _single.cast(term, parent.dtype, shape)
             elif parent.serial not in cotangents and not found.is_complex:
                 cotangents[parent.serial] = term
                 if new:
@@ -202,9 +203,9 @@ class Scale(Node):
 
     def __init__(self, serial: int, t: Node, c: Any, shape: Shape, constant: bool) -> None:
         dtype = t.dtype
-        found = getattr(c, "dtype", dtype)
-        if found is not dtype or type(c) is complex:
-            dtype = np.result_type(dtype, complex if type(c) is complex else found)
+        of_c = getattr(c, "dtype", dtype)
+        if of_c is not dtype or type(c) is complex:
+            dtype = np.result_type(dtype, complex if type(c) is complex else of_c)
         self.serial, self.parents, self.shape, self.dtype = serial, (t,), shape, dtype
         self.c, self.constant = c, constant
 
@@ -225,7 +226,7 @@ class Scale(Node):
 
 
 class Unknown(Node):
-    """A tangent that is NaN along all directions where a mask is set."""
+    """A tangent with NaN along all directions where a mask is set."""
 
     __slots__ = ("mask",)
     verb = "unknown"
@@ -250,7 +251,7 @@ class Unknown(Node):
 
 
 def _seeds(node: Node) -> list[Node]:
-    """The inputs that a node comes from."""
+    """The inputs that a node depends on."""
     known: dict[int, Node] = {node.serial: node}
     nodes = [node]
     for node in nodes:
@@ -296,7 +297,7 @@ class Gather(Node):
         self.structure, self.shapes = structure, shapes
 
     def push(self, tangents: list[Any]) -> Any:
-        return _numbers.gather(tangents, self.structure, self.shapes, ())
+        return _single.gather(tangents, self.structure, self.shapes, ())
 
     def pull(self, w: Any) -> list[Any]:
         return self.structure.pull(w, self.shapes, [parent is not None for parent in self.parents])
@@ -309,7 +310,7 @@ class Gather(Node):
 
 
 class Scatter(Node):
-    """Elements added into places of a larger tangent."""
+    """The elements of a tangent, added into a larger one."""
 
     __slots__ = ("structure",)
     verb = "scatter"
@@ -326,7 +327,7 @@ class Scatter(Node):
 
 
 class Put(Node):
-    """A tangent after some of its places were overwritten."""
+    """A tangent after some of its elements were overwritten."""
 
     __slots__ = ("structure",)
     verb = "put"
@@ -339,21 +340,22 @@ class Put(Node):
 
     @property
     def key(self) -> Any:
-        """Which places."""
+        """The key that selects the overwritten elements."""
         return self.structure.params["key"]
 
     def push(self, tangents: list[Any]) -> Any:
         target, source = tangents
         like = np.empty(self.shape, self.dtype)
-        owned = _numbers.own(target, like)
-        return _numbers.put(owned, source, self.key, self.shape, getattr(source, "shape", ()), like)
+        owned = _single.own(target, like)
+        return _single.put(owned, source, self.key, self.shape, getattr(source, "shape", ()), like)
 
     def pull(self, w: Any, spare: bool = False) -> list[Any]:
         target, source = self.parents
         if not self.shape:
-            # A key of one number names it or, as a mask, does not.
-            is_named = bool(np.size(np.zeros(())[self.key]))
-            return [None if is_named else w, np.reshape(w, source.shape) if is_named and source is not None else None]
+            # A key of a 0-d array selects its element or, as a mask, does not.
+            is_selected = bool(np.size(np.zeros(())[self.key]))
+            written = np.reshape(w, source.shape) if is_selected and source is not None else None
+            return [None if is_selected else w, written]
         written = None
         if source is not None:
             written = reduced(self._surviving(w[self.key].copy()), source.shape)
@@ -371,17 +373,17 @@ class Put(Node):
             found.add(target, w, spare=bool(self.shape))
 
     def _surviving(self, w: Any) -> Any:
-        """The cotangents of what was written, zero where the key names a place again and so it was written over."""
+        """The cotangents of the written elements; zero where the key repeats an element, so that a later write won."""
         if self.structure.slices:
             return w
-        number = np.arange(w.size).reshape(w.shape)
+        order = np.arange(w.size).reshape(w.shape)
         last = np.zeros(self.shape, np.intp)
-        last[self.key] = number
-        return np.where(last[self.key] == number, w, 0.0)
+        last[self.key] = order
+        return np.where(last[self.key] == order, w, 0.0)
 
 
 class Sum(Node):
-    """A tangent added up along axes."""
+    """A tangent summed along axes."""
 
     __slots__ = ("axes",)
     verb = "sum"
@@ -391,7 +393,7 @@ class Sum(Node):
         self.axes = axes
 
     def push(self, tangents: list[Any]) -> Any:
-        return _numbers.sum(tangents[0], self.axes, np.shape(tangents[0]), self.shape)
+        return _single.sum(tangents[0], self.axes, np.shape(tangents[0]), self.shape)
 
     def pull(self, w: Any) -> list[Any]:
         (parent,) = self.parents
@@ -405,7 +407,7 @@ class Sum(Node):
 
 
 class Contract(Node):
-    """A linear map of a function's own."""
+    """A linear map of a tangent, such as a matrix product."""
 
     __slots__ = ("linear",)
     verb = "contract"
@@ -430,7 +432,7 @@ class Contract(Node):
 
 
 class Conj(Node):
-    """The conjugate, real or imaginary part."""
+    """The complex conjugate, the real part or the imaginary part."""
 
     __slots__ = ("part",)
     verb = "conj"
@@ -459,30 +461,30 @@ class Cast(Node):
     verb = "cast"
 
     def push(self, tangents: list[Any]) -> Any:
-        return _numbers.cast(tangents[0], self.dtype, self.shape)
+        return _single.cast(tangents[0], self.dtype, self.shape)
 
     def pull(self, w: Any) -> list[Any]:
         (parent,) = self.parents
         assert parent is not None
-        return [_numbers.cast(w, parent.dtype, self.shape)]
+        return [_single.cast(w, parent.dtype, self.shape)]
 
     def reach(self, w: Any) -> list[Any]:
         return [w]
 
 
 def _times(w: Any, c: Any, spare: bool) -> Any:
-    """``w * c``; ``spare`` says that w, if it is an array, may be overwritten."""
+    """``w * c``; with ``spare``, w may be overwritten if it is an array."""
     if spare and type(c) is type(w) is np.ndarray and c.shape == w.shape and c.dtype is w.dtype is _FLOAT64:
         return np.multiply(w, c, out=w)
     return w * c
 
 
 def repeated(w: Any, shape: Shape) -> Any:
-    """One number in all places of a shape."""
+    """A scalar, expanded to a shape."""
     if hasattr(w, "lift"):
         return np.broadcast_to(np.reshape(w, ()), shape)
     w = np.asarray(w)
-    # As np.broadcast_to, which takes as long as all the rest of the step.
+    # Like np.broadcast_to, which takes as long as the rest of the step.
     view = np.ndarray(shape, w.dtype, w, 0, (0,) * len(shape))
     view.flags.writeable = False
     return view

@@ -1,8 +1,7 @@
-"""Which entries the rows of a sparse matrix have (CSR form), and how patterns are joined, chosen from and merged.
+"""Sparsity patterns in CSR form: selection of rows, concatenation, union.
 
-Tangents that depend on the same inputs share one `Pattern` object, so that adding them is adding their numbers:
-whether two patterns are the same is asked by identity, and what was worked out for two patterns (or a pattern and a
-choice of rows) is kept with them as long as they live.
+Tangents that depend on the same inputs share one `Pattern` object, so that their sum is the sum of their data arrays.
+Patterns are compared by identity, and the results of operations on them are cached for as long as they are alive.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ import numpy as np
 
 from dualdiff.base.extras import load
 
-#: Below so many entries sorting keys is faster than the overhead of a SciPy matrix.
+#: Below this number of entries, sorting keys is faster than a SciPy matrix with its overhead.
 FEW = 4000
-#: So many patterns are kept alive within a pass, and so many entries from pass to pass.
+#: The number of patterns kept alive within a pass, and the number of entries kept alive between passes.
 FEW_PATTERNS = 8
 MANY_ENTRIES = 2**24
 
@@ -29,9 +28,9 @@ def scipy_sparse() -> Any:
 
 
 class Pattern:
-    """The columns of each row: ``indices[indptr[i]:indptr[i + 1]]``, sorted and each once.
+    """The columns of the entries in each row i: ``indices[indptr[i]:indptr[i + 1]]``, sorted, without repetitions.
 
-    Never changed once it is made.
+    Immutable.
     """
 
     __slots__ = ("__weakref__", "_alike", "_chosen", "_single", "_unions", "_width", "columns", "indices", "indptr")
@@ -46,7 +45,7 @@ class Pattern:
 
     @classmethod
     def regular(cls, indices: Any, columns: int) -> Pattern:
-        """A pattern with as many entries in every row: ``indices`` has a row for each."""
+        """A pattern with the same number of entries in each row: row i of ``indices`` has the columns of row i."""
         rows, width = indices.shape
         dtype = index_dtype(max(columns, rows * width))
         indptr = np.arange(rows + 1, dtype=dtype) * dtype(width)
@@ -59,9 +58,9 @@ class Pattern:
 
     @classmethod
     def of_entries(cls, rows: Any, columns: Any, shape: tuple[int, int]) -> tuple[Pattern, Any, Any]:
-        """The pattern of entries in any order, with repetitions; the order that sorts them; where each new one starts.
+        """The pattern of entries in any order, with repetitions; the order that sorts them; the start of each new one.
 
-        The starts are None where no entry is repeated.
+        The starts are None if no entry is repeated.
         """
         keys = np.asarray(rows, np.int64) * shape[1] + columns
         order = np.argsort(keys, kind="stable")
@@ -77,7 +76,7 @@ class Pattern:
 
     @classmethod
     def of_keys(cls, keys: Any, shape: tuple[int, int]) -> Pattern:
-        """The pattern of entries known by ``row * columns + column``, sorted and each once."""
+        """The pattern of entries given by the keys ``row * columns + column``, sorted, without repetitions."""
         dtype = index_dtype(max(shape[1], len(keys)))
         if shape[0] == 1:
             return cls(np.array([0, len(keys)], dtype), keys.astype(dtype, copy=False), shape[1], len(keys))
@@ -90,7 +89,7 @@ class Pattern:
         return Pattern, (self.indptr, self.indices, self.columns, self._width)
 
     def copy(self) -> Pattern:
-        """The same pattern on memory of its own."""
+        """The same pattern with copies of its arrays."""
         return Pattern(self.indptr.copy(), self.indices.copy(), self.columns, self._width)
 
     @property
@@ -105,12 +104,12 @@ class Pattern:
 
     @property
     def counts(self) -> Any:
-        """How many entries each row has."""
+        """The number of entries in each row."""
         return self.indptr[1:] - self.indptr[:-1]
 
     @property
     def width(self) -> int:
-        """How many entries every row has; -1 if they differ."""
+        """The number of entries that every row has; -1 if rows differ."""
         if self._width is None:
             counts = self.counts
             width = int(counts[0]) if len(counts) else 0
@@ -119,7 +118,7 @@ class Pattern:
 
     @property
     def alike(self) -> bool:
-        """Whether all rows have the same columns, and some."""
+        """Whether all rows have the same columns, at least one."""
         if self._alike is None:
             width = self.width
             table = self.indices.reshape(-1, width) if width > 0 and self.rows else None
@@ -127,48 +126,48 @@ class Pattern:
         return self._alike
 
     def row_of_entries(self) -> Any:
-        """The row that each entry is in."""
+        """The row of each entry."""
         if self.width >= 0:
             return np.repeat(np.arange(self.rows), self.width)
         return np.repeat(np.arange(self.rows), self.counts)
 
     def by_columns(self) -> tuple[list[int], list[int]]:
-        """The rows of each column, one column after the other, and where each begins."""
+        """The rows of the entries, column by column, and where each column starts (CSC form)."""
         order = np.argsort(self.indices, kind="stable")
         starts = np.searchsorted(self.indices[order], np.arange(self.columns + 1))
         return self.row_of_entries()[order].tolist(), starts.tolist()
 
     def keys(self) -> Any:
-        """The entries as numbers ``row * columns + column``, in increasing order."""
+        """The entries as keys ``row * columns + column``, in increasing order."""
         if self.rows == 1:
             return self.indices
         return self.row_of_entries() * np.int64(self.columns) + self.indices
 
     def as_array(self, data: Any) -> Any:
-        """A ``scipy.sparse.csr_array`` with this pattern and these numbers, on the same memory."""
+        """A ``scipy.sparse.csr_array`` with this pattern and these data, which shares their memory."""
         if data.dtype == np.float16:
-            # SciPy's sparse arrays do not compute with it.
+            # SciPy's sparse arrays do not support it.
             data = data.astype(np.float32)
         matrix = scipy_sparse().csr_array((data, self.indices, self.indptr), shape=(self.rows, self.columns))
         matrix.has_canonical_format = True
         return matrix
 
-    # -- choosing rows ---------------------------------------------------------------------------------------------
+    # -- selecting rows --------------------------------------------------------------------------------------------
 
     def row(self, i: int) -> Pattern:
-        """Row i alone: the same object for each who asks, as long as one has it."""
+        """The pattern of row i: the same object for all callers, as long as one of them keeps it alive."""
         if self._single is None:
             self._single = weakref.WeakValueDictionary()
-        found = self._single.get(i)
-        if found is None:
+        row = self._single.get(i)
+        if row is None:
             indices = self.indices[self.indptr[i] : self.indptr[i + 1]]
-            found = self._single[i] = Pattern.regular(indices[None], self.columns)
-        return found  # type: ignore[no-any-return]
+            row = self._single[i] = Pattern.regular(indices[None], self.columns)
+        return row  # type: ignore[no-any-return]
 
     def chosen(self, index: Any) -> tuple[Pattern, Any]:
-        """The pattern of the rows with these numbers (-1: an empty row), and where their entries are in this one.
+        """The pattern of the rows with these indices (-1: an empty row), and the places of its entries in this one.
 
-        The places are None where every row has as many entries, so that whole rows can be taken.
+        The places are None if all rows have the same number of entries, so that whole rows can be taken.
         """
         width = self.width
         missing = len(index) > 0 and index.min() < 0
@@ -182,14 +181,14 @@ class Pattern:
             indptr = np.zeros(len(index) + 1, self.indptr.dtype)
             np.cumsum(counts, out=indptr[1:])
             places = np.repeat(starts - indptr[:-1], counts) + np.arange(indptr[-1])
-        found = self._remembered(index)
-        if found is None:
+        chosen = self._remembered(index)
+        if chosen is None:
             if places is None:
-                found = Pattern.regular(self.indices.reshape((self.rows, width))[index], self.columns)
+                chosen = Pattern.regular(self.indices.reshape((self.rows, width))[index], self.columns)
             else:
-                found = Pattern(indptr, self.indices[places], self.columns)
-            self._remember(index, found)
-        return found, places
+                chosen = Pattern(indptr, self.indices[places], self.columns)
+            self._remember(index, chosen)
+        return chosen, places
 
     def _remembered(self, index: Any) -> Pattern | None:
         for known, reference in (self._chosen or {}).get(outline(index), ()):
@@ -205,11 +204,11 @@ class Pattern:
         alive = [pair for pair in self._chosen.get(known, ()) if pair[1]() is not None]
         self._chosen[known] = [*alive, (index, weakref.ref(pattern))]
 
-    # -- putting patterns together -----------------------------------------------------------------------------------
+    # -- combining patterns ------------------------------------------------------------------------------------------
 
     @staticmethod
     def joined(patterns: Sequence[Pattern]) -> Pattern:
-        """The rows of several patterns, one after the other."""
+        """The rows of several patterns, concatenated."""
         if len(patterns) == 1:
             return patterns[0]
         columns = patterns[0].columns
@@ -224,7 +223,7 @@ class Pattern:
         return Pattern(indptr.astype(dtype, copy=False), indices.astype(dtype, copy=False), columns, width)
 
     def union(self, other: Pattern) -> Union:
-        """The entries of both."""
+        """The union of the entries."""
         if self._unions is None:
             self._unions = weakref.WeakKeyDictionary()
         known = self._unions.get(other)
@@ -250,43 +249,43 @@ class Pattern:
 
 
 class Union:
-    """The union of two patterns, and where the entries of each are in it.
+    """The union of two patterns, and the places of the entries of each in it.
 
-    If one of the two has all entries of the other it is the union itself, so that the next addition meets it again.
+    If one of the two contains the other, the union is that same object, so that later additions hit the cache.
     """
 
-    __slots__ = ("_found", "_marks", "_places")
+    __slots__ = ("_marks", "_new", "_places")
 
-    def __init__(self, a: Pattern, b: Pattern, found: Pattern, marks: Any) -> None:
-        # The marks say whose each entry is: 1 of the first alone, 2 of the second alone, 3 of both.  The two patterns
-        # themselves are not kept: the cache lives in one of them.
+    def __init__(self, a: Pattern, b: Pattern, union: Pattern, marks: Any) -> None:
+        # The marks say which pattern has an entry: 1 only the first, 2 only the second, 3 both.  There is no reference
+        # to the two patterns, because this object is cached in one of them.
         self._marks = marks
-        self._found = None if found.size in (a.size, b.size) else found
+        self._new = None if union.size in (a.size, b.size) else union
         self._places: dict[int, Any] = {}
 
     def pattern(self, a: Pattern, b: Pattern) -> Pattern:
-        """The union, given the two patterns again."""
-        if self._found is not None:
-            return self._found
+        """The union, given the same two patterns."""
+        if self._new is not None:
+            return self._new
         return a if len(self._marks) == a.size else b
 
     def places(self, which: int) -> Any:
-        """The places of the entries of pattern 1 or 2."""
-        found = self._places.get(which)
-        if found is None:
-            found = self._places[which] = np.flatnonzero(self._marks != 3 - which)
-        return found
+        """The places of the entries of pattern 1 or 2 in the union."""
+        places = self._places.get(which)
+        if places is None:
+            places = self._places[which] = np.flatnonzero(self._marks != 3 - which)
+        return places
 
     def missing(self, which: int) -> Any:
-        """Which entries of pattern 1 or 2 the other one lacks."""
+        """Which entries of pattern 1 or 2 are missing in the other one."""
         return self._marks[self.places(which)] == which
 
 
 class Memory:
-    """Keeps patterns alive, so that what was worked out for them is found again.
+    """Keeps patterns alive, and with them the results cached in them.
 
-    In one pass it is enough to keep the last few.  A ``lasting`` memory keeps all, and tells which are alike, so that
-    another pass along the same path only has to look structures up.
+    Within one pass, the last few patterns are enough.  A ``lasting`` memory keeps all of them and identifies equal
+    ones, so that another pass along the same path only looks up structures.
     """
 
     def __init__(self, lasting: bool = False) -> None:
@@ -296,7 +295,7 @@ class Memory:
         self._entries = 0
 
     def same(self, pattern: Pattern) -> Pattern:
-        """A known pattern like this one, or this one, known from now on."""
+        """A known pattern equal to this one; otherwise this one, which is known from now on."""
         if not self._lasting:
             if pattern not in self._recent:
                 self._recent.append(pattern)
@@ -314,11 +313,11 @@ class Memory:
 
 
 def outline(a: Any) -> tuple[int, ...]:
-    """A few numbers that tell most arrays apart."""
+    """A cheap key for an array: its length and a few of its elements."""
     n = len(a)
     return (n, *a[[0, n // 3, n // 2, n - 1]].tolist()) if n else (0,)
 
 
 def index_dtype(largest: int) -> Any:
-    """The dtype of indices: what SciPy would take."""
+    """The dtype of indices, chosen as in SciPy."""
     return np.int32 if largest < 2**31 - 1 else np.int64

@@ -1,7 +1,7 @@
 """The linear program of a run of f.
 
-Run forwards it is :math:`v \\mapsto J v`, run backwards, each verb transposed, :math:`w \\mapsto w J`: reverse mode is
-the recorded forward pass, transposed.
+Run forward it is the pushforward :math:`v \\mapsto J v`.  Run backward, with each verb transposed, it is the pullback
+:math:`w \\mapsto w J`: reverse mode is the recorded forward pass, transposed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DTYPE = attrgetter("dtype")
 
 
 class Program:
-    """The nodes between inputs and outputs, in the order in which they were made."""
+    """The nodes between inputs and outputs, in the order of their creation."""
 
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node | None]) -> None:
         self.inputs, self.outputs = list(inputs), list(outputs)
@@ -39,7 +39,7 @@ class Program:
         self._is_complex = any(dtype.kind == "c" for dtype in set(map(_DTYPE, self.nodes)))
 
     def settle(self) -> Program:
-        """This program, made ready to be run several times."""
+        """This program, prepared to run several times."""
         token = begin()
         try:
             for node in self.nodes:
@@ -50,7 +50,7 @@ class Program:
 
     @cached_property
     def _spent(self) -> list[list[int]]:
-        """For each node the tangents that nobody needs after it."""
+        """For each node, the serial numbers of the tangents that are no longer needed after it."""
         needed = {node.serial for node in self.outputs if node is not None}
         spent: list[list[int]] = []
         for node in reversed(self.nodes):
@@ -60,35 +60,35 @@ class Program:
         return spent[::-1]
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
-        """The tangents of the outputs along a direction: J v (None: zero)."""
-        found: dict[int, Any] = {node.serial: t for node, t in zip(self.inputs, tangents, strict=True)}
+        """The pushforward: the tangents J v of the outputs, given those of the inputs (None: zero)."""
+        known: dict[int, Any] = {node.serial: t for node, t in zip(self.inputs, tangents, strict=True)}
         with np.errstate(all="ignore"):
             for node, spent in zip(self.nodes, self._spent, strict=True):
                 if node.parents:
-                    arguments = [None if p is None else found.get(p.serial) for p in node.parents]
+                    arguments = [None if p is None else known.get(p.serial) for p in node.parents]
                     if any(t is not None for t in arguments):
-                        found[node.serial] = node.push(arguments)
+                        known[node.serial] = node.push(arguments)
                     for serial in spent:
-                        found.pop(serial, None)
-        return [None if node is None else found.get(node.serial) for node in self.outputs]
+                        known.pop(serial, None)
+        return [None if node is None else known.get(node.serial) for node in self.outputs]
 
     def pull(self, cotangents: Sequence[Any], consume: bool = False) -> list[Any]:
-        """The cotangents of the inputs: w J (None: zero), arrays that share memory with nothing else.
+        """The pullback: the cotangents w J of the inputs, given those of the outputs (None: zero).
 
-        With ``consume`` the nodes are given up afterwards.
+        Arrays among them share memory with no other array.  ``consume`` frees the nodes afterwards.
         """
-        found, is_settled = self._pulled(cotangents)
+        pulled, is_settled = self._pulled(cotangents)
         if not is_settled:
-            found = [w for w, _ in self.pull_carefully(cotangents)]
+            pulled = [w for w, _ in self.pull_carefully(cotangents)]
         if consume:
             for node in self.nodes:
-                # What else knows the node (a result, a dual that f stored away) keeps nothing else alive.
+                # A result, or a dual that f has stored, may keep the node alive, but must not keep its parents alive.
                 node.parents = ()
             self.nodes, self.outputs = [], []
-        return found
+        return pulled
 
     def _pulled(self, cotangents: Sequence[Any]) -> tuple[list[Any], bool]:
-        """The same, where zero times infinity is NaN, and whether there is no NaN."""
+        """The pullback with zero times infinity equal to NaN, and whether it contains no NaN."""
         found = Cotangents(self._is_complex)
         for node, w in zip(self.outputs, cotangents, strict=True):
             if node is not None and w is not None:
@@ -106,7 +106,7 @@ class Program:
             end(token)
 
     def pull_carefully(self, cotangents: Sequence[Any]) -> list[tuple[Any, Any]]:
-        """The same, where zero times infinity is what it is forwards, with what of the inputs reaches no output."""
+        """The pullback with zero times infinity as in forward mode, and where the inputs do not affect an output."""
         found = Careful(self._is_complex)
         token = begin()
         try:
@@ -123,18 +123,18 @@ class Program:
 
 
 class Cotangents:
-    """Cotangents of nodes, added up as they come in."""
+    """The cotangents of nodes, accumulated."""
 
     __slots__ = ("is_complex", "ours", "values")
 
     def __init__(self, is_complex: bool) -> None:
         self.values: dict[int, Any] = {}
-        #: The nodes whose array was made here, and so may be written into.
+        #: The nodes whose arrays are owned exclusively by this object, so that they may be written.
         self.ours: set[int] = set()
         self.is_complex = is_complex
 
     def add(self, node: Node, w: Any, spare: bool = False) -> None:
-        """One more contribution; ``spare`` says that its array is ours from now on."""
+        """Add a contribution; with ``spare``, its array is owned by this object from now on."""
         if self.is_complex:
             w = _fitting(w, node)
         serial, values = node.serial, self.values
@@ -151,7 +151,7 @@ class Cotangents:
             self.ours.add(serial)
 
     def add_at(self, node: Any, key: Any, w: Any) -> None:
-        """A contribution to some places, named by a key without repetitions."""
+        """Add a contribution to the elements that a key (without repetitions) selects."""
         if self.is_complex:
             w = _fitting(w, node)
         serial, values = node.serial, self.values
@@ -169,13 +169,13 @@ class Cotangents:
             ours[key] = part + w
 
     def given(self, node: Node) -> Any:
-        """What has been added up, in an array that shares memory with nothing else."""
+        """The accumulated cotangent, in an array that shares memory with no other."""
         w: Any = self.values.get(node.serial)
         return w if node.serial in self.ours or not getattr(w, "shape", ()) else np.copy(w)
 
 
 class Careful:
-    """Cotangents of nodes, and marks of the elements that reach an output: they are not zero."""
+    """The cotangents of nodes, accumulated, with marks: nonzero where an element affects an output."""
 
     __slots__ = ("is_complex", "marks", "values")
 
@@ -185,7 +185,7 @@ class Careful:
         self.is_complex = is_complex
 
     def add(self, node: Node, w: Any, mark: Any) -> None:
-        """One more contribution."""
+        """Add a contribution."""
         w = _fitting(w, node) if self.is_complex else w
         serial = node.serial
         mark = np.where(np.not_equal(mark, 0.0), 1.0, 0.0)
@@ -194,7 +194,7 @@ class Careful:
         self.values[serial], self.marks[serial] = w, mark
 
     def add_product(self, node: Node, w: Any, idle: Any, c: Any) -> None:
-        """A cotangent that was multiplied by a coefficient, by c if that is constant (else None)."""
+        """Add a cotangent multiplied by a coefficient: by c if that is constant, otherwise c is None."""
         mark = np.where(idle if c is None else idle | zero_mask(c), 0.0, 1.0)
         shape = getattr(w, "shape", ())
         if shape != node.shape:
@@ -202,7 +202,7 @@ class Careful:
         self.add(node, cast(w, node.dtype, node.shape), mark)
 
     def taken(self, node: Node) -> tuple[Any, Any]:
-        """What has been added up (None: zero), and where nothing reaches an output."""
+        """The accumulated cotangent (None: zero), and where the node does not affect an output."""
         w = self.values.pop(node.serial, None)
         if w is None:
             return None, True
@@ -211,7 +211,7 @@ class Careful:
 
 
 def _fitting(w: Any, node: Node) -> Any:
-    """The cotangent of a node: real if the node is, and complex if the node is."""
+    """The cotangent of a node, real or complex like the node."""
     is_complex = np.iscomplexobj(w)
     if node.dtype.kind == "c":
         return w if is_complex else w + 0j

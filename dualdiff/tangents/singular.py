@@ -1,4 +1,4 @@
-"""Whether a tangent is infinite or NaN at some elements: that of a record is not known, but its transpose can tell."""
+"""Whether a tangent is infinite or NaN at some elements; for a recorded tangent the transposed program decides."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dualdiff.tangents.zeros import plain
 
 @quietly
 def is_singular(space: TangentSpace, t: Tangent, mask: Any, shape: Shape) -> bool:
-    """Whether the tangent of some element of the mask is infinite or NaN."""
+    """Whether the tangent is infinite or NaN at an element that the mask selects."""
     if isinstance(t, Node):
         program = Program([], [t])
         program.inputs = [node for node in program.nodes if not node.parents]
         pulled = program.pull([np.asarray(mask, t.dtype)])
         return any(w is not None and not np.all(np.isfinite(plain(w))) for w in pulled)
     if shape:
-        found = (int(np.sum(mask)),)
-        t, shape = space.gather([t], Structure.getitem(mask), [shape], found), found
+        selected = (int(np.sum(mask)),)
+        t, shape = space.gather([t], Structure.getitem(mask), [shape], selected), selected
     return space.may_have_nan(space.add([t, space.scale(t, -1.0, shape, shape)], shape))

@@ -1,11 +1,11 @@
-"""The protocol of tangent spaces: a handful of linear verbs, and nothing else, is done to tangents.
+"""The protocol of tangent spaces: a few linear verbs are the only operations on tangents.
 
-A *tangent* is whatever its space says it is; rules and drivers hand it from verb to verb and never look inside.
-``None`` stands for the zero tangent everywhere: verbs are not called on it, except as a source of `gather` and
-`put`.  Coefficients and constant operands may be duals of an outer call, and then so is the tangent: that is all
-that nesting needs.
+A *tangent* is whatever its space chooses; rules and drivers pass it from verb to verb and never look inside.
+``None`` is the zero tangent everywhere: verbs are not called on it, except as a source of `gather` and `put`.
+Coefficients and constant operands may be duals of an outer call; the tangent then is a dual too, and nesting needs
+nothing else.
 
-Every verb is told the shapes of its operands and of its result.
+Every verb is given the shapes of its operands and of its result.
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ Shape = tuple[int, ...]
 Tangent = Any
 _FLOAT64 = np.dtype(np.float64)
 _REALS = frozenset({float, int, np.float64})
-#: A tangent, its coefficient, its shape, whether the coefficient is an array made for this term alone, and whether it
-#: is constant: its zeros do not depend on what is differentiated.
+#: A tangent, its coefficient, its shape, whether the coefficient is an array computed for this term only, and whether
+#: it is constant: its zeros do not depend on the differentiated variable.
 Term = tuple[Tangent, Any, Shape, bool, bool]
 
 
 class Rule(Protocol):
-    """What the chain rule asks of a row of the table."""
+    """The interface of a row of the table to the chain rule."""
 
     name: str
-    #: The function as users know it, for messages.
+    #: The public name of the function, for messages.
     label: str
     #: "zero", "linear" or "nonlinear".
     kind: Any
     conjugates: Any
-    #: Whether partials depend on the values alone, so that they may be computed later; then there are `keeps` and
+    #: Whether the partials depend on values only, so that they may be computed later; such a row has `keeps` and
     #: `real_coefficient`.
     is_pure: bool
-    #: Whether some partial names the result.
+    #: Whether some partial uses the result.
     uses_result: bool
-    #: For each argument, whether its coefficient is computed, and no operand, result or constant.
+    #: For each argument, whether its coefficient is a new array: not an operand, the result or a constant.
     is_fresh: Sequence[bool]
-    #: For each argument, when the zeros of its coefficient do not depend on what is differentiated: 2 always, 1 if
-    #: it is the only argument that does, 0 never.
+    #: For each argument, when the zeros of its coefficient do not depend on the differentiated variable: 2 always, 1 if
+    #: no other argument depends on it, 0 never.
     constancy: Sequence[int]
 
     def keeps(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
-        """Which arguments the partials in the active ones name; None where those are all zero."""
+        """Which arguments the partials with respect to the active ones use; None if these partials are all zero."""
 
     def real_coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
-        """As `coefficient`, of float64 arguments; those that are not kept may be None."""
+        """As `coefficient`, for float64 arguments; those that `keeps` excludes may be None."""
 
     def coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
-        """The partial derivative in argument i; None where it is zero everywhere."""
+        """The partial derivative with respect to argument i; None if it is zero everywhere."""
 
     def conjugate(self, i: int, values: Sequence[Any], result: Any) -> Any:
-        """The partial derivative in the conjugate of argument i."""
+        """The partial derivative with respect to the conjugate of argument i; None if it is zero everywhere."""
 
 
 def shape_of(x: Any) -> Shape:
@@ -72,7 +72,7 @@ def shape_of(x: Any) -> Shape:
 
 
 def are_float64(values: Sequence[Any]) -> bool:
-    """Whether arguments are plain float64 arrays and scalars, and Python's floats and integers."""
+    """Whether all values are plain float64 arrays, float64 scalars, or Python floats and integers."""
     for v in values:
         kind = type(v)
         if kind not in _REALS and (kind is not np.ndarray or v.dtype is not _FLOAT64):
@@ -89,25 +89,25 @@ def is_complex(x: Any) -> bool:
 
 
 class TangentSpace(ABC):
-    """One call of an operator: its tag, and what its tangents are."""
+    """The tangents of one call of an operator, which the tag identifies."""
 
     __slots__ = ("_kept", "conjugates", "may_be_constant", "tag")
 
-    #: Set where a result may well be constant: where x is rounded to a whole number, and where a further call
-    #: differentiates what depends on x, because the derivative of a linear function is constant.
+    #: Set when a constant result is plausible: x was rounded to an integer, or an inner call differentiates an
+    #: expression that depends on x (the derivative of a linear function is constant).
     may_be_constant: bool
 
-    #: The classes of duals of a Python float and of a `numpy.float64`, where a scalar's tangent may be plain floats.
+    #: The dual classes of a Python float and of a `numpy.float64`, if the tangent of a scalar may be plain floats.
     float_dual: Any = None
     float64_dual: Any = None
 
-    #: Whether the verbs only note what is to be done, and compute nothing.
+    #: Whether the verbs only record operations instead of computing tangents.
     lazy: ClassVar[bool] = False
 
-    #: Whether tangents are patterns that are to hold for other values too, so that both sides of a choice count.
+    #: Whether tangents are sparsity patterns that must hold for other values too, so that both sides of a choice count.
     follows: ClassVar[bool] = False
 
-    #: Whether the core tells what it does: only such a space has `note`, `call` and `compare`.
+    #: Whether the core reports each step to the space; only such a space has `note`, `call` and `compare`.
     traces: ClassVar[bool] = False
     note: Callable[..., Any]
     call: Callable[..., Any]
@@ -115,8 +115,8 @@ class TangentSpace(ABC):
 
     def __init__(self, tag: int, conjugates: str = "allowed") -> None:
         self.tag = tag
-        # "allowed", "refused" (a complex derivative was asked for), or "noted" (refused later, when the result
-        # turns out to be complex).
+        # "allowed", "refused" (a complex derivative was requested), or "noted" (refused later, if the result turns
+        # out to be complex).
         self.conjugates = conjugates
 
     # -- the chain rule ----------------------------------------------------------------------------------------
@@ -124,10 +124,10 @@ class TangentSpace(ABC):
     def apply(
         self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any, where: Any = True
     ) -> Tangent | None:
-        """The tangent of an elementwise function: the sum of its partials times the tangents of its arguments.
+        """The chain rule: the sum of the partials of an elementwise function times the tangents of its arguments.
 
-        ``result`` is the value, or the tuple of all values of a function of several results.  ``where`` is the mask of
-        a ufunc call.
+        ``result`` is the value of the function, or the tuple of all values if it has several results.  ``where`` is
+        the mask of a ufunc call.
         """
         token = begin()
         try:
@@ -139,7 +139,7 @@ class TangentSpace(ABC):
     def _terms(
         self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any, where: Any
     ) -> list[Term]:
-        """The tangents of the arguments, each with its partial."""
+        """The nonzero tangents of the arguments with their partials."""
         terms: list[Term] = []
         active = [i for i, t in enumerate(tangents) if t is not None]
         is_alone = len(active) == 1
@@ -161,10 +161,10 @@ class TangentSpace(ABC):
     def combine(self, terms: Sequence[Term], out_shape: Shape) -> Tangent:
         """The sum of coefficients times tangents, all broadcast to ``out_shape``; see `scale`.
 
-        In the storage of a coefficient that was made for this sum the result may be computed.
+        The result may be stored in a coefficient that was computed for this sum only.
         """
         if len(terms) == 2 and terms[0][0] is terms[1][0] and terms[0][2] == terms[1][2]:
-            # One tangent, twice, as in x * x: the coefficients are added, not the terms.
+            # The same tangent twice, as in x * x: the coefficients are added, not the terms.
             (t, c, shape, _, constant), (_, d, _, _, too) = terms
             return self.scale(t, c + d, shape, out_shape, constant and too)
         scaled = [self.scale(t, c, shape, out_shape, constant) for t, c, shape, _, constant in terms]
@@ -174,15 +174,15 @@ class TangentSpace(ABC):
 
     @abstractmethod
     def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Tangent:
-        """Multiply by coefficients; both broadcast to the result.
+        """Multiply by coefficients; both broadcast to ``out_shape``.
 
-        A zero tangent stays zero, whatever the coefficient is.  A zero coefficient makes an infinite tangent zero if it
-        is ``constant``: if it does not depend on what is differentiated.
+        A zero tangent stays zero for every coefficient.  A zero coefficient makes an infinite tangent zero if it is
+        ``constant``, that is, does not depend on the differentiated variable.
         """
 
     @abstractmethod
     def add(self, terms: Sequence[Tangent], shape: Shape) -> Tangent:
-        """Sum of tangents of one shape."""
+        """The sum of tangents of one shape."""
 
     @abstractmethod
     def gather(
@@ -192,25 +192,25 @@ class TangentSpace(ABC):
 
     @abstractmethod
     def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Tangent:
-        """The transpose of `gather` from one source of ``out_shape``: repeated places accumulate."""
+        """The transpose of `gather` from one source of ``out_shape``: repeated elements accumulate."""
 
     @abstractmethod
     def put(
         self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
     ) -> Tangent:
-        """The tangent of ``target`` (a tangent of ``shape``) after ``target[key] = source``.
+        """The tangent ``target`` (of an array of ``shape``) after ``target[key] = source``.
 
-        ``like`` is the value of the target.  A space whose tangents are mutable writes in place, and is called
-        only with targets that `own` gave.
+        ``like`` is the value of the target.  A space with mutable tangents writes in place; it is called only with
+        targets that `own` has returned.
         """
 
     @abstractmethod
     def sum(self, t: Tangent, axes: Shape, shape: Shape, out_shape: Shape) -> Tangent:
-        """Add up along axes; ``out_shape`` may keep them with length 1."""
+        """Sum along axes; ``out_shape`` may keep them with length 1."""
 
     @abstractmethod
     def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Tangent:
-        """Apply a linear map of a function's own."""
+        """Apply a linear map."""
 
     @abstractmethod
     def conj(self, t: Tangent, part: str, shape: Shape) -> Tangent:
@@ -220,19 +220,19 @@ class TangentSpace(ABC):
 
     @abstractmethod
     def cast(self, t: Tangent, dtype: Any, shape: Shape) -> Tangent:
-        """The tangent in the dtype of its value; a real value takes the real part."""
+        """The tangent in the dtype of its value: the real part, if that is real."""
 
     @abstractmethod
     def read(self, t: Tangent | None, value: Any, others: Sequence[Any] | None = None) -> Any:
-        """The tangent as numbers, for those who ask: full size, not shared with any dual.
+        """The tangent as a plain scalar or array of full size, which shares memory with no dual.
 
-        With ``others`` nobody needs the tangent any more, so that it may be given away as it is, if it shares no memory
-        with them.
+        Passing ``others`` says that the tangent is no longer needed, so that it may be returned without a copy if it
+        shares no memory with them.
         """
 
     @abstractmethod
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
-        """Where the tangent is certainly zero, as a boolean array of ``shape``."""
+        """A boolean array of ``shape``: where the tangent is certainly zero."""
 
     @abstractmethod
     def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Tangent:
@@ -240,41 +240,41 @@ class TangentSpace(ABC):
 
     @abstractmethod
     def may_have_nan(self, t: Tangent) -> bool:
-        """Whether some part of the tangent may be NaN."""
+        """Whether the tangent may contain a NaN."""
 
     def floats(self, t: Tangent | None) -> Any:
-        """The tangent of a real scalar as its class `float_dual` keeps it; None if it is not plain floats."""
+        """The tangent of a real scalar as `float_dual` represents it; None if it is not made of plain floats."""
         return None
 
     def travelling(self, t: Tangent | None) -> Tangent | None:
-        """The tangent in a form that pickle takes to another process."""
+        """The tangent in a form that can be pickled."""
         return t
 
     def own(self, t: Tangent | None, like: Any) -> Tangent | None:
-        """A tangent equal to ``t`` that `put` may change without touching any other dual."""
+        """A tangent equal to ``t`` that `put` may modify without affecting another dual."""
         return t
 
     def accepting(self, target: Tangent, source: Tangent) -> Tangent:
-        """The target of `put`, made ready for what the source holds, which may be duals of outer calls."""
+        """The target of `put`, prepared to store the elements of the source, which may be duals of outer calls."""
         return target
 
     def varying(self, value: Any) -> Tangent | None:
-        """A zero tangent that says that the zeros of a value are chance; None where only numbers are asked for."""
+        """A zero tangent that marks a value as varying, so that its zeros are accidental; None if no space needs it."""
         return None
 
     def aliases(self, t: Tangent, source: Tangent) -> bool:
-        """Whether writing into one of two tangents changes the other."""
+        """Whether writing into one of the tangents changes the other."""
         return False
 
     def element(self, t: Tangent, index: Any, shape: Shape) -> Tangent:
-        """The tangent of one element, detached from its array."""
+        """The tangent of one element, independent of its array."""
         return self.gather([t], Structure.getitem(index), [shape], ())
 
     # -- shared ------------------------------------------------------------------------------------------------
 
     @property
     def kept(self) -> dict[int, Any]:
-        """What rules keep while the call lasts, such as matrices that they have factored, by the id of their array."""
+        """The cache of rules for the duration of the call, such as factored matrices, by the ``id`` of their array."""
         try:
             return self._kept
         except AttributeError:
@@ -282,7 +282,7 @@ class TangentSpace(ABC):
             return self._kept
 
     def _arguments(self) -> tuple[Any, ...]:
-        """What the constructor takes, to make the space again in another process."""
+        """The arguments of the constructor, for pickling."""
         return self.tag, self.conjugates
 
     def __reduce__(self) -> Any:
@@ -290,17 +290,17 @@ class TangentSpace(ABC):
 
 
 def note_conjugate(space: TangentSpace, name: str) -> None:
-    """Called by rules that are not complex-linear, before they use `TangentSpace.conj`."""
+    """Called by rules that are not complex-linear, before they use `TangentSpace.conj`; raises where it is refused."""
     if space.conjugates == "refused":
         raise NotHolomorphicError(
             f"{name} has no complex derivative: f is not holomorphic. Use dualdiff.jvp or dualdiff.vjp, which are "
-            "right along any direction"
+            "correct along any direction"
         )
     if space.conjugates == "noted":
         space.conjugates = "used"
 
 
 def rebuild(cls: type[TangentSpace], arguments: tuple[Any, ...]) -> TangentSpace:
-    """A space that travelled between processes."""
+    """A space, unpickled."""
     tags.receive(arguments[0])
     return cls(*arguments)

@@ -1,8 +1,8 @@
 """Structural functions: NumPy functions that only move elements (slices, transposes, concatenation, ...).
 
-A structure carries the NumPy function itself and says which of its parameters speak of axes, so that a space whose
-tangents have an axis of directions can shift them, and stay a view where NumPy gives a view.  A space that needs to
-know which element went where runs the function on an array of indices.
+A structure holds the NumPy function itself and says which of its parameters refer to axes, so that a space whose
+tangents have a leading axis of directions can shift them, and gets a view where NumPy gives a view.  A space that needs
+to know where each element goes applies the function to an array of indices.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _INDEX = {"key": "index"}
 
 
 class Structure:
-    """``function(*arrays, **params)``, which moves elements and does nothing else to them.
+    """``function(*arrays, **params)``, which only moves elements.
 
-    ``roles`` says how a parameter changes when one more axis is put before all others: ``"axis"`` (an axis or a tuple
-    of axes, counted from the front), ``"permutation"`` (all axes in a new order), ``"shape"`` (a shape), ``"index"`` (a
-    key).  Without roles for all that matters (``None``), spaces fall back on indices.  ``broadcasts`` says that the
-    sources broadcast against each other; several of them are choices for the same place, as those of `where` are.
+    ``roles`` says how a parameter changes when a leading axis is added: ``"axis"`` (an axis or a tuple of axes, counted
+    from the front), ``"permutation"`` (all axes in a new order), ``"shape"`` (a shape), ``"index"`` (a key).  If it is
+    ``None``, spaces fall back on indices.  ``broadcasts`` says that the sources broadcast against each other; each
+    element of the result is then chosen from one of them, as in `where`.
     """
 
     __slots__ = ("_slices", "broadcasts", "function", "params", "roles")
@@ -49,11 +49,11 @@ class Structure:
         return self.function(*arrays, **self.params)
 
     def carry(self, space: Any, t: Any, shape: tuple[int, ...], out_shape: tuple[int, ...]) -> Any:
-        """The tangent of the function's result, for a tangent of its only source."""
+        """The tangent of the result, given the tangent of the only source."""
         return space.gather([t], self, [shape], out_shape)
 
     def places(self, numbers: Any) -> Any:
-        """Which of the numbered elements of its only source the result sees."""
+        """For each element of the result, the entry of ``numbers`` (flat indices) of its element in the only source."""
         return self(numbers)
 
     @staticmethod
@@ -65,7 +65,7 @@ class Structure:
         return structure
 
     def shifted(self, n: int) -> Structure | None:
-        """The same function for arrays with one more axis, of length n, before all others; None if there is none."""
+        """The same function for arrays with an additional leading axis of length n; None if that is not possible."""
         if self.roles is None:
             return None
         params = dict(self.params)
@@ -77,7 +77,7 @@ class Structure:
         return Structure(self.function, params, self.roles, self.broadcasts)
 
     def lasting(self) -> Structure:
-        """The same, whatever is written into the arrays among its parameters later."""
+        """The same structure, with copies of the arrays among its parameters, which may be overwritten later."""
         if self.slices:
             return self
         params = {name: _lasting(p) for name, p in self.params.items()}
@@ -86,7 +86,7 @@ class Structure:
         return Structure(self.function, params, self.roles, self.broadcasts)
 
     def index(self, shapes: Sequence[tuple[int, ...]]) -> Any:
-        """Which element of the sources (numbered from 1, one source after the other) went where; 0 where none did."""
+        """For each element of the result, that of the sources (counted from 1, in sequence) it comes from; 0: none."""
         start, sources = 1, []
         for shape in shapes:
             size = math.prod(shape)
@@ -96,13 +96,13 @@ class Structure:
 
     @property
     def slices(self) -> bool:
-        """Whether this is ``a[key]`` with a key of integers and slices, which names no place twice."""
+        """Whether this is ``a[key]`` with a key of integers and slices, which selects no element twice."""
         if self._slices is None:
             self._slices = self.function is _getitem and _names_slices(self.params["key"])
         return self._slices
 
     def pull(self, w: Any, shapes: Sequence[tuple[int, ...]], wanted: Sequence[bool]) -> list[Any]:
-        """The transpose: what each wanted source gets of a cotangent of the result."""
+        """The transpose: the cotangent of each wanted source, given the cotangent of the result."""
         pull = _PULLS.get(self.function)
         if pull is not None:
             return pull(w, shapes, wanted, **self.params)
@@ -120,9 +120,10 @@ _PULLS: dict[Callable[..., Any], Pull] = {}
 
 
 def pulled_by(function: Callable[..., Any]) -> Callable[[Pull], Pull]:
-    """Register the transpose of a structural function, where it is simpler than to count places.
+    """Register the transpose of a structural function, where that is simpler than the transpose by indices.
 
-    It gets the cotangent of the result, the shapes of the sources, which of them are wanted, and the parameters.
+    It is called with the cotangent of the result, the shapes of the sources, which of them are wanted, and the
+    parameters.
     """
 
     def register(pull: Pull) -> Pull:
@@ -133,13 +134,13 @@ def pulled_by(function: Callable[..., Any]) -> Callable[[Pull], Pull]:
 
 
 def accumulated(places: Any, w: Any, shape: tuple[int, ...]) -> Any:
-    """An array of ``shape`` with each element of w added at its place (counted in C order; outside: left out)."""
+    """An array of ``shape`` with each element of w added at its flat index (ignored if that is out of bounds)."""
     size = math.prod(shape)
     places, inside = places.ravel(), (places.ravel() >= 0) & (places.ravel() < size)
     flat: Any = np.ravel(w)
     if not inside.all():
         places, flat = places[inside], flat[inside]
-    # Of no numbers at all, bincount makes integers.
+    # For empty arrays, bincount returns integers.
     if issubclass(type(flat), np.ndarray) and flat.dtype == np.float64 and flat.size:
         return np.bincount(places, flat, size).reshape(shape)
     total = np.zeros(size, flat.dtype)
@@ -150,11 +151,11 @@ def accumulated(places: Any, w: Any, shape: tuple[int, ...]) -> Any:
 
 
 def reduced(w: Any, shape: tuple[int, ...]) -> Any:
-    """The transpose of broadcasting from ``shape``: summed over the axes that were expanded."""
-    found = getattr(w, "shape", ())
-    if found == shape:
+    """The transpose of broadcasting from ``shape``: the sum over the expanded axes."""
+    expanded = getattr(w, "shape", ())
+    if expanded == shape:
         return w
-    extra = len(found) - len(shape)
+    extra = len(expanded) - len(shape)
     w = np.sum(w, axis=tuple(range(extra))) if extra else w
     axes = tuple(i for i, n in enumerate(shape) if n == 1 and w.shape[i] != 1)
     return np.sum(w, axis=axes, keepdims=True) if axes else w
@@ -171,7 +172,7 @@ def _lasting(param: Any) -> Any:
 
 
 class Part(Structure):
-    """The real or the imaginary part of an array, which is a view of it as a slice is."""
+    """The real or imaginary part of an array, which is a view of it, like a slice."""
 
     __slots__ = ()
 
@@ -204,7 +205,7 @@ def _shift_axis(axis: Any, n: int) -> Any:
 def _shift_index(key: Any, n: int) -> Any:
     key = key if isinstance(key, tuple) else (key,)
     advanced = [i for i, k in enumerate(key) if not (k is None or k is Ellipsis or isinstance(k, slice))]
-    # NumPy moves the axes of separated array indices to the front, before the directions too.
+    # NumPy moves the axes of separated array indices to the front, even before the directions.
     if any(getattr(key[i], "shape", ()) or isinstance(key[i], (list, bool, np.bool_)) for i in advanced) and (
         advanced[-1] - advanced[0] + 1 != len(advanced)
     ):

@@ -1,7 +1,7 @@
-"""Several directions at a time: a tangent is an array with one leading axis of directions, those that it depends on.
+"""Several directions at a time: a tangent is an array with a leading axis for the active directions.
 
-A value of a program seldom depends on all inputs: a sum of three Gaussians has nine parameters, and each Gaussian three
-of them.  A tangent carries the directions in which it may differ from zero, in order, and no others.
+An intermediate value seldom depends on all inputs: a sum of three Gaussians has nine parameters, but each Gaussian
+depends on three of them.  A tangent stores only the directions along which it may be nonzero, in order.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from dualdiff.tangents.spaces.single import accepting, as_dtype, is_alone, may_s
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
 
-#: Up to so many directions the tangent of a Python float (or `numpy.float64`) is a tuple of floats.
+#: Up to this number of directions, the tangent of a Python float (or `numpy.float64`) is a tuple of floats.
 LANES = 32
-#: Slices of at most so many elements in all directions are searched for directions that they do not depend on.
+#: Tangents of slices up to this size are checked for directions that have become inactive.
 _SMALL = 1 << 10
 _FLOAT64 = np.dtype(np.float64)
 _REALS = frozenset({float, int, np.float64})
@@ -31,7 +31,7 @@ _REALS = frozenset({float, int, np.float64})
 class Active(NamedTuple):
     """A tangent along some of the directions, in order: an array of shape ``(len(directions), *shape)``.
 
-    An axis of the shape has length 1 where all along it is the same.
+    Axes of the shape along which the tangent is constant may have length 1.
     """
 
     directions: tuple[int, ...]
@@ -43,11 +43,11 @@ Part = tuple[Active, Any, int]
 
 
 class Dense(TangentSpace):
-    """Tangents along N directions, which stand on the first axis, before batch axes too."""
+    """Tangents along N directions, which are the first axis, before any batch axes."""
 
     __slots__ = ("all", "float64_dual", "float_dual", "units")
 
-    #: Makes the classes of duals of floats with so many directions; set by the numbers.
+    #: Creates the dual classes of floats for a number of directions; set by `dualdiff.core.dual`.
     scalar_classes: Callable[[int], tuple[Any, Any]]
 
     def __init__(self, tag: int, directions: int, conjugates: str = "allowed") -> None:
@@ -56,14 +56,14 @@ class Dense(TangentSpace):
         self.float_dual, self.float64_dual = (
             Dense.scalar_classes(directions) if 0 < directions <= LANES else (None, None)
         )
-        # The seed, if it is all unit directions of one vector, in order: what a linear map makes of it is known.
+        # The seed, if it consists of the unit vectors in order: its image under a linear map is the matrix of the map.
         self.units: Any = None
 
     def _arguments(self) -> tuple[Any, ...]:
         return self.tag, len(self.all), self.conjugates
 
     def seed(self, array: Any, are_units: bool = False) -> Active:
-        """The tangent with these components along all directions; of a vector in its unit directions, in order."""
+        """The tangent with these components along all directions; ``are_units``: the unit vectors, in order."""
         t = Active(self.all, array)
         if are_units:
             self.units = t
@@ -71,19 +71,19 @@ class Dense(TangentSpace):
 
     @property
     def directions(self) -> int:
-        """How many there are."""
+        """The number of directions."""
         return len(self.all)
 
-    # -- the forms of a tangent ----------------------------------------------------------------------------------------
+    # -- representations of a tangent ----------------------------------------------------------------------------------
 
     def _full(self, t: Tangent, shape: Shape) -> Active:
-        """The tangent with all its axes at full length."""
+        """The tangent with all axes at full length."""
         t = _block(t)
         full = (len(t.directions), *shape)
         return t if t.array.shape == full else Active(t.directions, np.broadcast_to(t.array, full))
 
     def _spread(self, t: Tangent | None, directions: tuple[int, ...], shape: Shape) -> Any:
-        """The components along given directions, which include its own."""
+        """The components along the given directions, which include the active ones."""
         if t is None:
             return np.broadcast_to(0.0, (len(directions), *shape))
         t = self._full(t, shape)
@@ -93,7 +93,7 @@ class Dense(TangentSpace):
             spread = np.zeros((len(directions), *shape), t.array.dtype)
             spread[_rows(t.directions, directions)] = t.array
             return spread
-        # Of duals of an outer call: a row of zeros is taken where there is none.
+        # For duals of an outer call: inactive directions take an additional row of zeros.
         index = [t.directions.index(i) if i in t.directions else len(t.directions) for i in directions]
         return np.concatenate([t.array, np.zeros((1, *shape))])[index]
 
@@ -104,7 +104,7 @@ class Dense(TangentSpace):
     ) -> Tangent | None:
         if where is not True or row.conjugates is not None or type(result) is not np.ndarray:
             return super().apply(row, values, tangents, result, where)
-        # As for all spaces, without what only others need.
+        # The general chain rule without the cases handled above.
         token = begin()
         try:
             parts: list[Part] = []
@@ -172,7 +172,7 @@ class Dense(TangentSpace):
             key = index.params["key"]
             ndim = target.array[key].ndim if source is not None else 0
         else:
-            # The key mixes array indices and slices in a way that would move the directions: count the places.
+            # The key mixes array indices and slices such that the axis of directions would move: use flat indices.
             places = np.arange(math.prod(shape)).reshape(shape)[key]
             key, ndim = (slice(None), *np.unravel_index(places, shape)), places.ndim + 1
         if array is not None and array.ndim < ndim:
@@ -191,9 +191,9 @@ class Dense(TangentSpace):
 
     @quietly
     def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Active:
-        found = linear.matrix() if t is self.units else None
+        matrix = linear.matrix() if t is self.units else None
         t = self._full(t, shape)
-        return Active(t.directions, linear(t.array) if found is None else found)
+        return Active(t.directions, linear(t.array) if matrix is None else matrix)
 
     def conj(self, t: Tangent, part: str, shape: Shape) -> Active:
         t = _block(t)
@@ -220,8 +220,8 @@ class Dense(TangentSpace):
         array = self._spread(t, self.all, shape)
         if type(array) is not np.ndarray:
             return np.copy(array)
-        mine = _block(t).array
-        if not may_share_memory(array, mine) or (others is not None and is_alone(array, others)):
+        stored = _block(t).array
+        if not may_share_memory(array, stored) or (others is not None and is_alone(array, others)):
             return array
         return np.array(array)
 
@@ -278,21 +278,21 @@ class Dense(TangentSpace):
 
 
 def _block(t: Tangent) -> Active:
-    """A tuple of floats as an array of those that are not zero."""
+    """The tangent as `Active`: of a tuple of floats, the nonzero ones."""
     return _of_floats(t) if type(t) is tuple else t
 
 
 @lru_cache(maxsize=256)
 def _of_floats(t: tuple[float, ...]) -> Active:
     directions = [i for i, c in enumerate(t) if c] or [0]
-    # Zeros of both signs are one key of the cache, and so one result.
+    # Tuples that differ in the signs of zeros are the same key of the cache, so they must give the same result.
     array = np.array([t[i] or 0.0 for i in directions])
     array.flags.writeable = False
     return Active(tuple(directions), array)
 
 
 def _aligned(t: Tangent, ndim: int) -> Active:
-    """The tangent with its value axes as the last of ``ndim``, so that it broadcasts as the value does."""
+    """The tangent with value axes of length 1 added up to ``ndim``, so that it broadcasts like the value."""
     if type(t) is tuple:
         t = _of_floats(t)
     missing = ndim + 1 - t.array.ndim
@@ -308,7 +308,7 @@ def _combined(parts: Sequence[Part], out_shape: Shape) -> Active:
     if len(parts) == 1:
         return Active(t.directions, _times(c, t.array, constancy > 0))
     if len(parts) == 2 and t is parts[1][0]:
-        # One tangent, twice, as in x * x: the coefficients are added, not the terms.
+        # The same tangent twice, as in x * x: the coefficients are added, not the terms.
         return Active(t.directions, _times(c + parts[1][1], t.array, min(constancy, parts[1][2]) > 1))
     directions, rows, is_split = _merged(tuple([t.directions for t, _, _ in parts]))
     if rows is not None:
@@ -327,7 +327,7 @@ def _times(c: Any, array: Any, constant: bool) -> Any:
 
 
 def _summed(parts: Sequence[Part], directions: tuple[int, ...], rows: Any, is_split: bool, out_shape: Shape) -> Any:
-    """The sum of coefficients times tangents along different directions, on their union."""
+    """The sum of coefficients times tangents with different active directions, along the union of these."""
     shape: Shape = (1,) * len(out_shape)
     dtype: Any = _FLOAT64
     for t, c, _ in parts:
@@ -357,7 +357,7 @@ def _summed(parts: Sequence[Part], directions: tuple[int, ...], rows: Any, is_sp
 
 @lru_cache(maxsize=4096)
 def _merged(several: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], Any, bool]:
-    """The union of directions, where each part of it stands (None: all are the same), and whether they are apart."""
+    """The union of directions, the rows of each part in it (None: all are equal), and whether they are disjoint."""
     if all(directions == several[0] for directions in several):
         return several[0], None, False
     union = _union(several)
@@ -365,7 +365,7 @@ def _merged(several: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], Any,
 
 
 def _summed_one_by_one(parts: Sequence[Part], directions: tuple[int, ...]) -> Any:
-    """The same of any coefficients, such as complex numbers and duals of an outer call."""
+    """The same for coefficients of any type, such as complex scalars and duals of an outer call."""
     total: Any = None
     for t, c, constancy in parts:
         array = _times(c, t.array, constancy > 1)
@@ -378,19 +378,19 @@ def _summed_one_by_one(parts: Sequence[Part], directions: tuple[int, ...]) -> An
 
 @lru_cache(maxsize=4096)
 def _union(several: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
-    """All directions that occur, in order."""
+    """The union of directions, in order."""
     return tuple(sorted({i for directions in several for i in directions}))
 
 
 @lru_cache(maxsize=4096)
 def _rows(directions: tuple[int, ...], union: tuple[int, ...]) -> Any:
-    """Where directions stand in a union of them, as a slice if they stand together."""
+    """The rows of directions in a union, as a slice if they are contiguous."""
     rows = [union.index(i) for i in directions]
     return slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] + 1 == len(rows) else rows
 
 
 def _without_zeros(t: Active) -> Active:
-    """The tangent without the directions in which it is zero."""
+    """The tangent without the directions along which it is zero."""
     array = t.array
     if type(array) is not np.ndarray or len(t.directions) < 2:
         return t
@@ -407,7 +407,7 @@ def _gather_by_index(arrays: Sequence[Any], structure: Structure, shapes: Sequen
     flat = [a.reshape((n, math.prod(shape))) for a, shape in zip(arrays, shapes, strict=True)]
     everything = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
     if index.size and index.min() > 0:
-        # Not everything[:, index - 1], which is a view where the index is one number.
+        # Not everything[:, index - 1], which is a view if the index is a scalar.
         return np.take(everything, index - 1, axis=1)
     places = index > 0
     result = accepting(np.zeros((n, *index.shape), everything.dtype), everything)

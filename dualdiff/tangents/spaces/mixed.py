@@ -1,9 +1,9 @@
-"""Small forwards, large backwards: the gradient in few inputs, whatever f is made of.
+"""Mixed mode, for gradients with respect to few inputs: small arrays in forward mode, large ones in reverse mode.
 
-A loop over Python floats, and operations on small arrays, are cheapest along all directions at once; operations on
-large arrays are cheapest recorded and transposed.  Which of the two a function is shows only while it runs.  Here a
-tangent is dense until an array gets large.  There it becomes an input of the linear program, and the gradient is the
-sum over these inputs of cotangent times tangent.
+Loops over Python floats and operations on small arrays are cheapest along all directions at once; operations on large
+arrays are cheapest recorded and transposed.  Which of them a function uses is known only while it runs.  So a tangent
+is dense until it meets a large array.  There it becomes an input of the linear program, and the gradient is the sum of
+cotangent times dense tangent over these inputs.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from dualdiff.tangents.spaces.recorded import Recorded
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import may_have_nan, product, select_zero
 
-#: From more elements on, what is done with an array is recorded.
+#: Operations with larger results than this are recorded.
 SMALL = 64
 
 
 class Mixed(Recorded):
-    """Tangents in the form that they are cheapest in: dense for scalars and small arrays, a node for large ones."""
+    """Tangents in their cheapest form: dense for scalars and small arrays, nodes for large arrays."""
 
     __slots__ = ("__weakref__", "_dense", "_leaves", "float64_dual", "float_dual")
 
@@ -38,18 +38,18 @@ class Mixed(Recorded):
         super().__init__(tag)
         self._dense = Dense(tag, directions)
         self.float_dual, self.float64_dual = self._dense.float_dual, self._dense.float64_dual
-        # The inputs of the program by the dense tangents that they stand for, whose numbers (``id``) are the keys.
+        # The inputs of the program with the dense tangents that they represent, by the ``id`` of the latter.
         self._leaves: dict[int, tuple[Node, Tangent]] = {}
         _live[tag] = self
 
     def unit_seed(self, first: int, shape: Shape, dtype: Any) -> Tangent:
-        """The tangent of the inputs from a number on, in C order."""
+        """The tangent of an input of this shape, whose elements are the inputs from ``first`` on, in C order."""
         units = np.zeros((len(self._dense.all), math.prod(shape)), dtype)
         units[np.arange(first, first + units.shape[1]), np.arange(units.shape[1])] = 1.0
         return self._dense.seed(units.reshape((len(units), *shape)))
 
     def gradient(self, t: Tangent | None, shape: Shape) -> Any:
-        """The derivatives of a scalar of this shape and tangent with respect to all inputs, in a row."""
+        """The gradient, as a vector, of a result with this tangent (and a shape of one element)."""
         if not isinstance(t, Node):
             return np.reshape(self._dense.read(t, np.zeros(shape)), len(self._dense.all))
         program = Program([node for node, _ in self._leaves.values()], [t])
@@ -59,12 +59,12 @@ class Mixed(Recorded):
 
     @quietly
     def _collected(self, cotangents: Sequence[tuple[Any, Any]]) -> Any:
-        """The sum over the inputs of the program of cotangent times tangent."""
+        """The sum of cotangent times dense tangent over the inputs of the program."""
         total: Any = np.zeros(len(self._dense.all))
         for (node, dense), (w, idle) in zip(self._leaves.values(), cotangents, strict=True):
             if w is not None:
                 terms = select_zero(idle, product(w, self._dense.read(dense, np.zeros(node.shape))))
-                # Cotangents pair with tangents as the real part of their product.
+                # The pairing of cotangents and tangents is the real part of their product.
                 terms = np.real(terms) if np.iscomplexobj(terms) else terms
                 total = total + (np.sum(np.reshape(terms, (len(total), -1)), axis=1) if node.shape else terms)
         return total
@@ -75,7 +75,7 @@ class Mixed(Recorded):
     # -- the two forms -------------------------------------------------------------------------------------------------
 
     def _is_dense(self, tangents: Sequence[Tangent | None], out_shape: Shape) -> bool:
-        """Whether a verb on these tangents is done along all directions."""
+        """Whether a verb on these tangents is evaluated along all directions, not recorded."""
         for t in tangents:
             if isinstance(t, Node):
                 return False
@@ -91,7 +91,7 @@ class Mixed(Recorded):
         return self._leaves[id(t)][0]
 
     def travelling(self, t: Tangent | None) -> Tangent | None:
-        """The tangent along all directions: what a node has recorded is run forwards, along one after the other."""
+        """The tangent as a dense one: the program of a node is run forward along one direction after the other."""
         if not isinstance(t, Node):
             return t
         program = Program([node for node, _ in self._leaves.values()], [t])
@@ -136,7 +136,7 @@ class Mixed(Recorded):
     def put(
         self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
     ) -> Tangent | None:
-        # Nodes are never changed, so that arrays that share a tangent need not be told apart.
+        # Nodes are immutable, so arrays may share one.
         return super().put(self._node(target, shape), self._node(source, source_shape), key, shape, source_shape, like)
 
     def sum(self, t: Tangent, axes: Shape, shape: Shape, out_shape: Shape) -> Tangent:
@@ -179,11 +179,11 @@ class Mixed(Recorded):
         return super().element(t, index, shape) if isinstance(t, Node) else self._dense.element(t, index, shape)
 
 
-#: The spaces of this process by their tags, for duals that come back from another one.
+#: The spaces of this process by tag, for duals that return from another process.
 _live: WeakValueDictionary[int, Mixed] = WeakValueDictionary()
 
 
 def _here(tag: int, directions: int) -> Any:
-    """The space of a dual that travelled: that of the call where it is known, and a dense one in another process."""
-    found = _live.get(tag)
-    return rebuild(Dense, (tag, directions)) if found is None else found
+    """The space of an unpickled dual: that of its call, in the process where it runs; otherwise a dense one."""
+    space = _live.get(tag)
+    return rebuild(Dense, (tag, directions)) if space is None else space

@@ -1,8 +1,8 @@
-"""One direction through many points at once: the derivative of a function that treats each point on its own.
+"""One direction at many points in one pass: the derivative of a function that treats points independently.
 
-The points share one pass with a unit seed each, so that a result that combined two points would show the sum of
-their derivatives.  Each tangent therefore knows which point every element of it belongs to, and a verb that would
-mix points refuses.
+All points are seeded with one in the same pass, so a result that combines two points would get the sum of their
+derivatives.  Therefore each tangent tracks the point that each of its elements belongs to, and a verb that would mix
+points raises.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _NOWHERE = np.iinfo(np.intp).max
 
 
 class PointTangent(NamedTuple):
-    """A tangent along the one direction, and the number of the point that each of its elements belongs to.
+    """A tangent along the one direction, and the index of the point that each of its elements belongs to.
 
-    ``points`` is None for the points in their own order and shape.  They are numbered from 1; number 0 is no point: a
-    constant place, such as structural functions fill in by themselves.
+    Points are counted from 1; index 0 marks a constant, for example an element that a structural function pads.
+    ``points`` is None for all points in their own order and shape.
     """
 
     tangent: Any
@@ -35,7 +35,7 @@ class PointTangent(NamedTuple):
 
 
 class Pointwise(TangentSpace):
-    """`Single`, watched: refuses what mixes points."""
+    """As `Single`, but raises `MixedPointsError` where points are mixed."""
 
     __slots__ = ("shape", "single")
 
@@ -48,7 +48,7 @@ class Pointwise(TangentSpace):
         return self.tag, self.shape, self.conjugates
 
     def seed(self, ones: Any) -> PointTangent:
-        """The tangent of the points themselves."""
+        """The tangent of x, the array of points."""
         return PointTangent(ones, None)
 
     def points(self, t: PointTangent) -> Any:
@@ -59,11 +59,11 @@ class Pointwise(TangentSpace):
 
     @property
     def point_numbers(self) -> Any:
-        """The numbers of the points, in their own order and shape."""
+        """The indices of the points, in their own order and shape."""
         return np.arange(1, 1 + math.prod(self.shape)).reshape(self.shape)
 
     def slope(self, x: Any) -> Any:
-        """The derivative of an array in the shape of the points; None if an element belongs to another one's point."""
+        """The derivative of an array with the shape of x; None if an element depends on the point of another one."""
         if x.raw is None:
             return np.zeros(x.shape, x.dtype)
         points = x.raw.points
@@ -73,7 +73,7 @@ class Pointwise(TangentSpace):
 
     def _refuse(self, what: str) -> MixedPointsError:
         return MixedPointsError(
-            f"derivative(f, x) over an array of points {self.shape} needs an f that works on each point by itself, "
+            f"derivative(f, x) over an array of points {self.shape} needs an f that works on each point independently, "
             f"but f {what}: use dualdiff.gradient(f, x) or dualdiff.jacobian(f, x)"
         )
 
@@ -86,7 +86,7 @@ class Pointwise(TangentSpace):
         points, shape = known[0][0].points, shape_of(result)
         if row.conjugates is not None or any(t.points is not points or s != shape for t, s in known):
             return super().apply(row, values, tangents, result, where)
-        # All belong to the same points.
+        # All tangents belong to the same points, element by element.
         plain_tangents = [None if t is None else t.tangent for t in tangents]
         tangent = self.single.apply(row, values, plain_tangents, result, where)
         return None if tangent is None else PointTangent(tangent, points)
@@ -151,7 +151,7 @@ class Pointwise(TangentSpace):
         highest = np.max(points, axis=axes, initial=0)
         lowest = np.min(np.where(points == 0, _NOWHERE, points), axis=axes, initial=_NOWHERE)
         if np.any((highest > 0) & (lowest != highest)):
-            raise self._refuse("adds up over the points")
+            raise self._refuse("sums over the points")
         return PointTangent(self.single.sum(t.tangent, axes, shape, out_shape), highest.reshape(out_shape))
 
     def contract(self, t: PointTangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> PointTangent:
@@ -179,7 +179,7 @@ class Pointwise(TangentSpace):
         return self.single.may_have_nan(t.tangent)
 
     def own(self, t: PointTangent | None, like: Any) -> PointTangent:
-        # Laid out in memory as the tangent is, so that a structure gives views of both or of neither.
+        # With the memory layout of the tangent, so that a structure gives views of both or of neither.
         points = np.zeros_like(plain(like), dtype=np.intp)
         if t is not None:
             points[...] = self.points(t)

@@ -1,4 +1,4 @@
-"""Recorded tangents: a tangent is a node of the linear program of the run, which says what verb made it from what."""
+"""Recorded tangents: a tangent is a node of the linear program of the run, with its verb and its parents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, are_floa
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import plain
 
-#: Constants that nobody can write into.
+#: Types of immutable constants.
 _SCALARS = frozenset({float, int, complex, np.float64})
 
 
@@ -40,7 +40,7 @@ class Recorded(TangentSpace):
         if keeps is None:
             return None
         is_real = are_float64(values)
-        # One tangent, twice, as in x * x: the coefficients are added, not the terms.
+        # The same tangent twice, as in x * x: the coefficients are added, not the terms.
         is_twice = len(tangents) == 2 and tangents[0] is tangents[1] and shape_of(values[0]) == shape_of(values[1])
         if type(result) is np.ndarray:
             shape, dtype = result.shape, result.dtype
@@ -60,7 +60,7 @@ class Recorded(TangentSpace):
         return Apply(next(self._serials), coefficient, tangents, values, result, shape, dtype)
 
     def _lasting_values(self, values: Sequence[Any], tangents: Sequence[Node | None], keeps: Sequence[bool]) -> Any:
-        """The values that partials name, which will stay as they are."""
+        """The values that the partials use, protected from later writes; None for the others."""
         return [
             (v if t is not None or type(v) in _SCALARS else self.lasting(v)) if k else None
             for v, t, k in zip(values, tangents, keeps, strict=False)
@@ -120,13 +120,13 @@ class Recorded(TangentSpace):
         return t
 
     def lasting(self, c: Any) -> Any:
-        """A constant as it is now, whatever its owner writes into it later."""
+        """The current values of a constant, protected from later writes: copied if it is a writeable array."""
         if hasattr(type(c), "snapshot"):
-            # An array of duals of an outer call keeps one itself.
+            # An array of duals of an outer call is copied on write.
             return c.snapshot()
         if not issubclass(type(c), np.ndarray) or _is_constant(c):
             return c
-        # A loop uses the same array in each turn, mostly unchanged.
+        # A loop uses the same array in each iteration, mostly unchanged.
         owner, copy = (ref() for ref in self._copies.get(id(c), (_none, _none)))
         if owner is not c or copy is None or not _same_bits(c, copy):
             copy = np.array(c, order="K")
@@ -134,19 +134,19 @@ class Recorded(TangentSpace):
         return copy
 
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
-        # A node is a function of a direction that is not known yet.
+        # The tangent depends on directions that are not known yet.
         return np.zeros(shape, bool) if shape else False
 
     def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Node:
         return Unknown(next(self._serials), t, mask)
 
     def may_have_nan(self, t: Tangent) -> bool:
-        # Its own pass backwards looks for NaN.
+        # The reverse pass checks for NaN itself.
         return False
 
 
 def _twice(row: Rule, coefficient: Callable[..., Any]) -> Callable[..., Any]:
-    """The coefficient of an argument that is both arguments."""
+    """The coefficient of a tangent that belongs to both arguments: the sum of the two."""
 
     def both(i: int, values: Sequence[Any], result: Any) -> Any:
         c, d = coefficient(0, values, result), coefficient(1, values, result)
@@ -157,17 +157,17 @@ def _twice(row: Rule, coefficient: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _first(result: Any) -> Any:
-    """The value of a function; of several the first, which the others are like."""
+    """The value of a function, or the first of several, which have the same shape and dtype."""
     return result[0] if type(result) is tuple else result
 
 
 def _is_constant(a: Any) -> bool:
-    """Whether nobody can write into an array, nor into that which it is a view of."""
+    """Whether neither an array nor its base can be written."""
     return not a.flags.writeable and (a.base is None or (type(a.base) is np.ndarray and not a.base.flags.writeable))
 
 
 def _same_bits(a: Any, b: Any) -> bool:
-    """Whether two arrays hold the same numbers, zeros with the same signs."""
+    """Whether two arrays hold the same values, and zeros of the same sign."""
     if a.dtype.kind not in "fc":
         return bool(np.array_equal(a, b))
     parts = ((a, b),) if a.dtype.kind == "f" else ((a.real, b.real), (a.imag, b.imag))
@@ -175,7 +175,7 @@ def _same_bits(a: Any, b: Any) -> bool:
 
 
 def _none() -> None:
-    """A reference to nothing."""
+    """Stands in for a dead weak reference."""
 
 
 def _dtype_of(nodes: Sequence[Node | None]) -> Any:

@@ -16,7 +16,7 @@ from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
 
 
 def uniform(t: Any) -> Any:
-    """The one number that an expanded tangent repeats, or None."""
+    """The scalar that an expanded tangent repeats; None if it is not expanded."""
     if type(t) is np.ndarray and t.ndim and not any(t.strides) and t.size:
         return t[(0,) * t.ndim]
     return None
@@ -25,8 +25,8 @@ def uniform(t: Any) -> Any:
 class Single(TangentSpace):
     """Tangents along one direction.
 
-    A tangent that is the same everywhere (a unit seed) is kept as a read-only expanded view of one number until
-    something has to be written into it.
+    A tangent with all elements equal (a unit seed) is stored as a read-only expanded view of one scalar, until it is
+    written.
     """
 
     __slots__ = ()
@@ -42,23 +42,23 @@ class Single(TangentSpace):
 
     def combine(self, terms: Sequence[Term], out_shape: Shape) -> Tangent:
         if len(terms) == 2 and terms[0][0] is terms[1][0] and terms[0][2] == terms[1][2]:
-            # One tangent, twice, as in x * x: the coefficients are added, not the terms.
+            # The same tangent twice, as in x * x: the coefficients are added, not the terms.
             (t, c, shape, _, constant), (_, d, _, _, too) = terms
             terms = [(t, c + d, shape, False, constant and too)]
-        total, mine = None, False
+        total, owned = None, False
         for t, c, _, fresh, constant in terms:
             if total is not None and type(c) is int and c == -1:
-                total, mine = total - t, False
+                total, owned = total - t, False
                 continue
             term, new = _scaled(t, c, fresh, constant)
             if total is None:
-                total, mine = term, new
-            elif mine and type(total) is type(term) is np.ndarray and _alike(total, term):
+                total, owned = term, new
+            elif owned and type(total) is type(term) is np.ndarray and _alike(total, term):
                 np.add(total, term, out=total)
             elif new and type(total) is type(term) is np.ndarray and _alike(total, term):
-                total, mine = np.add(total, term, out=term), True
+                total, owned = np.add(total, term, out=term), True
             else:
-                total, mine = total + term, False
+                total, owned = total + term, False
         return total if shape_of(total) == out_shape else np.broadcast_to(total, out_shape)
 
     def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Tangent:
@@ -103,11 +103,11 @@ class Single(TangentSpace):
         return getattr(np, part)(t)
 
     def cast(self, t: Tangent, dtype: Any, shape: Shape) -> Tangent:
-        found = getattr(t, "dtype", None)
-        found = np.dtype(type(t)) if found is None else found
-        if found == dtype:
+        present = getattr(t, "dtype", None)
+        present = np.dtype(type(t)) if present is None else present
+        if present == dtype:
             return t
-        if found.kind == "c" and np.dtype(dtype).kind != "c":
+        if present.kind == "c" and np.dtype(dtype).kind != "c":
             t = np.real(t)
         return as_dtype(t, dtype)
 
@@ -160,14 +160,14 @@ def as_dtype(t: Any, dtype: Any) -> Any:
 
 
 def _as_array(t: Tangent | None, shape: Shape) -> Any:
-    """The tangent as what a structural function takes, whose methods it may call."""
+    """The tangent as an array, because a structural function may call its methods."""
     if t is None:
         return np.broadcast_to(0.0, shape)
     return np.asarray(t) if type(t) is float or type(t) is complex else t
 
 
 def is_alone(t: Any, others: Sequence[Any]) -> bool:
-    """Whether an array owns its memory and shares it with none of the others."""
+    """Whether t is an array that owns its memory and shares it with none of the others."""
     return (
         type(t) is np.ndarray
         and t.ndim > 0
@@ -178,14 +178,14 @@ def is_alone(t: Any, others: Sequence[Any]) -> bool:
 
 
 def _scaled(t: Any, c: Any, fresh: bool, constant: bool) -> tuple[Any, bool]:
-    """The coefficient times the tangent, and whether that is an array of its own; ``fresh`` says that c is one."""
+    """The coefficient times the tangent, and whether that is a new array; ``fresh`` says whether c is one."""
     if type(c) is int and c == 1:
         return t, False
     repeated = uniform(t)
     if repeated is None:
         r = product(c, t, fresh, constant)
     elif repeated == 1 and fresh and issubclass(type(c), (np.ndarray, np.generic)):
-        # The coefficients of a unit seed are the tangent: no pass over memory.
+        # For a unit seed the coefficients are the tangent, without a pass over memory.
         r = c
     else:
         r = product(c, repeated, constant=constant)
@@ -203,5 +203,5 @@ def may_share_memory(a: Any, b: Any) -> bool:
 
 
 def accepting(target: Any, source: Any) -> Any:
-    """The target array, made ready to hold duals of outer calls if the source has them."""
+    """The target array, prepared to hold duals of outer calls if the source contains them."""
     return source.lift(target) if hasattr(source, "lift") else target

@@ -1,7 +1,7 @@
-"""Sparse tangents: for each element of the value, which inputs it depends on and how strongly.
+"""Sparse tangents: for each element of the value, the inputs that it depends on, with the partials.
 
-The tangent of a value is a matrix in CSR form with a row for each element and a column for each input.  An entry, once
-there, stays, also where its number is zero, so that the pattern does not depend on the values at hand.
+The tangent of a value is a matrix in CSR form with a row for each element and a column for each input.  Entries are
+never dropped, even if they are zero, so that the pattern does not depend on the values.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure, accumulated
 from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
 
-#: With more products than this, a matrix product is left to SciPy.
+#: Matrix products with more multiplications than this are computed by SciPy.
 MANY = 20000
 
 
 class Rows:
-    """A pattern and the number in each entry; without numbers (None) where the pattern is all that is asked for.
+    """The rows of a sparse matrix: a pattern and the value of each entry (None if only the pattern is needed).
 
-    Never changed once it is made.
+    Immutable.
     """
 
     __slots__ = ("data", "pattern")
@@ -36,15 +36,15 @@ class Rows:
         self.pattern, self.data = pattern, data
 
     def with_data(self, data: Any) -> Rows:
-        """Other numbers in the same pattern."""
+        """Rows with the same pattern and other values."""
         return Rows(self.pattern, data)
 
     def settled(self) -> Rows:
-        """These rows; see `Buffer`."""
+        """These rows themselves; see `Buffer.settled`."""
         return self
 
     def row(self, i: int) -> Rows:
-        """Row i."""
+        """Row i alone."""
         pattern = self.pattern
         chosen = pattern.row(i)
         if self.data is None:
@@ -53,7 +53,7 @@ class Rows:
         return Rows(chosen, self.data[start : start + chosen.size])
 
     def chosen(self, index: Any) -> Rows:
-        """The rows with these numbers; -1 is an empty row."""
+        """The rows with these indices; -1 is an empty row."""
         pattern, places = self.pattern.chosen(index)
         data = self.data
         if data is None:
@@ -64,7 +64,7 @@ class Rows:
 
     @staticmethod
     def joined(parts: Sequence[Rows]) -> Rows:
-        """The rows of several, one after the other."""
+        """The rows of several matrices, concatenated."""
         if len(parts) == 1:
             return parts[0]
         pattern = Pattern.joined([part.pattern for part in parts])
@@ -90,33 +90,33 @@ class Rows:
         return Rows(pattern, total)
 
     def within(self, pattern: Pattern) -> tuple[Any, Any]:
-        """The numbers of the entries of another pattern; and which of the entries here it lacks (None: none)."""
-        found = self.pattern
-        union = pattern.union(found)
-        full = union.pattern(pattern, found)
+        """The values at the entries of another pattern, and which entries of these rows it lacks (None: none)."""
+        here = self.pattern
+        union = pattern.union(here)
+        full = union.pattern(pattern, here)
         if full is not pattern:
             return _placed(self, union, 2, full)[union.places(1)], union.missing(2)
-        return self.data if found.size == pattern.size else _placed(self, union, 2, full), None
+        return self.data if here.size == pattern.size else _placed(self, union, 2, full), None
 
     def collected(self, target: Any, rows: int) -> Rows:
-        """Row i added into row ``target[i]`` of so many rows."""
+        """A matrix of ``rows`` rows, with row i added into row ``target[i]``."""
         pattern = self.pattern
         return _summed(target[pattern.row_of_entries()], pattern.indices, self.data, (rows, pattern.columns))
 
     def as_array(self) -> Any:
-        """A ``scipy.sparse.csr_array`` on the same memory; boolean if there are no numbers."""
+        """A ``scipy.sparse.csr_array`` that shares memory with the rows; boolean if there is only a pattern."""
         pattern = self.pattern
         data = np.ones(pattern.size, bool) if self.data is None else self.data
         if not issubclass(type(data), np.ndarray):
-            raise TypeError("the tangents of nested derivatives do not fit into a scipy.sparse array")
+            raise TypeError("a scipy.sparse array holds plain values and cannot store tangents of nested derivatives")
         return pattern.as_array(data)
 
 
 class Buffer:
-    """The rows of an array that is written into, one element after the other if need be.
+    """The rows of an array that is written in place, possibly one element at a time.
 
-    What is written is kept as it came, with the number of the row that each element has now; the rows are put together
-    when they are asked for.
+    Written rows are collected in a pool, with the index of the current row of each element; they are combined when the
+    rows are read.
     """
 
     __slots__ = ("owner", "pool", "starts")
@@ -127,11 +127,11 @@ class Buffer:
     def _start(self, rows: Rows) -> None:
         self.pool = [rows]
         self.starts = [0]
-        # Which row of the pool each element has; -1: none.
+        # For each element, the index of its row in the pool; -1: no dependence.
         self.owner: Any = np.arange(rows.pattern.rows)
 
     def write(self, places: Any, source: Rows | None, index: Any) -> None:
-        """Give the elements at ``places`` the rows ``index`` of the source (None: no dependence)."""
+        """Set the elements at ``places`` to the rows ``index`` of the source (None: no dependence)."""
         if source is None:
             self.owner[places] = -1
             return
@@ -144,28 +144,28 @@ class Buffer:
         self.starts.append(start)
 
     def settled(self) -> Rows:
-        """The rows as they are now."""
+        """The current rows."""
         if len(self.pool) > 1 or (len(self.owner) and self.owner.min() < 0):
             self._start(Rows.joined(self.pool).chosen(self.owner))
         return self.pool[0]
 
     def row(self, i: int) -> Rows:
-        """Row i as it is now."""
-        number = int(self.owner[i])
-        if number < 0:
+        """The current row i."""
+        index = int(self.owner[i])
+        if index < 0:
             first = self.pool[0]
             return Rows(Pattern.empty(1, first.pattern.columns), None if first.data is None else first.data[:0])
-        which = bisect_right(self.starts, number) - 1
-        return self.pool[which].row(number - self.starts[which])
+        which = bisect_right(self.starts, index) - 1
+        return self.pool[which].row(index - self.starts[which])
 
 
 class Sparse(TangentSpace):
     """Tangents along all inputs at once, as sparse rows.
 
-    With ``pattern_only`` no numbers are worked out.
+    With ``pattern_only``, only patterns are computed, and no values.
     """
 
-    __slots__ = ("_memory", "_numbered", "columns", "pattern_only")
+    __slots__ = ("_indices", "_memory", "columns", "pattern_only")
 
     follows = True
 
@@ -180,22 +180,22 @@ class Sparse(TangentSpace):
         super().__init__(tag, conjugates)
         self.columns, self.pattern_only = columns, pattern_only
         self._memory = memory or Memory()
-        self._numbered: dict[Shape, Any] = {}
+        self._indices: dict[Shape, Any] = {}
 
     def _arguments(self) -> tuple[Any, ...]:
         return self.tag, self.columns, self.conjugates, self.pattern_only
 
-    def _numbers(self, shape: Shape) -> Any:
-        """The elements of an array of this shape, numbered."""
-        found = self._numbered.get(shape)
-        if found is None:
-            if len(self._numbered) >= FEW_PATTERNS:
-                self._numbered.clear()
-            found = self._numbered[shape] = np.arange(math.prod(shape)).reshape(shape)
-        return found
+    def _flat_indices(self, shape: Shape) -> Any:
+        """The flat indices of the elements of an array of this shape."""
+        indices = self._indices.get(shape)
+        if indices is None:
+            if len(self._indices) >= FEW_PATTERNS:
+                self._indices.clear()
+            indices = self._indices[shape] = np.arange(math.prod(shape)).reshape(shape)
+        return indices
 
     def _shared(self, rows: Rows) -> Rows:
-        """The rows, with a pattern that is known already if there is one like it."""
+        """The rows, with a known pattern if there is an equal one."""
         if rows.pattern.rows < 2:
             return rows
         pattern = self._memory.same(rows.pattern)
@@ -208,13 +208,13 @@ class Sparse(TangentSpace):
         return self._shared(Rows(pattern, None if self.pattern_only else np.ones(size, dtype)))
 
     def empty(self, rows: int, dtype: Any) -> Rows:
-        """The tangent of what depends on nothing."""
+        """The tangent of constants."""
         return Rows(Pattern.empty(rows, self.columns), None if self.pattern_only else np.zeros(0, dtype))
 
     def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Rows:
         rows: Rows = t.settled()
         if shape != out_shape:
-            rows = self._shared(rows.chosen(np.broadcast_to(self._numbers(shape), out_shape).reshape(-1)))
+            rows = self._shared(rows.chosen(np.broadcast_to(self._flat_indices(shape), out_shape).reshape(-1)))
         if rows.data is None:
             return rows
         if not getattr(c, "ndim", 0):
@@ -245,8 +245,8 @@ class Sparse(TangentSpace):
         ]
         rows = parts[0] if len(parts) == 1 else self._shared(Rows.joined(parts))
         index = np.reshape(structure.index(shapes), -1) - 1
-        numbers = self._numbers((rows.pattern.rows,))
-        if outline(index) == outline(numbers) and np.array_equal(index, numbers):
+        identity = self._flat_indices((rows.pattern.rows,))
+        if outline(index) == outline(identity) and np.array_equal(index, identity):
             return rows
         return self._shared(rows.chosen(index))
 
@@ -254,7 +254,7 @@ class Sparse(TangentSpace):
     def _chosen(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Rows:
-        """The sum of the sources, each times 1 where it was chosen and 0 where not: another x chooses otherwise."""
+        """The sum of the sources, each times 1 where it was chosen and 0 elsewhere: another x may choose otherwise."""
         index, start, terms = structure.index(shapes), 1, []
         for t, shape in zip(sources, shapes, strict=True):
             stop = start + math.prod(shape)
@@ -274,12 +274,12 @@ class Sparse(TangentSpace):
             if source is None:
                 return None
             target = self.own(None, like)
-        places = self._numbers(shape)[key]
+        places = self._flat_indices(shape)[key]
         index: Any = 0
         if source is not None and source_shape:
-            # NumPy lets what is assigned have more leading axes of length 1 than the places.
+            # In NumPy the assigned array may have extra leading axes of length 1.
             extra = max(len(source_shape) - np.ndim(places), 0)
-            index = np.broadcast_to(self._numbers(source_shape[extra:]), np.shape(places))
+            index = np.broadcast_to(self._flat_indices(source_shape[extra:]), np.shape(places))
         target.write(places, None if source is None else source.settled(), index)
         return target
 
@@ -294,7 +294,7 @@ class Sparse(TangentSpace):
             if rows.data is not None:
                 data = np.sum(rows.data.reshape((*shape, pattern.width)), axis=axes).reshape(-1)
             return Rows(pattern.chosen(np.zeros(size, np.intp))[0], data)
-        return self._shared(rows.collected(np.broadcast_to(self._numbers(kept), shape).reshape(-1), size))
+        return self._shared(rows.collected(np.broadcast_to(self._flat_indices(kept), shape).reshape(-1), size))
 
     def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Rows:
         rows: Rows = t.settled()
@@ -355,11 +355,11 @@ class Sparse(TangentSpace):
         return t is source and isinstance(t, Buffer)
 
     def element(self, t: Tangent, index: Any, shape: Shape) -> Rows:
-        return t.row(int(self._numbers(shape)[index]))  # type: ignore[no-any-return]
+        return t.row(int(self._flat_indices(shape)[index]))  # type: ignore[no-any-return]
 
 
 def _placed(rows: Rows, union: Union, which: int, pattern: Pattern, dtype: Any = None) -> Any:
-    """A new array of the numbers of one part of a union, zero where it has no entries."""
+    """A new array of the values of one operand of a union, zero where it has no entries."""
     data = rows.data
     if pattern is rows.pattern:
         return data if dtype is None else data.astype(dtype)
@@ -369,7 +369,7 @@ def _placed(rows: Rows, union: Union, which: int, pattern: Pattern, dtype: Any =
 
 
 def _summed(rows: Any, columns: Any, data: Any, shape: tuple[int, int]) -> Rows:
-    """The rows of entries in any order; repeated ones are added up."""
+    """The rows of a matrix given by entries in any order; repeated entries are added."""
     pattern, order, starts = Pattern.of_entries(rows, columns, shape)
     if data is None or not len(order):
         return Rows(pattern, data)
@@ -378,13 +378,13 @@ def _summed(rows: Any, columns: Any, data: Any, shape: tuple[int, int]) -> Rows:
         return Rows(pattern, data)
     if issubclass(type(data), np.ndarray):
         return Rows(pattern, np.add.reduceat(data, starts))
-    numbers = np.zeros(len(order), np.intp)
-    numbers[starts[1:]] = 1
-    return Rows(pattern, accumulated(np.cumsum(numbers), data, (len(starts),)))
+    is_start = np.zeros(len(order), np.intp)
+    is_start[starts[1:]] = 1
+    return Rows(pattern, accumulated(np.cumsum(is_start), data, (len(starts),)))
 
 
 def _multiplied(entries: tuple[Any, Any, Any], t: Rows, rows: int) -> Rows:
-    """The product of a sparse matrix, given by the rows, columns and numbers of its entries, and a tangent."""
+    """The product of a sparse matrix, given by the rows, columns and values of its entries, and a tangent."""
     of_row, of_column, c = entries
     pattern = t.pattern
     counts = pattern.counts[of_column]
@@ -399,21 +399,21 @@ def _multiplied(entries: tuple[Any, Any, Any], t: Rows, rows: int) -> Rows:
 
 
 def _multiplied_by_scipy(entries: tuple[Any, Any, Any], t: Rows, rows: int) -> Rows:
-    """The same for many products, of plain numbers."""
+    """The same for large matrices of plain values."""
     of_row, of_column, c = entries
     pattern = t.pattern
     shape = rows, pattern.rows
-    # SciPy drops entries that cancel: the pattern is that of a product of ones.
+    # SciPy drops entries that cancel, so the pattern is computed by a product of ones.
     ones = Rows(pattern, np.ones(pattern.size, np.int64)).as_array()
     both = scipy_sparse().coo_array((np.ones(len(of_row), np.int64), (of_row, of_column)), shape=shape).tocsr() @ ones
     both.sort_indices()
-    found = Pattern(both.indptr, both.indices, pattern.columns)
+    full = Pattern(both.indptr, both.indices, pattern.columns)
     if t.data is None:
-        return Rows(found, None)
-    numbers = scipy_sparse().coo_array((c, (of_row, of_column)), shape=shape).tocsr() @ t.as_array()
-    numbers.sort_indices()
-    if numbers.nnz == found.size:
-        return Rows(found, numbers.data)
-    data = np.zeros(found.size, numbers.dtype)
-    data[found.union(Pattern(numbers.indptr, numbers.indices, pattern.columns)).places(2)] = numbers.data
-    return Rows(found, data)
+        return Rows(full, None)
+    matrix = scipy_sparse().coo_array((c, (of_row, of_column)), shape=shape).tocsr() @ t.as_array()
+    matrix.sort_indices()
+    if matrix.nnz == full.size:
+        return Rows(full, matrix.data)
+    data = np.zeros(full.size, matrix.dtype)
+    data[full.union(Pattern(matrix.indptr, matrix.indices, pattern.columns)).places(2)] = matrix.data
+    return Rows(full, data)
