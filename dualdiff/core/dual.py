@@ -115,8 +115,8 @@ class AnyDual:
             raise no_rule("numpy.lib.stride_tricks.as_strided", " (sliding_window_view has one)")
         if self.dtype.kind == "c":
             warnings.warn(
-                "complex duals were converted to an object array, for which NumPy returns the array itself as .real, "
-                "and zero as .imag and np.angle: use np.stack for each row, and for the rows",
+                "complex duals were converted to an object array; for NumPy, its .real is the array itself, and its "
+                ".imag and np.angle are zero: use np.stack for each row, and for the rows",
                 ObjectArrayWarning,
                 stacklevel=stacklevel(),
             )

@@ -128,7 +128,7 @@ def test_plain_target(name):
     alias = a[:]
     use = PLAIN_TARGETS[name]
     refused(TypeError, "holds plain values and cannot store the derivative.*np.stack", jacobian, lambda x: use(a, x), X)
-    refused(TypeError, "cannot take the derivative", jacobian, jacobian(lambda x: use(a, x)), X)
+    refused(TypeError, "cannot store the derivative", jacobian, jacobian(lambda x: use(a, x)), X)
     np.testing.assert_array_equal(alias, 7.0)
 
 

@@ -343,7 +343,7 @@ def test_astype_to_whole_numbers():
     refused(TypeError, "dtype int64 holds plain values", jacobian, lambda x: x.astype(np.int64), X)
     np.testing.assert_array_equal(jacobian(lambda x: x.astype(bool) * x, X), np.eye(3))
     np.testing.assert_array_equal(jacobian(lambda x: x.astype(object) ** 2, X), np.diag(2 * X))
-    refused(TypeError, "takes no dtype", jacobian, lambda x: x.view(np.int64), X)
+    refused(TypeError, "cannot be viewed as int64: use astype", jacobian, lambda x: x.view(np.int64), X)
     for name in ("tobytes", "tofile", "ctypes", "data"):
         refused(AttributeError, name, jacobian, lambda x, name=name: getattr(x, name), X)
 
@@ -486,7 +486,7 @@ def test_x_is_not_numeric(name):
 def test_x_is_made_of_objects():
     point = dataclasses.make_dataclass("Point", ["a"])
     refused(TypeError, "x has an element of type dict; .* tuple or a dict", gradient, len, [{"a": 1.0}])
-    refused(TypeError, "x has the type Point; use a tuple or a dict", gradient, lambda p: p.a, point(1.0))
+    refused(TypeError, "x has the type Point; pass a tuple or a dict", gradient, lambda p: p.a, point(1.0))
     refused(TypeError, r"x has the type Fraction; use float\(x\)", derivative, np.sin, fractions.Fraction(1, 3))
 
 
