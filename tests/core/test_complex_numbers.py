@@ -1,4 +1,4 @@
-"""Complex values and tangents: what is holomorphic, and what raises."""
+"""Complex values and tangents: holomorphic functions, and errors for other functions."""
 
 from __future__ import annotations
 

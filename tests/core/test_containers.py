@@ -1,4 +1,4 @@
-"""What is differentiated, and what f returns: numbers, arrays, and nested dicts and tuples of them."""
+"""Inputs and results of f: scalars, arrays, and nested dicts and tuples of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def loss(p):
 
 
 def numbers(tree):
-    """All numbers of a tree in one vector."""
+    """All elements of a tree in one vector."""
     if isinstance(tree, dict):
         return np.concatenate([numbers(v) for v in tree.values()])
     if isinstance(tree, tuple):
@@ -99,7 +99,7 @@ def test_directions_have_the_nesting_of_x():
     np.testing.assert_allclose(slope, gradient(flat_loss, numbers(p)) @ numbers(p))
     f = lambda p: 10 * p["a"] + p["b"]
     x = {"a": 1.0, "b": 2.0}
-    # By key, in whatever order the keys stand.
+    # Matched by key, in any order.
     assert jvp(f, x, {"b": 1.0, "a": 0.0}) == (12.0, 1.0)
     assert dd.linearize(f, x)[1]({"b": 1.0, "a": 0.0}) == 1.0
     _, pull = dd.vjp(lambda t: {"a": 10 * t, "b": t}, 1.0)

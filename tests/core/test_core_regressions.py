@@ -1,4 +1,4 @@
-"""What attacks on the core have found: each a program that gave a wrong number, a warning or a crash."""
+"""Regressions of the core: programs that once gave a wrong result, a warning or a crash."""
 
 import pickle
 import warnings
@@ -79,7 +79,7 @@ def test_constants_that_change_the_signs_of_their_zeros(mode):
     "f", [lambda x: x * x, np.exp, lambda x: x[0] * x, lambda x: np.outer(x, x), np.sort, lambda x: x.sum() * x[1:]]
 )
 def test_a_linear_program_is_its_own(take, f):
-    """What the caller writes later, into x or into the result, does not reach it."""
+    """Later writes of the caller into x or into the result do not change it."""
     x = np.array([1.0, 2.0, 3.0])
     y, linear = take(f, x)
     pull = linear if take is vjp else linear.T

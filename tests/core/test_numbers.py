@@ -1,4 +1,4 @@
-"""What each kind of number gives: dtypes, complex numbers, constants, mutated arguments, copies and pickles."""
+"""Dtypes, constants, mutated arguments, copies and pickles of dual scalars and arrays."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ DTYPE_USES = {
 
 
 def value_type(x):
-    """The dtype of an array or number."""
+    """The dtype of an array or scalar."""
     return np.asarray(x).dtype
 
 
@@ -144,7 +144,7 @@ def test_a_python_float_is_weak_in_value_and_tangent():
     assert type(derivative(lambda t: t * np.float64(3.0), 2.0)) is np.float64
 
 
-# -- what raises for floats raises for duals ---------------------------------------------------------------------------
+# -- errors for duals where floats raise -------------------------------------------------------------------------------
 RAISING = {
     "0.0**-0.5": (lambda t: t**-0.5, 0.0),
     "1/0.0": (lambda t: 1 / t, 0.0),
@@ -189,7 +189,7 @@ def test_functions_of_floats_give_inf_and_nan_quietly():
         np.testing.assert_array_equal(f(x), value)
 
 
-# -- no noise ----------------------------------------------------------------------------------------------------------
+# -- warnings ----------------------------------------------------------------------------------------------------------
 def warned(call, *args):
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
@@ -301,7 +301,7 @@ def test_empty_x_gives_an_empty_result_and_calls_f_once(shape):
     assert jvp(f, x, x)[1].shape == (4,)
 
 
-# -- by value ----------------------------------------------------------------------------------------------------------
+# -- functions that depend on the value only ---------------------------------------------------------------------------
 def test_comparisons_and_bool_go_by_value():
     x = Dual(2.0, 1.0)
     assert x == 2.0

@@ -1,4 +1,4 @@
-"""Arrays of objects and lists of scalar duals: ``np.array([x[0] * 2, np.sin(x[1])])`` and what is done with them."""
+"""Object arrays and lists of scalar duals, such as ``np.array([x[0] * 2, np.sin(x[1])])``, and functions of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ A = np.arange(9.0).reshape(3, 3) / 4 - 1
 
 
 def objects(x):
-    """As users write it."""
+    """An object array, as users create it."""
     return np.array([x[0] * 2, np.sin(x[1]), x[2] ** 2])
 
 
@@ -136,7 +136,7 @@ def test_in_place_operators_fill_arrays_of_objects():
 
 @pytest.mark.parametrize("numbers", [[1.0, 2, np.float64(3.0)], [True, False, True], [1.0, 2.0, 3j]])
 def test_objects_that_are_plain_numbers_count_as_numbers_beside_duals(numbers):
-    """An array of objects that came from arithmetic with duals may hold none of them."""
+    """An object array that results from arithmetic with duals need not contain duals."""
     constants = np.array(numbers, dtype=object)
     for use in (lambda a, x: x * a, lambda a, x: x[0] * a, lambda a, x: np.dot(a, x) * a, lambda a, x: np.outer(x, a)):
         f = lambda x, use=use: np.real(use(constants, x) * (1 + 0j))

@@ -1,4 +1,4 @@
-"""Gradients in few inputs: small arrays forwards, large ones recorded, and what is between the two."""
+"""Gradients with respect to few inputs: small arrays in forward mode, large ones recorded, and mixtures of the two."""
 
 import copy
 import pickle
@@ -20,18 +20,18 @@ X = np.array([0.7, -1.3, 2.1])
 
 @pytest.fixture(autouse=True, params=[mixed.SMALL, 2, 0], ids=["dense", "both", "recorded"], scope="module")
 def small(request):
-    """From more elements on, arrays are recorded."""
+    """The size above which arrays are recorded."""
     with mock.patch.object(mixed, "SMALL", request.param):
         yield
 
 
 def along_units(f, x):
-    """The gradient by one direction after the other."""
+    """The gradient, along one direction at a time."""
     return np.array([jvp(f, x, v)[1] for v in np.eye(len(x))])
 
 
 def same(f, x=X, **tolerance):
-    """The gradient is that of single directions, and the value that of f."""
+    """Assert that the gradient equals that along single directions, and the value that of f."""
     value, found = value_and_gradient(f, x)
     assert value == f(x)
     assert type(value) is type(f(x))

@@ -1,8 +1,8 @@
-"""Random programs of all kinds of steps: every tangent space, nesting and law, on the same program.
+"""Random programs of steps of all kinds: every tangent space and every nesting on the same program.
 
-`test_views` has random programs of views and writes, judged by the complex step.  The steps here are everything else:
-ufuncs, reductions, products, joins, choices, operators in place.  A program is a list of steps, each of which reads
-arrays that are there already and makes another, or writes into one.
+`test_views` has random programs of views and writes, compared with the complex step.  The steps here are all others:
+ufuncs, reductions, products, concatenation, selection, in-place operators.  A program is a list of steps, each of which
+reads earlier arrays and computes a new one, or writes into one.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from dualdiff.tangents.spaces import single
 
 
 def first(y):
-    """The first number of an array; 1 where there is none."""
+    """The first element of an array; 1 if it is empty."""
     return np.ravel(y)[0] if y.size else 1.0
 
 
 def in_place(operation):
-    """A step that writes."""
+    """A step that writes into y."""
 
     def step(y, z):
         operation(y, z)
@@ -50,7 +50,7 @@ def halves(y, z):
     y[..., : y.shape[-1] // 2] += z[..., y.shape[-1] - y.shape[-1] // 2 :]
 
 
-#: What makes an array of y, and of another z of the same shape.
+#: Functions of an array y and another array z of the same shape.
 STEPS = {
     "sin": lambda y, z: np.sin(y),
     "exp(-square)": lambda y, z: np.exp(-(y**2)),
@@ -130,7 +130,7 @@ def point(shape, layout, seed):
 
 
 def runnable(program, x):
-    """The steps that plain arrays take, with the numbers of the arrays that they read; None if numbers grow large."""
+    """The steps that succeed on plain arrays, with the indices of their operands; None if values become large."""
     arrays, steps = [np.array(x)], []
     for name, i, j in program:
         i %= len(arrays)
@@ -150,7 +150,7 @@ def runnable(program, x):
 
 
 def function(steps):
-    """The program as a function of an array: all that it made last, in one vector."""
+    """The program as a function of an array, which returns the last arrays in one vector."""
 
     def f(x):
         arrays = [x]
@@ -168,7 +168,7 @@ def near(found, expected):
 
 
 def drawn(program, where):
-    """A function, and a point in memory of its own; None where the program has no derivative to speak of."""
+    """A function and a point; None if the values of the program become large."""
     x = point(*where)
     with np.errstate(all="ignore"):
         steps = runnable(program, x)
@@ -193,7 +193,7 @@ def test_what_is_done_to_spare_large_arrays_gives_the_same(program, where):
 
 
 def check_jacobians(program, where):
-    """Every way to the Jacobian gives the same, and the value is that of f bit for bit."""
+    """Assert that every way to compute the Jacobian gives the same, and that the value is bit for bit that of f."""
     if (found := drawn(program, where)) is None:
         return
     f, x = found
@@ -221,7 +221,7 @@ def check_jacobians(program, where):
         near(vjp(f, x)[1](w), w @ J)
     np.testing.assert_array_equal(x, kept)
     assert not tags._live
-    # Where a kink is near, differences disagree.  In which order memory is read, they see in C's order alone.
+    # Near a kink, differences are wrong.  For an x that is not in C order, x + h * v may have another memory order.
     near_slope, far_slope = ((f(x + h * v) - f(x - h * v)) / (2 * h) for h in (1e-6, 2e-6))
     if x.flags.c_contiguous and J.dtype == np.float64 and np.allclose(near_slope, far_slope, rtol=1e-5, atol=1e-6):
         scale = 1 + np.max(np.abs(near_slope), initial=0.0)
@@ -267,7 +267,7 @@ def test_a_batch_of_points_is_a_loop_over_them(program, where):
     expected = np.stack([jacobian(f, x, mode="forward") for x in xs])
     for options in ({"mode": "forward"}, {"mode": "reverse"}, {"chunk_size": 1}):
         near(jacobian(lambda xs: np.stack([f(x) for x in xs]), xs, batch_dims=1, **options), expected)
-    # In a container, beside a number and with something returned beside the result.
+    # In a container, next to a scalar, and with an auxiliary result.
     found, aux = jacobian(
         lambda p: (f(p["x"]) * p["k"], (p["k"], "aux")), {"x": x, "k": 2.0}, mode="forward", has_aux=True
     )

@@ -1,7 +1,7 @@
-"""Every rule in every tangent space: they all tell the same derivative, and finite differences tell it too.
+"""Every rule in every tangent space: all give the same derivative, equal to that by finite differences.
 
-A rule is written once, and the spaces read it in different ways: one direction or many at a time, recorded and run
-forwards, recorded and transposed, sparse.  Where two of them disagree, a rule or a space is wrong.
+A rule is written once and is evaluated by the spaces in different ways: along one direction or several at a time,
+recorded and run forward, recorded and transposed, sparse.  If two of them disagree, a rule or a space is wrong.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ HAS_SPARSE = "sparse" in inspect.signature(jacobian).parameters
 
 
 def central(f, x, v):
-    """The derivative of f along v by differences of sixth order."""
+    """The derivative of f along v by finite differences of sixth order."""
     ahead, behind = ([np.asarray(f(x + k * STEP * v)) for k in ks] for ks in ((1, 2, 3), (-1, -2, -3)))
     one, two, three = (a - b for a, b in zip(ahead, behind, strict=True))
     return (45 * one - 9 * two + three) / (60 * STEP)
 
 
 def difference_jacobian(f, x):
-    """The Jacobian of f by differences; f(x).shape + x.shape."""
+    """The Jacobian of f by finite differences, of shape f(x).shape + x.shape."""
     columns = [central(f, x, v.reshape(x.shape)) for v in np.eye(x.size)]
     return np.stack(columns, axis=-1).reshape((*columns[0].shape, *x.shape))
 
@@ -45,7 +45,7 @@ def named(call):
 
 
 def of_one_array(call, args):
-    """The call as a function of one flat array, and that array."""
+    """The call as a function of one flat array of all its arguments, and that array."""
     ends = np.cumsum([np.size(a) for a in args])
 
     def f(x):
@@ -55,7 +55,7 @@ def of_one_array(call, args):
 
 
 def alone(call, i):
-    """The call as a function of argument i, beside constants, and that argument."""
+    """The call as a function of argument i, with the others constant, and that argument."""
 
     def f(x):
         return call(*call.args[:i], x, *call.args[i + 1 :])
@@ -64,19 +64,19 @@ def alone(call, i):
 
 
 def active(call):
-    """The arguments that may carry a tangent alone."""
+    """The arguments that may be the only one with a tangent."""
     return range(1 if call.writes else len(call.args))
 
 
 def functions_of(call):
-    """The call as functions of one array: of all its arguments, and of each by itself."""
+    """The call as functions of one array: of all its arguments together, and of each argument."""
     yield of_one_array(call, call.args)
     if len(call.args) > 1:
         yield from (alone(call, i) for i in active(call))
 
 
 def in_every_space(f, x):
-    """The name of each way to a Jacobian, with the value and the matrix that it gives."""
+    """The name of each way to compute a Jacobian, with the value and the matrix."""
     n = np.size(x)
     y, J = value_and_jacobian(f, x, mode="forward")
     m = np.size(y)
@@ -96,7 +96,7 @@ def in_every_space(f, x):
         yield "sparse", y, J.toarray()
     if n <= LANES and np.result_type(x) == np.float64 and np.result_type(y) == np.float64:
         for small in (mixed.SMALL, 0):
-            # A part of a result may be constant.
+            # Some elements of the result may be constant.
             silent = warnings.catch_warnings(action="ignore", category=ConstantResultWarning)
             with mock.patch.object(mixed, "SMALL", small), silent:
                 rows = [np.ravel(gradient(lambda x, i=i: np.ravel(f(x))[i], x)) for i in range(m)]
@@ -124,7 +124,7 @@ def numbers_like(a, rng):
 
 
 def check_dot_product(f, x, rng):
-    """Re sum(w J v) = Re sum(pull(w) v), and J v is what differences say."""
+    """Assert that Re sum(w J v) = Re sum(pull(w) v), and that J v agrees with finite differences."""
     v = numbers_like(x, rng)
     y, slope = jvp(f, x, v)
     assert_near(slope, central(f, x, v), 1e-8)
@@ -155,7 +155,7 @@ SLOPES = {
 }
 
 
-# Bent, an x that is NaN is computed from x.
+# In phi, a NaN of f may be computed from x.
 @pytest.mark.filterwarnings("ignore::dualdiff.SingularPointWarning")
 @pytest.mark.parametrize("call", [*CALLS, *UFUNC_CALLS], ids=named)
 def test_second_derivatives_in_each_space_over_each(call):
@@ -165,7 +165,7 @@ def test_second_derivatives_in_each_space_over_each(call):
     weights = rng.normal(size=np.shape(f(x)))
 
     def phi(u):
-        # Bent, so that linear functions have a second derivative too.
+        # With a quadratic term, so that linear functions have a second derivative too.
         y = f(u + 0.1 * (u - x) ** 2)
         y = y.real + 2 * y.imag if np.iscomplexobj(y) else y
         return np.sum(weights * y)
@@ -228,7 +228,7 @@ def test_every_rule_has_an_example():
     known = {call.function for call in (*CALLS, *BY_VALUE, *UFUNC_CALLS, *METHOD_CALLS)}
     missing = [f"{f.__module__}.{f.__name__}" for f in FUNCTIONS if f not in known]
     known |= {(ufunc, method) for ufunc, method in UFUNCS if ufunc in PLAIN}
-    # The ufuncs of scipy.special, whose rules come when it is imported, have tests of their own.
+    # The ufuncs of scipy.special, whose rules are loaded with it, have their own tests.
     of_numpy = get_overridable_numpy_ufuncs()
     missing += [
         f"numpy.{ufunc.__name__}.{method}"
