@@ -100,7 +100,7 @@ class Application:
         return shape_of(self.values[i])
 
     def active(self) -> Iterator[int]:
-        """The positions of the operands with a nonzero tangent."""
+        """The positions of the operands that have a tangent."""
         return (i for i, t in enumerate(self.tangents) if t is not None)
 
     def value_of(self, x: Any) -> Any:

@@ -35,7 +35,7 @@ from dualdiff.core.registry import (
     FUNCTIONS,
     SCALAR_INSTALLERS,
     UFUNCS,
-    found,
+    entry_of,
     refusal,
 )
 from dualdiff.tangents.spaces.dense import Dense
@@ -86,7 +86,7 @@ class AnyDual:
     # -- NumPy's protocols -------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        rule = found(UFUNCS, (ufunc, method))
+        rule = entry_of(UFUNCS, (ufunc, method))
         if rule is None:
             raise _no_ufunc(ufunc, method)
         if self.space.traces:
@@ -97,7 +97,7 @@ class AnyDual:
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function in CREATORS:
             return CREATORS[function](self, *args, **kwargs)
-        rule = found(FUNCTIONS, function)
+        rule = entry_of(FUNCTIONS, function)
         if rule is None:
             module = function.__module__
             reason = refusal(function)

@@ -25,7 +25,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 CREATORS: dict[Any, Callable[..., Any]] = {}
 
 
-def found(table: dict[Any, Any], key: Any) -> Any:
+def entry_of(table: dict[Any, Any], key: Any) -> Any:
     """The entry of a table for a key, after importing the remaining rules if necessary; None if there is none."""
     entry = table.get(key)
     if entry is None:

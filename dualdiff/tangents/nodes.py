@@ -64,16 +64,16 @@ class Node:
         """The cotangents of the parents, given that of this node (None: zero)."""
         return []
 
-    def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
-        """Add to the cotangents of the parents in ``found``; with ``spare``, w may be overwritten.
+    def pull_into(self, w: Any, sums: Cotangents, spare: bool) -> None:
+        """Add to the cotangents of the parents in ``sums``; with ``spare``, w may be overwritten.
 
         Zero times infinity is NaN here; see `pull_into_carefully`.
         """
         for parent, p in zip(self.parents, self.pull(w), strict=True):
             if parent is not None and p is not None:
-                found.add(parent, p)
+                sums.add(parent, p)
 
-    def pull_into_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+    def pull_into_carefully(self, w: Any, idle: Any, sums: Careful) -> None:
         """The same, with zero times infinity as in forward mode.
 
         ``idle`` marks the elements that do not affect the outputs; the marks of the parents are computed along with
@@ -82,7 +82,7 @@ class Node:
         marks = self.reach(np.where(idle, 0.0, 1.0))
         for parent, p, mark in zip(self.parents, self.pull(w), marks, strict=True):
             if parent is not None and p is not None:
-                found.add(parent, p, mark)
+                sums.add(parent, p, mark)
 
     def reach(self, w: Any) -> list[Any]:
         """Marks of the elements of the parents that affect the outputs (nonzero), given those of this node."""
@@ -157,13 +157,13 @@ class Apply(Node):
                 total = term if total is None else total + term
         return None if total is None else _single.cast(_expanded(total, self.shape), self.dtype, self.shape)
 
-    def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
+    def pull_into(self, w: Any, sums: Cotangents, spare: bool) -> None:
         known = self.known
         if known is None:
             coefficient, values, result = self.coefficient_of, self.values, self.result
         # w may be overwritten only if no other parent needs it.
         spare = spare and len(self.parents) - self.parents.count(None) == 1
-        cotangents = found.values
+        cotangents = sums.values
         for i, parent in enumerate(self.parents):
             if parent is None:
                 continue
@@ -180,19 +180,19 @@ class Apply(Node):
                 term, new = reduced(term, shape), False
             if parent.dtype is not _FLOAT64:
                 term = _single.cast(term, parent.dtype, shape)
-            elif parent.serial not in cotangents and not found.is_complex:
+            elif parent.serial not in cotangents and not sums.is_complex:
                 cotangents[parent.serial] = term
                 if new:
-                    found.ours.add(parent.serial)
+                    sums.ours.add(parent.serial)
                 continue
-            found.add(parent, term, new)
+            sums.add(parent, term, new)
 
-    def pull_into_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+    def pull_into_carefully(self, w: Any, idle: Any, sums: Careful) -> None:
         for i, parent in enumerate(self.parents):
             c = None if parent is None else self.coefficient(i)
             if parent is not None and c is not None:
                 constant = self.is_constant(i)
-                found.add_product(parent, pulled(w, c, idle, constant), idle, c if constant else None)
+                sums.add_product(parent, pulled(w, c, idle, constant), idle, c if constant else None)
 
 
 class Scale(Node):
@@ -212,17 +212,17 @@ class Scale(Node):
     def push(self, tangents: list[Any]) -> Any:
         return _expanded(product(self.c, tangents[0], False, self.constant), self.shape)
 
-    def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
+    def pull_into(self, w: Any, sums: Cotangents, spare: bool) -> None:
         parent: Any = self.parents[0]
         w = _times(w, self.c, spare)
         if parent.shape != self.shape:
             w = reduced(w, parent.shape)
-        found.add(parent, w, type(w) is np.ndarray)
+        sums.add(parent, w, type(w) is np.ndarray)
 
-    def pull_into_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+    def pull_into_carefully(self, w: Any, idle: Any, sums: Careful) -> None:
         parent: Any = self.parents[0]
         w = pulled(w, self.c, idle, self.constant)
-        found.add_product(parent, w, idle, self.c if self.constant else None)
+        sums.add_product(parent, w, idle, self.c if self.constant else None)
 
 
 class Unknown(Node):
@@ -241,13 +241,13 @@ class Unknown(Node):
     def pull(self, w: Any) -> list[Any]:
         return [np.where(self.mask, np.nan, w)]
 
-    def pull_into_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+    def pull_into_carefully(self, w: Any, idle: Any, sums: Careful) -> None:
         (parent,) = self.parents
         assert parent is not None
-        found.add(parent, select_zero(self.mask, w), np.where(self.mask | idle, 0.0, 1.0))
+        sums.add(parent, select_zero(self.mask, w), np.where(self.mask | idle, 0.0, 1.0))
         if np.any(self.mask & ~idle):
             for seed in _seeds(parent):
-                found.add(seed, np.full(seed.shape, np.nan)[()], 1.0)
+                sums.add(seed, np.full(seed.shape, np.nan)[()], 1.0)
 
 
 def _seeds(node: Node) -> list[Node]:
@@ -302,11 +302,11 @@ class Gather(Node):
     def pull(self, w: Any) -> list[Any]:
         return self.structure.pull(w, self.shapes, [parent is not None for parent in self.parents])
 
-    def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
+    def pull_into(self, w: Any, sums: Cotangents, spare: bool) -> None:
         if self.structure.slices:
-            found.add_at(self.parents[0], self.structure.params["key"], w)
+            sums.add_at(self.parents[0], self.structure.params["key"], w)
         else:
-            super().pull_into(w, found, spare)
+            super().pull_into(w, sums, spare)
 
 
 class Scatter(Node):
@@ -364,13 +364,13 @@ class Put(Node):
             w[self.key] = 0.0
         return [w, written]
 
-    def pull_into(self, w: Any, found: Cotangents, spare: bool) -> None:
+    def pull_into(self, w: Any, sums: Cotangents, spare: bool) -> None:
         target, source = self.parents
         w, written = self.pull(w, spare)
         if source is not None and written is not None:
-            found.add(source, written)
+            sums.add(source, written)
         if target is not None and w is not None:
-            found.add(target, w, spare=bool(self.shape))
+            sums.add(target, w, spare=bool(self.shape))
 
     def _surviving(self, w: Any) -> Any:
         """The cotangents of the written elements; zero where the key repeats an element, so that a later write won."""
@@ -423,12 +423,12 @@ class Contract(Node):
     def pull(self, w: Any) -> list[Any]:
         return [self.linear.transpose(np.asarray(w) if issubclass(type(w), (float, complex)) else w)]
 
-    def pull_into_carefully(self, w: Any, idle: Any, found: Careful) -> None:
+    def pull_into_carefully(self, w: Any, idle: Any, sums: Careful) -> None:
         (parent,) = self.parents
         assert parent is not None
         w = select_zero(idle, w)
         w = np.asarray(w) if issubclass(type(w), (float, complex)) else w
-        found.add(parent, self.linear.pulled(w, idle), self.linear.reach(np.where(idle, 0.0, 1.0)))
+        sums.add(parent, self.linear.pulled(w, idle), self.linear.reach(np.where(idle, 0.0, 1.0)))
 
 
 class Conj(Node):

@@ -89,35 +89,35 @@ class Program:
 
     def _pulled(self, cotangents: Sequence[Any]) -> tuple[list[Any], bool]:
         """The pullback with zero times infinity equal to NaN, and whether it contains no NaN."""
-        found = Cotangents(self._is_complex)
+        sums = Cotangents(self._is_complex)
         for node, w in zip(self.outputs, cotangents, strict=True):
             if node is not None and w is not None:
-                found.add(node, w)
-        values, ours = found.values, found.ours
+                sums.add(node, w)
+        values, ours = sums.values, sums.ours
         token = begin()
         try:
             for node in reversed(self.nodes):
                 serial = node.serial
                 if serial in values and node.parents:
-                    node.pull_into(values.pop(serial), found, serial in ours)
-            results = [found.given(node) for node in self.inputs]
+                    node.pull_into(values.pop(serial), sums, serial in ours)
+            results = [sums.given(node) for node in self.inputs]
             return results, not any(w is not None and may_have_nan(w) for w in results)
         finally:
             end(token)
 
     def pull_carefully(self, cotangents: Sequence[Any]) -> list[tuple[Any, Any]]:
         """The pullback with zero times infinity as in forward mode, and where the inputs do not affect an output."""
-        found = Careful(self._is_complex)
+        sums = Careful(self._is_complex)
         token = begin()
         try:
             for node, w in zip(self.outputs, cotangents, strict=True):
                 if node is not None and w is not None:
-                    found.add(node, w, np.where(zero_mask(w), 0.0, 1.0))
+                    sums.add(node, w, np.where(zero_mask(w), 0.0, 1.0))
             for node in reversed(self.nodes):
-                if node.serial in found.values and node.parents:
-                    w, idle = found.taken(node)
-                    node.pull_into_carefully(w, idle, found)
-            return [found.taken(node) for node in self.inputs]
+                if node.serial in sums.values and node.parents:
+                    w, idle = sums.taken(node)
+                    node.pull_into_carefully(w, idle, sums)
+            return [sums.taken(node) for node in self.inputs]
         finally:
             end(token)
 

@@ -139,7 +139,7 @@ class TangentSpace(ABC):
     def _terms(
         self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any, where: Any
     ) -> list[Term]:
-        """The nonzero tangents of the arguments with their partials."""
+        """The tangents of the active arguments with their partials."""
         terms: list[Term] = []
         active = [i for i, t in enumerate(tangents) if t is not None]
         is_alone = len(active) == 1

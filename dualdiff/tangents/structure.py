@@ -52,9 +52,9 @@ class Structure:
         """The tangent of the result, given the tangent of the only source."""
         return space.gather([t], self, [shape], out_shape)
 
-    def places(self, numbers: Any) -> Any:
-        """For each element of the result, the entry of ``numbers`` (flat indices) of its element in the only source."""
-        return self(numbers)
+    def places(self, indices: Any) -> Any:
+        """For each element of the result, the entry of ``indices`` (flat indices) of its element in the only source."""
+        return self(indices)
 
     @staticmethod
     def getitem(key: Any) -> Structure:
@@ -179,8 +179,8 @@ class Part(Structure):
     def carry(self, space: Any, t: Any, shape: tuple[int, ...], out_shape: tuple[int, ...]) -> Any:
         return space.conj(t, self.name, shape)
 
-    def places(self, numbers: Any) -> Any:
-        return numbers
+    def places(self, indices: Any) -> Any:
+        return indices
 
 
 def _getitem(a: Any, key: Any) -> Any:

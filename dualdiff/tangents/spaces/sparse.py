@@ -84,9 +84,9 @@ class Rows:
             return Rows(pattern, None)
         if not issubclass(type(self.data), np.ndarray) or not issubclass(type(other.data), np.ndarray):
             return Rows(pattern, _placed(self, union, 1, pattern) + _placed(other, union, 2, pattern))
-        base, more, mine, others = (other, self, 2, 1) if pattern is b else (self, other, 1, 2)
-        total = _placed(base, union, mine, pattern, np.result_type(self.data, other.data))
-        total[union.places(others)] += more.data
+        base, more, of_base, of_more = (other, self, 2, 1) if pattern is b else (self, other, 1, 2)
+        total = _placed(base, union, of_base, pattern, np.result_type(self.data, other.data))
+        total[union.places(of_more)] += more.data
         return Rows(pattern, total)
 
     def within(self, pattern: Pattern) -> tuple[Any, Any]:
