@@ -183,7 +183,7 @@ class Apply(Node):
             elif parent.serial not in cotangents and not sums.is_complex:
                 cotangents[parent.serial] = term
                 if new:
-                    sums.ours.add(parent.serial)
+                    sums.owned.add(parent.serial)
                 continue
             sums.add(parent, term, new)
 

@@ -93,13 +93,13 @@ class Program:
         for node, w in zip(self.outputs, cotangents, strict=True):
             if node is not None and w is not None:
                 sums.add(node, w)
-        values, ours = sums.values, sums.ours
+        values, owned = sums.values, sums.owned
         token = begin()
         try:
             for node in reversed(self.nodes):
                 serial = node.serial
                 if serial in values and node.parents:
-                    node.pull_into(values.pop(serial), sums, serial in ours)
+                    node.pull_into(values.pop(serial), sums, serial in owned)
             results = [sums.given(node) for node in self.inputs]
             return results, not any(w is not None and may_have_nan(w) for w in results)
         finally:
@@ -125,12 +125,12 @@ class Program:
 class Cotangents:
     """The cotangents of nodes, accumulated."""
 
-    __slots__ = ("is_complex", "ours", "values")
+    __slots__ = ("is_complex", "owned", "values")
 
     def __init__(self, is_complex: bool) -> None:
         self.values: dict[int, Any] = {}
         #: The nodes whose arrays are owned exclusively by this object, so that they may be written.
-        self.ours: set[int] = set()
+        self.owned: set[int] = set()
         self.is_complex = is_complex
 
     def add(self, node: Node, w: Any, spare: bool = False) -> None:
@@ -141,37 +141,37 @@ class Cotangents:
         known = values.get(serial)
         if known is None:
             values[serial] = w
-        elif serial in self.ours and not hasattr(w, "lift"):
+        elif serial in self.owned and not hasattr(w, "lift"):
             known += w
             return
         else:
             values[serial] = known = known + w
             spare = type(known) is np.ndarray
         if spare:
-            self.ours.add(serial)
+            self.owned.add(serial)
 
     def add_at(self, node: Any, key: Any, w: Any) -> None:
         """Add a contribution to the elements that a key (without repetitions) selects."""
         if self.is_complex:
             w = _fitting(w, node)
         serial, values = node.serial, self.values
-        if serial not in self.ours:
+        if serial not in self.owned:
             known = values.get(serial)
             values[serial] = np.zeros(node.shape, node.dtype) if known is None else np.copy(known)
-            self.ours.add(serial)
-        ours = values[serial]
+            self.owned.add(serial)
+        total = values[serial]
         if hasattr(w, "lift"):
-            values[serial] = ours = w.lift(ours)
-        part = ours[key]
+            values[serial] = total = w.lift(total)
+        part = total[key]
         if getattr(part, "ndim", 0):
             part += w
         else:
-            ours[key] = part + w
+            total[key] = part + w
 
     def given(self, node: Node) -> Any:
         """The accumulated cotangent, in an array that shares memory with no other."""
         w: Any = self.values.get(node.serial)
-        return w if node.serial in self.ours or not getattr(w, "shape", ()) else np.copy(w)
+        return w if node.serial in self.owned or not getattr(w, "shape", ()) else np.copy(w)
 
 
 class Careful:

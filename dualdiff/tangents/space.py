@@ -259,7 +259,7 @@ class TangentSpace(ABC):
         return target
 
     def varying(self, value: Any) -> Tangent | None:
-        """A zero tangent that marks a value as varying, so that its zeros are accidental; None if no space needs it."""
+        """A zero tangent that marks the zeros of a value as accidental; None in a space that tracks no dependence."""
         return None
 
     def aliases(self, t: Tangent, source: Tangent) -> bool:
@@ -290,7 +290,7 @@ class TangentSpace(ABC):
 
 
 def note_conjugate(space: TangentSpace, name: str) -> None:
-    """Called by rules that are not complex-linear, before they use `TangentSpace.conj`; raises where it is refused."""
+    """Called by rules that are not complex-linear, before they use `TangentSpace.conj`; raises if that is refused."""
     if space.conjugates == "refused":
         raise NotHolomorphicError(
             f"{name} has no complex derivative: f is not holomorphic. Use dualdiff.jvp or dualdiff.vjp, which are "

@@ -56,7 +56,7 @@ class Dense(TangentSpace):
         self.float_dual, self.float64_dual = (
             Dense.scalar_classes(directions) if 0 < directions <= LANES else (None, None)
         )
-        # The seed, if it consists of the unit vectors in order: its image under a linear map is the matrix of the map.
+        # The seed, if it consists of the unit vectors in order: its image under a linear map is `LinearMap.matrix`.
         self.units: Any = None
 
     def _arguments(self) -> tuple[Any, ...]:

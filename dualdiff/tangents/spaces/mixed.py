@@ -136,7 +136,7 @@ class Mixed(Recorded):
     def put(
         self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
     ) -> Tangent | None:
-        # Nodes are immutable, so arrays may share one.
+        # Nodes are never written in place, so arrays may share one.
         return super().put(self._node(target, shape), self._node(source, source_shape), key, shape, source_shape, like)
 
     def sum(self, t: Tangent, axes: Shape, shape: Shape, out_shape: Shape) -> Tangent:
