@@ -53,7 +53,7 @@ class Row:
         ufunc: Any,
         partials: tuple[str | None, ...],
         kind: Kind = "nonlinear",
-        domain: tuple[Interval, ...] = (REALS,),
+        domain: Interval | tuple[Interval, ...] = REALS,
         math: str | None = None,
         complex_partials: tuple[str | None, ...] | None = None,
         conjugates: tuple[str | None, ...] | None = None,
@@ -63,7 +63,8 @@ class Row:
         module: str = "numpy",
         of: str = "",
     ) -> None:
-        self.name, self.ufunc, self.partials, self.kind, self.domain = name, ufunc, partials, kind, domain
+        self.name, self.ufunc, self.partials, self.kind = name, ufunc, partials, kind
+        self.domain = domain if isinstance(domain[0], tuple) else (domain,) * len(partials)
         self.math, self.complex_partials, self.conjugates = math, complex_partials, conjugates
         self.associative, self.definition, self.module, self.of = associative, definition, module, of
         self.names = NAMES if names is None else names
@@ -289,11 +290,16 @@ NAMES: dict[str, Any] = {"where": _where, "both": _both, "chosen": _chosen}
 
 
 class Table(dict[str, Row]):
-    """Rows by their names, with what their texts may name."""
+    """Rows by their names, with what their texts may name.
 
-    def __init__(self, names: dict[str, Any], module: str) -> None:
+    A row is checked when it is added: `ValueError` says what is wrong with it.  The tables of the package set
+    ``is_checked`` only when they are filled, because their rows name later ones and parsing is slow to import; a test
+    checks those rows.
+    """
+
+    def __init__(self, names: dict[str, Any], module: str, is_checked: bool = True) -> None:
         super().__init__()
-        self.names, self.module = names, module
+        self.names, self.module, self.is_checked = names, module, is_checked
         #: The rows of abbreviations, which are for partials alone.
         self.parts: dict[str, Row] = {}
 
@@ -307,9 +313,13 @@ class Table(dict[str, Row]):
         **more: Any,
     ) -> None:
         """Add a row: a function, and its partial derivative in each argument."""
-        intervals = domain if isinstance(domain[0], tuple) else (domain,) * len(partials)
         name = name or ufunc.__name__
-        self[name] = Row(name, ufunc, partials, kind, intervals, names=self.names, module=self.module, **more)
+        row = Row(name, ufunc, partials, kind, domain, names=self.names, module=self.module, **more)
+        if self.is_checked:
+            from dualdiff.rules.writing.checks import check
+
+            check(row)
+        self[name] = row
         self.names[name] = ufunc
 
     def own(self, name: str, implementation: Callable[..., Any], *partials: str | None, **more: Any) -> None:
@@ -324,8 +334,11 @@ class Table(dict[str, Row]):
                 return apply(self[name], function, *args)
             with np.errstate(all="ignore"):
                 result = implementation(*args)
-            return result.item() if all(type(a) in (float, int, complex) for a in args) else result
+            is_scalar = all(type(a) in (float, int, complex) for a in args)
+            return result.item() if is_scalar and hasattr(result, "item") else result
 
+        # The function has the signature of its implementation.
+        function.__wrapped__ = implementation  # type: ignore[attr-defined]
         definition = inspect.cleandoc(implementation.__doc__ or "")
         self.row(function, *partials, name=name, definition=definition, **more)
 
@@ -345,10 +358,16 @@ class Table(dict[str, Row]):
                 bound[follows] = _bound(text, arity, self.names, follows)
             return bound[follows](*args, None)
 
+        function.nin = arity  # type: ignore[attr-defined]
+        row = Row(name, function, partials, definition=text, names=self.names, module=self.module)
+        if self.is_checked:
+            from dualdiff.rules.writing.checks import check_definition
+
+            check_definition(row, arity)
         self.names[name] = function
         if partials:
             function.text = text  # type: ignore[attr-defined]
-            self.parts[name] = Row(name, function, partials, definition=text, names=self.names, module=self.module)
+            self.parts[name] = row
 
     def zero(self, *ufuncs: Any, math: str | None = None) -> None:
         """Add rows of step functions: no argument has a derivative."""

@@ -26,7 +26,7 @@ CONSTANTS = {
 NAMES.update(CONSTANTS)
 
 #: The table, by NumPy's names.
-ROWS = Table(NAMES, "numpy")
+ROWS = Table(NAMES, "numpy", is_checked=False)
 row, own, define, zero = ROWS.row, ROWS.own, ROWS.define, ROWS.zero
 
 POSITIVE: Interval = (1e-3, 10.0)
@@ -253,6 +253,9 @@ define("expit_slope", 2, "y * expit(-x)", "-r * tanh(0.5 * x)", None)
 own("expit", _expit, "expit_slope(x, r)")
 own("xlogy", _xlogy, "log(y)", "where((x == 0) & (y == 0), 0.0, x / y)", domain=(REALS, POSITIVE))
 own("xlog1py", _xlog1py, "log1p(y)", "where((x == 0) & (y == -1), 0.0, x / (1 + y))", domain=(REALS, ABOVE_MINUS_ONE))
+
+# Rows that are added from here on are checked.
+ROWS.is_checked = True
 
 #: Ufuncs of several results, with a row for each result.
 SEVERAL: dict[Any, tuple[Row, ...]] = {

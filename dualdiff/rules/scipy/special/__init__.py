@@ -16,6 +16,7 @@ from dualdiff.rules.scipy.special.special_table import SEVERAL, SPECIAL
 
 __all__ = ["SEVERAL", "SPECIAL", "bessel", "distributions", "gamma"]
 
+SPECIAL.is_checked = True
 operators.install_calls(SPECIAL)
 ufuncs.install_methods(SPECIAL)
 for _ufunc, _rows in SEVERAL.items():

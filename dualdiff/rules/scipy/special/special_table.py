@@ -30,6 +30,7 @@ SPECIAL = Table(
         "SQRT_HALF": math.sqrt(0.5),
     },
     "scipy.special",
+    is_checked=False,
 )
 own, define = SPECIAL.own, SPECIAL.define
 
