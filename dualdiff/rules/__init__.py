@@ -1,7 +1,7 @@
-"""The calculus, as tables.
+"""The derivative rules.
 
-Importing this package puts the rules of everyday functions where the numbers look for them; the others are imported
-when a function is first met that has no rule yet (`dualdiff.base.late`).
+Importing this package registers the rules of everyday functions.  The others are imported when duals first meet a
+function that has no rule yet (`dualdiff.base.late`).
 """
 
 from dualdiff.rules.numpy import by_value, creation, indexing, products, reductions

@@ -1,4 +1,4 @@
-"""``python -m dualdiff.rules``: what of NumPy is refused, with its reason."""
+"""``python -m dualdiff.rules``: the NumPy functions that are refused, and why."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dualdiff.rules.writing.array_rules import VALUE_ONLY
 
 
 def lines() -> list[str]:
-    """The counts of what has rules, and for each reason what is refused."""
+    """The number of functions with rules, and the functions that are refused, by reason."""
     load_rules()
     by_value = len(VALUE_ONLY) + sum(ufunc in PLAIN for ufunc, _ in UFUNCS)
     differentiated = len(FUNCTIONS) + len(CREATORS) + len(UFUNCS) - by_value
     report = [
-        f"NumPy's functions and ufunc methods: {differentiated} differentiated, {by_value} answer by value.  Refused:"
+        f"NumPy's functions and ufunc methods: {differentiated} differentiated, {by_value} use values only.  Refused:"
     ]
     groups: dict[str, list[str]] = {}
     for key, reason in REFUSED.items():

@@ -59,7 +59,7 @@ def test_nan_that_was_computed_from_x(name, mode):
     slopes, found = said(lambda: MODES[mode](f, np.array([0.0, 0.0, 3.0, 5.0, 4.0])))
     assert found
     message = str(found[0].message)
-    assert message.startswith(f"numpy.{name} replaces or leaves out NaN that was computed from x")
+    assert message.startswith(f"numpy.{name} replaces or omits NaN that was computed from x")
     assert found[0].filename == __file__
     if mode not in ("single", "nested"):
         assert not np.any(np.reshape(slopes, (-1, 5))[:, :2])

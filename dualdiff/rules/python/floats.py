@@ -1,8 +1,8 @@
-"""The engine of Python floats: functions of float duals, written out from the texts of the table.
+"""The engine of Python floats: source of functions of float duals, generated from the texts of the table.
 
-An operation costs a few Python instructions and makes no array, along one direction or several.  The value is computed
-exactly as Python (or NumPy's scalar) would; every case that is not plain (other spaces, nested duals, a partial that
-raises or is NaN) is left to `dualdiff.core.application`.
+An operation costs a few Python instructions and allocates no array, along one direction or several.  The value is
+computed exactly as Python (or a NumPy scalar) computes it.  `dualdiff.core.application` handles all other cases (other
+spaces, nested duals, a partial that raises or is NaN).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dualdiff.rules.writing.rows import NAMES, Row
 
 
 def _quiet(function: Any) -> Callable[..., Any]:
-    """A NumPy function on floats as ``math`` has them, except that it never raises or warns."""
+    """A NumPy function of floats that returns a Python float, as those of ``math``, but never raises or warns."""
 
     def quiet(*args: float) -> float:
         with np.errstate(all="ignore"):
@@ -32,7 +32,7 @@ def _quiet(function: Any) -> Callable[..., Any]:
 
 
 class _Functions(dict[str, Any]):
-    """The functions that partials name, for Python floats; those of rows when they are first asked for."""
+    """The functions that partials name, for Python floats; those of rows are looked up on first use."""
 
     def __missing__(self, name: str) -> Any:
         row = ROWS[name]
@@ -51,21 +51,21 @@ _NAMES = {
 
 
 def compiled(name: str, source: str, **names: Any) -> Callable[..., Any]:
-    """The function called ``function`` in the source, with the functions of rows that it names."""
-    found = {**_NAMES, **names}
-    exec(compile(source, f"<dualdiff {name}>", "exec"), found)
-    function = found["function"]
-    found |= {used: MATH[used] for used in function.__code__.co_names if used in ROWS and used not in found}
+    """The function named ``function`` in the source, which may use the functions of rows by name."""
+    namespace = {**_NAMES, **names}
+    exec(compile(source, f"<dualdiff {name}>", "exec"), namespace)
+    function = namespace["function"]
+    namespace |= {used: MATH[used] for used in function.__code__.co_names if used in ROWS and used not in namespace}
     return function  # type: ignore[no-any-return]
 
 
 def _finish(
     row: Row, tangents: dict[str, str], numpy: set[str], result: str, operands: str, pad: str, lanes: int
 ) -> str:
-    """Source for the tangent of a value r, and for the return.
+    """Source that computes the tangent of a value r and returns the dual.
 
-    ``tangents`` says which tangent goes with which argument, ``numpy`` which of x, y, r are NumPy's and have to become
-    Python floats, so that partials neither warn nor leave the fast arithmetic.
+    ``tangents`` maps arguments to the source of their tangents.  ``numpy`` has those of x, y, r that are NumPy scalars:
+    they are converted to Python floats, so that partials do not warn and stay fast.
     """
     from dualdiff.rules.writing.texts import ARGUMENTS, expression, names_in, spelled_out
 
@@ -77,7 +77,7 @@ def _finish(
             used |= names_in(text)
             factors.append((text, text if text.isidentifier() else f"({expression(text)})", t))
     if "r" in used & numpy:
-        # The result is still needed as NumPy gave it.
+        # The NumPy result itself is returned.
         factors = [(text, re.sub(r"\br\b", "s", factor), t) for text, factor, t in factors]
     before = [f"{name} = float({name})" for name in ("x", "y") if name in used & numpy]
     before += ["s = float(r)"] if "r" in used & numpy else []
@@ -92,7 +92,7 @@ def _finish(
 
 
 def _tangent(factors: list[tuple[str, str, str]], lanes: int) -> list[str]:
-    """Source that sets the tangent t, and z, which is NaN if a part of t is."""
+    """Source that computes the tangent t, and for several directions z, which is NaN if an element of t is."""
     if not lanes:
         terms = [{"1": t, "-1": f"-{t}"}.get(text) or f"{factor} * {t}" for text, factor, t in factors]
         return ["t = " + (" + ".join(terms) or "0.0")]
@@ -112,7 +112,7 @@ def _tangent(factors: list[tuple[str, str, str]], lanes: int) -> list[str]:
 #: The tangents of the two operands, in source.
 _MINE, _OTHERS = "self.raw", "other.raw"
 
-#: What a float dual meets: how it is told, whether it is a dual, whether its value is NumPy's.
+#: The operands that a float dual may meet: a test, whether it is a dual, whether its value is a NumPy scalar.
 _PARTNERS = (
     ("kind is {own} and other.space is space", True, None),
     ("kind is float or kind is int", False, False),
@@ -122,9 +122,9 @@ _PARTNERS = (
 
 
 class Scalars(NamedTuple):
-    """The classes of duals of a Python float and of a float64 along so many directions.
+    """The classes of duals of a Python float and of a float64.
 
-    With 0 lanes the tangent is a single float.
+    ``lanes`` is the number of directions; with 0 the tangent is a single float.
     """
 
     FloatDual: type
@@ -135,9 +135,9 @@ class Scalars(NamedTuple):
 def binary(
     name: str, row: Row, general: Callable[..., Any], symbol: str, own: str, reflected: bool, scalars: Scalars
 ) -> Callable[..., Any]:
-    """An operator of float duals of the class ``own``; reflected, the other operand stands on the left.
+    """A binary operator of float duals of the class named ``own``; if reflected, the other operand is on the left.
 
-    ``general`` is the operator of all duals, for other operands than floats.
+    ``general`` is the operator of all duals, for operands that are not floats.
     """
     own_numpy = own == "Float64Dual"
     classes = {"own": own, "other": "FloatDual" if own_numpy else "Float64Dual"}
@@ -154,7 +154,7 @@ def binary(
         body += f"        {me} = self.value\n        {it} = other{'.value' if is_dual else ''}\n"
         body += f"        r = x {symbol} y\n"
         if symbol == "**":
-            # Python gives a complex number for a negative base.
+            # Python returns a complex number for a negative base.
             expected = "float64" if result_numpy else "float"
             body += f"        if type(r) is not {expected}:\n            return complete(row, ({operands}), r)\n"
         tangents = {me: _MINE} | ({it: _OTHERS} if is_dual else {})
@@ -169,7 +169,7 @@ def binary(
 
 
 def _of_one(row: Row, numpy: set[str], result: str, pad: str, lanes: int) -> str:
-    """Source for the tangent of a function of the dual self."""
+    """Source that computes the tangent of a function of the dual self and returns the result."""
     return _finish(row, {"x": _MINE}, numpy, result, "self,", pad, lanes)
 
 
@@ -179,41 +179,41 @@ def _unary_source(row: Row, numpy: set[str], result: str, lanes: int) -> str:
 
 
 def unary(row: Row, op: Callable[..., Any], own: str, scalars: Scalars) -> Callable[..., Any]:
-    """An operator of one float dual of the class ``own``."""
+    """A unary operator of float duals of the class named ``own``."""
     numpy = {"x", "r"} if own == "Float64Dual" else set()
     return compiled(row.name, _unary_source(row, numpy, own, scalars.lanes), row=row, op=op, **scalars._asdict())
 
 
 def of_ufunc(row: Row, own: str, scalars: Scalars) -> Callable[..., Any]:
-    """A unary ufunc of float duals of the class ``own``: NumPy gives the value."""
+    """A unary ufunc of float duals of the class named ``own``; NumPy computes the value."""
     source = _unary_source(row, {"x", "r"} if own == "Float64Dual" else {"r"}, "Float64Dual", scalars.lanes)
     return compiled(row.name, source, row=row, op=row.ufunc, **scalars._asdict(), **_named(row))
 
 
 def _named(row: Row) -> dict[str, Any]:
-    """What the partial of a row of another table names, for Python floats."""
+    """The functions that the partial of a row of another table names, for Python floats."""
     if row.names is NAMES or row.kind == "zero":
         return {}
     from dualdiff.rules.writing.texts import names_in, spelled_out
 
     used = names_in(spelled_out(row.partials[0] or "0", row.names))
-    found = {name: row.names[name] for name in used if name in row.names}
-    return {name: _as_item(f) if callable(f) else f for name, f in found.items()}
+    functions = {name: row.names[name] for name in used if name in row.names}
+    return {name: _as_item(f) if callable(f) else f for name, f in functions.items()}
 
 
 def _as_item(function: Any) -> Callable[..., Any]:
-    """A function of numbers that returns one of Python's, real or complex, and never warns."""
+    """A function of scalars that returns a Python float or complex and never warns."""
 
     def quiet(*args: Any) -> Any:
         with np.errstate(all="ignore"):
-            found = function(*args)
-        return found.item() if issubclass(type(found), (np.generic, np.ndarray)) else found
+            result = function(*args)
+        return result.item() if issubclass(type(result), (np.generic, np.ndarray)) else result
 
     return quiet
 
 
 def comparison(name: str, symbol: str, scalars: Scalars) -> Callable[..., Any]:
-    """A comparison of a float dual by value."""
+    """A comparison operator of float duals, which compares values."""
     return compiled(
         name,
         "def function(self, other):\n"
@@ -223,7 +223,7 @@ def comparison(name: str, symbol: str, scalars: Scalars) -> Callable[..., Any]:
 
 @cache
 def public(name: str) -> Callable[..., Any]:
-    """The public function of a row: for floats through ``math``, for arrays and duals through NumPy."""
+    """The public function of a row: ``math`` serves Python floats, NumPy arrays and duals."""
     row = ROWS[name]
     function = _public_unary(row) if row.arity == 1 and row.partials[0] is not None else _public(row)
     function.__name__ = function.__qualname__ = name
@@ -231,23 +231,23 @@ def public(name: str) -> Callable[..., Any]:
     arguments = ("x", "y", "z")[: row.arity]
     partials = "\n".join(f"    d/d{a} = {text or 0}" for a, text in zip(arguments, row.partials, strict=True))
     function.__doc__ = (
-        f"``{name}({', '.join(arguments)})`` elementwise, for numbers, arrays and duals.\n\n"
+        f"``{name}({', '.join(arguments)})`` elementwise, for scalars, arrays and duals.\n\n"
         + (f"{row.definition}\n\n" if row.definition else "")
         + f"With r the result,\n\n{partials}\n\n"
-        "Python floats go through ``math`` and give inf or nan, without a warning, where ``math`` would raise;\n"
-        "everything else goes through NumPy."
+        "Python floats use ``math``, and return inf or nan without a warning where ``math`` would raise;\n"
+        "everything else uses NumPy."
     )
     return function
 
 
 def _either(row: Row) -> Callable[..., Any]:
-    """The value: through ``math`` for Python's numbers, else through NumPy."""
+    """The value: by ``math`` for Python scalars, otherwise by NumPy."""
     quiet = _quiet(row.ufunc)
     value = quiet if row.math is None or row.name == "power" else MATH[row.name]
 
     def either(*args: Any) -> Any:
         if not all(type(a) is float or type(a) is int for a in args):
-            # Duals of outer calls take their values from ``math`` too.
+            # The values of nested duals come from ``math`` too.
             return apply(row, either, *args) if any(isinstance(a, AnyDual) for a in args) else row.ufunc(*args)
         try:
             return value(*args)
@@ -258,7 +258,7 @@ def _either(row: Row) -> Callable[..., Any]:
 
 
 def _public_unary(row: Row) -> Callable[..., Any]:
-    """The public function of one argument: written out for floats, and for duals of floats when it meets them."""
+    """The public function of one argument: generated for floats, and for each class of float duals on first use."""
     op, either = MATH[row.name], _either(row)
     of_duals: dict[type, Callable[..., Any]] = {}
 

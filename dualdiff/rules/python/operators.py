@@ -1,4 +1,4 @@
-"""Python's operators on duals, put on their classes from the rows of the table."""
+"""Python's operators on duals, installed on their classes from the rows of the table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dualdiff.rules.writing.rows import Row, Table
 from dualdiff.tangents.space import are_float64
 from dualdiff.tangents.zeros import plain
 
-#: Which row serves which operator.
+#: The row of each operator.
 BINARY: dict[str, tuple[str, Callable[..., Any]]] = {
     "add": ("add", operator.add),
     "sub": ("subtract", operator.sub),
@@ -50,7 +50,7 @@ SYMBOLS = {
 
 
 _FLOAT64 = np.dtype(np.float64)
-#: What the rules take as an operand.
+#: The classes that the rules accept as operands.
 _OPERANDS = (AnyDual, np.ndarray, np.generic, float, int, complex, list, tuple, str, bytes, numbers.Number)
 
 
@@ -59,7 +59,7 @@ def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool
 
     def method(self: AnyDual, other: Any) -> Any:
         if isinstance(other, (list, tuple)) and isinstance(self, Dual):
-            # Not every number takes lists: one that does not says so.
+            # A Python float refuses lists, with an error of its own; a NumPy scalar accepts them.
             op(plain(self), type(other)())
         if not isinstance(other, _OPERANDS):
             if name == "mul" and self.shape and multiplies_as_matrix(other):
@@ -74,9 +74,9 @@ def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool
 
 
 def _array_binary(row: Row, op: Callable[..., Any], general: Callable[..., Any], reflected: bool) -> Callable[..., Any]:
-    """The operator of dual arrays: a short path for the most common operands, the general one for all others."""
+    """The operator of dual arrays: a fast path for the most common operands, ``general`` for all others."""
     square = ROWS["square"] if row.name == "power" and not reflected else None
-    # Which of the two, this array and the other, a record needs; by whether the other carries no tangent.
+    # Whether a record needs the values of this array and of the other, by whether the other has no tangent.
     needs: dict[bool, tuple[bool, ...]] = {}
 
     def method(self: DualArray, other: Any) -> Any:
@@ -121,7 +121,7 @@ def _array_binary(row: Row, op: Callable[..., Any], general: Callable[..., Any],
 def _scalar_binary(
     row: Row, op: Callable[..., Any], general: Callable[..., Any], reflected: bool
 ) -> Callable[..., Any]:
-    """The operator of dual scalars beside numbers and scalars of the same call."""
+    """The operator of dual scalars: a fast path for floats and duals of the same call, ``general`` for all others."""
 
     def method(self: Dual, other: Any) -> Any:
         kind, space, u = type(other), self.space, None
@@ -142,7 +142,7 @@ def _scalar_binary(
 
 
 def _defers(x: AnyDual, other: Any) -> bool:
-    """Whether an operator is left to an object that is no number, as numbers of Python do, and NumPy's if it asks."""
+    """Whether the operator is left to another object: Python scalars always defer, NumPy's only if it asks for it."""
     return (
         not issubclass(type(plain(x)), (np.ndarray, np.generic))
         or not hasattr(other, "__array__")
@@ -182,7 +182,7 @@ def _ufunc_call(row: Row) -> Callable[..., Any]:
 
 
 def install_calls(rows: Table) -> None:
-    """Put the rows of a table under their ufuncs."""
+    """Register the rows of a table for their ufuncs."""
     for name, row in rows.items():
         if isinstance(row.ufunc, np.ufunc):
             UFUNCS[row.ufunc, "__call__"] = _ufunc_call(row)
@@ -193,7 +193,7 @@ def install_calls(rows: Table) -> None:
 
 
 def install() -> None:
-    """Put the operators on the classes, and the rows under their ufuncs."""
+    """Install the operators on the classes of duals, and register the rows for their ufuncs."""
     install_calls(ROWS)
     for name, row in ROWS.items():
         if {"O->O", "OO->O"} & set(getattr(row.ufunc, "types", ())) and not hasattr(Dual, name):
@@ -222,17 +222,17 @@ def install() -> None:
     SCALAR_INSTALLERS.append(_install_scalar)
 
 
-#: The rows of unary ufuncs that the fast path of scalars serves.
+#: The rows of unary ufuncs for which dual scalars have a fast path.
 UNARY_UFUNCS: list[Row] = []
 
 
 def _scalars(x: Any) -> floats.Scalars:
-    """The classes of duals of floats in the space of one."""
+    """The classes of float duals in the space of x."""
     return floats.Scalars(x.space.float_dual, x.space.float64_dual, type(x).lanes)
 
 
 def _build_ufunc(row: Row, table: dict[Any, Any], x: Any) -> Any:
-    """Build the fast function of a unary ufunc, when it is first called, and call it."""
+    """Generate the fast function of a unary ufunc on its first call, and call it."""
     scalars = _scalars(x)
     own = "FloatDual" if type(x) is scalars.FloatDual else "Float64Dual"
     table[row.ufunc] = floats.of_ufunc(row, own, scalars)
@@ -240,7 +240,7 @@ def _build_ufunc(row: Row, table: dict[Any, Any], x: Any) -> Any:
 
 
 def _install_scalar(base: type, cls: type, table: dict[Any, Any]) -> None:
-    """Put operators and unary ufuncs on a class of duals of floats, to be written out when they are first used."""
+    """Install operators and unary ufuncs on a class of float duals; each is generated on first use."""
     own = base.__name__
     if cls is not base:
         for row in UNARY_UFUNCS:
@@ -258,7 +258,7 @@ def _install_scalar(base: type, cls: type, table: dict[Any, Any]) -> None:
 
 
 def _built_on_first_use(cls: type, name: str, build: Callable[[floats.Scalars], Callable[..., Any]]) -> None:
-    """A method that writes itself out when it is first called, for the space of its dual: most programs need few."""
+    """Install a method that generates itself on its first call, because most programs need few of them."""
 
     def method(*args: Any) -> Any:
         built = build(_scalars(args[0]))
@@ -277,10 +277,10 @@ def _divmod(reflected: bool) -> Callable[..., Any]:
 
 
 def _object_loop(ufunc: np.ufunc) -> Callable[..., Any]:
-    """The method of scalars that a ufunc calls for each element of an object array."""
+    """The method of dual scalars that a ufunc calls for each element of an object array."""
     return lambda *args: ufunc(*args)
 
 
 def partial_method(row: Row, op: Callable[..., Any]) -> Callable[..., Any]:
-    """A unary operator for duals in general."""
+    """A unary operator of all duals."""
     return lambda self: apply(row, op, self)

@@ -1,4 +1,4 @@
-"""How rules for array functions are written: operands in, verbs on their tangents, a dual out."""
+"""Building blocks of the rules of array functions: unpack operands, transform their tangents, return a dual."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 def structural(*functions: Any) -> None:
-    """Register functions of one array that only move its elements, whatever their other arguments say."""
+    """Register functions of one array that only move its elements, whatever their other arguments are."""
     for function in functions:
         implements(function)(_structural(function))
 
 
 def leading(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
-    """The first argument of a call, taken out of the positional arguments or of the keywords, and the rest."""
+    """The first argument of a call, passed positionally or by keyword, and the other positional arguments."""
     return (args[0], args[1:]) if args else (kwargs.pop(next(iter(inspect.signature(function).parameters))), ())
 
 
@@ -72,18 +72,18 @@ def _structural(function: Any) -> Callable[..., Any]:
 
 
 def no_duals(name: str, args: Any, kwargs: Any) -> None:
-    """Refuse duals among arguments that count or choose."""
+    """Refuse duals as counts, indices and other options."""
     for x in (*args, *kwargs.values()):
         if isinstance(x, AnyDual) or (isinstance(x, (tuple, list)) and any(isinstance(e, AnyDual) for e in x)):
-            raise lost(f"a dual number as an option of numpy.{name}", "a plain number there")
+            raise lost(f"a dual number as an option of numpy.{name}", "a plain value there")
 
 
-#: The functions that see values alone.
+#: The functions that use only the values of duals.
 VALUE_ONLY: set[Any] = set()
 
 
 def by_value(*functions: Any) -> None:
-    """Register functions that see values alone: they answer with booleans, places, counts, texts."""
+    """Register functions that use only values: they return booleans, indices, counts or strings."""
     VALUE_ONLY.update(functions)
     for function in functions:
         implements(function)(_by_value(function))
@@ -93,7 +93,9 @@ def _by_value(function: Any) -> Callable[..., Any]:
     def implementation(*args: Any, **kwargs: Any) -> Any:
         out = kwargs.get("out", args[2] if function in _OUT_THIRD and len(args) > 2 else None)
         if isinstance(out, AnyDual):
-            raise TypeError(f"numpy.{function.__name__} gives no numbers for an array of duals, as out is")
+            raise TypeError(
+                f"numpy.{function.__name__} returns booleans or integers, which out, an array of duals, cannot hold"
+            )
         return function(*map(plain_values, args), **{k: plain_values(v) for k, v in kwargs.items()})
 
     return implementation
@@ -104,7 +106,7 @@ _OUT_THIRD = {np.all, np.any, np.argmax, np.argmin, np.nanargmax, np.nanargmin}
 
 
 def plain_values(x: Any) -> Any:
-    """The values alone, of every nesting."""
+    """The value of a dual at the innermost level of nesting, also inside lists and tuples."""
     if isinstance(x, AnyDual):
         return plain_values(x.value)
     if isinstance(x, (list, tuple)) and not hasattr(x, "_fields"):
@@ -113,19 +115,19 @@ def plain_values(x: Any) -> Any:
 
 
 def missing(a: Any, name: str) -> Any:
-    """Where an array is NaN, for a function that leaves those elements out; says so if one was computed from x.
+    """Where an array is NaN, for a function that omits those elements; warns if a NaN was computed from x.
 
-    That is where its tangent is infinite or NaN: one that x had already, or took from data, has not lost it.
+    A computed NaN has an infinite or NaN tangent.  A NaN in x itself, or in data, does not, and loses no derivative.
     """
-    found = np.isnan(plain_values(a))
-    if isinstance(a, AnyDual) and np.any(found) and _was_computed(a, found):
+    is_nan = np.isnan(plain_values(a))
+    if isinstance(a, AnyDual) and np.any(is_nan) and _was_computed(a, is_nan):
         warnings.warn(
-            f"numpy.{name} replaces or leaves out NaN that was computed from x, as 0/0 is at a singular point: their "
+            f"numpy.{name} replaces or omits NaN that was computed from x, such as 0/0 at a singular point: its "
             "derivative counts as zero, that of a constant",
             SingularPointWarning,
             stacklevel=stacklevel(),
         )
-    return found
+    return is_nan
 
 
 def _was_computed(a: Any, mask: Any) -> bool:

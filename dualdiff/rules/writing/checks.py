@@ -11,12 +11,12 @@ from typing import Any, get_args
 from dualdiff.rules.writing.rows import UNKNOWN, Kind, Row
 from dualdiff.rules.writing.texts import ARGUMENTS
 
-#: What the grammar of partials itself means by a name, with the number of arguments.
+#: The functions that are part of the grammar, with their numbers of arguments.
 _FORMS = {"where": 3, "chosen": 2}
 _RESERVED = {*ARGUMENTS, "r", "both", *_FORMS}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.BitAnd, ast.BitOr, ast.USub, ast.UAdd)
 _COMPARISONS = (ast.Lt, ast.LtE, ast.Eq, ast.NotEq, ast.Gt, ast.GtE)
-#: What to write instead of Python's syntax that means nothing for arrays, or that not every engine reads.
+#: What to write instead of Python syntax that fails for arrays or that some engine does not read.
 _INSTEAD: dict[type[ast.AST], str] = {
     ast.IfExp: "write where(condition, a, b) instead of a if condition else b",
     ast.BoolOp: "write (x > 0) & (y > 0) instead of and, | instead of or",
@@ -35,7 +35,7 @@ def check(row: Row) -> None:
     A partial may name the row itself, and whatever is in the table already.
     """
     if not row.name.isidentifier() or keyword.iskeyword(row.name) or row.name in _RESERVED:
-        raise _error(row, "that is not a name that partials can use: give the row another one, name=...")
+        raise _error(row, "partials cannot use that name: give the row another one, name=...")
     _check_counts(row)
     if row.kind not in get_args(Kind):
         raise _error(row, f"its kind is {row.kind!r}, which is none of {', '.join(get_args(Kind))}")
@@ -49,7 +49,7 @@ def check(row: Row) -> None:
 
 
 def check_definition(row: Row, arity: int) -> None:
-    """The same for an abbreviation: its text, and the partials that it may have."""
+    """As `check`, for a definition: its text, and its partials if it has any."""
     text = row.definition
     _Reader(row, text, arity, 0).visit(_parsed(row, text))
     if row.partials:
@@ -61,7 +61,7 @@ def _error(row: Row, what: str) -> ValueError:
 
 
 def _check_counts(row: Row) -> None:
-    """The number of arguments, and the columns that have an entry for each."""
+    """Check the number of arguments, and that each column has an entry for each of them."""
     n = row.arity
     given = f"{n} partial{'s' * (n != 1)} {row.partials} given"
     if not 0 < n <= len(ARGUMENTS):
@@ -83,7 +83,7 @@ def _check_counts(row: Row) -> None:
 
 
 def _arguments(function: Callable[..., Any], n: int) -> str | None:
-    """What a function takes, if that is not n positional arguments."""
+    """How many arguments a function takes, in words; None if it accepts n of them, or does not say."""
     nin = getattr(function, "nin", None)
     if nin is not None:
         return None if nin == n else _counted(nin)
@@ -111,7 +111,7 @@ def _parsed(row: Row, text: str) -> ast.expr:
 
 
 class _Reader(ast.NodeVisitor):
-    """Walks through the text of a partial of ``arity`` arguments, for a function of so many results (0: no r)."""
+    """Checks the text of a partial.  ``results`` is the number of results of the function, 0 if the text has no r."""
 
     def __init__(self, row: Row, text: str, arity: int, results: int) -> None:
         self.row, self.text, self.results = row, text, results
@@ -124,7 +124,7 @@ class _Reader(ast.NodeVisitor):
 
     def generic_visit(self, node: ast.AST) -> None:
         """Refuse what the grammar does not have."""
-        instead = _INSTEAD.get(type(node), "partials have numbers, names, operators, comparisons and calls alone")
+        instead = _INSTEAD.get(type(node), "partials consist of numbers, names, operators, comparisons and calls")
         raise self.error(f"{ast.unparse(node)!r} is not in the grammar of partials: {instead}")
 
     def visit_Constant(self, node: ast.Constant) -> None:

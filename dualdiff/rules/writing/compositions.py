@@ -1,7 +1,7 @@
-"""Functions that are compositions of others: NumPy's own value, and the tangent of the composition.
+"""Functions that are compositions of others: the value is NumPy's, the tangent that of the composition.
 
-The composition is written out in duals.  It need not be the one that NumPy computes, only equal to it, so that it may
-take places (of bins, knots, order statistics) from the values alone, and sums in any order.
+The composition is evaluated on duals.  It must equal what NumPy computes, but need not take the same steps: it may find
+indices (of bins, knots, order statistics) from the values alone, and sum in any order.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Function = Callable[..., Any]
 def composed(*functions: Any) -> Callable[[Function], Function]:
     """Register the decorated composition, which has NumPy's signature, for the tangents of NumPy functions.
 
-    Some of its parameters are only there for the signature: the result is stored in ``out`` when it is complete, and
-    no input is overwritten.
+    Two of its parameters only complete the signature: the composition never sees ``out``, where the result is stored
+    afterwards, and ``overwrite_input`` is ignored.
     """
 
     def register(composition: Function) -> Function:
@@ -43,11 +43,11 @@ def _implementation(function: Any, composition: Function) -> Function:
     @wraps(composition)
     def implementation(*args: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", None)
-        for name, place in ignored.items():
+        for name, i in ignored.items():
             kwargs.pop(name, None)
-            if len(args) > place:
-                out = args[place] if name == "out" else out
-                args = (*args[:place], None, *args[place + 1 :])
+            if len(args) > i:
+                out = args[i] if name == "out" else out
+                args = (*args[:i], None, *args[i + 1 :])
         return into(out, evaluated(function, composition, *args, **kwargs))
 
     return implementation
@@ -61,17 +61,17 @@ def evaluated(function: Function, composition: Function, *args: Any, **kwargs: A
     value = function(*(_value(x, duals) for x in args), **{name: _value(x, duals) for name, x in kwargs.items()})
     for source in duals.operands:
         if value is duals.value_of(source):
-            # NumPy had nothing to do and gave back the array itself.
+            # NumPy returned the array itself.
             return source
-    found = None
+    dual = None
     if any(d.size for d, t in zip(duals.operands, duals.tangents, strict=True) if t is not None):
         with np.errstate(all="ignore"):
-            found = composition(*args, **kwargs)
-    return _joined(f"{function.__module__}.{function.__name__}", value, found, duals)
+            dual = composition(*args, **kwargs)
+    return _joined(f"{function.__module__}.{function.__name__}", value, dual, duals)
 
 
 def arrayed(x: Any) -> Any:
-    """Sequences of numbers with duals among them as dual arrays; of arrays of different lengths, each by itself."""
+    """A sequence that contains duals as a dual array; if its items differ in shape, as a list of dual arrays."""
     if not issubclass(type(x), (list, tuple, np.ndarray)) or not duals_in(x):
         return x
     try:
@@ -84,17 +84,17 @@ def _value(x: Any, duals: Application) -> Any:
     return [_value(e, duals) for e in x] if type(x) is list else duals.value_of(x)
 
 
-def _joined(name: str, value: Any, found: Any, duals: Application) -> Any:
-    """The values of a result, which may be a tuple or a list, with the tangents of the composition."""
+def _joined(name: str, value: Any, dual: Any, duals: Application) -> Any:
+    """The values of a result, which may be a tuple or a list, with the tangents of the composition, ``dual``."""
     if isinstance(value, (tuple, list)):
-        parts = [None] * len(value) if found is None else found
+        parts = [None] * len(value) if dual is None else dual
         joined = [_joined(name, v, f, duals) for v, f in zip(value, parts, strict=True)]
         return type(value)(*joined) if hasattr(value, "_fields") else type(value)(joined)
-    t = duals.tangent_of(found)
+    t = duals.tangent_of(dual)
     dtype = dtype_of(value) if hasattr(value, "dtype") else np.result_type(value)
     if dtype.kind not in "fc":
         if t is not None:
             raise lost(f"the dtype {dtype} in {name}", "a floating dtype")
         return value
-    assert t is None or shape_of(found) == shape_of(value), (name, shape_of(found), shape_of(value))
+    assert t is None or shape_of(dual) == shape_of(value), (name, shape_of(dual), shape_of(value))
     return duals.result(value, [] if t is None else [t])

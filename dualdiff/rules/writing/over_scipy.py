@@ -1,4 +1,4 @@
-"""How rules for functions of SciPy that do not dispatch are written."""
+"""The decorator for rules of SciPy functions that do not dispatch."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dualdiff.rules.writing.versions import deprecated, installed
 
 
 def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a rule for ``scipy.linalg``'s function of its name into a function that takes plain numbers and duals.
+    """Turn a rule for the function of ``scipy.linalg`` with its name into a function of plain arrays and duals.
 
-    Plain arguments go to SciPy as they are.  With duals, which are allowed in the parameters ``arrays`` alone, the rule
-    is called, and gets before its other arguments a function of these parameters that gives the value: SciPy's own
-    with the same options, or, where what is left are duals of an outer call, the rule's.  The signature is that of the
-    installed SciPy, by the table of `versions`.
+    Plain arguments are passed to SciPy unchanged.  Duals are allowed only in the parameters ``arrays``.  With duals the
+    rule is called, and its first argument is a function of these parameters that returns the value with the same
+    options: SciPy's function, or the rule again if the values are duals of an outer call.  The signature is that of the
+    installed SciPy, from the tables of `versions`.
     """
 
     def register(rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,12 +37,12 @@ def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any
             given = signature.bind(*args, **kwargs).arguments
             for option, x in given.items():
                 if option not in arrays and duals_in(x):
-                    raise lost(f"a dual number as {option}= of dualdiff.scipy.linalg.{name}", "a plain number there")
+                    raise lost(f"a dual number as {option}= of dualdiff.scipy.linalg.{name}", "a plain value there")
             refuse(
                 name, **{option: (given.pop(option, None) is not None, "deprecated by SciPy") for option in obsolete}
             )
-            # SciPy is told of the options that are used.  Tangents need what the arrays were, so that they are not to
-            # be overwritten.
+            # SciPy gets only options that differ from their defaults.  Tangents need the original arrays, so nothing is
+            # overwritten.
             options = {
                 k: x
                 for k, x in given.items()
@@ -70,7 +70,7 @@ def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def without_rule(module: Any, name: str) -> Any:
-    """A function of SciPy that has no rule, for plain arguments; what is no function as it is."""
+    """A SciPy function that has no rule, for plain arguments only; anything that is not a function, unchanged."""
     function = getattr(module, name)
     if not callable(function) or isinstance(function, type):
         return function
@@ -89,7 +89,7 @@ def _scipy() -> Any:
 
 
 def refuse(name: str, **options: Any) -> None:
-    """Refuse options that a rule does not serve, by name."""
+    """Refuse options that a rule does not support."""
     for option, (given, reason) in options.items():
         if given:
             raise no_rule(f"dualdiff.scipy.linalg.{name} with {option}=", f" ({reason})")

@@ -1,11 +1,10 @@
-"""The form of the table of rules: a row is a function and its partial derivatives as plain mathematics.
+"""Rows of the table of rules: a row is a function and its partial derivatives, written as mathematics.
 
-Partials are texts in the arguments ``x``, ``y``, ``z``, ``w``, ``a``, ... and the result ``r`` (of several results
-``r[0]``, ``r[1]``, ...), with Python's operators and the names of other rows; ``where(condition, a, b)`` chooses,
-and ``chosen(condition, a)`` is a except for zeros by convention, whose own derivative is NaN.
-Every engine reads the same texts: Python floats through ``math`` (`expression` as source to build functions from),
-arrays and nested duals through NumPy (`Row.coefficient`), and engines to come by binding the texts to functions of
-their own (`bind`).
+Partials are texts in the arguments ``x``, ``y``, ``z``, ``w``, ``a``, ... and the result ``r`` (``r[0]``, ``r[1]``, ...
+if there are several).  They use Python's operators and the names of other rows.  ``where(condition, a, b)`` chooses.
+``chosen(condition, a)`` is zero by convention where the condition holds, with the derivative NaN, and a elsewhere.
+Every engine reads the same texts: Python floats through ``math``, as source of functions (`texts.expression`); arrays
+and nested duals through NumPy (`Row.coefficient`); compiled code as syntax trees (`texts.branched`).
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ from dualdiff.core.dual import AnyDual, Dual, is_followed
 from dualdiff.tangents.space import are_float64, is_complex, shape_of
 from dualdiff.tangents.zeros import chosen_zero
 
-#: Partials that are an argument, the result or a constant.
+#: Partials that need no computation: an argument, the result or a constant.
 PLAIN = frozenset({"x", "y", "z", "r", "1", "-1", "pi / 180", "180 / pi"})
 Kind = Literal["zero", "linear", "nonlinear"]
 Interval = tuple[float, float]
 REALS: Interval = (-10.0, 10.0)
-#: Stands for the partial in an argument that the derivative is not known in: a tangent there is an error.
+#: Stands for a partial that is not known: a tangent of that argument is an error.
 UNKNOWN = "unknown"
 _FLOAT64 = np.dtype(np.float64)
 
 
 class Row:
-    """A rule.
+    """A function and its partial derivatives.
 
     ``partials`` has a text for each argument, None where the derivative is zero, or `UNKNOWN`.  ``conjugates`` has the
-    partials in the complex conjugates of the arguments, for functions that are not complex-differentiable;
-    ``complex_partials`` replaces the partials at complex arguments.  ``domain`` is an interval for each argument to
-    test the row on.  ``math`` is the function's name in ``math``, if it has one.  ``associative`` says that the order
-    in which it folds many arguments does not matter.  ``definition`` is what documents a function that NumPy does not.
-    ``names`` is what the texts may name, and ``module`` where users find the function; ``of`` is the function that
-    users know, of one that is only a partial derivative of it.
+    partials with respect to the complex conjugates of the arguments, for functions that are not holomorphic.
+    ``complex_partials`` replaces the partials at complex arguments.  ``domain`` has an interval for each argument, on
+    which tests evaluate the row; a single interval serves all.  ``math`` is the name of the function in ``math``, if it
+    is there.  ``associative``: the function may fold many arguments in any order.  ``definition`` documents a function
+    that NumPy does not have.  ``names`` has what the texts may name.  ``module`` is where users find the function.
+    ``of`` is the public function whose partial derivative this one is, if it is only that.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Row:
         self.associative, self.definition, self.module, self.of = associative, definition, module, of
         self.names = NAMES if names is None else names
         self.is_zero = kind == "zero"
-        #: For each argument, whether its partial is computed, and no argument, result or constant.
+        #: For each argument, whether its partial is computed, rather than an argument, the result or a constant.
         self.is_fresh = tuple(p is not None and p not in PLAIN for p in partials)
         self._bound: dict[tuple[str, bool, bool], Any] = {}
         #: Whether some partial names the result.
@@ -82,9 +81,9 @@ class Row:
 
     @cached_property
     def constancy(self) -> tuple[int, ...]:
-        """For each argument, when the zeros of its partial do not depend on what is differentiated.
+        """For each argument, whether the zeros of its partial depend on the input of the differentiation.
 
-        2 always, since it is constant between jumps; 1 if the argument is the only one that does; 0 never.
+        2: never, the partial is piecewise constant.  1: not if this argument is the only active one.  0: they may.
         """
         from dualdiff.rules.writing.texts import ARGUMENTS, is_stepwise, names_in
 
@@ -95,7 +94,7 @@ class Row:
 
         return tuple(of(i, text) for i, text in enumerate(self.partials))
 
-    #: A partial depends on the values alone: it may be computed later.
+    #: Partials depend on the values alone, so they may be computed later.
     is_pure = True
 
     def __repr__(self) -> str:
@@ -103,7 +102,7 @@ class Row:
 
     @property
     def label(self) -> str:
-        """The function as users know it."""
+        """The public name of the function, for messages."""
         return f"the derivative of {self.module}.{self.of}" if self.of else f"{self.module}.{public_name(self.name)}"
 
     @property
@@ -112,9 +111,9 @@ class Row:
         return len(self.partials)
 
     def keeps(self, active: tuple[bool, ...]) -> tuple[bool, ...] | None:
-        """Which arguments the partials in the active ones name.
+        """Which arguments the partials with respect to the active ones name; None if those partials are all zero.
 
-        None where those partials are all zero.  Raises where the partial in an active argument is not known.
+        Raises NoRuleError if the partial with respect to an active argument is not known.
         """
         try:
             return self._keeps[active]
@@ -133,25 +132,25 @@ class Row:
             return self._keeps[active]
 
     def unknown(self, i: int) -> Exception:
-        """The error for a tangent in an argument in which no derivative is known."""
+        """The error for a tangent of argument i, with respect to which no derivative is known."""
         return no_rule(self.label, f" in its {_ORDINALS[i]} argument")
 
     def text(self, i: int, is_complex: bool = False) -> str | None:
-        """The partial in argument i."""
+        """The text of the partial with respect to argument i."""
         texts = self.complex_partials if is_complex and self.complex_partials else self.partials
         return texts[i]
 
     def coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
-        """The partial derivative in argument i, for scalars, arrays and duals of outer calls."""
+        """The partial derivative with respect to argument i, of scalars, arrays and duals of outer calls."""
         return self.real_coefficient(i, values, result) if are_float64(values) else self._coefficient(i, values, result)
 
     def real_coefficient(self, i: int, values: Sequence[Any], result: Any) -> Any:
-        """The same for arguments that are float64; those that the partial does not name may be missing (None)."""
+        """As `coefficient`, of float64 arguments; those that the partial does not name may be None."""
         partial = self._partials[i]
         if type(partial) is int:
             return partial
         if callable(partial):
-            # In arrays Python's numbers do not turn up, except in corner cases.
+            # Arithmetic of arrays raises only in corner cases that involve Python scalars.
             try:
                 c = partial(*values, result)
             except (ArithmeticError, TypeError):
@@ -162,18 +161,18 @@ class Row:
 
     @cached_property
     def _partials(self) -> list[Any]:
-        """For each argument the partial as a function, or as the integer that it is."""
+        """For each argument the partial as a function, or as an integer if it is one."""
         return [text if text is None or text is UNKNOWN else self._function(text, True) for text in self.partials]
 
     def _function(self, text: str, is_plain: bool = False, follows: bool = False) -> Any:
-        """A text as a function (or as the number that it is); ``is_plain`` says that it will see no duals.
+        """A text as a function, or as a constant if it is one.
 
-        ``follows`` says that its arguments are followed for a pattern.
+        ``is_plain``: the function is called with plain values only.  ``follows``: its arguments trace a pattern.
         """
         key = text, is_plain, follows
         function = self._bound.get(key)
         if function is None:
-            # Reading texts takes Python's parser, which is slow to import: not before it is needed.
+            # Importing Python's parser is slow, so texts are read only when they are needed.
             from dualdiff.rules.writing.texts import constant, spelled_out
 
             source = spelled_out(text, self.names) if is_plain else text
@@ -189,7 +188,7 @@ class Row:
         return self._evaluate(text, values, result)
 
     def conjugate(self, i: int, values: list[Any], result: Any) -> Any:
-        """The partial derivative in the conjugate of argument i at complex values, or None."""
+        """The partial derivative with respect to the conjugate of argument i at complex values, or None."""
         if self.conjugates is None:
             return None
         return self._evaluate(self.conjugates[i], values, result)
@@ -202,8 +201,8 @@ class Row:
             return function
         if len(values) > 1:
             values = _as_wide(values, result)
-        # Python's numbers raise where NumPy's give inf or nan or an order of complex ones, and powers of negative ones
-        # turn complex where NumPy's give nan: which is what a partial is to give.
+        # Partials follow NumPy's arithmetic.  Python's scalars raise where NumPy's give inf or nan or compare complex
+        # values, and powers of negative ones are complex where NumPy's are nan.
         try:
             c = function(*values, result)
         except (ArithmeticError, TypeError):
@@ -215,14 +214,14 @@ class Row:
 
 
 def _bound(text: str, arity: int, names: dict[str, Any], follows: bool) -> Callable[..., Any]:
-    """A text as a function; with both sides of its choices, if the arguments are followed for a pattern."""
+    """A text as a function; if it follows a pattern, both sides of each choice count."""
     from dualdiff.rules.writing.texts import bind, lazily
 
     return bind(lazily(text), arity, {**names, "where": _both_sides} if follows else names)
 
 
 def _as_wide(values: list[Any], result: Any) -> list[Any]:
-    """The arguments in the precision of the result, if they differ in theirs."""
+    """The arguments in the precision of the result, if theirs is lower."""
     dtype = getattr(result[0] if isinstance(result, tuple) else result, "dtype", None)
     if dtype is None or dtype.char not in "dD":
         return values
@@ -240,7 +239,7 @@ def _any_complex(values: list[Any], result: Any) -> bool:
 
 
 def _strong(x: Any) -> Any:
-    """A number of Python's as one of NumPy's; also inside a dual, or among several results."""
+    """A Python scalar as a NumPy scalar, also inside a dual or a tuple of results."""
     if isinstance(x, tuple):
         return tuple(map(_strong, x))
     if issubclass(type(x), (int, float, complex)):
@@ -249,7 +248,7 @@ def _strong(x: Any) -> Any:
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
-    """``np.where`` of values given or to be computed, which leaves numbers numbers."""
+    """``np.where`` of values or of functions that compute them; scalars stay scalars."""
     if not getattr(condition, "ndim", 0):
         return _now(a if condition else b)
     if not condition.any():
@@ -258,7 +257,7 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _both_sides(condition: Any, a: Any, b: Any) -> Any:
-    """The same with the dependence of both sides: at another value the other one is chosen."""
+    """As `_where`, but depending on both sides: other values may choose the other one."""
     a, b = _now(a), _now(b)
     if isinstance(a, AnyDual) or isinstance(b, AnyDual):
         return np.where(condition, a, b)[()]
@@ -266,14 +265,14 @@ def _both_sides(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _both(condition: Any, other: Any) -> Any:
-    """``condition & other``, where the other is left out if the condition is never met."""
+    """``condition & other``; the other is not evaluated if the condition never holds."""
     if not getattr(condition, "ndim", 0):
         return _now(other) if condition else False
     return condition & _now(other) if condition.any() else False
 
 
 def _chosen(condition: Any, other: Any) -> Any:
-    """``where(condition, 0.0, other)`` for zeros that are conventions: in outer calls their derivative is NaN."""
+    """``where(condition, 0.0, other)`` for zeros by convention: in outer calls their derivative is NaN."""
     if not getattr(condition, "ndim", 0) and not condition:
         return _now(other)
     r = _now(other)
@@ -284,23 +283,23 @@ def _now(x: Any) -> Any:
     return x() if callable(x) else x
 
 
-#: What the names in partials mean for numbers, arrays and duals alike: NumPy's functions, which dispatch, and
+#: What the names in partials mean for scalars, arrays and duals alike: NumPy's functions, which dispatch, and
 #: constants.  Rows add themselves.
 NAMES: dict[str, Any] = {"where": _where, "both": _both, "chosen": _chosen}
 
 
 class Table(dict[str, Row]):
-    """Rows by their names, with what their texts may name.
+    """Rows by name, and the names that their texts may use.
 
-    A row is checked when it is added: `ValueError` says what is wrong with it.  The tables of the package set
-    ``is_checked`` only when they are filled, because their rows name later ones and parsing is slow to import; a test
-    checks those rows.
+    A row is checked when it is added: a ValueError says what is wrong with it.  The tables of the package set
+    ``is_checked`` only after they are filled, because their rows name later ones and the parser is slow to import; a
+    test checks their rows.
     """
 
     def __init__(self, names: dict[str, Any], module: str, is_checked: bool = True) -> None:
         super().__init__()
         self.names, self.module, self.is_checked = names, module, is_checked
-        #: The rows of abbreviations, which are for partials alone.
+        #: The rows of definitions that have partials; only partials name them.
         self.parts: dict[str, Row] = {}
 
     def row(
@@ -312,7 +311,10 @@ class Table(dict[str, Row]):
         name: str | None = None,
         **more: Any,
     ) -> None:
-        """Add a row: a function, and its partial derivative in each argument."""
+        """Add a row: a function, and its partial derivative with respect to each argument.
+
+        ``more`` are further arguments of `Row`.
+        """
         name = name or ufunc.__name__
         row = Row(name, ufunc, partials, kind, domain, names=self.names, module=self.module, **more)
         if self.is_checked:
@@ -323,9 +325,10 @@ class Table(dict[str, Row]):
         self.names[name] = ufunc
 
     def own(self, name: str, implementation: Callable[..., Any], *partials: str | None, **more: Any) -> None:
-        """Add a row for a function of our own: ``implementation`` is it for plain numbers and arrays, quietly.
+        """Add a row for a function that NumPy does not have.
 
-        A name with an underscore is for other partials alone.
+        ``implementation`` computes it for plain scalars and arrays; its warnings are silenced.  A name that begins with
+        an underscore is for the partials of other rows only.
         """
 
         def function(*args: Any) -> Any:
@@ -343,10 +346,10 @@ class Table(dict[str, Row]):
         self.row(function, *partials, name=name, definition=definition, **more)
 
     def define(self, name: str, arity: int, text: str, *partials: str | None) -> None:
-        """Abbreviate a text that several partials share: what it names takes duals, and so does it.
+        """Name a text that several partials share.
 
-        With ``partials`` it has derivatives of its own, for those of higher order: those of the text would cancel or
-        leave the range of floating-point numbers.
+        With ``partials`` the definition has derivatives of its own, for higher orders: give them where those of the
+        text would cancel, overflow or underflow.
         """
         bound: dict[bool, Callable[..., Any]] = {}
 
@@ -370,6 +373,6 @@ class Table(dict[str, Row]):
             self.parts[name] = row
 
     def zero(self, *ufuncs: Any, math: str | None = None) -> None:
-        """Add rows of step functions: no argument has a derivative."""
+        """Add rows of step functions, whose partials are all zero."""
         for ufunc in ufuncs:
             self.row(ufunc, *(None,) * ufunc.nin, kind="zero", math=math)

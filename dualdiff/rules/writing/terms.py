@@ -1,4 +1,4 @@
-"""Tangents in the formulas of matrix calculus: the verbs of a space, written as mathematics is."""
+"""Tangents in the formulas of matrix calculus: linear operations of a space in mathematical notation."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _BATCH = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class Term:
-    """The tangent of a matrix, or of a stack of them, on its way through a formula.
+    """The tangent of a matrix, or of a stack of matrices, in a formula.
 
-    What it is combined with are constants of the formula: plain arrays, or duals of an outer call.
+    The matrices that it is multiplied by are constant in this call: plain arrays, or duals of an outer call.
     """
 
     __slots__ = ("is_complex", "name", "shape", "space", "tangent")
@@ -37,15 +37,15 @@ class Term:
     # -- products ----------------------------------------------------------------------------------------------------
 
     def einsum(self, subscripts: str, constant: Any) -> Term:
-        """Einstein summation with a constant, ``"ij,jk->ik"`` with this as the first; batch axes broadcast."""
+        """Einstein summation with a constant, as in ``"ij,jk->ik"``, where this term is first; batch axes broadcast."""
         inputs, output = subscripts.split("->")
         mine, theirs = inputs.split(",")
         shapes = self.shape, shape_of(constant)
         counts = [len(shape) - len(letters) for shape, letters in zip(shapes, (mine, theirs), strict=True)]
         batch = _BATCH[: max(counts)]
         mine, theirs = (batch[len(batch) - n :] + s for n, s in zip(counts, (mine, theirs), strict=True))
-        found = Product((mine, theirs), batch + output, (np.broadcast_to(0.0, self.shape), constant))
-        return self._with(found.term(self.space, self.tangent, 0), found.out_shape, constant)
+        contraction = Product((mine, theirs), batch + output, (np.broadcast_to(0.0, self.shape), constant))
+        return self._with(contraction.term(self.space, self.tangent, 0), contraction.out_shape, constant)
 
     def left(self, a: Any) -> Term:
         """The matrix product ``a @ t``."""
@@ -60,7 +60,7 @@ class Term:
         return self._with(self.space.scale(self.tangent, c, self.shape, shape), shape, c)
 
     def map(self, linear: LinearMap) -> Term:
-        """A linear map of the function's own, applied."""
+        """The image under a linear map."""
         tangent = self.space.contract(self.tangent, linear, self.shape, linear.out_shape)
         return self._with(tangent, linear.out_shape, *getattr(linear, "operands", ()))
 
@@ -85,7 +85,7 @@ class Term:
         shape = self.shape[:axis] + self.shape[axis + 1 :]
         return self._with(self.space.sum(self.tangent, (axis,), self.shape, shape), shape)
 
-    # -- the same elements elsewhere -----------------------------------------------------------------------------------
+    # -- rearrangements -----------------------------------------------------------------------------------------------
 
     def _gather(self, structure: Structure, shape: Shape) -> Term:
         return self._with(self.space.gather([self.tangent], structure, [self.shape], shape), shape)
@@ -94,11 +94,11 @@ class Term:
         return self._gather(Structure.getitem(key), np.broadcast_to(0.0, self.shape)[key].shape)
 
     def reshape(self, shape: Shape) -> Term:
-        """The same elements in another shape."""
+        """The term in another shape."""
         return self if shape == self.shape else self._gather(reshaping(shape), shape)
 
     def broadcast(self, shape: Shape) -> Term:
-        """Repeated along batch axes."""
+        """The term broadcast along batch axes."""
         return self if shape == self.shape else self._gather(broadcast(shape), shape)
 
     @property
@@ -110,14 +110,14 @@ class Term:
         return self._gather(structure, (*self.shape[:-2], self.shape[-1], self.shape[-2]))
 
     def diagonal(self) -> Term:
-        """The diagonal, as a row."""
+        """The diagonal, as the last axis."""
         n = len(self.shape)
         params = {"offset": 0, "axis1": n - 2, "axis2": n - 1}
         structure = Structure(np.diagonal, params, {"axis1": "axis", "axis2": "axis"})
         return self._gather(structure, (*self.shape[:-2], min(self.shape[-2:])))
 
     def beside(self, other: Term) -> Term:
-        """Two matrices of the same height, one beside the other."""
+        """Two matrices side by side."""
         shapes = self.shape, other.shape
         shape = (*self.shape[:-1], self.shape[-1] + other.shape[-1])
         structure = Structure(_beside, {"axis": len(shape) - 1}, {"axis": "axis"})
@@ -159,7 +159,7 @@ def _beside(a: Any, b: Any, axis: int) -> Any:
 
 
 def terms(operands: Application, name: str) -> list[Term | None]:
-    """A term for each operand, None for those without a tangent (and for empty ones); ``name`` is for messages."""
+    """A term for each operand, None if it has no tangent or is empty; ``name`` is for messages."""
     return [
         None if t is None or 0 in shape_of(x) else Term(operands.space, t, shape_of(x), is_complex_valued(x), name)
         for x, t in zip(operands.values, operands.tangents, strict=True)
@@ -172,18 +172,18 @@ def term_of(operands: Application, dual: Any) -> Term | None:
     return None if t is None else Term(operands.space, t, shape_of(dual), is_complex_valued(dual), "")
 
 
-def result(operands: Application, value: Any, *found: Term | None) -> Any:
+def result(operands: Application, value: Any, *summands: Term | None) -> Any:
     """The dual of this value whose tangent is the sum of the terms."""
-    return operands.result(value, [term.tangent for term in found if term is not None])
+    return operands.result(value, [term.tangent for term in summands if term is not None])
 
 
 def revalued(function: Callable[..., Any], composed: Callable[..., Any], *arrays: Any) -> Any:
-    """The value of ``function(*arrays)``, with the tangent of ``composed(*arrays)``: the same by other operations."""
+    """The value of ``function(*arrays)`` with the tangent of ``composed(*arrays)``, an equal composition."""
     operands = Application(*arrays)
     value = function(*operands.values)
     for source, x in zip(operands.operands, operands.values, strict=True):
         if value is x and isinstance(source, DualArray):
-            # There was nothing to do: the array itself.
+            # The function returned the array itself.
             return source
     if not any(terms(operands, "")) or 0 in shape_of(value):
         return result(operands, value)
@@ -192,7 +192,7 @@ def revalued(function: Callable[..., Any], composed: Callable[..., Any], *arrays
 
 
 def is_complex_valued(x: Any) -> bool:
-    """Whether a number, an array or a dual is complex."""
+    """Whether a scalar, an array or a dual is complex."""
     return issubclass(type(x), complex) or getattr(getattr(x, "dtype", None), "kind", "f") == "c"
 
 
@@ -203,7 +203,7 @@ def adjoint(a: Any) -> Any:
 
 
 def triangle(a: Any, upper: bool = False) -> Any:
-    """Coefficients that take the lower (or upper) triangle of a square matrix, and half of its diagonal."""
+    """Coefficients that select the lower (or upper) triangle of a square matrix and half of its diagonal."""
     n = shape_of(a)[-1]
     mask = np.tri(n, k=-1, dtype=np.finfo(inexact(a)).dtype)
     np.fill_diagonal(mask, 0.5)
@@ -211,28 +211,28 @@ def triangle(a: Any, upper: bool = False) -> Any:
 
 
 def hermitian_part(a: Any, upper: bool = False) -> Any:
-    """The Hermitian matrix that LAPACK reads out of one triangle of the array."""
+    """The Hermitian matrix that LAPACK reads from one triangle of the array."""
     half = a * triangle(a, upper)
     return half + adjoint(half)
 
 
 def rounding(x: Any) -> float:
-    """The relative rounding error of the numbers in x."""
+    """The machine epsilon of the precision of x."""
     return float(np.finfo(inexact(x)).eps)
 
 
 def inexact(x: Any) -> Any:
-    """The dtype in which LAPACK computes with x: integers are double precision there."""
+    """The dtype in which LAPACK computes with x: double precision for integers."""
     dtype = plain_values(x).dtype
     return dtype if dtype.kind in "fc" else np.dtype(float)
 
 
 # -- linear maps of matrices -----------------------------------------------------------------------------------------
 class MatrixMap(NamedMap):
-    """A linear map of matrices, or of their columns, with NaN for coefficients where there is no derivative.
+    """A linear map of matrices, or of their columns, whose coefficients are NaN where there is no derivative.
 
-    Where all along the axes that it mixes is zero, the result is zero nevertheless (a zero tangent contributes zero).
-    ``operands`` are the coefficients, as far as they decide on the dtype of the result.
+    A tangent that is zero along all axes that the map mixes still gives zero (a zero tangent contributes zero).
+    ``operands`` are the coefficients that affect the dtype of the result.
     """
 
     def __init__(
@@ -249,12 +249,12 @@ class MatrixMap(NamedMap):
         self.operands, self._mixed = operands, axes
 
     def __call__(self, t: Any) -> Any:
-        found = super().__call__(t)
-        if may_have_nan(found):
+        image = super().__call__(t)
+        if may_have_nan(image):
             idle = np.all(zero_mask(t), axis=self._mixed, keepdims=True)
             if np.any(idle):
-                found = np.where(idle, 0.0, found)
-        return found
+                image = np.where(idle, 0.0, image)
+        return image
 
     @property
     def transpose(self) -> LinearMap:
@@ -270,10 +270,10 @@ class MatrixMap(NamedMap):
 
 
 def hadamard(coefficients: Any) -> LinearMap:
-    """The elementwise product with a matrix of coefficients, in which NaN says that there is no derivative.
+    """The elementwise product with a matrix of coefficients, which are NaN where there is no derivative.
 
-    The argument is an intermediate result, of which an element may be zero by chance: that does not help against NaN.
-    Backwards it does: where nothing depends on an element, it need not have a derivative.
+    Forward, NaN stays NaN: the argument is an intermediate result, and its elements may be zero by chance.  Backward, a
+    zero cotangent stays zero: nothing depends on that element, so its derivative does not matter.
     """
     shape = shape_of(coefficients)
     return MatrixMap(
@@ -287,7 +287,7 @@ def hadamard(coefficients: Any) -> LinearMap:
 
 
 def undefined(in_shape: Shape, out_shape: Shape) -> LinearMap:
-    """No derivative: NaN all over, whatever goes in."""
+    """The map to NaN, for a function without a derivative."""
 
     def nan(shape: Shape) -> Callable[[Any], Any]:
         return lambda t: np.full(t.shape[: t.ndim - len(shape)] + shape, np.nan, plain_values(t).dtype)

@@ -1,4 +1,4 @@
-"""Reading the texts of the table: partials as functions of an engine, or as source to build functions from."""
+"""Reading partials, which are texts: as functions of an engine, or as source to build functions from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ARGUMENTS = ("x", "y", "z", "w", "a", "b", "c", "d")
 
 
 def constant(text: str) -> Any:
-    """The number that a text is, or None."""
+    """The constant that a text is, or None."""
     try:
         return ast.literal_eval(text)
     except ValueError:
@@ -21,14 +21,14 @@ def constant(text: str) -> Any:
 
 
 def bind(text: str, arity: int, names: Mapping[str, Any]) -> Callable[..., Any]:
-    """The partial as a function of the arguments and the result, in the functions of an engine."""
+    """The partial as a function of the arguments and the result, evaluated with the functions of an engine."""
     arguments = ", ".join((*ARGUMENTS[:arity], "r"))
     function: Callable[..., Any] = eval(f"lambda {arguments}: {text}", dict(names))
     return function
 
 
 class _SpelledOut(ast.NodeTransformer):
-    """Abbreviations with partials of their own (`Table.let`) as what they stand for, which is all that numbers need."""
+    """Replaces definitions that have partials (`Table.define`) by their texts, which is all that plain floats need."""
 
     def __init__(self, names: Mapping[str, Any]) -> None:
         self.names = names
@@ -52,12 +52,12 @@ class _Substituted(ast.NodeTransformer):
 
 
 def spelled_out(text: str, names: Mapping[str, Any]) -> str:
-    """The partial without abbreviations."""
+    """The partial with the texts of definitions in their place."""
     return ast.unparse(_SpelledOut(names).visit(ast.parse(text, mode="eval")))
 
 
 class _Lazily(ast.NodeTransformer):
-    """``where(c, a, b)`` and ``c & d`` with what may not be needed as functions: most conditions are never met."""
+    """Makes operands of ``where(c, a, b)`` and ``c & d`` functions, to evaluate only those that are needed."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -82,12 +82,12 @@ def _later(node: ast.expr) -> ast.expr:
 
 
 def lazily(text: str) -> str:
-    """The partial as source in which `where` and ``&`` compute no more than they need."""
+    """The partial as source in which `where` and ``&`` evaluate only the operands they need."""
     return ast.unparse(_Lazily().visit(ast.parse(text, mode="eval")))
 
 
 class _Branches(ast.NodeTransformer):
-    """``where(c, a, b)`` as ``a if c else b``: on numbers only the chosen side is to be computed."""
+    """Turns ``where(c, a, b)`` into ``a if c else b``, so that scalars evaluate only the side that is chosen."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -109,18 +109,18 @@ class _Branches(ast.NodeTransformer):
 
 
 def branched(text: str) -> ast.expr:
-    """The syntax tree of a partial for plain numbers: choices become branches, and zeros by convention are marked."""
+    """The syntax tree of a partial for plain scalars: choices become branches, and zeros by convention are marked."""
     tree: ast.Expression = _Branches().visit(ast.parse(text, mode="eval"))
     return tree.body
 
 
 def expression(text: str) -> str:
-    """The same as source."""
+    """The partial for plain scalars, as source; see `branched`."""
     return ast.unparse(branched(text))
 
 
 def is_stepwise(text: str, names: Mapping[str, Any]) -> bool:
-    """Whether a partial is constant between jumps, such as the choice of one argument or another."""
+    """Whether a partial is piecewise constant, such as the choice of one argument or another."""
 
     def of(node: ast.expr) -> bool:
         match node:

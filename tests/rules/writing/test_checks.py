@@ -79,7 +79,7 @@ TEXTS = {
     "remainder": ("x % 2", r"write remainder\(x, y\) instead of x % y"),
     "floor division": ("x // 2", r"write floor_divide\(x, y\) instead of x // y"),
     "shift": ("x << 2", r"'x << 2' has an operator that partials do not have"),
-    "text": ("'x'", r"is not in the grammar of partials: partials have numbers, names"),
+    "text": ("'x'", r"is not in the grammar of partials: partials consist of numbers, names"),
     "index": ("x[0]", r"'x\[0\]' is not in the grammar"),
     "one of several results": ("r[0]", r"'r\[0\]' is not in the grammar"),
     "lambda": ("(lambda y: y)(x)", r"is not in the grammar"),
@@ -133,7 +133,7 @@ def test_what_is_wrong_with_the_columns(case):
 
 @pytest.mark.parametrize("name", ["x", "r", "where", "lambda", "two words", "<lambda>", "both"])
 def test_names_that_partials_cannot_use(name):
-    with pytest.raises(ValueError, match=r"the row '.*' of numbers: that is not a name that partials can use"):
+    with pytest.raises(ValueError, match=r"the row '.*' of numbers: partials cannot use that name"):
         table().own(name, lambda x: x, "1")
 
 
