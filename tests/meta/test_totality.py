@@ -335,7 +335,7 @@ def test_products_over_any_axes(ufunc, a, b, options):
 def test_products_refuse_what_numpy_refuses():
     x = DualArray(A)
     for ufunc, options in ((np.matmul, {"axis": 0}), (np.matmul, {"keepdims": True})):
-        with pytest.raises(TypeError, match="takes no axis= and no keepdims="):
+        with pytest.raises(TypeError, match="takes neither axis= nor keepdims="):
             ufunc(x, B, **options)
         with pytest.raises((TypeError, ValueError)):
             ufunc(A, B, **options)

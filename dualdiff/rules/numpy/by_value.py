@@ -1,4 +1,4 @@
-"""NumPy functions that see the values of duals alone, and functions whose derivative is zero."""
+"""NumPy functions that use only the values of duals, and functions whose derivative is zero."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def _ufunc_by_value(ufunc: np.ufunc, method: str) -> Any:
     def implementation(*args: Any, **kwargs: Any) -> Any:
         out = kwargs.get("out")
         if any(isinstance(o, AnyDual) for o in (out if isinstance(out, tuple) else (out,))):
-            raise TypeError(f"numpy.{ufunc.__name__} gives booleans, which do not go into an array of duals")
+            raise TypeError(f"numpy.{ufunc.__name__} returns booleans, which out, an array of duals, cannot hold")
         return call(*map(plain_values, args), **{k: plain_values(v) for k, v in kwargs.items()})
 
     return implementation
 
 
-#: Ufuncs that answer by value: comparisons, tests, logic.
+#: Ufuncs that use only values: comparisons, predicates, logic.
 PLAIN = (
     np.equal,
     np.not_equal,

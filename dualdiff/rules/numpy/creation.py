@@ -1,4 +1,4 @@
-"""Arrays made like a dual array."""
+"""Creation of arrays that accept duals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dualdiff.rules.writing.array_rules import duals_in, implements, plain_value
 
 
 def buffer(value: Any, likes: Any) -> Any:
-    """A plain array as a dual one that accepts the duals of every call among ``likes``."""
+    """A plain array as a dual array that accepts the duals in ``likes``, of any call."""
     levels = {}
     for like in likes:
         x = like
@@ -39,16 +39,16 @@ def _plain_dtype(like: Any) -> Any:
 
 
 def zeros(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
-    """An array of zeros that duals can be written into, if ``like`` is or holds a dual.
+    """An array of zeros that accepts duals, if ``like`` is or contains a dual.
 
     Parameters
     ----------
     shape : int or tuple of ints
-    like : number, array or dual, or nested tuples, lists and dicts of them
-        Decides what the array can hold: with plain numbers it is a plain NumPy array, so that a function written with
-        it works on floats and duals alike.
+    like : scalar, array or dual, or nested tuples, lists and dicts of them
+        Determines what the array can hold.  Without duals in it the result is a plain NumPy array, so that one function
+        works for floats and duals alike.
     dtype : dtype, optional
-        By default the dtype of ``like``, float64 for integers.
+        The default is the dtype of ``like``, or float64 if that is not a floating dtype.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def zeros(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
 
 
 def ones(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
-    """An array of ones that duals can be written into, if ``like`` is or holds a dual; see `zeros`.
+    """An array of ones that accepts duals, if ``like`` is or contains a dual; see `zeros`.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def ones(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
 
 
 def empty(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
-    """An uninitialised array that duals can be written into, if ``like`` is or holds a dual; see `zeros`.
+    """An uninitialised array that accepts duals, if ``like`` is or contains a dual; see `zeros`.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def empty(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
 
 
 def full(shape: Any, fill_value: Any, like: Any = None, dtype: Any = None, order: Any = "C") -> Any:
-    """An array filled with one number, which may be a dual, that duals can be written into; see `zeros`.
+    """An array filled with a value, which accepts duals if ``like`` or the value is or contains one; see `zeros`.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def full_like(
 
 
 def _creator(name: str) -> Any:
-    """A creation function called with ``like=x``: what it makes accepts the duals of x."""
+    """The rule of a creation function with ``like=x``: its result accepts the duals of x."""
     function = getattr(np, name)
 
     def implementation(like: Any, *args: Any, **kwargs: Any) -> Any:
@@ -153,7 +153,7 @@ def _creator(name: str) -> Any:
 
 
 def _accepting(made: Any, like: Any) -> Any:
-    """What was made, so that it accepts the duals of ``like``; it may have duals already (`fromfunction`)."""
+    """A new array, made to accept the duals of ``like``; it may be dual already (`fromfunction`)."""
     if isinstance(made, AnyDual) or np.result_type(made).kind not in "fc":
         return made
     return buffer(made, [like])
@@ -167,13 +167,13 @@ for _name in (
 
 
 def _arange_with_like(like: Any, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
-    """The start and multiples of the step; how many there are is a step function of all."""
+    """The start plus multiples of the step; their number is a step function of all arguments."""
     bound = dict(zip(("start", "stop", "step") if len(args) > 1 else ("stop",), args, strict=False)) | kwargs
     start, step = bound.get("start", 0), bound.get("step", 1)
     shown = np.arange(*map(plain_values, args), dtype=dtype, **{k: plain_values(v) for k, v in kwargs.items()})
     if not duals_in([start, step]):
         return _accepting(shown, like)
-    # As NumPy, which takes the step from the first two, in the dtype of the result.
+    # NumPy computes the step as the difference of the first two elements, in the dtype of the result.
     first, second = (x.astype(shown.dtype) if isinstance(x, AnyDual) else x for x in (start, start + step))
     k = np.arange(len(shown), dtype=shown.dtype)
     return np.where(k == 1, second, first + k * (second - first))
@@ -203,7 +203,7 @@ def _array_with_like(name: str) -> Any:
         given = operand(args[0] if args else kwargs.pop("object" if name == "array" else "a"))
         args = args[1:]
         if not isinstance(given, AnyDual):
-            # A copy, so that no plain array takes part in what is written into a dual one.
+            # A copy, so that writing into the dual array does not change a plain one.
             made: Any = np.array(function(given, *args, **kwargs))
             return buffer(made, [like]) if made.dtype.kind in "fc" else made
         shown = function(plain_values(given), *args, **kwargs)

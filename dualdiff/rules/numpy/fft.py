@@ -1,4 +1,4 @@
-"""numpy.fft: transforms along one axis are linear maps, and all others are composed of them."""
+"""numpy.fft: transforms along one axis are linear maps; all others are compositions of them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dualdiff.tangents.space import Shape
 
 
 class Transform(NamedMap):
-    """A discrete Fourier transform along one axis, of what is cut or filled up with zeros to its length.
+    """A discrete Fourier transform along one axis, whose input is truncated or zero-padded to its length.
 
-    Its matrix is symmetric, so that the transposed transform is the same one, between cutting and filling up the other
-    way round.  ``rfft`` is the first half of the transform.
+    Its matrix is symmetric, so the transpose is the same transform, with truncation and padding exchanged.  ``rfft`` is
+    the first half of the transform.
     """
 
     # The result is complex, in the precision of the argument.
@@ -40,14 +40,14 @@ class Transform(NamedMap):
 
 
 def _fitted(a: Any, length: int, axis: int) -> Any:
-    """The array cut or filled up with zeros to a length along an axis, which is counted from the end."""
-    found = a.shape[axis]
-    if found == length:
+    """The array truncated or zero-padded to a length along an axis, which is counted from the end."""
+    n = a.shape[axis]
+    if n == length:
         return a
     rest = (slice(None),) * (-1 - axis)
-    if found > length:
+    if n > length:
         return a[(..., slice(length), *rest)]
-    zeros = np.zeros((*a.shape[:axis], length - found, *a.shape[len(a.shape) + axis + 1 :]), plain_values(a).dtype)
+    zeros = np.zeros((*a.shape[:axis], length - n, *a.shape[len(a.shape) + axis + 1 :]), plain_values(a).dtype)
     return np.concatenate([a, zeros], axis=axis)
 
 
@@ -75,7 +75,7 @@ for _name in ("fft", "ifft", "rfft"):
 
 @composed(np.fft.irfft)
 def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    """The real part of the inverse transform of the half that is given, in which all but its ends count twice."""
+    """The real part of the inverse transform of the given half, in which all elements but the ends count twice."""
     a = operand(a)
     axis = axis_of(axis, a.ndim) - a.ndim
     n = 2 * (a.shape[axis] - 1) if n is None else n
@@ -92,19 +92,19 @@ _SWAPPED = {None: "forward", "backward": "forward", "forward": "backward", "orth
 
 @composed(np.fft.hfft)
 def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    """As NumPy has it."""
+    """The formula that NumPy uses."""
     a = operand(a)
     return np.fft.irfft(np.conjugate(a), 2 * (a.shape[axis] - 1) if n is None else n, axis, _SWAPPED[norm])
 
 
 @composed(np.fft.ihfft)
 def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    """As NumPy has it."""
+    """The formula that NumPy uses."""
     return np.conjugate(np.fft.rfft(a, n, axis, _SWAPPED[norm]))
 
 
 def _lengths(a: Any, s: Any, axes: Any, last: Any = None) -> list[tuple[Any, int]]:
-    """The length and axis of each transform; ``last`` is the length of the last one if it is not given."""
+    """The length and axis of each transform; ``last``: the last is an irfft, whose default length is twice as long."""
     if s is None:
         axes = range(-a.ndim, 0) if axes is None else axes
         lengths: Sequence[Any] = [a.shape[axis] for axis in axes]
@@ -117,7 +117,7 @@ def _lengths(a: Any, s: Any, axes: Any, last: Any = None) -> list[tuple[Any, int
 
 
 def _several(name: str, inner: str, first: str | None = None, last: str | None = None, axes: Any = None) -> None:
-    """A transform along several axes, the last of them another one."""
+    """Register a transform along several axes; along the last one, ``first`` or ``last`` replaces ``inner``."""
 
     def composition(a: Any, s: Any = None, axes: Any = axes, norm: Any = None, out: Any = None) -> Any:
         a = operand(a)

@@ -1,4 +1,4 @@
-"""Elements chosen and written by index or condition: take, where, diagonal, put and their family."""
+"""Elements read or written by index or condition: take, where, diagonal, put and related functions."""
 
 from __future__ import annotations
 
@@ -108,7 +108,8 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
     elif len(funclist) != len(conditions):
         raise ValueError(
-            f"with {len(conditions)} condition(s), either {len(conditions)} or one more functions are expected"
+            f"with {len(conditions)} condition(s), either {len(conditions)} or {len(conditions) + 1} functions are "
+            f"expected, but {len(funclist)} were given"
         )
     y = np.zeros_like(x)
     for condition, function in zip(conditions, funclist, strict=True):
@@ -117,19 +118,19 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         elif np.any(condition):
             y[condition] = function(x[condition], *args, **kw)
     if is_followed(x):
-        # At other values another function is called, of the same elements; whatever is not linear stands for it.
+        # At other values another function is called on the same elements; a nonlinear function stands for it.
         with np.errstate(all="ignore"):
             return np.where(True, y, np.tanh(x))
     return y
 
 
-# -- transposes, where they are simpler than to count places -----------------------------------------------------------
+# -- transposes that are simpler than scattering by index --------------------------------------------------------------
 def _triangular(function: Any) -> None:
     def implementation(m: Any, k: int = 0) -> Any:
         no_duals(function.__name__, (k,), {})
         m = operand(m)
         m = np.broadcast_to(m, m.shape * 2) if m.ndim == 1 else m
-        # The last two axes are meant, whatever stands before them.
+        # The function acts on the last two axes; others may precede them.
         return rearranged(function, [m], {"k": k}, {})
 
     implements(function)(implementation)
@@ -159,62 +160,62 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
     dst[...] = src if where is True else np.where(where, src, dst)
 
 
-def _numbers(target: Any, name: str) -> Any:
-    """The elements of an array that is written into, numbered."""
+def _flat_indices(target: Any, name: str) -> Any:
+    """The flat indices of the elements of an array that is written into."""
     if not isinstance(target, DualArray):
         raise plain_target(f"the target of numpy.{name}")
     return np.arange(target.size).reshape(target.shape)
 
 
-def _write_in_turn(target: DualArray, places: Any, values: Any, turns: Any) -> None:
-    """Write at numbered places; the values are repeated as often as needed."""
+def _write_cyclically(target: DualArray, indices: Any, values: Any, turns: Any) -> None:
+    """Write at flat indices; ``turns`` counts the values, which repeat cyclically."""
     values = np.ravel(operand(values))
     if len(values):
-        target.flat[places] = values[turns % len(values)]
+        target.flat[indices] = values[turns % len(values)]
 
 
 @implements(np.put)
 def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
-    places = np.ravel(np.take(_numbers(a, "put"), ind, mode=mode))
-    _write_in_turn(a, places, v, np.arange(len(places)))
+    indices = np.ravel(np.take(_flat_indices(a, "put"), ind, mode=mode))
+    _write_cyclically(a, indices, v, np.arange(len(indices)))
 
 
 @implements(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
-    places = np.extract(plain_values(mask), _numbers(arr, "place"))
-    if len(places) and not np.size(plain_values(operand(vals))):
+    indices = np.extract(plain_values(mask), _flat_indices(arr, "place"))
+    if len(indices) and not np.size(plain_values(operand(vals))):
         raise ValueError("Cannot insert from an empty array!")
-    _write_in_turn(arr, places, vals, np.arange(len(places)))
+    _write_cyclically(arr, indices, vals, np.arange(len(indices)))
 
 
 @implements(np.putmask)
 def putmask(a: Any, mask: Any, values: Any) -> None:
     mask = np.asarray(plain_values(operand(mask)), bool)
-    numbers = _numbers(a, "putmask")
-    if mask.size != numbers.size:
-        raise ValueError(f"putmask: the mask has shape {mask.shape}, and the array {numbers.shape}")
-    places = numbers.ravel()[mask.ravel()]
-    _write_in_turn(a, places, values, places)
+    positions = _flat_indices(a, "putmask")
+    if mask.size != positions.size:
+        raise ValueError(f"putmask: the mask has shape {mask.shape}, but the array has shape {positions.shape}")
+    indices = positions.ravel()[mask.ravel()]
+    _write_cyclically(a, indices, values, indices)
 
 
 @implements(np.fill_diagonal)
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    marks = np.zeros(_numbers(a, "fill_diagonal").shape, bool)
+    marks = np.zeros(_flat_indices(a, "fill_diagonal").shape, bool)
     np.fill_diagonal(marks, True, wrap)
-    places = np.flatnonzero(marks)
-    _write_in_turn(a, places, val, np.arange(len(places)))
+    indices = np.flatnonzero(marks)
+    _write_cyclically(a, indices, val, np.arange(len(indices)))
 
 
 @implements(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
-    places = np.take_along_axis(_numbers(arr, "put_along_axis"), indices, axis)
-    arr.flat[np.ravel(places)] = np.ravel(np.broadcast_to(operand(values), shape_of(places)))
+    flat = np.take_along_axis(_flat_indices(arr, "put_along_axis"), indices, axis)
+    arr.flat[np.ravel(flat)] = np.ravel(np.broadcast_to(operand(values), shape_of(flat)))
 
 
 # -- grids and windows -------------------------------------------------------------------------------------------------
 @implements(np.ix_)
 def ix_(*args: Any) -> Any:
-    """Each along its own axis."""
+    """Each argument along its own axis."""
     arrays = [operand(a) for a in args]
     plain = np.ix_(*map(plain_values, arrays))
     return tuple(

@@ -1,4 +1,4 @@
-"""Products that sum: matmul, dot, einsum and their family, each a contraction in every factor."""
+"""Contractions: matmul, dot, einsum and related products, linear in each factor."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ def _letters(shape: Sequence[Any], skip: int = 0) -> str:
 # -- products over the last axes, or over others -----------------------------------------------------------------------
 def _matmul_cores(na: int, nb: int) -> tuple[str, str, str]:
     if not na or not nb:
-        raise ValueError("matmul: an operand is a number; use * instead")
+        raise ValueError("matmul: an operand is a scalar; use * instead")
     core_a, core_b = "k" if na == 1 else "ik", "k" if nb == 1 else "kj"
     return core_a, core_b, core_a[:-1] + core_b[1:]
 
 
 @lru_cache(maxsize=256)
 def _batched(na: int, nb: int, cores: tuple[str, str, str], axes: Any) -> tuple[tuple[str, str], str]:
-    """The subscripts of factors of so many axes, with letters for the axes that broadcast beside those of the core."""
+    """The subscripts of factors with ``na`` and ``nb`` axes: letters of the core and of broadcast batch axes."""
     counts = na - len(cores[0]), nb - len(cores[1])
     batch = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: max(counts)]
     letters = batch[len(batch) - counts[0] :], batch[len(batch) - counts[1] :], batch
     if axes is None:
-        found = [lead + core for lead, core in zip(letters, cores, strict=True)]
+        subscripts = [lead + core for lead, core in zip(letters, cores, strict=True)]
     else:
-        found = list(map(_placed, letters, cores, axes))
-    return (found[0], found[1]), found[2]
+        subscripts = list(map(_placed, letters, cores, axes))
+    return (subscripts[0], subscripts[1]), subscripts[2]
 
 
 def _placed(batch: str, core: str, axes: tuple[int, ...]) -> str:
-    """The letters of the core at these axes, and the others around them."""
+    """The letters of the core at these axes, and those of the batch axes elsewhere."""
     ndim = len(batch) + len(core)
-    places = dict(zip(axes_of(axes, ndim), core, strict=True))
+    core_letters = dict(zip(axes_of(axes, ndim), core, strict=True))
     rest = iter(batch)
-    return "".join(places[i] if i in places else next(rest) for i in range(ndim))
+    return "".join(core_letters[i] if i in core_letters else next(rest) for i in range(ndim))
 
 
 def _gufunc(ufunc: Any, cores: Callable[[int, int], tuple[str, str, str]], conjugated: bool = False) -> None:
-    """A product of this core, as NumPy's signatures of ufuncs have it; of the conjugate of the first factor."""
+    """Register the rule of a generalized ufunc; ``conjugated``: it conjugates its first factor."""
 
     reduces = ufunc.signature.endswith("->()")
 
@@ -63,7 +63,9 @@ def _gufunc(ufunc: Any, cores: Callable[[int, int], tuple[str, str, str]], conju
         counts = len(shape_of(a)), len(shape_of(b))
         core = cores(*counts)
         if not reduces and (axis is not None or keepdims):
-            raise TypeError(f"numpy.{ufunc.__name__} takes no axis= and no keepdims=, for its core has several axes")
+            raise TypeError(
+                f"numpy.{ufunc.__name__} takes neither axis= nor keepdims=, because its core has several axes"
+            )
         if axis is not None:
             axes = [axis] * 3 if keepdims else [axis, axis, ()]
         if axes is not None:
@@ -71,15 +73,15 @@ def _gufunc(ufunc: Any, cores: Callable[[int, int], tuple[str, str, str]], conju
             axes += [axes[0] if keepdims else ()] * (3 - len(axes))
         kept = (axes[2] if axes else (-1,)) if keepdims else ()
         if axes is not None:
-            # An axis that is kept has no letter: it is put there in the end.
+            # An axis that is kept has no letter: it is inserted at the end.
             options["axes"] = axes = [*axes[:2], () if keepdims else axes[2]]
         inputs, output = _batched(*counts, core, None if axes is None else tuple(axes))
         if conjugated:
             a = np.conjugate(a)
-        found = multilinear(
+        result = multilinear(
             lambda a, b: ufunc(np.conjugate(a) if conjugated else a, b, **options), (a, b), inputs, output
         )
-        return into(out, np.expand_dims(found, kept) if keepdims else found)
+        return into(out, np.expand_dims(result, kept) if keepdims else result)
 
     UFUNCS[ufunc, "__call__"] = implementation
 
@@ -95,7 +97,7 @@ if hasattr(np, "matvec"):
 def dot(a: Any, b: Any, out: Any = None) -> Any:
     a, b = operand(a), operand(b)
     if not shape_of(a) or not shape_of(b):
-        # Not the ufunc multiply, in which a Python number would not have the dtype that dot gives it.
+        # Not np.multiply, in which a Python scalar does not get the dtype that it gets in dot.
         la, lb = _letters(shape_of(a)), _letters(shape_of(b))
         return into(out, multilinear(np.dot, (a, b), (la, lb), la + lb))
     if b.ndim == 1:
@@ -127,7 +129,7 @@ def outer(a: Any, b: Any, out: Any = None) -> Any:
 def linalg_outer(x1: Any, x2: Any, /) -> Any:
     if any(len(shape_of(operand(x))) != 1 for x in (x1, x2)):
         raise ValueError(
-            f"linalg.outer takes vectors, and was given the shapes {shape_of(operand(x1))} and {shape_of(operand(x2))}"
+            f"linalg.outer takes vectors, but was given shapes {shape_of(operand(x1))} and {shape_of(operand(x2))}"
         )
     return outer(x1, x2)
 
@@ -207,7 +209,7 @@ def _einsum(a: Any, letters: tuple[int, ...], output: tuple[int, ...]) -> Any:
 
 
 def _parsed(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
-    """The subscripts as a text, and the arrays, from either form of einsum."""
+    """The subscripts as a string, and the arrays, from either form of einsum."""
     if isinstance(operands[0], str):
         return operands[0].replace(" ", ""), list(operands[1:])
     arrays, lists = list(operands[:-1:2]), list(operands[1::2])
@@ -215,15 +217,15 @@ def _parsed(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
     if output is not None:
         arrays = list(operands[:-1:2])
 
-    def text(numbers: Any) -> str:
-        return "".join("..." if n is Ellipsis else _LETTERS[n] for n in numbers)
+    def text(subscripts: Any) -> str:
+        return "".join("..." if n is Ellipsis else _LETTERS[n] for n in subscripts)
 
     joined = ",".join(map(text, lists))
     return (joined if output is None else joined + "->" + text(output)), arrays
 
 
 def _expanded(subscripts: str, arrays: list[Any]) -> tuple[list[str], str]:
-    """Every ellipsis as letters, and the output that NumPy would infer."""
+    """The subscripts with letters for every ellipsis, and the output, inferred as NumPy does if it is not given."""
     left, arrow, output = subscripts.partition("->")
     inputs = left.split(",")
     if len(inputs) != len(arrays):
@@ -275,7 +277,7 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     return into(out, multilinear(lambda *values: np.linalg.multi_dot(values), arrays, inputs, first + last))
 
 
-#: e_ijk.
+#: The Levi-Civita symbol.
 _PERMUTATION = np.zeros((3, 3, 3))
 _PERMUTATION[[0, 1, 2], [1, 2, 0], [2, 0, 1]] = 1.0
 _PERMUTATION[[0, 2, 1], [2, 1, 0], [1, 0, 2]] = -1.0
@@ -290,13 +292,13 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     flat = signs.shape[:2] == (2, 2)
     batch = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: max(a.ndim, b.ndim) - 1]
     inputs = [batch[len(batch) - (a.ndim - 1) :] + "i", batch[len(batch) - (b.ndim - 1) :] + "j"]
-    found = multilinear(
+    product = multilinear(
         lambda x, y, e: np.cross(x, y),
         (a, b, signs[..., 2] if flat else signs),
         (*inputs, "ij" if flat else "ijk"),
         batch + ("" if flat else "k"),
     )
-    return found if flat else np.moveaxis(found, -1, axisc)
+    return product if flat else np.moveaxis(product, -1, axisc)
 
 
 @implements(np.linalg.cross)

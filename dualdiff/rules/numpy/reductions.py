@@ -1,4 +1,4 @@
-"""Sums, products, extremes and cumulative forms along axes."""
+"""Sums, products, extrema and cumulative forms along axes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NO = np._NoValue
 
 
 def _given(**options: Any) -> dict[str, Any]:
-    """The options that were given: NumPy tells them from defaults."""
+    """The options that were given: NumPy distinguishes them from defaults."""
     return {k: v for k, v in options.items() if v is not _NO and v is not None}
 
 
@@ -43,7 +43,7 @@ def _kept(shape: Shape, axes: tuple[int, ...]) -> Shape:
 
 
 def _reduced(axis: Any, ndim: int) -> Shape:
-    """The axes that a reduction takes; of a number none, though NumPy puts up with its axis 0."""
+    """The axes of a reduction; none for a scalar, for which NumPy accepts axis 0."""
     return axes_of(axis, ndim) if ndim else ()
 
 
@@ -57,7 +57,7 @@ def sum_(
     initial: Any = _NO,
     where: Any = _NO,
 ) -> Any:
-    """Linear: the tangents are added up along the same axes."""
+    """Linear: tangents are summed along the same axes."""
     if dtype is out is None and keepdims is initial is where is _NO:
         operands = Application(a)
         (x,), (t,), space = operands.values, operands.tangents, operands.space
@@ -76,7 +76,7 @@ def sum_(
 
 
 def _summed(operands: Application, axis: Any, out_shape: Shape, where: Any = _NO, weights: Any = None) -> list[Any]:
-    """The tangent of operand 0, weighted, chosen and summed."""
+    """The tangent of operand 0, weighted, masked and summed."""
     t, shape, space = operands.tangents[0], operands.shape(), operands.space
     if t is None:
         return []
@@ -93,13 +93,13 @@ def _summed(operands: Application, axis: Any, out_shape: Shape, where: Any = _NO
 
 
 def _started(operands: Application, weights: Any, out_shape: Shape) -> list[Any]:
-    """The tangent of operand 1, the start of a reduction, weighted."""
+    """The tangent of operand 1, the initial value of a reduction, weighted."""
     t = operands.tangents[1]
     return [] if t is None else [operands.space.scale(t, weights, (), out_shape)]
 
 
 def _count(shape: Shape, axis: Any, where: Any) -> Any:
-    """How many elements are reduced into each element of the result (with the axes kept)."""
+    """The number of elements reduced into each element of the result (with the axes kept)."""
     axes = _reduced(axis, len(shape))
     if where is _NO or where is None or where is True:
         return np.float64(math.prod(shape[i] for i in axes))
@@ -140,7 +140,7 @@ def _spread(name: str) -> Any:
         mean = _NO if mean is None else mean
         operands = Application(a, mean)
         x, given = operands.values
-        # From a mean that is given the elements may deviate on the whole.
+        # The deviations from a given mean need not sum to zero.
         moved = operands if mean is _NO else Application(operands.operands[0] - mean)
         options = _given(dtype=dtype, where=where, mean=given, correction=correction)
         if ddof:
@@ -152,7 +152,7 @@ def _spread(name: str) -> Any:
             count = _count(operands.shape(), axis, chosen)
             centred = moved.values[0]
             if mean is _NO:
-                # Not np.mean, which warns of empty slices.
+                # Not np.mean, which warns about empty slices.
                 centred = x - np.sum(x, axis=axis, keepdims=True, **kept) / _weak(count, x)
             count = _weak(count - (ddof if correction is _NO else correction), x)
             if name.endswith("var"):
@@ -161,7 +161,7 @@ def _spread(name: str) -> Any:
                 spread = np.sqrt(np.sum(np.abs(centred) ** 2, axis=axis, keepdims=True, **kept) / count)
                 weights = np.conjugate(centred) / (count * spread)
                 is_flat = plain_values(spread) == 0
-                # One element alone never deviates.
+                # A single element does not deviate from its mean.
                 is_one = is_flat & (_count(operands.shape(), axis, chosen) < 2) & (mean is _NO)
                 weights = np.where(is_one, 0.0, weights)
                 weights = chosen_zero(np.broadcast_to(is_flat & ~is_one, shape_of(weights)), weights)
@@ -173,9 +173,9 @@ def _spread(name: str) -> Any:
 
 
 def present(a: Any, where: Any, name: str) -> Any:
-    """Which elements count where NaN do not."""
-    found = ~missing(a, name)
-    return found if where is _NO or where is None else found & plain_values(where)
+    """The mask of the elements that count: those that are not NaN, where ``where`` holds."""
+    is_present = ~missing(a, name)
+    return is_present if where is _NO or where is None else is_present & plain_values(where)
 
 
 for _name in ("var", "std", "nanvar", "nanstd"):
@@ -192,7 +192,7 @@ def prod(
     initial: Any = _NO,
     where: Any = _NO,
 ) -> Any:
-    """The partial in each factor is the product of the others, computed without division."""
+    """The partial with respect to each factor is the product of the others, computed without division."""
     _floating("prod", dtype)
     operands = Application(a, initial)
     x, first = operands.values
@@ -209,7 +209,7 @@ def prod(
 
 
 def _others(x: Any, axes: tuple[int, ...]) -> Any:
-    """For each element the product of all others along the axes."""
+    """For each element, the product of all others along the axes."""
     if not axes or not x.size:
         return np.ones_like(plain_values(x))
     rest = tuple(i for i in range(x.ndim) if i not in axes)
@@ -247,7 +247,7 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
 
 @implements(np.cumprod)
 def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """One factor after the other, as NumPy multiplies them: exact with zeros, at every order."""
+    """Multiplied one factor at a time, as NumPy does: exact at zeros, to every order."""
     _floating("cumprod", dtype)
     if axis is None or not shape_of(operand(a)):
         a, axis = np.ravel(a), 0 if axis is None else axis
@@ -283,9 +283,9 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NO, append: Any = _
     return a
 
 
-# -- extremes ----------------------------------------------------------------------------------------------------------
+# -- extrema -----------------------------------------------------------------------------------------------------------
 def _extreme(name: str) -> Any:
-    function, place = getattr(np, name), getattr(np, "arg" + name)
+    function, argument = getattr(np, name), getattr(np, "arg" + name)
     lowest = -np.inf if name == "max" else np.inf
 
     def implementation(
@@ -296,42 +296,42 @@ def _extreme(name: str) -> Any:
         initial: Any = _NO,
         where: Any = _NO,
     ) -> Any:
-        """The element that NumPy's argmax (or argmin) finds; ``initial`` where it is better still."""
+        """The element at NumPy's argmax (or argmin), or ``initial`` where it is larger (or smaller)."""
         operands = Application(a, initial)
         x, first = operands.values
         value = function(x, axis=axis, **_given(keepdims=keepdims, initial=first, where=where))
         shape, x = shape_of(x), np.asarray(plain_values(x))
-        numbers = np.arange(x.size).reshape(shape)
+        indices = np.arange(x.size).reshape(shape)
         if where is not _NO and where is not None:
-            x, numbers = np.where(plain_values(where), x, lowest), np.where(plain_values(where), numbers, -1)
-        x, numbers = (_at_end(b, _reduced(axis, x.ndim)) for b in (x, numbers))
+            x, indices = np.where(plain_values(where), x, lowest), np.where(plain_values(where), indices, -1)
+        x, indices = (_at_end(b, _reduced(axis, x.ndim)) for b in (x, indices))
         sources = Application(operands.operands[0])
         if first is not _NO and first is not None:
-            # One more element, which wins only where it is better; its number is counted from the end.
+            # One more candidate, the last element of all sources: index -1.
             sources, more = operands, ((0, 0),) * (x.ndim - 1) + ((0, 1),)
             x = np.pad(x, more, constant_values=plain_values(first))
-            numbers = np.pad(numbers, more, constant_values=-1)
-        places = np.expand_dims(place(x, axis=-1), -1)
-        numbers = np.take_along_axis(numbers, places, -1).reshape(shape_of(value))
-        return into(out, picked(value, numbers, sources))
+            indices = np.pad(indices, more, constant_values=-1)
+        positions = np.expand_dims(argument(x, axis=-1), -1)
+        indices = np.take_along_axis(indices, positions, -1).reshape(shape_of(value))
+        return into(out, picked(value, indices, sources))
 
     return implementation
 
 
 def _at_end(a: Any, axes: Shape) -> Any:
-    """The axes as one, the last."""
+    """The array with these axes merged into one, the last."""
     rest = tuple(i for i in range(a.ndim) if i not in axes)
     return a.transpose(rest + axes).reshape((*(a.shape[i] for i in rest), math.prod(a.shape[i] for i in axes)))
 
 
-def picked(value: Any, numbers: Any, sources: Application) -> Any:
-    """What has this value: the elements with these numbers, counted through all sources."""
-    return sources.gathered(value, Structure(_picked, {"numbers": numbers}))
+def picked(value: Any, indices: Any, sources: Application) -> Any:
+    """The dual of this value: the elements at these flat indices into all sources, one after the other."""
+    return sources.gathered(value, Structure(_picked, {"indices": indices}))
 
 
-def _picked(*arrays: Any, numbers: Any) -> Any:
+def _picked(*arrays: Any, indices: Any) -> Any:
     flat = [np.ravel(a) for a in arrays]
-    return (flat[0] if len(flat) == 1 else np.concatenate(flat))[numbers]
+    return (flat[0] if len(flat) == 1 else np.concatenate(flat))[indices]
 
 
 maximum_reduce = implements(np.max, np.amax)(_extreme("max"))

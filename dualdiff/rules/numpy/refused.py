@@ -8,7 +8,7 @@ from dualdiff.core.registry import REFUSED
 
 _DATES = "it works on dates, which carry no derivative"
 _INTEGERS = "it works on integers, which carry no derivative"
-_FILES = "a file keeps numbers only, so that the derivative would end there; what may be written is dualdiff.value(x)"
+_FILES = "a file holds plain values only, so the derivative would be lost; write dualdiff.value(x)"
 
 for _function, _reason in {
     np.busday_count: _DATES,
@@ -26,6 +26,6 @@ for _function, _reason in {
 }.items():
     REFUSED[_function] = _reason
 
-#: Whole modules, which are not imported for this.
-REFUSED["numpy.lib.recfunctions"] = "it works on records, whose fields hold plain numbers"
-REFUSED["numpy.char"] = REFUSED["numpy.strings"] = "it works on texts"
+#: Whole modules, by name, so that they need not be imported.
+REFUSED["numpy.lib.recfunctions"] = "it works on records, whose fields hold plain values"
+REFUSED["numpy.char"] = REFUSED["numpy.strings"] = "it works on strings"

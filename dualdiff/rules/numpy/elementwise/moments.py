@@ -1,8 +1,8 @@
 r"""Functions that are integrals of an exponential, with all their derivatives: sinc, exprel and i0.
 
-The k-th derivative of an integral over :math:`t` of :math:`e^{x t}` has a factor :math:`t^k` more under the integral.
-Each function here gives that integral for any k, accurately for all x: the formulas that one gets by the quotient
-rule cancel near 0, the worse the higher the order.
+The k-th derivative of an integral of :math:`e^{x t}` over :math:`t` has the additional factor :math:`t^k` under the
+integral.  Each function here computes that integral for any k, accurately for all x.  The formulas of the quotient rule
+would cancel near 0, and more so for higher orders.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import numpy as np
 
 
 def _floating(x: Any) -> Any:
-    """At least float64, or complex128, so that float32 is rounded once, at the end."""
+    """x in at least double precision, so that a float32 result is rounded only once, at the end."""
     x = np.asarray(x)
     return x.astype(np.result_type(x, np.float64), copy=False)
 
 
 def _returned(result: Any, x: Any) -> Any:
-    """The result in the dtype of the argument; a number for a number."""
+    """The result in the dtype of the argument; a scalar for a scalar."""
     dtype = np.asarray(x).dtype
     return result.astype(dtype if dtype.kind in "fc" else np.float64, copy=False)[()]
 
 
 def moment(u: Any, k: int, zeroth: Any, boundary: Callable[[int], Any]) -> Any:
-    """The k-th of a sequence of functions with ``u * s(j) + j * s(j - 1) = boundary(j)``.
+    """The term s(k) of the sequence with ``u * s(j) + j * s(j - 1) = boundary(j)`` and ``s(0) = zeroth``.
 
-    The recurrence is stable upwards where j < abs(u), and downwards, from any start far enough above k, where
-    j > abs(u).
+    The forward recurrence is stable for j < abs(u), the backward recurrence for j > abs(u), from any start far enough
+    above k.
     """
     above = np.asarray(zeroth)
     large = np.abs(u) > k + 1
@@ -48,13 +48,13 @@ def moment(u: Any, k: int, zeroth: Any, boundary: Callable[[int], Any]) -> Any:
 
 
 def sinc_derivative(x: Any, k: int) -> Any:
-    r"""The k-th derivative of :math:`\sin(\pi x) / (\pi x)`, where k is the second argument, a whole number:
+    r"""The k-th derivative of :math:`\sin(\pi x) / (\pi x)` for an integer k, the second argument:
 
     .. math:: \pi^k \int_0^1 t^k \cos(\pi x t + k \pi / 2)\,dt
     """
     z = _floating(x)
     with np.errstate(all="ignore"):
-        # The remainder is exact, and the rounding of pi * x is not blown up by the size of x.
+        # The remainder is exact, so large x do not amplify the rounding error of pi * x.
         turn = z - 2.0 * np.round(z.real / 2.0)
         sine, cosine = _sine_pi(turn)
         u = np.pi * z
@@ -66,7 +66,7 @@ def sinc_derivative(x: Any, k: int) -> Any:
 
 
 def _sine_pi(turn: Any) -> tuple[Any, Any]:
-    """Sine and cosine of pi times a number of real part from -1 to 1, exact at multiples of a half."""
+    """Sine and cosine of pi times ``turn``, with real part from -1 to 1; exact at multiples of a half."""
     sine, cosine = np.sin(np.pi * turn), np.cos(np.pi * turn)
     if turn.dtype.kind == "c":
         return sine, cosine
@@ -76,14 +76,14 @@ def _sine_pi(turn: Any) -> tuple[Any, Any]:
 
 
 def exprel_derivative(x: Any, k: int) -> Any:
-    r"""The k-th derivative of :math:`(e^x - 1) / x`, where k is the second argument, a whole number:
+    r"""The k-th derivative of :math:`(e^x - 1) / x` for an integer k, the second argument:
 
     .. math:: \int_0^1 t^k e^{x t}\,dt
     """
     z = _floating(x)
     with np.errstate(all="ignore"):
         positive = z.real > 0
-        # Of large positive numbers the moments without the factor exp(x), which may overflow before the result does.
+        # For positive x, the moments without the factor exp(x), which may overflow before the result does.
         scale = np.where(positive, np.exp(np.where(positive, z, 0.0) / 2.0), 1.0)
         base = np.exp(np.where(positive, 0.0, z))
         zeroth = np.where(positive, -np.expm1(-z), np.expm1(z)) / np.where(z == 0, 1.0, z)
@@ -94,16 +94,16 @@ def exprel_derivative(x: Any, k: int) -> Any:
 
 
 def exprel(x: Any) -> Any:
-    """The relative error exponential ``(exp(x) - 1) / x``, 1 at 0, accurate near it."""
+    """The relative error exponential ``(exp(x) - 1) / x``, 1 at 0 and accurate near 0."""
     return exprel_derivative(x, 0)
 
 
-#: Beyond this all derivatives of i0 are infinite in float64.
+#: Above this, all derivatives of i0 overflow in float64.
 _I0_OVERFLOWS = 720.0
 
 
 def i0_derivative(x: Any, k: int) -> Any:
-    r"""The k-th derivative of the modified Bessel function :math:`I_0`, where k is the second argument, a whole number:
+    r"""The k-th derivative of the modified Bessel function :math:`I_0` for an integer k, the second argument:
 
     .. math:: \frac{2}{\pi} \int_0^{\pi/2} \cos^k\theta \cosh(x \cos\theta)\,d\theta
 
@@ -113,7 +113,7 @@ def i0_derivative(x: Any, k: int) -> Any:
     with np.errstate(all="ignore"):
         size = np.abs(z)
         # The trapezoidal rule on a period converges like I_n(x) / I_0(x), which is below exp(-n**2 / 2x) for large x.
-        # All of its terms are positive, so that nothing cancels; the small ones are added up first.
+        # All of its terms are positive, so nothing cancels; the small ones are summed first.
         finite = np.where(size < _I0_OVERFLOWS, size, 0.0)
         nodes = 12 + k + int(3 * math.sqrt(np.max(finite, initial=0.0)))
         total = np.zeros_like(size)

@@ -30,7 +30,7 @@ def clip(
     max: Any = _NOT_GIVEN,
     **options: Any,
 ) -> Any:
-    """As the ufunc behind it; with one bound alone, maximum or minimum."""
+    """The ufunc behind np.clip; with only one bound, maximum or minimum."""
     if not (a_min is a_max is _NOT_GIVEN or min is max is _NOT_GIVEN):
         raise ValueError("numpy.clip takes either a_min and a_max or min and max")
     lower: Any = a_min if a_min is not _NOT_GIVEN else None if min is _NOT_GIVEN else min
@@ -46,19 +46,19 @@ def clip(
 
 @implements(np.sinc)
 def sinc(x: Any) -> Any:
-    """By its row."""
+    """Differentiated by its row."""
     return apply(ROWS["sinc"], np.sinc, x)
 
 
 @implements(np.i0)
 def i0(x: Any) -> Any:
-    """By its row."""
+    """Differentiated by its row."""
     return apply(ROWS["i0"], np.i0, x)
 
 
 @implements(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """Finite numbers keep their tangent; what replaces the others is a constant, or a dual if it was given as one."""
+    """Finite elements keep their tangents; the replacements of the others are constants, or duals if given as such."""
     x = operand(x)
     if np.iscomplexobj(x):
         options = {"nan": nan, "posinf": posinf, "neginf": neginf}
@@ -70,7 +70,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
         result = np.where(np.isneginf(x), -largest if neginf is None else neginf, result)
     result = result.astype(x.dtype)
     if not getattr(x, "shape", ()):
-        # A number, whether it was one or an array without axes; a dual number has no x[()].
+        # A scalar, also for a zero-dimensional array; a dual scalar has no x[()].
         return result if isinstance(result, Dual) else result[()]
     if copy:
         return result
@@ -80,7 +80,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
 
 @implements(np.unwrap)
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
-    """What is added are multiples of the period, chosen by value."""
+    """The added multiples of the period are chosen by value."""
     if isinstance(period, AnyDual):
         raise lost("numpy.unwrap with a dual period", "np.unwrap(p / period, period=1.0) * period")
     operands = Application(p)
@@ -90,7 +90,7 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
 
 # -- numpy.emath -----------------------------------------------------------------------------------------------------
 def _extended(function: Callable[..., Any], ufunc: np.ufunc) -> Callable[..., Any]:
-    """The ufunc, of the numbers as complex ones where NumPy takes them so to leave its real domain."""
+    """The ufunc, on complex arguments where NumPy leaves its real domain."""
 
     def implementation(*args: Any, **kwargs: Any) -> Any:
         operands = [operand(a) for a in inspect.signature(function).bind(*args, **kwargs).args]
@@ -107,5 +107,5 @@ for name in ("arccos", "arcsin", "arctanh", "log", "log2", "log10", "power", "sq
 
 @implements(np.emath.logn)
 def logn(n: Any, x: Any) -> Any:
-    """The quotient of logarithms that NumPy takes."""
+    """The quotient of logarithms that NumPy computes."""
     return np.emath.log(x) / np.emath.log(n)

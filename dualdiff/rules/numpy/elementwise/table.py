@@ -1,7 +1,7 @@
 """The calculus of elementwise functions, one row each.
 
-Kinks take one piece, chosen by value as NumPy took it, and forms are chosen so that partials neither overflow nor
-cancel where the function itself does not.
+At a kink, partials are those of one piece, the one that NumPy evaluated.  Partials neither overflow nor cancel where
+the function itself does not.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CONSTANTS = {
 
 NAMES.update(CONSTANTS)
 
-#: The table, by NumPy's names.
+#: The table, by the names of NumPy's functions.
 ROWS = Table(NAMES, "numpy", is_checked=False)
 row, own, define, zero = ROWS.row, ROWS.own, ROWS.define, ROWS.zero
 
@@ -46,7 +46,7 @@ row(np.reciprocal, "-r * r", domain=POSITIVE)
 row(np.square, "2 * x")
 row(np.sqrt, "0.5 / r", domain=POSITIVE, math="sqrt")
 row(np.cbrt, "1 / (3 * r * r)", domain=POSITIVE, math="cbrt")
-# Up to 0.5 the rounding of y - 1 would tell, and x**(y - 1) is taken as r / x.
+# For y up to 0.5 the rounding of y - 1 would matter, so x**(y - 1) is computed as r / x.
 _POWER = (
     "where(y <= 0.5,"
     " where((x == 0) | (x == inf), where((y == 0) & (x == 0), 0.0, y * {power}), y * z / x), y * {power})"
@@ -56,7 +56,7 @@ _IN_EXPONENT = "where((x == 0) & (y == y), where(y > 0, 0.0, -inf), r * log(x))"
 _IN_COMPLEX_EXPONENT = "where(x == 0, 0.0, r * log(x + 0j))"
 for _ufunc, _power, _math in ((np.power, "x**(y - 1)", "pow"), (np.float_power, "float_power(x, y - 1)", None)):
     _slope = f"{_ufunc.__name__}_slope"
-    # In x, y and the result.
+    # A function of x, y and the result.
     define(
         _slope,
         3,
@@ -76,7 +76,7 @@ for _ufunc, _power, _math in ((np.power, "x**(y - 1)", "pow"), (np.float_power, 
     )
 row(np.remainder, "1", "-floor_divide(x, y)", domain=(REALS, POSITIVE))
 row(np.fmod, "1", "-rint((x - r) / y)", domain=(REALS, POSITIVE), math="fmod")
-# In x, y and their hypotenuse.
+# A function of x, y and their hypotenuse.
 define(
     "over_hypot", 3, "x / z", "over_hypot(y, x, z) * (over_hypot(y, x, z) / z)", "-over_hypot(y, x, z) * (r / z)", None
 )
@@ -99,9 +99,9 @@ row(np.log1p, "1 / (1 + x)", domain=ABOVE_MINUS_ONE, math="log1p")
 
 
 def _lost_in(d: Any, x: Any, y: Any) -> Any:
-    """What rounding took from the difference d of x and y (Knuth, TAOCP 2, 4.2.2, theorem B).
+    """The rounding error of the difference d of x and y (Knuth, TAOCP 2, 4.2.2, theorem B).
 
-    It matters where the exponential of d is neither 0 nor infinite.
+    It is zero where the exponential of d is 0 or infinite.
     """
     back = d - x
     lost = (x - (d - back)) - (y + back)
@@ -109,13 +109,13 @@ def _lost_in(d: Any, x: Any, y: Any) -> Any:
 
 
 def _exp_of_difference(x: Any, y: Any) -> Any:
-    """``exp(x - y)`` without the rounding of the difference."""
+    """``exp(x - y)`` without the rounding error of the difference."""
     d = x - y
     return np.exp(d) * (1 + _lost_in(d, x, y))
 
 
 def _exp2_of_difference(x: Any, y: Any) -> Any:
-    """``2**(x - y)`` without the rounding of the difference."""
+    """``2**(x - y)`` without the rounding error of the difference."""
     d = x - y
     return np.exp2(d) * (1 + CONSTANTS["LN2"] * _lost_in(d, x, y))
 
@@ -135,7 +135,7 @@ row(np.logaddexp2, *(text.format(exp="_exp2_of_difference") for text in _LOGADDE
 row(np.sin, "cos(x)", math="sin")
 row(np.cos, "-sin(x)", math="cos")
 row(np.tan, "1 + r * r", domain=(-1.5, 1.5), math="tan")
-# Of complex numbers the result tells on which side of the branch cut it was taken.
+# For complex arguments, the result shows on which side of the branch cut it lies.
 define("one_minus_square", 1, "(1 - x) * (1 + x)", "-2 * x")
 row(np.arcsin, "1 / sqrt(one_minus_square(x))", complex_partials=("1 / cos(r)",), domain=UNIT, math="asin")
 row(np.arccos, "-1 / sqrt(one_minus_square(x))", complex_partials=("-1 / sin(r)",), domain=UNIT, math="acos")
@@ -169,7 +169,7 @@ row(np.radians, "pi / 180", kind="linear", math="radians")
 row(np.rad2deg, "180 / pi", kind="linear")
 row(np.degrees, "180 / pi", kind="linear", math="degrees")
 
-# -- pieces, and parts of complex numbers ----------------------------------------------------------------------------
+# -- piecewise functions, parts of complex ----------------------------------------------------------------------------
 row(
     np.absolute,
     "copysign(1, x)",
@@ -223,7 +223,7 @@ row(
     conjugates=("chosen(x == 0, -0.5 * r * r / absolute(x))",),
 )
 
-# -- functions whose k-th derivative is a row of its own -------------------------------------------------------------
+# -- functions whose k-th derivative has a row of its own ------------------------------------------------------------
 own("sinc_derivative", moments.sinc_derivative, "sinc_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
 own("exprel_derivative", moments.exprel_derivative, "exprel_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
 own("i0_derivative", moments.i0_derivative, "i0_derivative(x, y + 1)", None, domain=(REALS, (0.0, 6.0)))
@@ -254,7 +254,7 @@ own("expit", _expit, "expit_slope(x, r)")
 own("xlogy", _xlogy, "log(y)", "where((x == 0) & (y == 0), 0.0, x / y)", domain=(REALS, POSITIVE))
 own("xlog1py", _xlog1py, "log1p(y)", "where((x == 0) & (y == -1), 0.0, x / (1 + y))", domain=(REALS, ABOVE_MINUS_ONE))
 
-# Rows that are added from here on are checked.
+# Rows added from here on are checked.
 ROWS.is_checked = True
 
 #: Ufuncs of several results, with a row for each result.

@@ -1,8 +1,8 @@
 """Ufuncs beyond the plain call: several results, and the methods reduce, accumulate, outer, reduceat and at.
 
-Values come from NumPy's own method.  Tangents come from folding the ufunc, a dual at a time, in NumPy's order; a ufunc
-whose row says that it is associative is folded in a tree, or scanned by doubling, in a number of calls that grows with
-the logarithm of the length.
+NumPy's own method computes the value.  The tangent comes from folding the ufunc over duals one at a time, in NumPy's
+order.  If its row is marked associative, the ufunc is folded as a tree, or scanned by doubling, in a number of calls
+that is logarithmic in the length.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _check_floating(ufunc: np.ufunc, value: Any) -> None:
 
 
 def _in_front(a: Any, axes: tuple[int, ...]) -> Any:
-    """The array with these axes, joined into one, before the others."""
+    """The array with these axes merged into one, the first."""
     rest = tuple(i for i in range(len(a.shape)) if i not in axes)
     length = int(np.prod([a.shape[i] for i in axes], dtype=np.intp))
     return np.reshape(np.transpose(a, axes + rest), (length, *(a.shape[i] for i in rest)))
@@ -56,7 +56,7 @@ def _outer(ufunc: np.ufunc) -> Callable[..., Any]:
 
 # -- reduce ----------------------------------------------------------------------------------------------------------
 def _folded(f: Callable[..., Any], items: Any, start: Any, masks: Any, associative: bool) -> Any:
-    """``f(f(f(start, items[0]), items[1]), ...)``, where the masks (if any) allow."""
+    """``f(f(f(start, items[0]), items[1]), ...)``, skipping items where their masks (if any) are false."""
     if associative and masks is None:
         while len(items) > 1:
             even = len(items) - len(items) % 2
@@ -107,7 +107,7 @@ def _reduce(row: Row) -> Callable[..., Any]:
         with np.errstate(all="ignore"):
             folded = _folded(f, items, start, masks, row.associative)
             if initial is _NOT_GIVEN and identity is not None:
-                # As NumPy, which starts from it: hypot.reduce([-3.0]) is 3.
+                # NumPy starts from the identity: hypot.reduce([-3.0]) is 3.
                 folded = f(folded, identity)
         return into(_single(out), carried(operands, value, folded))
 
@@ -116,7 +116,7 @@ def _reduce(row: Row) -> Callable[..., Any]:
 
 # -- accumulate ------------------------------------------------------------------------------------------------------
 def _scanned(f: Callable[..., Any], items: Any, associative: bool) -> Any:
-    """All partial folds of the items."""
+    """All partial folds of the items: a scan."""
     if associative:
         step = 1
         while step < len(items):
@@ -168,7 +168,7 @@ def _reduceat(ufunc: np.ufunc) -> Callable[..., Any]:
 
 
 def _add_reduceat(array: Any, indices: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
-    """Sums of segments: the tangents are gathered segment by segment, and scattered into the results."""
+    """Sums of segments: tangents are gathered segment by segment and scattered into the results."""
     no_duals("add.reduceat", (indices,), {})
     operands = Application(array)
     (shape, t, space) = operands.shape(), operands.tangents[0], operands.space
@@ -180,10 +180,10 @@ def _add_reduceat(array: Any, indices: Any, axis: Any = 0, dtype: Any = None, ou
     starts = np.asarray(indices)
     lengths = np.maximum(np.diff(starts, append=shape[axis]), 1)
     segments = np.repeat(np.arange(len(starts)), lengths)
-    places = np.arange(len(segments)) + (starts - np.cumsum(lengths) + lengths)[segments]
+    items = np.arange(len(segments)) + (starts - np.cumsum(lengths) + lengths)[segments]
     lead = (slice(None),) * axis
-    taken = (*shape[:axis], len(places), *shape[axis + 1 :])
-    t = space.gather([t], Structure.getitem((*lead, places)), [shape], taken)
+    taken = (*shape[:axis], len(items), *shape[axis + 1 :])
+    t = space.gather([t], Structure.getitem((*lead, items)), [shape], taken)
     t = space.scatter(t, Structure.getitem((*lead, segments)), taken, value.shape)
     return into(_single(out), operands.result(value, [t]))
 
@@ -191,19 +191,19 @@ def _add_reduceat(array: Any, indices: Any, axis: Any = 0, dtype: Any = None, ou
 # -- at --------------------------------------------------------------------------------------------------------------
 def _at(ufunc: np.ufunc) -> Callable[..., Any]:
     def at(a: Any, indices: Any, *b: Any) -> None:
-        """Repeated places are met one after the other: in round k the k-th occurrence of each place."""
+        """Repeated indices are processed one after another: round k has the k-th occurrence of each index."""
         _check_target(ufunc, a, indices)
-        places = np.arange(a.size).reshape(a.shape)[indices]
-        others = [np.ravel(np.broadcast_to(operand(x), places.shape)) for x in b]
-        places = places.ravel()
-        order = np.argsort(places, kind="stable")
-        grouped = places[order]
-        is_first = np.concatenate([[True], grouped[1:] != grouped[:-1]])[: len(places)]
-        occurrence = np.empty(len(places), np.intp)
-        occurrence[order] = np.arange(len(places)) - np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
+        flat = np.arange(a.size).reshape(a.shape)[indices]
+        others = [np.ravel(np.broadcast_to(operand(x), flat.shape)) for x in b]
+        flat = flat.ravel()
+        order = np.argsort(flat, kind="stable")
+        grouped = flat[order]
+        is_first = np.concatenate([[True], grouped[1:] != grouped[:-1]])[: len(flat)]
+        occurrence = np.empty(len(flat), np.intp)
+        occurrence[order] = np.arange(len(flat)) - np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
         for k in range(int(np.max(occurrence, initial=-1)) + 1):
             chosen = np.flatnonzero(occurrence == k)
-            key = np.unravel_index(places[chosen], a.shape)
+            key = np.unravel_index(flat[chosen], a.shape)
             part = a[key]
             a[key] = ufunc(part, *(x[chosen] for x in others), out=part)
 
@@ -217,7 +217,7 @@ def _check_target(ufunc: np.ufunc, a: Any, indices: Any) -> None:
 
 
 def _add_at(a: Any, indices: Any, b: Any) -> None:
-    """Linear, so that repeated places need no order: what is added is scattered."""
+    """Linear, so repeated indices may be added in any order: the tangent is scattered."""
     _check_target(np.add, a, indices)
     operands = Application(a, b)
     space = operands.space
@@ -225,18 +225,18 @@ def _add_at(a: Any, indices: Any, b: Any) -> None:
         raise plain_target("an array of an outer differentiation")
     other, t = operands.values[1], operands.tangents[1]
     structure = Structure.getitem(indices)
-    places = structure.index([a.shape]).shape
+    shape = structure.index([a.shape]).shape
     value = np.copy(a.value)
     if isinstance(other, AnyDual):
         value = lift(value, other.space)
-    # Broadcast here: NumPy (up to 2.4 at least) reads past the end of what it has to broadcast to places of two axes.
-    spread = np.broadcast_to(other, places)
+    # Broadcast here: NumPy (at least up to 2.4) reads out of bounds when it broadcasts to indices with two axes.
+    spread = np.broadcast_to(other, shape)
     np.add.at(value, indices, spread)
     terms = [] if operands.tangents[0] is None else [operands.tangents[0]]
     if t is not None:
-        if shape_of(other) != places:
-            t = space.gather([t], broadcast(places), [shape_of(other)], places)
-        terms.append(space.scatter(t, structure, places, a.shape))
+        if shape_of(other) != shape:
+            t = space.gather([t], broadcast(shape), [shape_of(other)], shape)
+        terms.append(space.scatter(t, structure, shape, a.shape))
     a[...] = operands.result(value, terms)
 
 
@@ -249,7 +249,7 @@ def _refuse(ufunc: np.ufunc, reason: str, *methods: str) -> None:
 
 
 class _Revealing:
-    """What a NumPy function is called with to find out which ufunc it calls."""
+    """An argument that reveals which ufunc a NumPy function calls."""
 
     def __array_ufunc__(self, ufunc: np.ufunc, *args: Any, **kwargs: Any) -> Any:
         return ufunc
@@ -260,7 +260,7 @@ CLIP: Any = np.zeros(()).clip(_Revealing(), _Revealing())
 
 
 def install() -> None:
-    """Put the methods of ufuncs, and ufuncs of several results, where the numbers look for them."""
+    """Register the methods of ufuncs, and ufuncs of several results."""
     UFUNCS[CLIP, "__call__"] = partial(call, ROWS["clip"], CLIP)
     for ufunc, rows in SEVERAL.items():
         UFUNCS[ufunc, "__call__"] = partial(call_several, rows, ufunc)
@@ -269,16 +269,16 @@ def install() -> None:
     UFUNCS[np.add, "at"] = _add_at
     UFUNCS[np.subtract, "at"] = lambda a, indices, b: _add_at(a, indices, -operand(b))
     for ufunc in (np.power, np.arctan2):
-        reason = "where NumPy uses AVX-512 it ignores all elements between the first and the last"
+        reason = "NumPy ignores all elements between the first and the last on processors with AVX-512"
         _refuse(ufunc, reason, "reduce", "reduceat")
     _refuse(np.ldexp, "its second argument is an integer", "reduce", "accumulate", "reduceat")
     for ufunc in PLAIN:
-        _refuse(ufunc, "it would put booleans into an array of duals", "at")
+        _refuse(ufunc, "it would write booleans into an array of duals", "at")
     install_methods(ROWS)
 
 
 def install_methods(rows: Table) -> None:
-    """Put the methods of the ufuncs of a table where the numbers look for them."""
+    """Register the methods of the ufuncs of a table."""
     for row in rows.values():
         ufunc = row.ufunc
         if not isinstance(ufunc, np.ufunc):

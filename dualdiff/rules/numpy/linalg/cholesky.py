@@ -13,7 +13,7 @@ from dualdiff.rules.writing.terms import Term, adjoint, result, terms, triangle
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    r""":math:`L^{-1} dA L^{-*} = L^{-1} dL + (L^{-1} dL)^*`, the sum of a lower triangle and its adjoint."""
+    r""":math:`L^{-1} dA L^{-*} = L^{-1} dL + (L^{-1} dL)^*`, the sum of a lower triangular matrix and its adjoint."""
     operands = Application(a)
     return cholesky_factor(
         operands, np.linalg.cholesky(operands.values[0], upper=upper), upper, "numpy.linalg.cholesky"
@@ -21,7 +21,7 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
 
 
 def cholesky_factor(operands: Application, factor: Any, upper: bool, name: str) -> Any:
-    """The lower or upper factor, whose value is found already."""
+    """The lower or upper Cholesky factor; ``factor`` is its value."""
     (t,) = terms(operands, name)
     if t is None:
         return result(operands, factor)
@@ -34,7 +34,7 @@ def cholesky_factor(operands: Application, factor: Any, upper: bool, name: str) 
 
 
 def read_triangle(t: Term, upper: bool = False) -> Term:
-    """The change of the Hermitian matrix of which LAPACK reads one triangle."""
+    """The tangent of the Hermitian matrix of which LAPACK reads one triangle."""
     n = t.shape[-1]
     half: Term = t * triangle(np.empty((n, n)), upper)
     return half + half.H

@@ -13,13 +13,13 @@ from dualdiff.rules.writing.terms import result, terms
 
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
-    """The cofactors are the partial derivatives, of singular matrices too."""
+    """The partial derivatives are the cofactors, of singular matrices too."""
     operands = Application(a)
     return determinant(operands, np.linalg.det(operands.values[0]))
 
 
 def determinant(operands: Application, value: Any) -> Any:
-    """The determinant, whose value is found already."""
+    """The determinant, whose value is given."""
     (t,) = terms(operands, "det")
     if t is None:
         return result(operands, value)
@@ -29,19 +29,19 @@ def determinant(operands: Application, value: Any) -> Any:
 
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
-    """The logarithm changes by the real part of the trace of inv(a) da, the sign turns by the imaginary part."""
+    """The tangent of the logarithm is Re tr(inv(a) da); the phase of the sign changes by Im tr(inv(a) da)."""
     operands = Application(a)
-    found = np.linalg.slogdet(operands.values[0])
+    values = np.linalg.slogdet(operands.values[0])
     (t,) = terms(operands, "numpy.linalg.slogdet")
     if t is None:
-        return type(found)(*(result(operands, value) for value in found))
+        return type(values)(*(result(operands, value) for value in values))
     with np.errstate(all="ignore"):
         matrix = factored(operands.values[0], operands.space)
         inverse = matrix.inverse
         if np.all(np.isfinite(plain_values(inverse))):
             ratio = t.einsum("ij,ji->", inverse)
         else:
-            # Singular: the way that keeps a zero tangent zero.
+            # Singular: solving keeps a zero tangent zero.
             ratio = t.map(solving(matrix, t.shape)).diagonal().sum(-1)
-        turn = ratio.imag * (1j * found[0]) if ratio.is_complex else None
-        return type(found)(result(operands, found[0], turn), result(operands, found[1], ratio.real))
+        turn = ratio.imag * (1j * values[0]) if ratio.is_complex else None
+        return type(values)(result(operands, values[0], turn), result(operands, values[1], ratio.real))

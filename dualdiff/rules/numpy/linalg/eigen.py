@@ -1,13 +1,13 @@
-"""numpy.linalg: the decompositions of matrices (Cholesky, QR, eigenvalues, singular values).
+"""numpy.linalg: eigenvalues and eigenvectors.
 
-A decomposition changes with its matrix as far as the matrix decides on it.  The eigenvalues of a repeated value keep
-their derivative, its eigenvectors have none, and NaN says so: any finite number would make ``(v * f(w)) @ v.T`` wrong
-without a sign of it, since its derivative between the vectors of one value is f'(w), which the vectors and the values
-by themselves do not hold (`dualdiff.scipy.linalg.funmh` does).  The phase of a complex vector is the one that LAPACK
-chose, which makes a component of it real.
+A decomposition is differentiable as far as the matrix determines it.  Repeated eigenvalues have derivatives, but their
+eigenvectors do not, and are NaN.  A finite value would silently make the derivative of ``(v * f(w)) @ v.T`` wrong:
+between the eigenvectors of a repeated eigenvalue it involves f'(w), which v and w alone do not determine
+(`dualdiff.scipy.linalg.funmh` computes it).  The phase of a complex eigenvector is LAPACK's, which makes one of its
+components real.
 
-Of a Hermitian matrix LAPACK reads one triangle, and the derivative in the elements of the other is zero: that is what
-the function that NumPy offers does with them, and for all directions that are Hermitian it makes no difference.
+LAPACK reads one triangle of a Hermitian matrix.  The derivative with respect to the elements of the other triangle is
+zero, as it is for NumPy's function; for Hermitian directions this makes no difference.
 
 See M. B. Giles, Collected matrix derivative results for forward and reverse mode algorithmic differentiation (2008).
 """
@@ -29,12 +29,14 @@ from dualdiff.rules.writing.terms import Term, adjoint, hadamard, result, roundi
 def eigh(a: Any, UPLO: Any = "L") -> Any:
     r""":math:`V^* dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega` with :math:`dV = V \Omega`."""
     operands = Application(a)
-    found = np.linalg.eigh(operands.values[0], UPLO)
-    return type(found)(*hermitian_eigen(operands, found[0], found[1], UPLO.upper() == "U", "numpy.linalg.eigh"))
+    decomposition = np.linalg.eigh(operands.values[0], UPLO)
+    return type(decomposition)(
+        *hermitian_eigen(operands, decomposition[0], decomposition[1], UPLO.upper() == "U", "numpy.linalg.eigh")
+    )
 
 
 def hermitian_eigen(operands: Application, w: Any, v: Any, upper: bool, name: str) -> tuple[Any, Any]:
-    """Eigenvalues and eigenvectors of a Hermitian matrix, whose values are found already."""
+    """Eigenvalues and eigenvectors of a Hermitian matrix; w and v are their values."""
     (t,) = terms(operands, name)
     if t is None:
         return result(operands, w), result(operands, v)
@@ -65,7 +67,7 @@ def along_vectors(t: Term, rows: Any, columns: Any) -> Term:
 
 
 def _over_gaps(w: Any, noise: Any = None) -> Any:
-    """1 / (w_j - w_i); 0 on the diagonal, and NaN where two values are equal up to rounding."""
+    """1 / (w_j - w_i); 0 on the diagonal, and NaN where two eigenvalues are equal up to rounding."""
     plain = plain_values(w)
     if noise is None:
         noise = plain.shape[-1] * rounding(plain) * np.max(np.abs(plain), axis=-1)[..., None, None]
@@ -79,17 +81,17 @@ def reciprocal_gaps(gaps: Any, noise: Any) -> Any:
 
 
 def turned_vectors(change: Term, vectors: Any) -> Term:
-    """By how much vectors that change so would turn in phase; i times that, as a row.
+    """i times the phase rotation in the change of each vector, as a row, to be subtracted from it.
 
-    The component that LAPACK made real, whichever it is, stays real.
+    It keeps the component real that LAPACK made real.
     """
     plain = plain_values(vectors)
     size, noise = np.abs(plain), plain.shape[-2] * rounding(plain)
-    # Exactly or, where LAPACK multiplied by a phase, up to rounding.
+    # Real exactly or, if LAPACK multiplied by a phase, up to rounding.
     is_real = (np.abs(plain.imag) <= noise * size) & (size > noise)
-    # Of several real components the first: a decomposition of a stack has it in one place.
-    place = np.where(np.any(is_real, axis=-2), np.argmax(is_real, axis=-2), np.argmax(size, axis=-2))
-    key = (*np.indices(place.shape, sparse=True)[:-1], place, np.arange(place.shape[-1]))
+    # The first of several real components, so that the matrices of a stack agree.
+    component = np.where(np.any(is_real, axis=-2), np.argmax(is_real, axis=-2), np.argmax(size, axis=-2))
+    key = (*np.indices(component.shape, sparse=True)[:-1], component, np.arange(component.shape[-1]))
     relative: Term = change[key] * (1 / vectors[key])
     row = relative.imag * 1j
     return row.reshape((*row.shape[:-1], 1, row.shape[-1]))
@@ -98,15 +100,15 @@ def turned_vectors(change: Term, vectors: Any) -> Term:
 # -- eigenvalues of general matrices -----------------------------------------------------------------------------------
 @implements(np.linalg.eig)
 def eig(a: Any) -> Any:
-    r""":math:`V^{-1} dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega`, and vectors that keep their length."""
+    r""":math:`V^{-1} dA V = d\Lambda + \Omega \Lambda - \Lambda \Omega`, with eigenvectors of constant length."""
     operands = Application(a)
-    found = np.linalg.eig(operands.values[0])
-    return type(found)(*eigen(operands, found[0], found[1], "numpy.linalg.eig"))
+    decomposition = np.linalg.eig(operands.values[0])
+    return type(decomposition)(*eigen(operands, decomposition[0], decomposition[1], "numpy.linalg.eig"))
 
 
 def eigen(operands: Application, w: Any, v: Any, name: str) -> tuple[Any, Any]:
-    """Eigenvalues and eigenvectors of a general matrix, whose values are found already."""
-    (t,) = terms(operands, name + " (of its normalized vectors; eigvals has a derivative)")
+    """Eigenvalues and eigenvectors of a general matrix; w and v are their values."""
+    (t,) = terms(operands, name + " (whose eigenvectors are normalized; eigvals has a derivative)")
     if t is None:
         return result(operands, w), result(operands, v)
     with np.errstate(all="ignore"):
@@ -127,7 +129,7 @@ def eigvals(a: Any) -> Any:
 
 
 def eigenvalues(operands: Application, w: Any) -> Any:
-    """The eigenvalues of a general matrix, whose values are found already."""
+    """The eigenvalues of a general matrix; w are their values."""
     (t,) = terms(operands, "eigvals")
     if t is None:
         return result(operands, w)
@@ -135,22 +137,22 @@ def eigenvalues(operands: Application, w: Any) -> Any:
     with np.errstate(all="ignore"):
         inverse, _ = _left_vectors(operands, other, v)
         change = along_vectors(t, inverse, v)
-        # LAPACK may find the values in another order where it is not asked for vectors.
+        # LAPACK may order the eigenvalues differently when it does not compute eigenvectors.
         distance = np.abs(plain_values(w)[..., :, None] - plain_values(other)[..., None, :])
         order = np.argmin(distance, axis=-1)
-        places = np.arange(order.shape[-1])
-        order = np.where(np.all(np.sort(order, axis=-1) == places, axis=-1, keepdims=True), order, places)
-        if np.any(order != places):
+        identity = np.arange(order.shape[-1])
+        order = np.where(np.all(np.sort(order, axis=-1) == identity, axis=-1, keepdims=True), order, identity)
+        if np.any(order != identity):
             change = change[(*np.indices(order.shape, sparse=True)[:-1], order)]
         return result(operands, w, change)
 
 
 def _left_vectors(operands: Application, w: Any, v: Any) -> tuple[Any, Any]:
-    """The inverse of V, NaN in the rows of a defective value, and the gap below which values count as one."""
+    """The inverse of V, NaN in rows of defective eigenvalues, and the gap up to which eigenvalues count as equal."""
     inverse = factored(v, operands.space).inverse
     plain = plain_values(inverse)
     n, eps = plain.shape[-1], rounding(plain)
-    # How many times a change of the matrix each value changes.
+    # The condition number of each eigenvalue.
     condition = np.sqrt(np.sum(np.abs(plain) ** 2, axis=-1))
     defective = ~(condition * n * eps < 1)[..., None]
     if np.any(defective):

@@ -1,4 +1,4 @@
-"""Square matrices, factored once for all the tangents of a pass: solving, inverses, and adjugates."""
+"""Square matrices, factored once for all tangents of a pass: solving, inverses, adjugates."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from dualdiff.rules.writing.terms import MatrixMap, Term, result, rounding, term
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import TangentSpace
 
-#: From so many rows on, triangular factors pay: below, the inverse costs less than a call of SciPy.
+#: The number of rows from which triangular factors pay; below it, the inverse costs less than a call of SciPy.
 LARGE = 32
 
 
 class Factored:
-    """A square matrix, or a stack of them, and what it takes to solve with it, computed when first needed.
+    """A square matrix, or a stack of matrices, with a factorization for solving, computed on first use.
 
-    It keeps a copy, so that it stays what it was when f writes into its matrix.  ``triangle`` says that the matrix is a
-    "lower" or an "upper" triangle.
+    The matrix is copied, because f may write into the original.  ``triangle`` is "lower" or "upper" if the matrix is
+    triangular.
     """
 
     __slots__ = ("__weakref__", "_inner", "_inverse", "_triangles", "matrix", "owner", "triangle")
 
     def __init__(self, matrix: Any, triangle: str | None = None) -> None:
-        #: The array that this was made for, as long as it lives.
+        #: A weak reference to the original array.
         self.owner: Any = weakref.ref(matrix) if issubclass(type(matrix), np.ndarray) else None
         self.matrix = np.copy(matrix)
         self.triangle = triangle
@@ -37,7 +37,7 @@ class Factored:
         self._triangles: Any = None
 
     def solve(self, b: Any, transposed: bool = False) -> Any:
-        """The x with ``a @ x = b``, for any axes before the last two of b; NaN where the matrix is singular."""
+        """The solution x of ``a @ x = b``; b may have batch axes.  NaN where the matrix is singular."""
         operands = Application(self.matrix, b)
         if operands.space is None:
             return self._solve_plain(b, transposed)
@@ -50,14 +50,14 @@ class Factored:
 
     def _solve_plain(self, b: Any, transposed: bool) -> Any:
         if self._large and b.size:
-            # One right-hand side in each row, which is LAPACK's order: the one copy that is made.
+            # Each row is a right-hand side, which is LAPACK's order: no further copy is made.
             rows = np.swapaxes(b, -1, -2).reshape((-1, len(self.matrix)))
             x = self._by_triangles(rows.T, transposed).T
             return np.swapaxes(x.reshape((*b.shape[:-2], b.shape[-1], -1)), -1, -2)
         inverse = np.swapaxes(self.inverse, -1, -2) if transposed else self.inverse
         if inverse.ndim > 2 or b.ndim == 2:
             return np.matmul(inverse, b)
-        # All directions as columns of one product.
+        # All directions are columns of one product.
         return np.moveaxis(np.tensordot(inverse, b, (1, -2)), 0, -2)
 
     @property
@@ -67,7 +67,7 @@ class Factored:
     def _by_triangles(self, columns: Any, transposed: bool) -> Any:
         if self.triangle is not None:
             (trtrs,) = _lapack()(("trtrs",), (self.matrix, columns))
-            # The transposed matrix is in LAPACK's order without a copy.
+            # The transpose of the matrix has LAPACK's order without a copy.
             x, info = trtrs(self.matrix.T, columns, lower=self.triangle == "upper", trans=int(not transposed))
             return x if info == 0 else np.full_like(x, np.nan)
         if self._triangles is None:
@@ -91,7 +91,7 @@ class Factored:
 
 @cache
 def _lapack() -> Any:
-    """SciPy's way to LAPACK, or None where SciPy is not installed."""
+    """SciPy's access to LAPACK, or None if SciPy is not installed."""
     try:
         from scipy.linalg import get_lapack_funcs
     except ImportError:
@@ -109,16 +109,16 @@ def _quiet_inverse(a: Any) -> Any:
 
 
 def factored(matrix: Any, space: TangentSpace, triangle: str | None = None) -> Factored:
-    """The matrix for solving with it in a call: made once, and kept as long as the call and the matrix live."""
+    """The factored matrix: cached as long as the call and the matrix live."""
     if not issubclass(type(matrix), np.ndarray) or triangle is not None:
         return Factored(matrix, triangle)
     kept, key = space.kept, id(matrix)
-    found: Factored | None = kept.get(key)
-    if found is None or found.owner() is not matrix or not _same(found.matrix, matrix):
+    entry: Factored | None = kept.get(key)
+    if entry is None or entry.owner() is not matrix or not _same(entry.matrix, matrix):
         for gone in [k for k, other in list(kept.items()) if other.owner() is None]:
             del kept[gone]
-        found = kept[key] = Factored(matrix)
-    return found
+        entry = kept[key] = Factored(matrix)
+    return entry
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -128,7 +128,7 @@ def _same(a: Any, b: Any) -> bool:
 def solution(
     a: Factored, x: Any, change_of_a: Term | None, change_of_b: Term | None, transposed: bool = False
 ) -> Term | None:
-    """The change of the x with ``a @ x = b``: that of b - a @ x, solved for."""
+    """The tangent of the solution x of ``a @ x = b``: the solution for the right-hand side db - da @ x."""
     rest = None if change_of_b is None else change_of_b.broadcast(shape_of(x))
     if change_of_a is not None:
         change = (change_of_a.mT if transposed else change_of_a).right(x)
@@ -137,7 +137,7 @@ def solution(
 
 
 def solving(a: Factored, shape: tuple[int, ...], transposed: bool = False) -> LinearMap:
-    """The linear map from b of this shape to the x with ``a @ x = b``."""
+    """The linear map from b, of this shape, to the solution x of ``a @ x = b``."""
     return MatrixMap(
         "solve",
         lambda t: a.solve(t, transposed),
@@ -151,17 +151,17 @@ def solving(a: Factored, shape: tuple[int, ...], transposed: bool = False) -> Li
 
 # -- adjugates ---------------------------------------------------------------------------------------------------------
 def adjugate(a: Any, space: TangentSpace) -> Any:
-    """The transposed matrix of cofactors, for singular matrices too, and with all its derivatives.
+    """The adjugate (the transpose of the cofactor matrix), of singular matrices too, differentiable to any order.
 
-    For well-conditioned matrices it is the determinant times the inverse.  See G. W. Stewart, On the adjugate matrix,
-    Linear Algebra Appl. 283 (1998), on why a factorization that shows the rank gives it accurately for all others.
+    For well-conditioned matrices it is the determinant times the inverse.  A rank-revealing factorization
+    computes it accurately for all others; see G. W. Stewart, On the adjugate matrix, Linear Algebra Appl. 283 (1998).
     """
     plain = plain_values(a)
     if not plain.size:
         return np.zeros_like(plain)
     inverse = factored(plain, space).inverse
     condition = _norm(plain) * _norm(inverse)
-    # Written so that NaN counts as irregular.
+    # A comparison that is false for NaN.
     regular = condition < rounding(plain) ** -0.4
     if np.all(regular):
         return _regular(a, inverse if a is plain else None)[1]
@@ -181,7 +181,7 @@ def _norm(a: Any) -> Any:
 
 
 def _regular(a: Any, inverse: Any = None) -> tuple[Any, Any]:
-    """Determinant and adjugate of matrices that are not near singular ones."""
+    """Determinant and adjugate of well-conditioned matrices."""
     inverse = np.linalg.inv(a) if inverse is None else inverse
     operands = Application(a)
     if operands.space is None:
@@ -199,8 +199,8 @@ def _eliminated(a: Any, negligible: float | None = None) -> tuple[Any, Any]:
     With rows and columns in the order of the pivots,
     :math:`\begin{pmatrix} B & C \\ D & E \end{pmatrix} = \begin{pmatrix} I & 0 \\ D B^{-1} & I \end{pmatrix}
     \begin{pmatrix} B & 0 \\ 0 & S \end{pmatrix} \begin{pmatrix} I & B^{-1} C \\ 0 & I \end{pmatrix}`,
-    where B is well-conditioned and has the large pivots, and what is left, S, is small.  The adjugate of a product is
-    that of its factors in reverse order.
+    where B is well-conditioned and has the large pivots, and the Schur complement S is small.  The adjugate of a
+    product is the product of the adjugates in reverse order.
     """
     plain = plain_values(a)
     n = len(plain)
@@ -214,7 +214,7 @@ def _eliminated(a: Any, negligible: float | None = None) -> tuple[Any, Any]:
     ordered = a[rows][:, columns]
     b, c, d, e = ordered[:rank, :rank], ordered[:rank, rank:], ordered[rank:, :rank], ordered[rank:, rank:]
     inverse = np.linalg.inv(b)
-    # Without division where that is cheap: orders beyond the size of b are to vanish, however small b is.
+    # Without division where that is cheap: derivatives of orders above the size of b vanish exactly then.
     det_b, adj_b = _division_free(b) if rank <= 4 else _regular(b, inverse)
     if rank == n:
         det_s, adjugate = 1.0, adj_b
@@ -229,7 +229,7 @@ def _eliminated(a: Any, negligible: float | None = None) -> tuple[Any, Any]:
 
 
 def _pivots(a: Any, threshold: float) -> tuple[Any, Any, int]:
-    """Rows and columns in the order of complete pivoting, and how many pivots are not small beside the first."""
+    """Rows and columns in the order of complete pivoting, and the number of pivots not small relative to the first."""
     a = np.array(a, np.result_type(a, np.float64))
     n = len(a)
     rows: Any = np.arange(n)
@@ -264,9 +264,9 @@ def _parity(order: Any) -> float:
 
 
 def _division_free(a: Any) -> tuple[Any, Any]:
-    """Determinant and adjugate by the method of Faddeev and Le Verrier, for matrices that are small, or zero.
+    """Determinant and adjugate by the Faddeev-LeVerrier algorithm, for matrices that are small, or zero.
 
-    It divides by whole numbers only, so that derivatives of every order survive a value of zero.
+    It divides by integers only, so derivatives of every order are right even if the matrix is zero.
     """
     n = a.shape[-1]
     unit = np.eye(n, dtype=a.dtype)

@@ -12,7 +12,7 @@ from dualdiff.rules.writing.terms import Term, adjoint, hermitian_part, result, 
 
 @implements(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, **options: Any) -> Any:
-    """At constant rank: dp = -p da p + p p* da* (1 - a p) + (1 - p a) da* p* p.
+    """At constant rank: dp = -p da p + p p* da* (I - a p) + (I - p a) da* p* p.
 
     See G. H. Golub and V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems whose
     variables separate, SIAM J. Numer. Anal. 10 (1973).
@@ -49,7 +49,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, **options: Any) -> 
 
 
 def _cuts_off(s: Any, large: Any, a: Any) -> bool:
-    """Whether singular values count as zero that are more than rounding errors of zero."""
+    """Whether singular values are treated as zero that are larger than rounding errors."""
     noise = 100 * max(a.shape[-2:]) * rounding(a) * np.max(s, axis=-1, keepdims=True)
     return bool(np.any(~large & (s > noise)))
 
@@ -62,7 +62,7 @@ def _truncated_inverse(a: Any, large: Any) -> Any:
 
 @implements(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
-    """x = pinv(a) b; the squared residuals and the singular values have their derivatives too."""
+    """x = pinv(a) b; the squared residuals and the singular values are differentiated too."""
     operands = Application(a, b)
     va, vb = operands.values
     x, residuals, rank, s = np.linalg.lstsq(va, vb, plain_values(rcond))
@@ -101,7 +101,7 @@ def _minus(a: Term | None, b: Term | None) -> Term | None:
 
 
 def _between(s: Any, rank: int) -> float:
-    """A relative bound between the singular values that count and those that do not."""
+    """A relative threshold between the singular values that count and those that do not."""
     if rank == 0:
         return 2.0
     return float(0.5 * (s[rank - 1] + (s[rank] if rank < len(s) else 0.0)) / (s[0] or 1.0))

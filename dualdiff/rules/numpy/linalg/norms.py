@@ -38,7 +38,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 
 def _norm(function: Any, x: Any, ord: Any, axes: tuple[int, ...], is_vector: bool) -> Any:
-    """``function(x)``, the norm of that order along the axes."""
+    """``function(x)``, the norm of order ``ord`` along the axes."""
     x = operand(x)
     if not is_vector:
         return revalued(function, lambda y: _matrix_norm(np.moveaxis(y, axes, (-2, -1)), ord), x)
@@ -61,7 +61,7 @@ def _norm(function: Any, x: Any, ord: Any, axes: tuple[int, ...], is_vector: boo
 
 
 def _norm_weights(x: Any, length: Any, ord: Any) -> Any:
-    """The partial derivatives of a vector norm; zero at the zero vector for the orders that have a cusp there."""
+    """The partial derivatives of a vector norm; zero by convention at the zero vector for orders with a cusp there."""
     if ord in (None, 2, "fro", "f"):
         weights = np.conjugate(x) / length
     else:
@@ -86,7 +86,7 @@ def _matrix_norm(x: Any, ord: Any) -> Any:
 
 @implements(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
-    """The quotient, or product, of norms that NumPy forms."""
+    """The quotient or product of norms that NumPy computes."""
 
     def composed(x: Any) -> Any:
         if p in (None, 2, -2):

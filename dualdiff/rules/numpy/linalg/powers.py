@@ -14,10 +14,10 @@ from dualdiff.rules.writing.terms import result
 
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: Any) -> Any:
-    """The products that NumPy forms, in its order."""
+    """The products that NumPy computes, in the same order."""
     a, n = operand(a), operator.index(n)
     if n == 0 or shape_of(a)[-2:-1] != shape_of(a)[-1:]:
-        # Of matrices that are not square NumPy says so.
+        # NumPy raises for matrices that are not square.
         operands = Application(a)
         return result(operands, np.linalg.matrix_power(operands.values[0], n))
     if n < 0:

@@ -15,22 +15,22 @@ from dualdiff.rules.writing.terms import adjoint, result, revalued, terms
 
 @implements(np.linalg.qr)
 def qr(a: Any, mode: Any = "reduced") -> Any:
-    r""":math:`Q^* dA R^{-1} = Q^* dQ + dR R^{-1}`, an anti-Hermitian matrix and an upper triangle."""
+    r""":math:`Q^* dA R^{-1} = Q^* dQ + dR R^{-1}`, an anti-Hermitian plus an upper triangular matrix."""
     if mode in ("raw", "e", "economic"):
         raise no_rule(f"numpy.linalg.qr with mode={mode!r}", " (its Householder vectors are internals of LAPACK)")
     a = operand(a)
     if mode == "complete" and shape_of(a)[-2] > shape_of(a)[-1]:
-        found = np.linalg.qr(Application(a).values[0], "complete")
-        return type(found)(*complete_orthogonal_triangular(a, *found))
+        factors = np.linalg.qr(Application(a).values[0], "complete")
+        return type(factors)(*complete_orthogonal_triangular(a, *factors))
     operands = Application(a)
-    found = np.linalg.qr(operands.values[0], mode)
+    factors = np.linalg.qr(operands.values[0], mode)
     if mode == "r":
-        return orthogonal_triangular(operands, None, found, "numpy.linalg.qr")[1]
-    return type(found)(*orthogonal_triangular(operands, found[0], found[1], "numpy.linalg.qr"))
+        return orthogonal_triangular(operands, None, factors, "numpy.linalg.qr")[1]
+    return type(factors)(*orthogonal_triangular(operands, factors[0], factors[1], "numpy.linalg.qr"))
 
 
 def orthogonal_triangular(operands: Application, q: Any, given_r: Any, name: str) -> tuple[Any, Any]:
-    """Q and R of the reduced kind, whose values are found already; Q is None where only R is wanted."""
+    """Q and R of the reduced mode, whose values are given; Q is None if only R is wanted."""
     (t,) = terms(operands, name)
     if t is None:
         return q if q is None else result(operands, q), result(operands, given_r)
@@ -58,11 +58,11 @@ def orthogonal_triangular(operands: Application, q: Any, given_r: Any, name: str
 
 
 def complete_orthogonal_triangular(a: Any, all_q: Any, padded: Any) -> tuple[Any, Any]:
-    r"""All of Q, whose last columns the first ones decide on, as Householder's reflections make them, and all of R.
+    r"""The complete Q and R, whose values are given; Q is None if only R is wanted.
 
-    These are :math:`Q = 1 - V T V^*` with a trapezoidal V and a triangle T.  Both can be eliminated: the last columns
-    are :math:`E_2 + (E_1 - Q_1) (1 - Q_{11})^{-*} Q_{21}^*`, E being the columns of the unit matrix.  The values are
-    found already; Q is None where only R is wanted.
+    Householder reflections determine the last columns of Q from the first ones: :math:`Q = I - V T V^*` with a
+    trapezoidal V and a triangular T.  Both can be eliminated: the last columns are
+    :math:`E_2 + (E_1 - Q_1) (I - Q_{11})^{-*} Q_{21}^*`, where E has the columns of the identity matrix.
     """
     m, n = shape_of(a)[-2:]
 

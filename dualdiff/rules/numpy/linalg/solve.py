@@ -1,8 +1,7 @@
 """numpy.linalg: solving and inverses.
 
-Values come from NumPy's own calls; derivatives are formulas of matrix calculus, or those of the functions that a
-function is composed of.  See M. B. Giles, Collected matrix derivative results for forward and reverse mode algorithmic
-differentiation (2008).
+NumPy computes the values.  Derivatives are formulas of matrix calculus, or those of a composition of functions.  See
+M. B. Giles, Collected matrix derivative results for forward and reverse mode algorithmic differentiation (2008).
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from dualdiff.rules.writing.terms import result, terms
 
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
-    """From a x = b: a dx = db - da x, with the matrix factored once for all tangents."""
+    """a x = b gives a dx = db - da x; the matrix is factored once for all tangents."""
     operands = Application(a, b)
     return solved(operands, np.linalg.solve(*operands.values))
 
 
 def solved(operands: Application, x: Any, transposed: bool = False, triangle: str | None = None) -> Any:
-    """The x with ``a @ x = b`` for the operands a and b, whose value is found already."""
+    """The solution of ``a @ x = b`` for the operands a and b; x is its value."""
     of_a, of_b = terms(operands, "solve")
     if of_a is None and of_b is None:
         return result(operands, x)
@@ -42,13 +41,13 @@ def solved(operands: Application, x: Any, transposed: bool = False, triangle: st
 
 @implements(np.linalg.inv)
 def inv(a: Any) -> Any:
-    """From a x = 1: dx = -x da x."""
+    """a x = I gives dx = -x da x."""
     operands = Application(a)
     return inverted(operands, np.linalg.inv(operands.values[0]))
 
 
 def inverted(operands: Application, x: Any) -> Any:
-    """The inverse, whose value is found already."""
+    """The inverse; x is its value."""
     (t,) = terms(operands, "inv")
     with np.errstate(all="ignore"):
         return result(operands, x, t and t.left(x).right(-x))
@@ -64,8 +63,8 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     size = math.prod(shape)
     if a.size != size**2:
         raise np.linalg.LinAlgError(
-            f"tensorsolve of the shapes {a.shape} and {b.shape}: the axes of a after those of b have to be as many "
-            "equations as unknowns"
+            f"tensorsolve of shapes {a.shape} and {b.shape}: a must have as many equations as unknowns (the product of "
+            "the axes of b must equal that of the other axes of a)"
         )
     return np.reshape(np.linalg.solve(np.reshape(a, (size, size)), np.ravel(b)), shape)
 

@@ -15,25 +15,27 @@ from dualdiff.rules.writing.terms import Term, adjoint, hadamard, result, revalu
 def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True, hermitian: Any = False) -> Any:
     r""":math:`U^* dA V = \Omega S + dS - S \Psi` with :math:`U^* dU = \Omega`, :math:`V^* dV = \Psi`.
 
-    What lies outside of the first columns of U and V is decided on up to a rotation only: there is no derivative where
-    more than one column is missing.
+    The matrix determines the additional columns of a full U or V only up to a rotation: if there are several, they have
+    no derivative.
     """
     operands = Application(a)
     if hermitian:
-        found = np.linalg.svd(operands.values[0], full_matrices, compute_uv, True)
+        decomposition = np.linalg.svd(operands.values[0], full_matrices, compute_uv, True)
         if not compute_uv:
-            return revalued(lambda v: found, lambda x: _hermitian_svd(x)[1], a)
-        return type(found)(
-            *(revalued(lambda v, i=i: found[i], lambda x, i=i: _hermitian_svd(x)[i], a) for i in range(3))
+            return revalued(lambda v: decomposition, lambda x: _hermitian_svd(x)[1], a)
+        return type(decomposition)(
+            *(revalued(lambda v, i=i: decomposition[i], lambda x, i=i: _hermitian_svd(x)[i], a) for i in range(3))
         )
     if not compute_uv:
         return singular_values(operands, np.linalg.svd(operands.values[0], full_matrices, False), "numpy.linalg.svd")
-    found = np.linalg.svd(operands.values[0], full_matrices)
-    return type(found)(*singular(operands, found[0], found[1], found[2], "numpy.linalg.svd"))
+    decomposition = np.linalg.svd(operands.values[0], full_matrices)
+    return type(decomposition)(
+        *singular(operands, decomposition[0], decomposition[1], decomposition[2], "numpy.linalg.svd")
+    )
 
 
 def singular(operands: Application, all_u: Any, s: Any, all_vh: Any, name: str) -> tuple[Any, Any, Any]:
-    """Singular values and vectors, whose values are found already."""
+    """Singular values and vectors; the arguments are their values."""
     (t,) = terms(operands, name)
     if t is None:
         return result(operands, all_u), result(operands, s), result(operands, all_vh)
@@ -43,10 +45,10 @@ def singular(operands: Application, all_u: Any, s: Any, all_vh: Any, name: str) 
     with np.errstate(all="ignore"):
         noise = max(m, n) * rounding(s) * np.max(plain_values(s), axis=-1)[..., None, None]
         row, column = s[..., None, :], s[..., :, None]
-        # The difference of the squares, as a product, does not cancel.
+        # As a product, the difference of the squares does not cancel.
         differ = np.abs(plain_values(row - column)) > noise
         over_gaps = reciprocal_gaps(np.where(differ, (row - column) * (row + column), 0.0), 0.0)
-        # NaN even where a value is 0, and its products with what changes are.
+        # The NaN also reaches products with a singular value that is 0.
         by_row, by_column = hadamard(over_gaps * row), hadamard(over_gaps * column)
         inverse = np.where(plain_values(row) > noise, 1 / row, np.nan)
         within = t.left(adjoint(u)).right(v)
@@ -62,7 +64,7 @@ def singular(operands: Application, all_u: Any, s: Any, all_vh: Any, name: str) 
         if n > k:
             change_v += _outside(t.H.right(u), v).map(hadamard(np.broadcast_to(inverse, shape_of(v))))
         if within.is_complex:
-            # U and V turn together.
+            # U and V have a common phase.
             turned = turned_vectors(change_v, v) if m >= n else turned_vectors(change_u, u)
             change_u, change_v = change_u - turned * u, change_v - turned * v
         change_u = _completed(t, change_u, all_u)
@@ -75,12 +77,12 @@ def singular(operands: Application, all_u: Any, s: Any, all_vh: Any, name: str) 
 
 
 def _outside(t: Term, u: Any) -> Term:
-    """The part of the columns that is orthogonal to those of u."""
+    """The part of the columns that is orthogonal to the columns of u."""
     return t - t.left(adjoint(u)).left(u)
 
 
 def _completed(t: Term, change: Term, columns: Any) -> Term:
-    """The change of all columns of a unitary matrix, of which that of the first is given."""
+    """The tangent of all columns of a unitary matrix, from that of the first ones."""
     size, k = columns.shape[-1], change.shape[-1]
     if size == k:
         return change
@@ -98,7 +100,7 @@ def svdvals(x: Any, /) -> Any:
 
 
 def singular_values(operands: Application, s: Any, name: str) -> Any:
-    """Singular values, whose values are found already."""
+    """The singular values; s are their values."""
     (t,) = terms(operands, name)
     if t is None:
         return result(operands, s)
@@ -108,7 +110,7 @@ def singular_values(operands: Application, s: Any, name: str) -> Any:
 
 
 def _hermitian_svd(a: Any) -> tuple[Any, Any, Any]:
-    """U, S and V* from eigenvalues and eigenvectors, as NumPy puts them together."""
+    """U, S and V* from eigenvalues and eigenvectors, composed as in NumPy."""
     w, v = np.linalg.eigh(a)
     plain = plain_values(w)
     order = np.argsort(np.abs(plain))[..., ::-1]

@@ -1,4 +1,4 @@
-"""Joins and splits: concatenate, stack, block, append, split and their family."""
+"""Joining and splitting: concatenate, stack, block, append, split and related functions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     no_duals("array_split", (indices_or_sections,), {})
     ary = operand(ary)
     axis = axis_of(axis, ary.ndim)
-    numbers = np.array_split(np.arange(ary.shape[axis]), plain_values(indices_or_sections))
+    parts = np.array_split(np.arange(ary.shape[axis]), plain_values(indices_or_sections))
     lead = (slice(None),) * axis
-    # The parts are runs of consecutive places: slices, and so views.
-    return [ary[(*lead, slice(p[0], p[-1] + 1) if len(p) else slice(0, 0))] for p in numbers]
+    # The parts are consecutive: slices, and therefore views.
+    return [ary[(*lead, slice(p[0], p[-1] + 1) if len(p) else slice(0, 0))] for p in parts]
 
 
 @implements(np.split)
@@ -143,7 +143,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     )
 
 
-# -- transposes, where they are simpler than to count places -----------------------------------------------------------
+# -- transposes that are simpler than scattering by index --------------------------------------------------------------
 @pulled_by(_concatenate)
 def _pull_concatenate(w: Any, shapes: Any, wanted: Any, axis: int) -> list[Any]:
     ends = np.cumsum([shape[axis] for shape in shapes])

@@ -1,4 +1,4 @@
-"""Padding: with elements of the array, with numbers, or with what is computed from the array."""
+"""Padding: with elements of the array, with constants, or with values computed from the array."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, implements, no_duals, rearranged
 from dualdiff.rules.writing.compositions import evaluated
 
-#: What only moves elements, and leaves the other places zero.
+#: The modes that only move elements, and leave the others zero.
 _MOVING = ("constant", "empty", "edge", "reflect", "symmetric", "wrap")
 _STATISTICS = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
 
 
 @implements(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    """Structural where elements move."""
+    """Structural in the modes that only move elements."""
     no_duals("pad", (pad_width,), {})
     if callable(mode):
         return _by_function(operand(array), pad_width, mode, kwargs)
@@ -33,7 +33,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 
 
 def _by_function(array: Any, pad_width: Any, function: Any, options: dict[str, Any]) -> Any:
-    """Zeros around the array, into which the user's function writes, one line along each axis after the other."""
+    """Pad with zeros, into which the user's function writes, line by line along one axis after another."""
     widths = _pairs(pad_width, array.ndim)
     padded = np.pad(array, widths)
     for axis in range(array.ndim):
@@ -44,7 +44,7 @@ def _by_function(array: Any, pad_width: Any, function: Any, options: dict[str, A
 
 
 def _pairs(given: Any, ndim: int) -> Any:
-    """Something before and something after, for each axis."""
+    """A pair (before, after) for each axis."""
     if isinstance(given, dict):
         pairs = [(0, 0)] * ndim
         for axis, width in given.items():
@@ -54,7 +54,7 @@ def _pairs(given: Any, ndim: int) -> Any:
 
 
 def _computed(array: Any, pad_width: Any, mode: str, **options: Any) -> Any:
-    """One axis after the other, what has been put on before included."""
+    """Pad one axis after another; later axes include the padding of earlier ones."""
     array = operand(array)
     ndim = array.ndim
     values = _pairs(options.get("end_values" if mode == "linear_ramp" else "constant_values", 0), ndim)
@@ -82,7 +82,7 @@ def _computed(array: Any, pad_width: Any, mode: str, **options: Any) -> Any:
 
 
 def _reflected(a: Any, places: Any, mode: str) -> Any:
-    """The odd extension of a beyond its ends: there and back again, each time as much further as the ends differ."""
+    """The odd extension of a beyond its ends: each period adds twice the difference of the ends."""
     n = len(a)
     period = 2 * n if mode == "symmetric" else max(2 * n - 2, 1)
     turns, rest = np.divmod(places, period)

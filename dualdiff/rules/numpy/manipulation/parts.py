@@ -1,4 +1,4 @@
-"""Elements inserted or trimmed, windows, and functions applied to parts of arrays."""
+"""Insertion and trimming of elements, windows, and functions applied to parts of arrays."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from dualdiff.rules.writing.array_rules import (
 # -- more or fewer elements --------------------------------------------------------------------------------------------
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
-    """Elements of the one between those of the other, which are cast to the dtype of the first."""
+    """The values, cast to the dtype of the array, between its elements."""
     no_duals("insert", (obj,), {})
     arr, values = (np.asarray(x) if not isinstance(x, AnyDual) else x for x in (operand(arr), operand(values)))
     if arr.dtype.kind not in "fc" and isinstance(values, AnyDual):
-        raise plain_target(f"an array of dtype {arr.dtype}, into which numpy.insert puts duals,")
+        raise plain_target(f"an array of dtype {arr.dtype}, the first argument of numpy.insert,")
     operands = Application(arr, values)
     value = np.insert(operands.values[0], obj, operands.values[1], axis)
     split = arr.size
@@ -39,7 +39,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 
 @implements(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    """A slice, which ends where the values that are not zero do."""
+    """The slice from the first to the last nonzero value."""
     filt = operand(filt)
     np.trim_zeros(plain_values(filt), trim, **({} if axis is None else {"axis": axis}))
     places = np.argwhere(plain_values(filt))
@@ -69,16 +69,16 @@ def sliding_window_view(
 # -- functions applied to parts ----------------------------------------------------------------------------------------
 @implements(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    """The results side by side, their axes in the place of the one that they were computed from."""
+    """The results stacked; their axes replace the axis of the argument."""
     arr = operand(arr)
     axis = axis_of(axis, arr.ndim)
     rows = np.moveaxis(arr, axis, -1)
     lead = rows.shape[:-1]
     if 0 in lead:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
-    found = [operand(func1d(rows[(*place, ...)], *args, **kwargs)) for place in np.ndindex(lead)]
-    dtype = found[0].dtype if hasattr(found[0], "dtype") else np.result_type(found[0])
-    stacked = np.stack(found)
+    results = [operand(func1d(rows[(*place, ...)], *args, **kwargs)) for place in np.ndindex(lead)]
+    dtype = results[0].dtype if hasattr(results[0], "dtype") else np.result_type(results[0])
+    stacked = np.stack(results)
     result = np.reshape(stacked if stacked.dtype == dtype else stacked.astype(dtype), lead + shape_of(stacked)[1:])
     first = tuple(range(axis, len(lead)))
     return np.moveaxis(result, first, tuple(i - len(lead) for i in first))
@@ -86,15 +86,15 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
 
 @implements(np.apply_over_axes)
 def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
-    """The function along one axis after the other, which stay with length 1."""
+    """The function along one axis after another, each kept with length 1."""
     value = operand(a)
     ndim = value.ndim
     for axis in (axes,) if np.ndim(axes) == 0 else axes:
         axis = axis_of(axis, ndim)
-        found = func(value, axis)
-        if len(shape_of(found)) != ndim:
-            found = np.expand_dims(found, axis)
-        if len(shape_of(found)) != ndim:
+        reduced = func(value, axis)
+        if len(shape_of(reduced)) != ndim:
+            reduced = np.expand_dims(reduced, axis)
+        if len(shape_of(reduced)) != ndim:
             raise ValueError("function is not returning an array of the correct shape")
-        value = found
+        value = reduced
     return value

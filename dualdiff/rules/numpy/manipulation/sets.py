@@ -1,6 +1,6 @@
-"""Sets of numbers: which elements there are is decided by value, and each comes with its tangent.
+"""Sets: elements are compared by value, and each keeps its tangent.
 
-Of equal elements the first one counts.
+The first of several equal elements counts.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from dualdiff.rules.writing.array_rules import Application, axis_of, implements,
 from dualdiff.tangents.structure import Structure
 
 
-def _first_places(values: Any, found: Any) -> Any:
-    """Where each of the elements found, in whatever order, stands first among the values."""
-    values, found = np.ravel(plain_values(values)), np.ravel(plain_values(found))
+def _first_indices(values: Any, elements: Any) -> Any:
+    """The index of the first of the values that equals each element."""
+    values, elements = np.ravel(plain_values(values)), np.ravel(plain_values(elements))
     order = np.argsort(values, kind="stable")
-    places = np.searchsorted(values[order], found)
-    # Several NaN are different elements.
-    missing = np.isnan(found) if found.dtype.kind in "fc" else np.zeros(found.shape, bool)
-    places[missing] += np.arange(np.count_nonzero(missing))
-    return order[places]
+    positions = np.searchsorted(values[order], elements)
+    # Each NaN is a distinct element.
+    missing = np.isnan(elements) if elements.dtype.kind in "fc" else np.zeros(elements.shape, bool)
+    positions[missing] += np.arange(np.count_nonzero(missing))
+    return order[positions]
 
 
-def _from(found: Any, arrays: list[Any], searched: int = 2) -> Any:
-    """The elements found, as the first ones with these values in as many of the arrays as are to be searched."""
-    if found.dtype.kind not in "fc":
-        return found
+def _from(elements: Any, arrays: list[Any], searched: int = 2) -> Any:
+    """The dual of these elements: the first ones with their values in the first ``searched`` arrays."""
+    if elements.dtype.kind not in "fc":
+        return elements
     operands = Application(*map(np.ravel, arrays))
     values = np.concatenate([plain_values(a) for a in operands.operands[:searched]])
-    return picked(found, _first_places(values, found), operands)
+    return picked(elements, _first_indices(values, elements), operands)
 
 
 def _values(*arrays: Any) -> Any:
-    """The operands, and their values in the innermost call."""
+    """The operands and their values in the innermost call."""
     operands = Application(*arrays)
     return operands.operands, operands.values
 
@@ -53,30 +53,32 @@ def unique(
     equal_nan: bool = True,
     sorted: bool = True,
 ) -> Any:
-    """The distinct elements (or slices), and by value where they are and how many."""
+    """The distinct elements (or slices); indices and counts by value."""
     ((ar,), (values,)) = _values(ar)
     options = {"equal_nan": equal_nan, **({} if sorted else {"sorted": False})}
-    found = np.unique(values, return_index, return_inverse, return_counts, axis, **options)
+    distinct = np.unique(values, return_index, return_inverse, return_counts, axis, **options)
     rest: tuple[Any, ...] = ()
-    if isinstance(found, tuple):
-        found, rest = found[0], found[1:]
+    if isinstance(distinct, tuple):
+        distinct, rest = distinct[0], distinct[1:]
     if axis is None or ar.ndim == 1:
-        result = _from(found, [ar])
+        result = _from(distinct, [ar])
     else:
-        numbers = np.unique(plain_values(ar), return_index=True, axis=axis, equal_nan=equal_nan)[1]
-        key = (*(slice(None),) * axis_of(axis, ar.ndim), numbers)
-        result = Application(ar).gathered(found, Structure.getitem(key))
+        indices = np.unique(plain_values(ar), return_index=True, axis=axis, equal_nan=equal_nan)[1]
+        key = (*(slice(None),) * axis_of(axis, ar.ndim), indices)
+        result = Application(ar).gathered(distinct, Structure.getitem(key))
     return (result, *rest) if rest else result
 
 
 def _standard(name: str) -> None:
-    """The same, as the array standard names it."""
+    """Register a function of the array API standard: `unique` with some of its results."""
     function = getattr(np, name)
 
     def implementation(x: Any) -> Any:
         ((x,), (values,)) = _values(x)
-        found: Any = function(values)
-        return found._replace(values=_from(found.values, [x])) if hasattr(found, "_fields") else _from(found, [x])
+        results: Any = function(values)
+        return (
+            results._replace(values=_from(results.values, [x])) if hasattr(results, "_fields") else _from(results, [x])
+        )
 
     implements(function)(implementation)
 
@@ -94,17 +96,17 @@ def union1d(ar1: Any, ar2: Any) -> Any:
 
 @implements(np.intersect1d)
 def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
-    """The elements of the first that are in the second too."""
+    """The elements of the first that are also in the second."""
     arrays, values = _values(ar1, ar2)
-    found = np.intersect1d(*values, assume_unique, return_indices)
+    common = np.intersect1d(*values, assume_unique, return_indices)
     if return_indices:
-        return (_from(found[0], arrays), *found[1:])
-    return _from(found, arrays)
+        return (_from(common[0], arrays), *common[1:])
+    return _from(common, arrays)
 
 
 @implements(np.setxor1d)
 def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
-    """The elements that are in one of the two alone."""
+    """The elements that are in exactly one of the two."""
     arrays, values = _values(ar1, ar2)
     return _from(np.setxor1d(*values, assume_unique), arrays)
 

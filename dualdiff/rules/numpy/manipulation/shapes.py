@@ -21,7 +21,7 @@ from dualdiff.rules.writing.array_rules import (
 from dualdiff.tangents.space import note_conjugate
 from dualdiff.tangents.structure import pulled_by, reduced
 
-# Run once on an array of indices: functions of one array, whatever their options.
+# Functions of one array that are run once on an array of indices, whatever their options.
 structural(
     np.diagflat,
     np.repeat,
@@ -57,7 +57,7 @@ def ravel(a: Any, order: Any = "C") -> Any:
 
 
 def _read_in_order(a: Any, shape: Any, order: str, function: Any) -> Any:
-    """``function(a)``, which reads the elements in an order and gives them a shape."""
+    """``function(a)``, which reads the elements in an order and arranges them in a shape."""
     if -1 in shape:
         shape = function(plain_values(a)).shape
     if order == "C":
@@ -139,7 +139,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 
 
 def _writeable(a: Any, shape: Any) -> Any:
-    """What `broadcast_arrays` makes: a view that may still be written into, for which NumPy warns."""
+    """The view that `broadcast_arrays` returns; writing into it is possible, with a warning of NumPy."""
     return np.broadcast_arrays(a, np.broadcast_to(0.0, shape))[0]
 
 
@@ -193,7 +193,7 @@ def astype(
     *,
     device: Any = None,
 ) -> Any:
-    """As ``ndarray.astype``, also the method."""
+    """As ``ndarray.astype``; also the method of duals."""
     dtype = np.dtype(dtype)
     if dtype.kind == "O":
         return np.array(x, dtype=object)
@@ -217,7 +217,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     return rearranged(np.roll, [a], {"shift": shift, "axis": axes}, {"axis": "axis"})
 
 
-# -- transposes, where they are simpler than to count places -----------------------------------------------------------
+# -- transposes that are simpler than scattering by index --------------------------------------------------------------
 @pulled_by(_reshape)
 def _pull_reshape(w: Any, shapes: Any, wanted: Any, shape: Any) -> list[Any]:
     return [np.reshape(w, shapes[0])]

@@ -1,4 +1,4 @@
-"""Sorted and partitioned arrays; the order is that of the values."""
+"""Sorted and partitioned arrays, ordered by value."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def sort(
     if axis is None:
         a, axis = np.ravel(a), -1
     axis = axis_of(axis, operand(a).ndim)
-    # Of a NumPy that knows it.
+    # A parameter of newer versions of NumPy.
     options = {} if descending is None else {"descending": descending}
     params = {"indices": np.argsort(plain_values(a), axis=axis, stable=True, **options), "axis": axis}
     options["stable"] = stable
-    # Zeros of both signs are equal: how NumPy orders them depends on how it sorts.
+    # NumPy's value: zeros of both signs are equal, and their order depends on the algorithm.
     return rearranged(np.take_along_axis, [a], params, value=lambda v: np.sort(v, axis, kind, order, **options))
 
 
 # -- order -------------------------------------------------------------------------------------------------------------
 @implements(np.partition)
 def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
-    """NumPy's arrangement; equal elements stay in their order."""
+    """NumPy's arrangement; tangents of equal elements keep their order."""
     no_duals("partition", (kth,), {})
     a = operand(a)
     if axis is None:
@@ -39,13 +39,13 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
     operands = Application(a)
     value = np.partition(operands.values[0], kth, axis, kind, order)
     before, after = (np.argsort(plain_values(x), axis=axis, kind="stable") for x in (a, value))
-    places = np.empty_like(before)
-    np.put_along_axis(places, after, before, axis)
-    numbers = np.take_along_axis(np.arange(places.size).reshape(places.shape), places, axis)
-    return picked(value, numbers, operands)
+    source = np.empty_like(before)
+    np.put_along_axis(source, after, before, axis)
+    indices = np.take_along_axis(np.arange(source.size).reshape(source.shape), source, axis)
+    return picked(value, indices, operands)
 
 
 @composed(np.sort_complex)
 def sort_complex(a: Any) -> Any:
-    """Sorted along the last axis, and made complex."""
+    """Sorted along the last axis; the value is complex."""
     return np.sort(operand(a), axis=-1)

@@ -1,4 +1,4 @@
-"""Polynomials by their coefficients, the highest first: ``numpy.poly`` and its family, with ``poly1d``."""
+"""Polynomials given by coefficients, highest degree first: ``numpy.poly`` and related functions, with ``poly1d``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dualdiff.rules.writing.compositions import composed
 
 
 def _coefficients(p: Any) -> Any:
-    """The coefficients, also of a ``poly1d``."""
+    """The coefficients of an array or a ``poly1d``."""
     return np.atleast_1d(operand(p.coeffs if isinstance(p, np.poly1d) else p))
 
 
 def _of_poly1d(*functions: Any) -> None:
-    """Let functions of coefficients take ``poly1d`` too, and give it back then."""
+    """Let functions of coefficients accept ``poly1d``, and return it then."""
     for function in functions:
         implements(function)(_with_poly1d(FUNCTIONS[function]))
 
@@ -41,7 +41,7 @@ def _with_poly1d(implementation: Callable[..., Any]) -> Callable[..., Any]:
 # -- values and roots --------------------------------------------------------------------------------------------------
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
-    """Horner's rule, as NumPy computes it."""
+    """Horner's method, as in NumPy."""
     p = _coefficients(p)
     x = x if isinstance(x, np.poly1d) else operand(x)
     y: Any = 0 if isinstance(x, np.poly1d) else np.zeros_like(x)
@@ -52,7 +52,7 @@ def polyval(p: Any, x: Any) -> Any:
 
 @composed(np.poly)
 def poly(seq_of_zeros: Any) -> Any:
-    """The product of its linear factors; of a matrix the characteristic polynomial."""
+    """The product of the linear factors; for a matrix, the characteristic polynomial."""
     zeros = np.atleast_1d(operand(seq_of_zeros))
     if zeros.ndim == 2:
         return _characteristic(zeros)
@@ -66,7 +66,7 @@ def poly(seq_of_zeros: Any) -> Any:
 
 
 def _characteristic(a: Any) -> Any:
-    """By traces of powers (Faddeev and LeVerrier), which does not mind repeated eigenvalues."""
+    """The characteristic polynomial by the Faddeev-LeVerrier algorithm, which allows repeated eigenvalues."""
     unit = np.eye(len(a))
     coefficients: list[Any] = [1.0]
     powers: Any = unit
@@ -79,7 +79,7 @@ def _characteristic(a: Any) -> Any:
 
 @composed(np.roots)
 def roots(p: Any) -> Any:
-    r"""A root moves by :math:`-\delta p(r) / p'(r)`: a step of Newton's method, from where it is."""
+    r"""A root changes by :math:`-\delta p(r) / p'(r)`: a step of Newton's method from its value."""
     p = _coefficients(p)
     constant = p.value
     r = np.roots(constant)
@@ -88,7 +88,7 @@ def roots(p: Any) -> Any:
 
 @composed(np.polyfit)
 def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
-    """Least squares, in powers of x that are scaled to length 1."""
+    """Least squares in the powers of x, normalized to length 1."""
     x, y = operand(x) + 0.0, operand(y) + 0.0
     powers = vander(x, int(deg) + 1)
     if w is not None:
@@ -119,7 +119,7 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
 
 # -- arithmetic --------------------------------------------------------------------------------------------------------
 def _aligned(a1: Any, a2: Any) -> tuple[Any, Any]:
-    """The coefficients of both, filled up with zeros in front."""
+    """The coefficients of both, padded with leading zeros to one length."""
     a1, a2 = _coefficients(a1), _coefficients(a2)
     n = max(len(a1), len(a2))
     return _filled(a1, n), _filled(a2, n)
@@ -145,19 +145,19 @@ def polysub(a1: Any, a2: Any) -> Any:
 
 @composed(np.polymul)
 def polymul(a1: Any, a2: Any) -> Any:
-    """The convolution, without the zeros that the factors begin with."""
+    """The convolution of the coefficients without leading zeros."""
     return np.convolve(*(_trimmed(_coefficients(a)) for a in (a1, a2)))
 
 
 def _trimmed(p: Any) -> Any:
-    """The coefficients from the first that is not zero, by value; one at least."""
-    places = np.flatnonzero(plain_values(p))
-    return p[int(places[0]) if len(places) else len(p) - 1 :]
+    """The coefficients without leading zeros, by value, but at least one."""
+    nonzero = np.flatnonzero(plain_values(p))
+    return p[int(nonzero[0]) if len(nonzero) else len(p) - 1 :]
 
 
 @composed(np.polydiv)
 def polydiv(u: Any, v: Any) -> Any:
-    """Long division; the remainder without the zeros that it begins with, as NumPy sees them."""
+    """Long division; the remainder has the length that NumPy gives it, without leading zeros."""
     u, v = _coefficients(u) + 0.0, _coefficients(v) + 0.0
     n = len(v)
     steps = len(u) - n + 1
@@ -181,7 +181,7 @@ def polyder(p: Any, m: int = 1) -> Any:
 
 @composed(np.polyint)
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
-    """Each coefficient divided by its power, and the constants of integration behind."""
+    """Each coefficient divided by its power, followed by the constants of integration."""
     p = _coefficients(p)
     constants = np.zeros(int(m)) if k is None else np.atleast_1d(operand(k))
     if len(constants) == 1:

@@ -1,4 +1,4 @@
-"""Convolution and correlation of sequences: linear in each of the two."""
+"""Convolution and correlation of sequences, bilinear in the two."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dualdiff.tangents.linear import LinearMap, NamedMap
 
 
 class Convolution(NamedMap):
-    """A part of the full convolution with a constant sequence, of the last axis of what it is given."""
+    """A part of the full convolution with a constant sequence, along the last axis."""
 
     def __init__(self, v: Any, n: int, start: int, length: int) -> None:
         self.operands = (v,)
@@ -42,14 +42,14 @@ class Convolution(NamedMap):
 
     def entries(self) -> tuple[Any, Any, Any]:
         (v,), (n,), (length,) = self.operands, self.in_shape, self.out_shape
-        columns, places = (i.ravel() for i in np.indices((n, len(v))))
-        rows = columns + places - self._start
+        columns, taps = (i.ravel() for i in np.indices((n, len(v))))
+        rows = columns + taps - self._start
         kept = (rows >= 0) & (rows < length)
-        return rows[kept], columns[kept], v[places[kept]]
+        return rows[kept], columns[kept], v[taps[kept]]
 
 
 def _by_rows(f: Callable[[Any], Any], t: Any, length: int) -> Any:
-    """A function of one row, which gives one of this length, of each row along the last axis."""
+    """Apply a function of one row, whose result has this length, along the last axis."""
     if t.ndim == 1:
         return f(t)
     if not len(t):
@@ -58,7 +58,7 @@ def _by_rows(f: Callable[[Any], Any], t: Any, length: int) -> Any:
 
 
 def _bilinear(function: Callable[..., Any], a: Any, v: Any, later: int = 0) -> Any:
-    """``function(a, v)``, the middle of the full convolution; ``later``: the later one of two middles."""
+    """``function(a, v)``, the middle part of the full convolution; ``later`` is 1 for the later of two middles."""
     operands = Application(a, v)
     value = function(*operands.values)
     lengths = operands.shape(0) + operands.shape(1)
@@ -86,7 +86,7 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     """The convolution with the other sequence reversed and conjugated."""
     a, v = _sequence(a), _sequence(v)
     backwards = np.conjugate(v[::-1])
-    # Two middles there are where an even length is cut to an odd one, and NumPy exchanges the sequences if v is longer.
+    # An even length cut to an odd one has two middles, and NumPy exchanges the sequences if v is longer.
     return _bilinear(
         lambda a, w: np.correlate(a, np.conjugate(w[::-1]), mode), a, backwards, later=int(len(v) > len(a))
     )

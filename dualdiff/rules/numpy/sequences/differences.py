@@ -1,4 +1,4 @@
-"""Differences of neighbours and sums of them: gradient, trapezoid, ediff1d."""
+"""Differences and sums of neighbours: gradient, trapezoid, ediff1d."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from dualdiff.rules.writing.compositions import composed
 
 @composed(np.gradient)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    """Differences of second order inside, of the order asked for at the ends."""
+    """Second-order differences in the interior, differences of order ``edge_order`` at the ends."""
     f = operand(f)
     axes = axes_of(axis, f.ndim)
     distances = [1.0] * len(axes) if not varargs else list(varargs)
     if len(distances) == 1:
         distances = distances * len(axes)
-    found = tuple(_along(f, operand(d), i, edge_order) for d, i in zip(distances, axes, strict=True))
-    return found[0] if len(found) == 1 else found
+    derivatives = tuple(_along(f, operand(d), i, edge_order) for d, i in zip(distances, axes, strict=True))
+    return derivatives[0] if len(derivatives) == 1 else derivatives
 
 
 def _along(f: Any, distances: Any, axis: int, edge_order: int) -> Any:
-    """The derivative along one axis; the distances are a number or the coordinates."""
+    """The derivative along one axis; ``distances`` is a scalar spacing or the coordinates."""
     n = f.shape[axis]
     f = np.moveaxis(f, axis, 0)
     h = np.diff(distances) if shape_of(distances) else np.ones(n - 1) * distances
     h = np.reshape(h, (-1,) + (1,) * (f.ndim - 1))
     slopes = (f[1:] - f[:-1]) / h
-    # A parabola through three points has the slope of each chord at its middle.
+    # The parabola through three points has the slope of each chord at its midpoint.
     bend = (slopes[1:] - slopes[:-1]) / (h[1:] + h[:-1])
     inside = slopes[:-1] + bend * h[:-1]
     first, last = slopes[:1], slopes[-1:]
@@ -41,7 +41,7 @@ def _along(f: Any, distances: Any, axis: int, edge_order: int) -> Any:
 
 @composed(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    """The means of neighbours times their distances, added up."""
+    """The sum of the means of neighbours times their distances."""
     y = operand(y)
     place = axis_of(axis, y.ndim)
     distances = dx
@@ -55,7 +55,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 @composed(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    """The differences, and what is put before and after them."""
+    """The differences, between ``to_begin`` and ``to_end``."""
     parts = [np.ravel(operand(end)) if end is not None else None for end in (to_begin, to_end)]
     parts.insert(1, np.diff(np.ravel(operand(ary))))
     return np.concatenate([p for p in parts if p is not None])

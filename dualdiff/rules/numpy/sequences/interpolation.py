@@ -1,4 +1,4 @@
-"""Linear interpolation: in the points, the knots, the values there, and the period."""
+"""Linear interpolation, differentiated with respect to points, knots, values at the knots, and period."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _array(x: Any) -> Any:
 
 @composed(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
-    """The straight line between two knots; at a knot the one after it, at the last one the one before."""
+    """The line between two knots: at a knot the one on its right, at the last knot the one on its left."""
     x, xp, fp = map(_array, (x, xp, fp))
     if period is not None:
         period = np.abs(period)
@@ -32,8 +32,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     points, knots = plain_values(x), plain_values(xp)
     left = fp[0] if left is None else left
     right = fp[-1] if right is None else right
-    found = np.broadcast_to(fp[0], np.shape(points))
+    result = np.broadcast_to(fp[0], np.shape(points))
     if len(knots) > 1:
         j = np.clip(np.searchsorted(knots, points, side="right") - 1, 0, len(knots) - 2)
-        found = fp[j] + (fp[j + 1] - fp[j]) / (xp[j + 1] - xp[j]) * (x - xp[j])
-    return np.where(points < knots[0], left, np.where(points > knots[-1], right, found))
+        result = fp[j] + (fp[j + 1] - fp[j]) / (xp[j + 1] - xp[j]) * (x - xp[j])
+    return np.where(points < knots[0], left, np.where(points > knots[-1], right, result))

@@ -1,4 +1,4 @@
-"""Evenly spaced numbers between ends that may be duals, and grids of them."""
+"""Evenly spaced values between ends that may be duals, and grids of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dualdiff.rules.writing.compositions import composed
 
 
 def _parts(num: int, endpoint: bool, ndim: int) -> Any:
-    """From 0 towards 1, along the first axis of several."""
+    """The fractions from 0 to 1, along the first axis."""
     parts = np.arange(num) / max(num - 1 if endpoint else num, 1)
     return parts.reshape((-1,) + (1,) * ndim)
 
@@ -33,14 +33,14 @@ def linspace(
     *,
     device: Any = None,
 ) -> Any:
-    """The means of the ends, weighted more and more to the second."""
+    """The means of the ends with these fractions as weights."""
     start, stop = operand(start), operand(stop)
     parts = _parts(num, endpoint, _ndim(start, stop))
-    found = np.moveaxis((1.0 - parts) * start + parts * stop, 0, axis)
+    result = np.moveaxis((1.0 - parts) * start + parts * stop, 0, axis)
     if not retstep:
-        return found
+        return result
     steps = num - 1 if endpoint else num
-    return found, (stop - start) / steps if steps > 0 else None
+    return result, (stop - start) / steps if steps > 0 else None
 
 
 @composed(np.logspace)
@@ -64,7 +64,7 @@ def logspace(
 
 @composed(np.geomspace)
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    """Powers of the quotient of the ends."""
+    """The start times powers of the ratio of the ends."""
     start, stop = operand(start), operand(stop)
     if dtype is not None and np.dtype(dtype).kind == "c" and not np.iscomplexobj(plain_values(start)):
         start = start + 0j
@@ -74,7 +74,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
 @implements(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
-    """Each along its own axis, and repeated along the others."""
+    """Each argument along its own axis, repeated along the others."""
     np.meshgrid(*(np.empty(np.size(x)) for x in xi), copy=False, sparse=True, indexing=indexing)
     axes = list(range(len(xi)))
     if indexing == "xy" and len(xi) > 1:

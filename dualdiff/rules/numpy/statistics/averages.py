@@ -1,4 +1,4 @@
-"""Averages, covariances, and the functions that leave NaN out."""
+"""Averages, covariances, and the functions that omit NaN."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO = np._NoValue
 
 # -- averages ----------------------------------------------------------------------------------------------------------
 def along(weights: Any, shape: tuple[int, ...], axis: Any) -> Any:
-    """Weights for the elements along some axes, in the order in which these are given, made to broadcast."""
+    """Weights of the elements along some axes, in the given order of axes, reshaped to broadcast."""
     weights = operand(weights)
     if shape_of(weights) == shape or axis is None:
         return weights
@@ -44,7 +44,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 
 
 def _variables(m: Any, rowvar: bool, dtype: Any) -> Any:
-    """The variables as rows."""
+    """The observations, with a row for each variable."""
     m = operand(m).astype(dtype)
     if m.ndim < 2:
         return np.reshape(m, (1, -1))
@@ -52,7 +52,7 @@ def _variables(m: Any, rowvar: bool, dtype: Any) -> Any:
 
 
 def _keeps_single_rows() -> bool:
-    """Whether this NumPy takes a matrix of one row for one variable even where columns are variables."""
+    """Whether this NumPy treats a matrix of one row as one variable even if columns are variables."""
     return np.ndim(np.cov(np.zeros((1, 2)), rowvar=False, ddof=0)) == 0
 
 
@@ -68,7 +68,7 @@ def cov(
     *,
     dtype: Any = None,
 ) -> Any:
-    """The products of the deviations, averaged."""
+    """The averaged products of the deviations from the mean."""
     no_duals("cov", (ddof, fweights), {})
     if dtype is None:
         dtype = np.result_type(*(plain_values(operand(a)) for a in (m, y) if a is not None), np.float64)
@@ -85,14 +85,14 @@ def cov(
     total = np.sum(weights)
     free = total - ddof * np.sum(weights * counted) / total if ddof else total
     x = x - np.reshape(np.sum(x * weights, axis=1) / total, (-1, 1))
-    # As NumPy, which divides by zero then.
+    # NumPy divides by zero then.
     free = free if plain_values(free) > 0 else 0.0
     return np.squeeze(np.dot(x * weights, np.conjugate(x.T)) / free)
 
 
 @composed(np.corrcoef)
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, bias: Any = _NO, ddof: Any = _NO, *, dtype: Any = None) -> Any:
-    """The covariances in units of the standard deviations; ``bias`` and ``ddof`` have no effect."""
+    """The covariances divided by the standard deviations; ``bias`` and ``ddof`` have no effect."""
     c = cov(x, y, rowvar, dtype=dtype)
     if not shape_of(c):
         return c / c
@@ -106,7 +106,7 @@ def _kept(keepdims: Any) -> dict[str, Any]:
 
 
 def _nan_reduction(name: str, initial: Any) -> None:
-    """The reduction of the elements that are there; ``initial`` where there is none."""
+    """Register a reduction of the elements that are not NaN; ``initial`` is its value for none."""
     reduction = getattr(np, name)
     missing = {} if initial is None else {"initial": initial}
 
@@ -145,7 +145,7 @@ def _total(a: Any, there: Any, axis: Any, keepdims: Any) -> Any:
 def nanmean(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO, *, where: Any = _NO
 ) -> Any:
-    """The mean of what is there."""
+    """The mean of the elements that are not NaN."""
     a = operand(a)
     there = present(a, where, "nanmean")
     return _total(a, there, axis, keepdims) / np.sum(there, axis=axis, **_kept(keepdims))
@@ -165,17 +165,17 @@ def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> 
     return cumprod(np.where(present(a, None, "nancumprod"), a, 1.0), axis)
 
 
-# -- cumulative sums and products, as the array standard names them ----------------------------------------------------
+# -- cumulative sums and products of the array API standard ------------------------------------------------------------
 def _cumulative(name: str, function: Any, first: float) -> None:
     def composition(
         x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
     ) -> Any:
         axis = 0 if axis is None else axis
-        found = function(x, axis)
+        result = function(x, axis)
         if include_initial:
-            shape = tuple(1 if i == axis % found.ndim else n for i, n in enumerate(found.shape))
-            found = np.concatenate([np.full(shape, first), found], axis=axis)
-        return found
+            shape = tuple(1 if i == axis % result.ndim else n for i, n in enumerate(result.shape))
+            result = np.concatenate([np.full(shape, first), result], axis=axis)
+        return result
 
     if hasattr(np, name):
         composed(getattr(np, name))(composition)

@@ -1,6 +1,6 @@
-"""Histograms: weights are added up in the bins that the values fall into; the edges depend on the data too.
+"""Histograms: each bin sums the weights of its values; the edges may depend on the data too.
 
-What falls into which bin is a step function of the data and of the edges, with derivative zero.
+The bin of a value is a step function of the data and of the edges, with derivative zero.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dualdiff.tangents.structure import Structure
 
 @implements(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    """The weights are scattered into the bins."""
+    """Weights are scattered into the bins."""
     no_duals("bincount", (x, minlength), {})
     operands = Application(weights)
     value = np.bincount(x, operands.values[0], minlength)
@@ -29,20 +29,20 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     return operands.result(value, terms)
 
 
-def _added(places: Any, weights: Any, size: int) -> Any:
-    """The weights added up by place; number ``size`` is no place."""
+def _added(bins: Any, weights: Any, size: int) -> Any:
+    """The weights summed by bin; the bin ``size`` is dropped."""
     total = np.zeros_like(weights, shape=size + 1)
-    np.add.at(total, places, weights)
+    np.add.at(total, bins, weights)
     return total[:-1]
 
 
 def _several(bins: Any) -> bool:
-    """Whether edges are given, or something for each dimension: no number, and no name of a rule."""
+    """Whether bins are edges, or an entry for each dimension, rather than a count or the name of a method."""
     return hasattr(bins, "__len__") and getattr(bins, "ndim", 1) > 0 and not isinstance(bins, str)
 
 
 def _edges(a: Any, bins: Any, limits: Any, number: Any = None) -> Any:
-    """The edges of the bins; ``number`` is the number of them where bins do not tell."""
+    """The edges of the bins; ``number`` is the number of bins if ``bins`` names a method."""
     if _several(bins):
         return operand(bins)
     if limits is None:
@@ -54,18 +54,18 @@ def _edges(a: Any, bins: Any, limits: Any, number: Any = None) -> Any:
 
 
 def _bins(a: Any, edges: Any) -> Any:
-    """The number of the bin of each value; the number of bins for those outside."""
+    """The index of the bin of each value; for values outside, the number of bins."""
     a, edges = np.asarray(plain_values(a)), np.asarray(plain_values(edges))
-    places = np.searchsorted(edges, a, side="right") - 1
+    indices = np.searchsorted(edges, a, side="right") - 1
     count = len(edges) - 1
-    places[a == edges[-1]] = count - 1
-    places[places < 0] = count
-    return places
+    indices[a == edges[-1]] = count - 1
+    indices[indices < 0] = count
+    return indices
 
 
 @composed(np.histogram_bin_edges)
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
-    """Evenly spaced between the least and the largest value; how many there are is a step function."""
+    """Evenly spaced from the smallest to the largest value; their number is a step function."""
     number = (
         len(np.histogram_bin_edges(plain_values(a), bins, plain_values(range))) - 1 if isinstance(bins, str) else None
     )
@@ -74,19 +74,19 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
 
 @composed(np.histogram)
 def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    """The sums of the weights of what is in each bin, and the edges."""
+    """The sum of the weights in each bin, and the edges."""
     edges = histogram_bin_edges(a, bins, range)
-    places = np.ravel(_bins(a, edges))
+    indices = np.ravel(_bins(a, edges))
     counts = np.ones(np.size(a)) if weights is None else np.ravel(operand(weights))
-    found = _added(places, counts, len(edges) - 1)
+    sums = _added(indices, counts, len(edges) - 1)
     if density:
-        found = found / np.diff(edges) / np.sum(found)
-    return found, edges
+        sums = sums / np.diff(edges) / np.sum(sums)
+    return sums, edges
 
 
 @implements(np.histogramdd)
 def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    """The same in several dimensions; a sequence is one of coordinates."""
+    """The histogram in several dimensions; a sequence has an item for each coordinate."""
     sample = operand(sample) if not isinstance(sample, (list, tuple)) else np.atleast_2d(operand(sample)).T
     if sample.ndim != 2:
         sample = np.atleast_2d(sample).T
@@ -99,24 +99,24 @@ def _histogramdd(sample: Any, bins: Any, range: Any, density: Any, weights: Any)
     range = [None] * ndim if range is None else range
     edges = [_edges(sample[:, i], bins[i], range[i]) for i, _ in enumerate(bins)]
     counts = tuple(len(e) - 1 for e in edges)
-    places = [_bins(sample[:, i], edge) for i, edge in enumerate(edges)]
-    outside = np.any([p == n for p, n in zip(places, counts, strict=True)], axis=0)
+    indices = [_bins(sample[:, i], edge) for i, edge in enumerate(edges)]
+    outside = np.any([p == n for p, n in zip(indices, counts, strict=True)], axis=0)
     size = math.prod(counts)
-    inside = [np.where(outside, 0, p) for p in places]
+    inside = [np.where(outside, 0, p) for p in indices]
     joint = np.where(outside, size, np.ravel_multi_index(inside, counts))
-    found = _added(joint, np.ones(len(sample)) if weights is None else operand(weights), size).reshape(counts)
+    sums = _added(joint, np.ones(len(sample)) if weights is None else operand(weights), size).reshape(counts)
     if density:
-        total = np.sum(found)
+        total = np.sum(sums)
         for i, edge in enumerate(edges):
-            found = found / np.diff(edge).reshape((-1,) + (1,) * (ndim - 1 - i))
-        found = found / total
-    return found, edges
+            sums = sums / np.diff(edge).reshape((-1,) + (1,) * (ndim - 1 - i))
+        sums = sums / total
+    return sums, edges
 
 
 @composed(np.histogram2d)
 def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    """In two dimensions."""
+    """The histogram in two dimensions."""
     if _several(bins) and len(bins) not in (1, 2):
         bins = [bins, bins]
-    found, edges = _histogramdd(np.stack([operand(x), operand(y)], axis=-1), bins, range, density, weights)
-    return found, edges[0], edges[1]
+    sums, edges = _histogramdd(np.stack([operand(x), operand(y)], axis=-1), bins, range, density, weights)
+    return sums, edges[0], edges[1]
