@@ -114,7 +114,7 @@ _MINE, _OTHERS = "self.raw", "other.raw"
 
 #: The operands that a float dual may meet: a test, whether it is a dual, whether its value is a NumPy scalar.
 _PARTNERS = (
-    ("kind is {own} and other.space is space", True, None),
+    ("kind is {same} and other.space is space", True, None),
     ("kind is float or kind is int", False, False),
     ("kind is {other} and other.space is space", True, None),
     ("kind is float64", False, True),
@@ -133,14 +133,14 @@ class Scalars(NamedTuple):
 
 
 def binary(
-    name: str, row: Row, general: Callable[..., Any], symbol: str, own: str, reflected: bool, scalars: Scalars
+    name: str, row: Row, general: Callable[..., Any], symbol: str, class_name: str, reflected: bool, scalars: Scalars
 ) -> Callable[..., Any]:
-    """A binary operator of float duals of the class named ``own``; if reflected, the other operand is on the left.
+    """A binary operator of float duals of the class ``class_name``; if reflected, the other operand is on the left.
 
     ``general`` is the operator of all duals, for operands that are not floats.
     """
-    own_numpy = own == "Float64Dual"
-    classes = {"own": own, "other": "FloatDual" if own_numpy else "Float64Dual"}
+    self_numpy = class_name == "Float64Dual"
+    classes = {"same": class_name, "other": "FloatDual" if self_numpy else "Float64Dual"}
     me, it = ("y", "x") if reflected else ("x", "y")
     operands = "other, self" if reflected else "self, other"
     body = ""
@@ -148,8 +148,8 @@ def binary(
         if is_dual and reflected:
             continue
         if is_numpy is None:
-            is_numpy = own_numpy if "{own}" in condition else not own_numpy
-        result_numpy = own_numpy or is_numpy
+            is_numpy = self_numpy if "{same}" in condition else not self_numpy
+        result_numpy = self_numpy or is_numpy
         body += f"    if {condition.format(**classes)}:\n"
         body += f"        {me} = self.value\n        {it} = other{'.value' if is_dual else ''}\n"
         body += f"        r = x {symbol} y\n"
@@ -158,7 +158,7 @@ def binary(
             expected = "float64" if result_numpy else "float"
             body += f"        if type(r) is not {expected}:\n            return complete(row, ({operands}), r)\n"
         tangents = {me: _MINE} | ({it: _OTHERS} if is_dual else {})
-        numpy = ({me} if own_numpy else set()) | ({it} if is_numpy else set()) | ({"r"} if result_numpy else set())
+        numpy = ({me} if self_numpy else set()) | ({it} if is_numpy else set()) | ({"r"} if result_numpy else set())
         result = "Float64Dual" if result_numpy else "FloatDual"
         body += _finish(row, dict(sorted(tangents.items())), numpy, result, operands, " " * 8, scalars.lanes)
     source = (
@@ -178,15 +178,15 @@ def _unary_source(row: Row, numpy: set[str], result: str, lanes: int) -> str:
     return source + _of_one(row, numpy, result, "    ", lanes)
 
 
-def unary(row: Row, op: Callable[..., Any], own: str, scalars: Scalars) -> Callable[..., Any]:
-    """A unary operator of float duals of the class named ``own``."""
-    numpy = {"x", "r"} if own == "Float64Dual" else set()
-    return compiled(row.name, _unary_source(row, numpy, own, scalars.lanes), row=row, op=op, **scalars._asdict())
+def unary(row: Row, op: Callable[..., Any], class_name: str, scalars: Scalars) -> Callable[..., Any]:
+    """A unary operator of float duals of the class ``class_name``."""
+    numpy = {"x", "r"} if class_name == "Float64Dual" else set()
+    return compiled(row.name, _unary_source(row, numpy, class_name, scalars.lanes), row=row, op=op, **scalars._asdict())
 
 
-def of_ufunc(row: Row, own: str, scalars: Scalars) -> Callable[..., Any]:
-    """A unary ufunc of float duals of the class named ``own``; NumPy computes the value."""
-    source = _unary_source(row, {"x", "r"} if own == "Float64Dual" else {"r"}, "Float64Dual", scalars.lanes)
+def of_ufunc(row: Row, class_name: str, scalars: Scalars) -> Callable[..., Any]:
+    """A unary ufunc of float duals of the class ``class_name``; NumPy computes the value."""
+    source = _unary_source(row, {"x", "r"} if class_name == "Float64Dual" else {"r"}, "Float64Dual", scalars.lanes)
     return compiled(row.name, source, row=row, op=row.ufunc, **scalars._asdict(), **_named(row))
 
 

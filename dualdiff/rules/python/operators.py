@@ -95,7 +95,7 @@ def _array_binary(row: Row, op: Callable[..., Any], general: Callable[..., Any],
             return general(self, other)
         x, t = self._value if self._view is None else self.value, self._raw
         if space.lazy:
-            # Make what the record needs last.
+            # The record needs values that later writes do not change.
             keeps = needs.get(u is None)
             if keeps is None:
                 active = (True, u is not None)
@@ -234,14 +234,14 @@ def _scalars(x: Any) -> floats.Scalars:
 def _build_ufunc(row: Row, table: dict[Any, Any], x: Any) -> Any:
     """Generate the fast function of a unary ufunc on its first call, and call it."""
     scalars = _scalars(x)
-    own = "FloatDual" if type(x) is scalars.FloatDual else "Float64Dual"
-    table[row.ufunc] = floats.of_ufunc(row, own, scalars)
+    class_name = "FloatDual" if type(x) is scalars.FloatDual else "Float64Dual"
+    table[row.ufunc] = floats.of_ufunc(row, class_name, scalars)
     return table[row.ufunc](x)
 
 
 def _install_scalar(base: type, cls: type, table: dict[Any, Any]) -> None:
     """Install operators and unary ufuncs on a class of float duals; each is generated on first use."""
-    own = base.__name__
+    class_name = base.__name__
     if cls is not base:
         for row in UNARY_UFUNCS:
             table[row.ufunc] = partial(_build_ufunc, row, table)
@@ -249,10 +249,10 @@ def _install_scalar(base: type, cls: type, table: dict[Any, Any]) -> None:
         for reflected in False, True:
             method = f"__{'r' if reflected else ''}{name}__"
             general = getattr(AnyDual, method)
-            build = partial(floats.binary, name, ROWS[row_name], general, SYMBOLS[name], own, reflected)
+            build = partial(floats.binary, name, ROWS[row_name], general, SYMBOLS[name], class_name, reflected)
             _built_on_first_use(cls, method, build)
     for name, (row_name, op) in UNARY.items():
-        _built_on_first_use(cls, f"__{name}__", partial(floats.unary, ROWS[row_name], op, own))
+        _built_on_first_use(cls, f"__{name}__", partial(floats.unary, ROWS[row_name], op, class_name))
     for name, symbol in COMPARISONS.items():
         _built_on_first_use(cls, f"__{name}__", partial(floats.comparison, name, symbol))
 

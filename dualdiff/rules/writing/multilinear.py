@@ -49,7 +49,7 @@ class Product:
 
 @lru_cache(maxsize=1024)
 def _plan(inputs: tuple[str, ...], output: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
-    """Subscripts and shapes without the axes of length 1 that broadcast; the output without letters of no factor."""
+    """Subscripts and shapes without axes of length 1 that broadcast, and the output letters that are left."""
     lengths: dict[str, int] = {}
     for letters, shape in zip(inputs, shapes, strict=True):
         for letter, length in zip(letters, shape, strict=True):
@@ -59,8 +59,8 @@ def _plan(inputs: tuple[str, ...], output: str, shapes: tuple[tuple[int, ...], .
         kept = [i for i, c in enumerate(letters) if shape[i] == lengths[c]]
         subscripts.append("".join(letters[i] for i in kept))
         cores.append(tuple(shape[i] for i in kept))
-    letters_out = "".join(c for c in output if any(c in s for s in subscripts))
-    return subscripts, cores, letters_out, tuple(lengths[c] for c in letters_out), tuple(lengths[c] for c in output)
+    core_output = "".join(c for c in output if any(c in s for s in subscripts))
+    return subscripts, cores, core_output, tuple(lengths[c] for c in core_output), tuple(lengths[c] for c in output)
 
 
 def multilinear(function: Callable[..., Any], operands: Sequence[Any], inputs: Sequence[str], output: str) -> Any:

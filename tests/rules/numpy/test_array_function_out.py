@@ -1,4 +1,4 @@
-"""Array functions that write into out=, and functions whose place in the table is by value."""
+"""Array functions that write into out=, and functions that use only values."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_out_of_the_wrong_shape(name):
     # A ufunc may fill an array that is larger than its result.
     larger = [] if name in ("multiply", "sin", "sin in a tuple") else [(2, 3)]
     for shape in [(4,), (), *larger]:
-        with pytest.raises(ValueError):  # noqa: PT011 - NumPy's words differ from function to function
+        with pytest.raises(ValueError):  # noqa: PT011 - NumPy's messages differ from function to function
             jacobian(lambda x, shape=shape: OUT[name](x, np.zeros_like(x, shape=shape)), X)
 
 
@@ -137,7 +137,7 @@ def test_every_function_with_a_rule_of_these_files_stands_here():
     files |= {"array_rules"}
     rules = {f: rule.__module__.rpartition(".")[2] for f, rule in FUNCTIONS.items()}
     here = {f for f in rules if rules[f] in files and f.__module__ != "numpy.linalg"}
-    # NumPy 2.0 has it still, deprecated; the others are in the files of tests of their own.
+    # NumPy 2.0 still has it, deprecated; the others have test files of their own.
     here -= {getattr(np, "in1d", None), np.cross, np.ix_}
     assert {f.__name__ for f in here - set(CASES) - set(BY_VALUE)} == set()
 
@@ -157,6 +157,6 @@ def test_clip_takes_one_pair_of_bounds():
     ],
 )
 def test_duals_do_not_count_or_choose(call):
-    """They went on by value, or around in circles."""
+    """They silently used the value, or recursed endlessly."""
     with pytest.raises(LostDerivativeError, match="a dual number as an option of numpy"):
         call(DualArray([1.0, 2.0], [1.0, 1.0]), Dual(1.0, 1.0))

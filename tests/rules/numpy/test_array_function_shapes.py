@@ -203,7 +203,7 @@ POINTS = {
 def test_every_shape_as_numpy(use, name):
     f, x = {**USES, **INDEXED, **METHODS}[use], POINTS[name]
     if use in INDEXED and isinstance(x, np.generic):
-        # A scalar dual cannot be indexed, as a float cannot: NumPy would take it for a sequence.
+        # A dual scalar cannot be indexed, like a float; otherwise NumPy would treat it as a sequence.
         with pytest.raises((TypeError, AttributeError)):
             jacobian(f, x)
         return
@@ -211,7 +211,7 @@ def test_every_shape_as_numpy(use, name):
         expected = f(np.copy(x) if isinstance(x, np.ndarray) else x)
     except Exception as error:
         if type(error) is AttributeError or (type(error) is TypeError and type(x) is float):
-            # A dual number has methods that a float lacks.
+            # A dual scalar has methods that a float does not have.
             return
         with pytest.raises(Exception) as found:  # noqa: PT011 - whatever NumPy says
             jacobian(f, x)

@@ -1,7 +1,7 @@
-"""NumPy's array functions: those that move elements, reduce, multiply and sum, make and fill arrays.
+"""NumPy's array functions: those that move elements, reduce, contract, create and fill arrays.
 
-Each function that has a rule stands here with its keywords, against finite differences in every space, and its value
-against NumPy's bit for bit.
+Each function that has a rule is tested here with its keywords: its derivative against finite differences in every
+space, its value against NumPy's bit for bit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dualdiff import jvp
 from dualdiff.base import late
 from tests.support.against import check, check_complex, check_float32
 
-# All rules, many of which are imported when they are first needed.
+# All rules; many are imported when they are first needed.
 late.load_rules()
 
 X = np.array([[0.3, -1.2, 2.1], [1.7, 0.9, -0.4]])
@@ -22,7 +22,7 @@ SQUARE = np.array([[1.1, -0.3, 0.5], [0.2, 1.7, -0.8], [0.6, 0.1, -1.3]])
 CUBE = np.random.default_rng(5).normal(size=(2, 3, 2))
 MASK = np.array([[True, False, True], [False, True, True]])
 
-#: For each function, at which points to take it and what with.
+#: For each function, the points and the arguments of its test cases.
 CASES: dict[object, list[tuple[np.ndarray, object]]] = {}
 
 
@@ -417,7 +417,7 @@ def written(write):
 
 
 def filled(make):
-    """A function that fills what is made like x."""
+    """A function that fills an array made like x."""
 
     def f(x):
         y = make(x)
@@ -509,7 +509,7 @@ def test_float32_stays_float32(x, f):
     check_float32(f, x)
 
 
-#: Functions that put complex numbers in an order, which differences do not see through.
+#: Functions that sort complex values, for which finite differences fail.
 ORDERED = {
     np.sort,
     np.max,

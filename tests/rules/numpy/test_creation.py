@@ -1,4 +1,4 @@
-"""Arrays that are made like duals, and assignments by every kind of index."""
+"""Creation of arrays like duals, and assignment by every kind of index."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ KEYS = {
 
 
 def sources(x, shape, masked):
-    """What can be written into places of this shape."""
+    """Values that can be assigned to a selection of this shape."""
     n = int(np.prod(shape))
     flat = np.resize(np.sin(x), n + 1)[:n]
     yield "a dual array", np.reshape(flat, shape)
@@ -59,7 +59,7 @@ def sources(x, shape, masked):
     yield "numbers", np.linspace(0, 1, max(n, 1))[:n].reshape(shape)
     if shape and n:
         yield "a row", np.resize(np.cos(x), shape[-1])
-    # Masks take one axis of numbers at most.
+    # Values assigned through a mask have at most one axis.
     if shape and not masked:
         yield "more axes", np.reshape(flat, (1, *shape))
     if len(shape) == 1 and n:
@@ -113,7 +113,7 @@ def test_assignments_that_overlap_their_source():
     plain = np.arange(3)
     plain[keys[-1]] = plain[:3]
     if plain.tolist() != [1, 2, 0]:
-        # NumPy 2.0 writes over what it has still to read.
+        # NumPy 2.0 overwrites elements that it has yet to read.
         keys.pop()
     for key in keys:
 

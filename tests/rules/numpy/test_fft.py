@@ -12,7 +12,7 @@ X = np.array([0.7, -1.2, 2.1, 0.4, -0.3])
 MATRIX = np.random.default_rng(11).normal(size=(3, 4))
 CUBE = np.random.default_rng(12).normal(size=(2, 3, 4))
 
-#: Transforms of complex numbers, and of real ones: what they are of, and how they are called.
+#: Transforms of complex and of real arrays: their arguments and options.
 COMPLEX = {
     "fft": (X, lambda x: np.fft.fft(x)),
     "fft longer": (X, lambda x: np.fft.fft(x, 8)),
@@ -64,7 +64,7 @@ REAL = {
 
 
 def parts(z):
-    """Real and imaginary parts, bent, so that there are second derivatives."""
+    """Nonlinear functions of real and imaginary parts, which have second derivatives."""
     return np.stack([z.real**2, z.imag * z.real])
 
 
@@ -87,7 +87,7 @@ def test_of_complex_numbers(name):
 
 @pytest.mark.parametrize("name", [*COMPLEX, *REAL])
 def test_dot_product(name):
-    """Re sum(pull(w) v) = Re sum(w J v), for complex v where the transform takes them."""
+    """Re sum(pull(w) v) = Re sum(w J v), for complex v where the transform accepts them."""
     x, f = (COMPLEX | REAL)[name]
     rng = np.random.default_rng(13)
 
@@ -145,7 +145,7 @@ def test_holomorphic_or_not():
 
 
 def test_spectral_derivative():
-    """The derivative of the trigonometric interpolant of sin(a t), in a."""
+    """The derivative of the trigonometric interpolant of sin(a t) with respect to a."""
     t = 2 * np.pi * np.arange(16) / 16
 
     def power(a):

@@ -1,4 +1,4 @@
-"""Histograms: what falls into which bin is decided by value, weights add up, and edges follow the data."""
+"""Histograms: bins are chosen by value, weights are summed, and edges follow the data."""
 
 from __future__ import annotations
 

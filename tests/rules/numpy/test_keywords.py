@@ -1,4 +1,4 @@
-"""The keywords of NumPy's array functions, one by one, in the example calls: values by NumPy, slopes by differences."""
+"""The keywords of NumPy's array functions, one by one, in the example calls: against NumPy and finite differences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.calls import CALLS
 
 STEP = 1e-5
 
-#: What keywords of these names are given, in turn; what NumPy refuses is left out.
+#: The values that keywords of these names are tested with; those that NumPy refuses are skipped.
 KEYWORDS = {
     **dict.fromkeys(
         (
@@ -53,7 +53,7 @@ KEYWORDS = {
     "initial": (0.3,),
 }
 
-#: Their examples have equal elements, which a step in one of them separates.
+#: Their examples have equal elements, which a finite difference separates.
 SETS = {np.unique, np.trim_zeros}
 
 
@@ -104,13 +104,13 @@ def test_keyword_is_honoured(call, keyword):
                 floats(called([a + h * v for a, v in zip(base, directions, strict=True)], given), "value")
                 for h in (STEP, -STEP)
             )
-        except Exception:  # whatever NumPy says to what it does not take
+        except Exception:  # any refusal of NumPy
             continue
         duals = [DualArray(a, v) for a, v in zip(base, directions, strict=True)]
         found = called(duals, given)
         np.testing.assert_array_equal(floats(found, "value"), expected)
         tangents = floats(found, "tangent")
         assert tangents.dtype == expected.dtype
-        # In single precision the differences tell less.
+        # Finite differences are less accurate in single precision.
         single = getattr(found, "dtype", None) in (np.float32, np.complex64) or given is np.float32
         assert_near(tangents, (ahead - behind) / (2 * STEP), 0.1 if single else 1e-7)

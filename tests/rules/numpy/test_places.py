@@ -1,4 +1,4 @@
-"""Functions that choose and move elements: sets, partitions, insertions, grids, windows, functions applied to parts."""
+"""Functions that select and move elements: sets, partitions, insertions, grids, windows, functions applied to parts."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ USES = {
 if TRIMS_MATRICES:
     USES["trim a matrix"] = X, lambda x: np.trim_zeros(np.pad(x, 2)) ** 2
     USES["trim along one axis"] = X, lambda x: np.trim_zeros(np.pad(x, 2), "f", axis=1)
-#: Where a small step makes equal elements different, differences do not see what is chosen.
+#: Functions of equal elements, which a finite difference separates.
 TIES = {"unique", "intersection", "difference", "exclusive or"}
 
 
@@ -126,7 +126,7 @@ def test_unique_rows_and_columns():
 
 @pytest.mark.skipif(not NUMPY_2_5, reason="an older NumPy has no descending=")
 def test_sorting_downwards():
-    """Ties stay in their order, NaN comes last, and None and False say upwards."""
+    """Ties keep their order, NaN comes last, and None and False mean ascending."""
     x = np.array([[2.0, np.nan, 1.0, 2.0], [0.5, 3.0, -1.0, 0.5]])
     z = np.array([[1.0 + 2.0j, 1.0 - 1.0j, 3.0]])
     for a, options in ((x, {}), (x, {"axis": 0}), (x, {"axis": None, "stable": True}), (z, {"stable": False})):
@@ -265,7 +265,7 @@ def test_refuses_what_numpy_refuses(f):
 
 # -- padding -----------------------------------------------------------------------------------------------------------
 def ramp(line, widths, axis, options):
-    """A function that pads, as NumPy's documentation has it."""
+    """A padding function, from NumPy's documentation."""
     before, after = widths
     if before:
         line[:before] = options.get("slope", 1.0) * line[before] * np.arange(before)

@@ -173,7 +173,7 @@ OBJECTS = {
 @pytest.mark.parametrize("name", OBJECTS)
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_series(kind, name):
-    """The classes keep dual coefficients in arrays of objects, in which values are right up to rounding."""
+    """The classes keep dual coefficients in object arrays, whose values are right up to rounding."""
     f = OBJECTS[name](kind)
     expected, (found, J) = f(P), value_and_jacobian(f, P)
     np.testing.assert_allclose(np.asarray(found, float), expected, rtol=1e-13)
@@ -220,7 +220,7 @@ def test_values_of_several_variables():
         check(lambda c, n=n: polynomial.polyvalnd((points * 2)[:n], c), c)
     check(lambda z: polynomial.polyvalnd([z, z**2, 1 - z], c), X)
     check(lambda z: polynomial.polyvalnd(z, c[..., 0]), np.array(points))
-    # Fewer axes than variables, and numbers in place of arrays.
+    # Fewer axes than variables, and scalars in place of arrays.
     check(lambda z: polynomial.polyvalnd(z[:3], z) + polynomial.polyvalnd((z[0], z[1]), c)[1, 0], X.ravel())
     with pytest.raises(ValueError, match="incompatible"):
         jvp(lambda z: polynomial.polyvalnd((z, z[:1]), c), X, X)
@@ -228,7 +228,7 @@ def test_values_of_several_variables():
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_series_refuse_what_needs_lapack(kind):
-    """In arrays of objects there is no least squares and no eigenvalue: an error, and never a lost derivative."""
+    """Object arrays support neither least squares nor eigenvalues: an error, and no lost derivative."""
     with pytest.raises(TypeError):
         jacobian(lambda y: kind.fit(POINTS, y, 2).coef, HEIGHTS)
     with pytest.raises(TypeError):

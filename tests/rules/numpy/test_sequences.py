@@ -16,7 +16,7 @@ POINTS = np.array([[-5.2, 0.1, 7.9], [2.5, -1.7, 4.3]])
 
 
 def three(z):
-    """Points, knots and heights."""
+    """Points, knots and values."""
     return z[:6].reshape(2, 3), z[6:11], z[11:]
 
 

@@ -1,4 +1,4 @@
-"""Averages, quantiles, covariances and what leaves NaN out, with every keyword, in every space."""
+"""Averages, quantiles, covariances and functions that omit NaN, with every keyword, in every space."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ METHODS = (
     *("inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull"),
     *("linear", "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest"),
 )
-#: Values that are NaN once they are added.
+#: Offsets that make elements NaN.
 HOLES = np.zeros((2, 3, 4))
 HOLES[0, 1, 2] = HOLES[1, 0, 0] = HOLES[1, 2, 0] = np.nan
 WHERE = np.random.default_rng(22).random((2, 3, 4)) < 0.8
@@ -99,7 +99,7 @@ def test_covariance_of_too_few_is_infinite_as_numpy_says():
 
 
 def test_deviations_that_vanish():
-    """The variance of equal numbers is at a minimum, and their standard deviation takes the derivative 0 there."""
+    """The variance of equal elements is minimal; the derivative of the standard deviation is 0 by convention."""
     x = np.full(3, 1.5)
     for f in (np.nanstd, np.nanvar, np.std, np.var):
         assert_same(gradient(f, x), np.zeros(3))
@@ -150,18 +150,18 @@ def test_quantiles_by_all_methods(method, q):
         try:
             f(CUBE)
         except ValueError:
-            continue  # NumPy takes q of one axis at most in some of them.
+            continue  # Some of them accept a q of at most one axis.
         check(f, CUBE, second=False)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["quantile", "nanquantile", "percentile", "nanpercentile"])
 def test_quantiles_follow_q(name, method):
-    """Continuous methods move with q between two elements; the others jump."""
+    """Continuous methods interpolate in q between two elements; the others are step functions of q."""
     function, scale = getattr(np, name), 100.0 if "percentile" in name else 1.0
     f = lambda q: function(X, scale * q, axis=1, method=method)
     check(f, np.array([0.21, 0.43, 0.86]))
-    # Beyond the ends the continuous methods stand still.
+    # Beyond the ends, the continuous methods are constant.
     h = 1e-6
     for q in (0.004, 0.996):
         expected = (f(q + h) - f(q - h)) / (2 * h)
@@ -207,7 +207,7 @@ def test_quantiles_of_equal_elements_take_the_first():
 
 
 def test_quantiles_of_single_precision():
-    """The pieces are those that NumPy took, whether or not it rounds q: a quantile is linear in what it chooses."""
+    """A quantile uses the elements that NumPy chose, whether or not it rounds q."""
     x = np.append(V, [2.7, -2.2]).astype(np.float32)
     for q in (0.3, 1 / 3, 0.33333333, np.float32(0.7)):
         for method in METHODS:
@@ -332,7 +332,7 @@ def test_integer_dtypes_would_lose_the_derivative():
 
 @pytest.mark.parametrize("function", [np.var, np.std, np.nanvar, np.nanstd])
 def test_a_mean_that_is_given_may_carry_a_tangent(function):
-    """``mean=`` saves computing it again; it need not be the mean, nor a constant."""
+    """``mean=`` need not be the mean, nor constant."""
     x = np.array([[0.3, 1.7, -0.4], [2.2, 0.9, -1.1]])
     with_own = lambda x: function(x, axis=1, mean=np.mean(x, axis=1, keepdims=True), ddof=1)
     check(with_own, x)
@@ -344,7 +344,7 @@ def test_a_mean_that_is_given_may_carry_a_tangent(function):
 
 @pytest.mark.parametrize("function", [np.var, np.std])
 def test_empty_slices_warn_once(function):
-    """Where nothing is chosen NumPy warns, and the tangent adds no warning of its own."""
+    """NumPy warns about an empty slice; the tangent adds no further warning."""
     x = np.array([[1.0, 2.0], [3.0, 4.0]])
     f = lambda x: function(x, axis=1, where=np.array([[True, True], [False, False]]))
     said = []

@@ -1,4 +1,4 @@
-"""Checks of rows: what is wrong with one is said when it is added to a table, with its name."""
+"""Checks of rows: an error, with the name of the row, is raised when it is added to a table."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_tables_of_the_package_check_what_is_added_later(rows):
     assert "added" not in rows.names
 
 
-#: Partials of a function of x that are wrong, and what the error says.
+#: Wrong partials of a function of x, and the message of the error.
 TEXTS = {
     "unknown function": ("nothing(x)", r"in 'nothing\(x\)', the name nothing is unknown: partials name the arguments"),
     "unknown constant": ("2 * tau", r"the name tau is unknown: .*arguments \(x\), the result r"),

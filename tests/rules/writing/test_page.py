@@ -1,4 +1,4 @@
-"""The page on how rules are written: its examples run, and what it names exists."""
+"""The page on how rules are written: its examples run, and the files and sections that it names exist."""
 
 import doctest
 import io
@@ -15,7 +15,7 @@ SECTIONS = re.split(r"^## ", TEXT, flags=re.M)[1:]
 
 
 def examples(text):
-    """The blocks of Python, as one text."""
+    """The blocks of Python, joined."""
     return "\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S))
 
 

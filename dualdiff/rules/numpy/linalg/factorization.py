@@ -254,10 +254,10 @@ def _parity(order: Any) -> float:
     sign = 1.0
     seen: set[int] = set()
     for start in range(len(order)):
-        place, length = start, 0
-        while place not in seen:
-            seen.add(place)
-            place, length = int(order[place]), length + 1
+        i, length = start, 0
+        while i not in seen:
+            seen.add(i)
+            i, length = int(order[i]), length + 1
         if length and length % 2 == 0:
             sign = -sign
     return sign

@@ -38,8 +38,8 @@ def _by_function(array: Any, pad_width: Any, function: Any, options: dict[str, A
     padded = np.pad(array, widths)
     for axis in range(array.ndim):
         lines = np.moveaxis(padded, axis, -1)
-        for place in np.ndindex(lines.shape[:-1]):
-            function(lines[(*place, ...)], widths[axis], axis, options)
+        for index in np.ndindex(lines.shape[:-1]):
+            function(lines[(*index, ...)], widths[axis], axis, options)
     return padded
 
 
@@ -81,11 +81,11 @@ def _computed(array: Any, pad_width: Any, mode: str, **options: Any) -> Any:
     return array
 
 
-def _reflected(a: Any, places: Any, mode: str) -> Any:
+def _reflected(a: Any, indices: Any, mode: str) -> Any:
     """The odd extension of a beyond its ends: each period adds twice the difference of the ends."""
     n = len(a)
     period = 2 * n if mode == "symmetric" else max(2 * n - 2, 1)
-    turns, rest = np.divmod(places, period)
+    turns, rest = np.divmod(indices, period)
     is_back = rest >= n
     there = np.where(is_back, (period - 1 if mode == "symmetric" else period) - rest, rest)
     column = (-1,) + (1,) * (a.ndim - 1)

@@ -42,10 +42,10 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """The slice from the first to the last nonzero value."""
     filt = operand(filt)
     np.trim_zeros(plain_values(filt), trim, **({} if axis is None else {"axis": axis}))
-    places = np.argwhere(plain_values(filt))
+    nonzero = np.argwhere(plain_values(filt))
     axes = axes_of(axis, filt.ndim)
-    first, last = (places.min(axis=0), places.max(axis=0) + 1) if len(places) else ([0] * filt.ndim,) * 2
-    front, back = "f" in trim.lower() or not len(places), "b" in trim.lower() or not len(places)
+    first, last = (nonzero.min(axis=0), nonzero.max(axis=0) + 1) if len(nonzero) else ([0] * filt.ndim,) * 2
+    front, back = "f" in trim.lower() or not len(nonzero), "b" in trim.lower() or not len(nonzero)
     key = tuple(
         slice(int(first[i]) if front else None, int(last[i]) if back else None) if i in axes else slice(None)
         for i in range(filt.ndim)
@@ -76,7 +76,7 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
     lead = rows.shape[:-1]
     if 0 in lead:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
-    results = [operand(func1d(rows[(*place, ...)], *args, **kwargs)) for place in np.ndindex(lead)]
+    results = [operand(func1d(rows[(*index, ...)], *args, **kwargs)) for index in np.ndindex(lead)]
     dtype = results[0].dtype if hasattr(results[0], "dtype") else np.result_type(results[0])
     stacked = np.stack(results)
     result = np.reshape(stacked if stacked.dtype == dtype else stacked.astype(dtype), lead + shape_of(stacked)[1:])

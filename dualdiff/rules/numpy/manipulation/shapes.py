@@ -144,7 +144,7 @@ def _writeable(a: Any, shape: Any) -> Any:
 
 
 def _atleast(ndim: int) -> Any:
-    def place(a: Any) -> Any:
+    def reshaped(a: Any) -> Any:
         a = operand(a)
         shape = shape_of(a)
         if len(shape) >= ndim:
@@ -154,8 +154,8 @@ def _atleast(ndim: int) -> Any:
         return np.reshape(a, {0: (1, 1, 1), 1: (1, *shape, 1), 2: (*shape, 1)}[len(shape)])
 
     def atleast(*arrays: Any) -> Any:
-        placed = tuple(map(place, arrays))
-        return placed[0] if len(placed) == 1 else placed
+        results = tuple(map(reshaped, arrays))
+        return results[0] if len(results) == 1 else results
 
     return atleast
 

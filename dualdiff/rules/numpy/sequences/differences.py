@@ -43,13 +43,13 @@ def _along(f: Any, distances: Any, axis: int, edge_order: int) -> Any:
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """The sum of the means of neighbours times their distances."""
     y = operand(y)
-    place = axis_of(axis, y.ndim)
+    along = axis_of(axis, y.ndim)
     distances = dx
     if x is not None:
         distances = np.diff(operand(x), axis=axis if np.ndim(x) > 1 else 0)
         if np.ndim(x) == 1:
-            distances = np.reshape(distances, tuple(-1 if i == place else 1 for i in range(y.ndim)))
-    lead = (slice(None),) * place
+            distances = np.reshape(distances, tuple(-1 if i == along else 1 for i in range(y.ndim)))
+    lead = (slice(None),) * along
     return np.sum(distances * (y[(*lead, slice(1, None))] + y[(*lead, slice(-1))]) / 2.0, axis=axis)
 
 

@@ -41,8 +41,8 @@ def _several(bins: Any) -> bool:
     return hasattr(bins, "__len__") and getattr(bins, "ndim", 1) > 0 and not isinstance(bins, str)
 
 
-def _edges(a: Any, bins: Any, limits: Any, number: Any = None) -> Any:
-    """The edges of the bins; ``number`` is the number of bins if ``bins`` names a method."""
+def _edges(a: Any, bins: Any, limits: Any, count: Any = None) -> Any:
+    """The edges of the bins; ``count`` is their number if ``bins`` names a method."""
     if _several(bins):
         return operand(bins)
     if limits is None:
@@ -50,7 +50,7 @@ def _edges(a: Any, bins: Any, limits: Any, number: Any = None) -> Any:
     first, last = limits
     if plain_values(first) == plain_values(last):
         first, last = first - 0.5, last + 0.5
-    return np.linspace(first, last, (int(bins) if number is None else number) + 1)
+    return np.linspace(first, last, (int(bins) if count is None else count) + 1)
 
 
 def _bins(a: Any, edges: Any) -> Any:
@@ -66,10 +66,10 @@ def _bins(a: Any, edges: Any) -> Any:
 @composed(np.histogram_bin_edges)
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
     """Evenly spaced from the smallest to the largest value; their number is a step function."""
-    number = (
+    count = (
         len(np.histogram_bin_edges(plain_values(a), bins, plain_values(range))) - 1 if isinstance(bins, str) else None
     )
-    return _edges(operand(a), bins, range, number)
+    return _edges(operand(a), bins, range, count)
 
 
 @composed(np.histogram)

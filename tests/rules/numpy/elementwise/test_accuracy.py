@@ -1,8 +1,8 @@
 """The rounding error of every partial derivative, over its whole domain, in units in the last place.
 
 References are SymPy's derivatives evaluated by mpmath.  A partial may be off by 8 units where the derivative is a
-normal number; where it is beyond the range of the dtype, the partial has to be infinite or next to nothing.  The
-table of the largest errors comes with ``pytest tests/rules/numpy/elementwise/test_accuracy.py --accuracy-table``, or
+normal number; where it overflows or underflows, the partial must be infinite or negligible.  The table of the largest
+errors is printed by ``pytest tests/rules/numpy/elementwise/test_accuracy.py --accuracy-table``, or
 ``=FILE.md`` to keep it.
 """
 
@@ -28,9 +28,9 @@ EXACT = {
     *("multiply", "ldexp", "nextafter", "add", "subtract", "negative", "positive", "conjugate"),
     *("deg2rad", "radians", "rad2deg", "degrees"),
 }
-#: Rows of the k-th derivatives, which test_table.py judges for k up to 30.
+#: Rows of k-th derivatives; test_table.py checks them for k up to 30.
 FAMILIES = {"sinc_derivative", "exprel_derivative", "i0_derivative"}
-#: What is not in the table, or measured in another way, and why.
+#: Rows that are not in the table of errors, or are measured differently, and why.
 EXCEPTIONS = {
     "exact, the partials being constants, arguments, or one of them": EXACT,
     "k-th derivatives, judged for k up to 30 in tests/rules/numpy/elementwise/test_table.py": FAMILIES,
@@ -39,11 +39,11 @@ EXCEPTIONS = {
 }
 NAMES = [name for name, row in ROWS.items() if not row.is_zero and name not in EXACT | FAMILIES]
 
-#: Where the derivative is small beside the terms it is made of, the error is measured by their size: near the zeros
-#: of the derivative of sinc, which are not floating-point numbers.
+#: Where the derivative is small compared with its terms, the error is relative to their size: near the zeros of the
+#: derivative of sinc, which are not floating-point numbers.
 SIZES = {"sinc": lambda x: 0.1 / max(abs(x), 1.0) if abs(x) > 0.5 else 0.0}
 
-#: Bits for references whose formulas cancel near 0 more than most.
+#: Precision, in bits, of references whose formulas cancel more than most near 0.
 BITS = {"sinc": 2400, "exprel": 2400}
 
 rng = np.random.default_rng(0)
@@ -97,7 +97,7 @@ def arguments_of(name, dtype):
 
 
 def partials(name, i, engine, arguments):
-    """The partial derivatives as an engine computes them."""
+    """The partial derivatives that an engine computes."""
     if engine != "float":
         return derivative(ROWS[name].ufunc, *arguments, argnum=i)
     operators = dict(BINARY.values())

@@ -25,7 +25,7 @@ from tests.support.against import assert_same
 from tests.support.formulas import Step, formula, x, y, z
 
 SYMBOLS = (x, y, z)
-#: Rows whose last argument is a whole number: a count, or the order of a derivative.
+#: Rows whose last argument is an integer: a count, or the order of a derivative.
 COUNTING = ("ldexp", "sinc_derivative", "exprel_derivative", "i0_derivative")
 SMOOTH = [name for name, row in ROWS.items() if not row.is_zero and name != "sign"]
 COMPLEX = [name for name, row in ROWS.items() if "D" in "".join(getattr(row.ufunc, "types", ()))]
@@ -51,18 +51,18 @@ def points(name, n=4):
 
 
 def single(arguments, k=0):
-    """The k-th of the points, as Python's numbers."""
+    """The k-th of the points, as Python scalars."""
     return [a if isinstance(a, int) else a[k].item() for a in arguments]
 
 
 def differentiable(row):
-    """The numbers of the arguments that have a derivative."""
+    """The indices of the arguments that have a derivative."""
     return [i for i, partial in enumerate(row.partials) if partial is not None]
 
 
 @functools.cache
 def symbolic(name, orders, count):
-    """SymPy's derivative of these orders in the arguments, for mpmath; ``count`` is the whole number, if any."""
+    """SymPy's derivative of these orders, for mpmath; ``count`` is the integer argument, if there is one."""
     symbols = SYMBOLS[: ROWS[name].arity]
     arguments = [*symbols[:-1], sympy.Integer(count)] if name in COUNTING else symbols
     found = formula(name, *arguments)
@@ -83,7 +83,7 @@ def expected(name, orders, arguments):
 
 
 def nested(f, i, order, arguments):
-    """The derivative of f of some order in argument i."""
+    """The derivative of f of some order with respect to argument i."""
     if order == 0:
         return f(*arguments)
     return derivative(lambda *args: nested(f, i, order - 1, args), *arguments, argnum=i)
@@ -103,7 +103,7 @@ def test_derivatives_in_one_argument(name, i, order):
     row = ROWS[name]
     arguments = points(name)
     wanted = expected(name, tuple(order if k == i else 0 for k in range(row.arity)), arguments)
-    # Arrays of points, then the fast floats of Python, then NumPy's numbers.
+    # Arrays of points, then the fast path of Python floats, then NumPy scalars.
     assert_near(nested(row.ufunc, i, order, arguments), wanted, order)
     for k in range(4):
         numbers = single(arguments, k)
@@ -133,7 +133,7 @@ def test_spaces_agree(name, i):
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_large_arrays_are_as_small_ones(name):
-    # They are worked on in blocks.
+    # Large arrays are processed in blocks.
     row, arguments = ROWS[name], points(name, 7)
     large = [a if isinstance(a, int) else np.tile(a, (5000, 1)) for a in arguments]
     for i in differentiable(row):
@@ -145,7 +145,7 @@ def test_large_arrays_are_as_small_ones(name):
         found, slope = jvp(functools.partial(f, arguments=large), large[i], tangents)
         assert_same(found, f(large[i], arguments=large))
         wanted = derivative(f, arguments[i]) * tangents
-        # The rule of i0 takes as many nodes as its largest argument needs.
+        # The number of nodes of the rule of i0 depends on its largest argument.
         np.testing.assert_allclose(slope, wanted, rtol=1e-14 if name.startswith("i0") else 1e-15, atol=1e-300)
     if len(differentiable(row)) > 1:
         directions = tuple(tangents * k for k in range(1, row.arity + 1))
@@ -296,7 +296,7 @@ def test_lower_precision_stays(name, dtype):
         number = derivative(row.ufunc, *(a if isinstance(a, int) else a[0] for a in arguments), argnum=i)
         assert number.dtype == dtype
         np.testing.assert_allclose(number, wanted[0], rtol=tolerance, atol=tolerance * 3)
-        # Python's numbers, the order of a derivative among them, are weak.
+        # Python scalars, including the order of a derivative, have weak dtypes.
         bent = nested(row.ufunc, i, 2, arguments)
         assert bent.dtype == dtype
 
@@ -364,19 +364,19 @@ SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 1e-320, 1e300, -1e300, math.inf
 
 
 def outcome(f, *arguments):
-    """What a call gives, its value alone, or what it raises, with the warnings on the way."""
+    """The value of a call, or its exception, with the warnings that it emits."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             result = value(f(*arguments))
         except (ArithmeticError, ValueError, TypeError) as error:
             result = type(error).__name__
-    # NumPy's numbers say "in scalar add" where its arrays say "in add".
+    # Warnings of NumPy scalars say "in scalar add", those of arrays "in add".
     return result, sorted({f"{w.category.__name__}: {w.message}".replace("scalar ", "") for w in caught})
 
 
 def same(a, b):
-    """The same number or array, bit for bit, of the same type; NaN is NaN."""
+    """Whether two scalars or arrays are equal bit for bit and of one type; NaN equals NaN."""
     if isinstance(a, tuple):
         return isinstance(b, tuple) and all(map(same, a, b))
     if isinstance(a, str) or isinstance(b, str):
@@ -398,7 +398,7 @@ def seeded(a, i):
 
 
 def candidates(name):
-    """Arguments of all sorts, singular ones too."""
+    """Arguments of all kinds, singular ones included."""
     row = ROWS[name]
     if name in COUNTING:
         for a in SPECIAL:
@@ -459,7 +459,7 @@ def test_operators_are_those_of_the_values(name):
             versions = [(seeded(p, 0), q)] * (type(p) in kinds) + [(p, seeded(q, 1))] * (type(q) in kinds)
             versions += [(seeded(p, 0), seeded(q, 1))] * (type(p) in kinds and type(q) in kinds)
             for d, e in versions:
-                # NumPy's number on the left of a dual calls the ufunc, which may differ from its operator in a bit.
+                # A NumPy scalar on the left of a dual calls the ufunc, which may differ from the operator by rounding.
                 meant = outcome(ufunc, p, q) if isinstance(p, np.generic) and d is p else alone
                 found = outcome(op, d, e)
                 assert same(found[0], meant[0]), (p, q, found, meant)

@@ -1,4 +1,4 @@
-"""Every ufunc has its place; several results; the methods reduce, accumulate, outer, reduceat and at."""
+"""Every ufunc has a rule or a reason; several results; the methods reduce, accumulate, outer, reduceat and at."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOLDING = [row for row in BINARY if row.name != "ldexp"]
 BROKEN = ("power", "arctan2")
 FOLDED = [row for row in FOLDING if row.name not in BROKEN]
 
-# No quotient of two of them is near an integer, where divisions with remainder jump.
+# No quotient of two of them is near an integer, where divisions with remainder are discontinuous.
 X = np.array([[0.713, 1.337, 2.259, 0.947], [1.689, 0.621, 1.113, 2.371], [0.817, 1.931, 1.453, 1.279]])
 MASK = np.array([[True, False, True, True], [True, True, False, True], [False, True, True, True]])
 
@@ -108,7 +108,7 @@ def test_at(row):
         elif row.arity == 1:
             ufunc.at(y, ([0, 0], [1, 2]))
         else:
-            # The second place is met three times.
+            # The second index occurs three times.
             ufunc.at(y, ([0, 1, 1, 2, 1], [0, 1, 1, 3, 1]), x[[0, 1, 0, 1, 2], 2])
             ufunc.at(y, [2, 0], 1.6)
         return y
@@ -147,7 +147,7 @@ def test_add_at_inside_another_differentiation():
 
 
 def test_add_at_broadcasts_to_places_of_two_axes():
-    # NumPy's own add.at reads past the end of its operand here.
+    # NumPy's own add.at reads out of bounds here.
     places = np.array([[0, 1], [1, 3]])
 
     def f(x):

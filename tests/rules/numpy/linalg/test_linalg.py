@@ -45,7 +45,7 @@ def test_a_matrix_times_its_inverse():
 
 
 @pytest.mark.parametrize("x", [SQUARE, TALL, WIDE, STACK, SQUARE + 0.3j * RIGHT @ RIGHT.T, TALL + 0.2j * TALL[::-1]])
-def test_decompositions_put_together(x):
+def test_decompositions_multiplied_out(x):
     """The product of the factors is the matrix, and so are the derivatives."""
     local = np.random.default_rng(6)
     v = local.normal(size=x.shape) + (1j * local.normal(size=x.shape) if np.iscomplexobj(x) else 0)
@@ -130,7 +130,7 @@ def test_gradient_of_a_determinant():
 
 
 def by_minors(a):
-    """The determinant without a division, which is right for duals of any nesting."""
+    """The determinant without division, which is right for duals nested to any depth."""
     n = a.shape[0]
     if n == 1:
         return a[0, 0]
@@ -138,7 +138,7 @@ def by_minors(a):
 
 
 def nth(f, a, v, order):
-    """The derivatives of f along a line through a, from the first on."""
+    """The derivatives of f along a line through a, of orders 1, 2, ..."""
     g, found = lambda t: f(a + t * v), []
     for _ in range(order):
         g = derivative(g)
@@ -205,14 +205,14 @@ SYMMETRIC = np.array([[0.4, 0.3, -1.0], [0.3, 1.2, 0.6], [-1.0, 0.6, -0.5]])
 @pytest.mark.parametrize("rotation", [np.eye(3), ROTATION])
 def test_repeated_eigenvalues(values, rotation):
     a = rotation @ np.diag(values) @ rotation.T
-    # What does not depend on the choice of vectors is exact.
+    # Quantities that do not depend on the choice of eigenvectors are exact.
     for f in (np.sum, lambda w: np.sum(w**3), lambda w: np.prod(w + 1)):
         direct = gradient(lambda a: f(np.linalg.eigvalsh(a)), a)  # noqa: B023
         both = gradient(lambda a: f(np.linalg.eigh(a).eigenvalues), a)  # noqa: B023
         expected = central(lambda a: f(np.linalg.eigvalsh(a)), a, SYMMETRIC)  # noqa: B023
         assert_near(np.sum(direct * SYMMETRIC), expected)
         assert_near(both, direct, 1e-12)
-    # The vectors of the repeated value have no derivative; the others do.
+    # The eigenvectors of the repeated eigenvalue have no derivative; the others do.
     _, slope = jvp(lambda a: np.linalg.eigh(a).eigenvectors, a, SYMMETRIC)
     assert np.all(np.isnan(slope[:, :2]))
     assert np.isnan(slope[:, 2]).all() == (values[2] == values[0])
@@ -253,7 +253,7 @@ def test_projector_on_the_vector_of_a_simple_value_beside_a_repeated_one():
 @pytest.mark.parametrize("gap", [1.0, 1e-3, 1e-6])
 @pytest.mark.parametrize("is_complex", [False, True])
 def test_matrix_function_by_eigenvectors(gap, is_complex):
-    """V f(L) V* does not depend on the choice of the vectors, and is as accurate as the gap allows."""
+    """V f(L) V* does not depend on the choice of the eigenvectors, and is as accurate as the gap allows."""
     a = ROTATION @ np.diag([1.0, 1.0 + gap, 3.0]) @ ROTATION.T
     v = SYMMETRIC.astype(complex if is_complex else float)
     if is_complex:
@@ -303,7 +303,7 @@ def test_columns_of_a_full_svd_that_the_matrix_does_not_decide_on():
 
 
 def test_singular_values_of_a_singular_matrix():
-    """The vectors of a single zero are as good as any; beside further columns of U they are not."""
+    """The vectors of a single zero have derivatives, unless U has further columns."""
     a = SQUARE.copy()
     a[2] = a[0] + a[1]
     u, s, vh = jvp(lambda a: np.linalg.svd(a), a, SYMMETRIC)[1]
@@ -315,7 +315,7 @@ def test_singular_values_of_a_singular_matrix():
 
 @pytest.mark.parametrize("a", [[[1.0, 1.0], [0.0, 1.0]], [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]])
 def test_defective_eigenvalues(a):
-    """A perturbation of size e changes them by a root of e: there is no derivative."""
+    """A perturbation of size e changes them by sqrt(e): there is no derivative."""
     v = np.ones(np.shape(a))
     w, u = jvp(lambda a: np.linalg.eig(a), a, v)[1]
     assert np.isnan(w).all()

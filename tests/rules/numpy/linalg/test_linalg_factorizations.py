@@ -1,4 +1,4 @@
-"""Each matrix is factored once, whatever is derived from it."""
+"""Each matrix is factored once, however many tangents are computed from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.matrices import RIGHT, SQUARE
 # -- factored once -----------------------------------------------------------------------------------------------------
 @pytest.fixture
 def factorizations(monkeypatch):
-    """How many matrices are factored for the sake of tangents."""
+    """The number of factorizations that tangents need."""
     made = []
     inverse, triangles = factorization._quiet_inverse, factorization.Factored._by_triangles
 

@@ -1,4 +1,4 @@
-"""Every function of numpy.linalg: real and complex, alone and stacked, in every space, to the second order."""
+"""Every function of numpy.linalg: real and complex, single matrices and stacks, in every space, to second order."""
 
 from __future__ import annotations
 
