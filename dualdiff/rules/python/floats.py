@@ -35,9 +35,17 @@ class _Functions(dict[str, Any]):
     """The functions that partials name, for Python floats; those of rows are looked up on first use."""
 
     def __missing__(self, name: str) -> Any:
-        row = ROWS[name]
-        self[name] = getattr(math, row.math) if row.math else _quiet(row.ufunc)
+        if name in ROWS:
+            row = ROWS[name]
+            self[name] = getattr(math, row.math) if row.math else _quiet(row.ufunc)
+        else:
+            self[name] = _of_definition(NAMES[name])
         return self[name]
+
+
+def _of_definition(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A definition without partials, for Python floats, in NumPy's arithmetic: a negative base gives nan."""
+    return _quiet(lambda *args: function(*map(np.float64, args)))
 
 
 MATH = _Functions(CONSTANTS, absolute=abs)
@@ -55,7 +63,7 @@ def compiled(name: str, source: str, **names: Any) -> Callable[..., Any]:
     namespace = {**_NAMES, **names}
     exec(compile(source, f"<dualdiff {name}>", "exec"), namespace)
     function = namespace["function"]
-    namespace |= {used: MATH[used] for used in function.__code__.co_names if used in ROWS and used not in namespace}
+    namespace |= {used: MATH[used] for used in function.__code__.co_names if used in NAMES and used not in namespace}
     return function  # type: ignore[no-any-return]
 
 

@@ -197,6 +197,30 @@ def test_definitions_without_partials_serve_every_engine():
     assert math.isnan(derivative(f, math.nan))
 
 
+#: A program that adds rows to the table of the package, and uses them in the engine of floats and in that of arrays.
+ADDED = """
+import math, numpy as np, dualdiff as dd
+from dualdiff.rules import ROWS
+ROWS.own("cube", lambda x: x * x * x, "3 * x * x")
+ROWS.define("twice", 1, "2 * x")
+ROWS.own("squared", lambda x: x * x, "twice(x)")
+ROWS.define("root", 1, "x ** 0.5")
+ROWS.own("rooted", lambda x: x, "root(x)")
+ROWS.own("times", lambda x, y: x * y, "y", "x")
+assert (dd.cube(2.0), dd.derivative(dd.cube, 2.0), dd.nth_derivative(dd.cube, 2.0, 3)) == (8.0, 12.0, 6.0)
+assert (dd.squared(3.0), dd.derivative(dd.squared, 3.0), dd.nth_derivative(dd.squared, 3.0, 2)) == (9.0, 6.0, 2.0)
+assert dd.gradient(lambda x: np.sum(dd.cube(x) + dd.squared(x)), np.array([1.0, 2.0])).tolist() == [5.0, 16.0]
+assert dd.gradient(lambda x: dd.times(x[0], dd.squared(x[1])), [2.0, 3.0]).tolist() == [9.0, 12.0]
+assert dd.derivative(dd.rooted, 4.0) == 2.0
+assert math.isnan(dd.derivative(dd.rooted, -4.0))
+"""
+
+
+def test_rows_added_to_the_table_of_the_package():
+    done = subprocess.run([sys.executable, "-W", "error", "-c", ADDED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_the_package_checks_no_row():
     code = "import sys, dualdiff; print('dualdiff.rules.writing.checks' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
