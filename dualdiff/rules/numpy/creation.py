@@ -49,10 +49,13 @@ def zeros(shape: Any, like: Any, dtype: Any = None, order: Any = "C") -> Any:
         works for floats and duals alike.
     dtype : dtype, optional
         The default is the dtype of ``like``, or float64 if that is not a floating dtype.
+    order : {"C", "F"}, optional
+        The memory layout.
 
     Returns
     -------
     numpy.ndarray or DualArray
+        A `DualArray` if ``like`` contains a dual.  It accepts duals of the same calls as those in ``like``.
 
     Examples
     --------
