@@ -17,6 +17,7 @@ from dualdiff.drivers.run.operator import DerivedFunction, P, R, operator, with_
 from dualdiff.drivers.run.options import Argnum, OfDerivative, OfNth, PartOfDerivative
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import single_pass
+from dualdiff.drivers.run.repeated_calls import Kept
 from dualdiff.tangents.spaces.pointwise import PointTangent, Pointwise
 from dualdiff.tangents.spaces.single import Single
 
@@ -186,7 +187,8 @@ def evaluate_nth(
         raise no_function(operator, f)
     places = resolve_argnum(operator, argnum, len(args))
     if isinstance(places, tuple):
-        return None, tuple([evaluate_nth(operator, f, args, argnum=i, n=n)[1] for i in places]), None
+        kept = Kept(args)
+        return None, tuple([kept.call(evaluate_nth, operator, f, args, argnum=i, n=n)[1] for i in places]), None
     if (engine := engine_of[type(f)]) is not None:
         return None, engine.nth_derivative(operator, f, args, argnum=places, n=n), None
     if n == 0:

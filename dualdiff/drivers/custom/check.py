@@ -17,6 +17,7 @@ from dualdiff.drivers.run.engines import engine_of
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.options import Argnum
 from dualdiff.drivers.run.passes import single_pass
+from dualdiff.drivers.run.repeated_calls import expect_several_calls
 
 #: Up to so many numbers in x, every partial derivative is checked; beyond, random directions are.
 FEW = 10
@@ -178,6 +179,7 @@ def check_derivative(
         raise TypeError("check_derivative compares plain numbers, and x holds duals: call it outside of derivative")
     # The differences tell whether a result that does not depend on x is right.
     inputs.constant_is_said = True
+    expect_several_calls(inputs)
     expected, _ = inputs.call(_moved(inputs, None, 0.0))
     places = tuple(_names(expected, "f(x)"))
     chosen = list(_directions(inputs, directions))

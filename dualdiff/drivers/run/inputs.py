@@ -111,6 +111,8 @@ class Inputs:
             self.size = sum(self.sizes)
             self.is_complex = any(dtype_of(leaf).kind == "c" for leaf in self.leaves)
         self.core_shapes, self.batch = self.shapes, NO_BATCH
+        #: What restores the other arguments before each of several calls of f; see `expect_several_calls`.
+        self.kept: Any = None
         #: Whether it has been said, or goes without saying, that the result does not depend on x.
         self.constant_is_said = False
         #: How many elements the largest intermediate has, where that is known.
@@ -130,7 +132,7 @@ class Inputs:
             for place, part in zip(self.argnum, x, strict=True):
                 args[place] = part
         try:
-            result = self.f(*args)
+            result = self.f(*args) if self.kept is None else self.kept.call(self.f, *args)
         except Exception as error:
             explain(error)
             raise
@@ -139,6 +141,11 @@ class Inputs:
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"{self.operator}: with has_aux=True, f has to return a pair (result, aux)")
         return result
+
+    def others(self) -> list[Any]:
+        """The arguments that are not differentiated."""
+        places = self.argnum if isinstance(self.argnum, tuple) else (self.argnum,)
+        return [arg for i, arg in enumerate(self.args) if i not in places]
 
     def split(self, flat: Any, lead: tuple[int, ...] = ()) -> list[Any]:
         """The last axis, over all elements of x, as the leaves of x; ``lead`` are the axes of the result of f."""

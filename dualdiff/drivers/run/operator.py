@@ -28,6 +28,7 @@ from dualdiff.drivers.run.constants import name_of
 from dualdiff.drivers.run.engines import engine_of, refuse_parallel
 from dualdiff.drivers.run.inputs import no_function, resolve_argnum
 from dualdiff.drivers.run.options import checked
+from dualdiff.drivers.run.repeated_calls import Kept
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -116,7 +117,8 @@ def _one_by_one(run: Callable[..., Any], name: str, f: Any, args: tuple[Any, ...
     argnum = options.pop("argnum")
     if not isinstance(argnum, tuple):
         return run(name, f, args, argnum=argnum, **options)
-    each = [run(name, f, args, argnum=i, **options) for i in resolve_argnum(name, argnum, len(args))]
+    kept = Kept(args)
+    each = [kept.call(run, name, f, args, argnum=i, **options) for i in resolve_argnum(name, argnum, len(args))]
     return each[0][0], tuple([derivative for _, derivative, _ in each]), each[0][-1]
 
 

@@ -15,6 +15,7 @@ from dualdiff.core.dual import make
 from dualdiff.drivers.run.chunks import chunks
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs, copied
+from dualdiff.drivers.run.repeated_calls import expect_several_calls
 from dualdiff.drivers.run.seeds import Directions, as_dual, seeded, unit_rows
 from dualdiff.tangents.pattern import Memory
 from dualdiff.tangents.program import Program
@@ -54,7 +55,10 @@ def dense_passes(
     """
     groups = inputs.batch.groups
     total = inputs.size * (2 if imaginary else 1) if directions is None else directions.total
-    for start, stop in chunks(inputs, chunk_size, total):
+    ranges = chunks(inputs, chunk_size, total)
+    if len(ranges) > 1:
+        expect_several_calls(inputs)
+    for start, stop in ranges:
         rows = unit_rows(inputs.size, start, stop) if directions is None else directions.rows(start, stop)
         tag = tags.start()
         try:

@@ -17,6 +17,7 @@ from dualdiff.drivers.run.chunks import chunks
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, sparse_pass
+from dualdiff.drivers.run.repeated_calls import expect_several_calls
 from dualdiff.drivers.run.seeds import Directions
 from dualdiff.drivers.sparse.colouring import column_colours, star_colours
 from dualdiff.tangents.pattern import Memory, Pattern, index_dtype, scipy_sparse
@@ -208,6 +209,8 @@ def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, m
         raise wrong_shape(operator, sparse, f"x has {inputs.size} numbers")
     outputs: Outputs | None = None
     if chunk_size is not None or len(chunks(inputs, None, sparse.count)) <= PASSES:
+        # The check of the pattern may call f once more.
+        expect_several_calls(inputs)
         outputs, compressed = _compressed(inputs, sparse, chunk_size, conjugates)
         data = sparse.decompressed(compressed)
         check = check or not sparse.agrees(data, compressed[-1], [data.dtype, *map(dtype_of, inputs.leaves)])
