@@ -1,4 +1,4 @@
-"""The derivative of a function of a scalar, and its higher derivatives."""
+"""The first and higher derivatives of a function of a scalar."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def evaluate(
     x = args[inputs.argnum]
     if isinstance(x, (tuple, dict)):
         raise TypeError(
-            f"{operator} is with respect to a scalar, and x is a {type(x).__name__}: use gradient or jacobian"
+            f"{operator} differentiates with respect to a scalar, but x is a {type(x).__name__}: use gradient or "
+            "jacobian"
         )
     x = inputs.leaves[0]
     conjugates = "refused" if inputs.is_complex else "allowed"
@@ -48,7 +49,7 @@ def evaluate(
 
 
 def at_float(general: Callable[..., Any]) -> Callable[..., Any]:
-    """The operator with a short way for a float: by hand what `single_pass` does for all, in a third of its time."""
+    """The operator with a fast path for a float: what `single_pass` does, inlined, in a third of the time."""
 
     def derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
         if options or not args or type(args[0]) is not float:
@@ -101,22 +102,23 @@ def derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Parameters
     ----------
     f : callable
-        A function of a scalar, written with Python's operators, NumPy or `dualdiff`'s elementwise functions.  It may
-        return a scalar, an array, or tuples and dicts of them.
+        A function of a scalar, written with Python's operators, NumPy or dualdiff's elementwise functions.  It may
+        return a scalar, an array, or nested tuples and dicts of these.
     *args
-        The arguments of f.  The one that is differentiated is a scalar, or an array of points: then f has to work
-        on each point by itself, and the derivative is taken at all of them in one call.
+        The arguments of f.  The differentiated one is a scalar, or an array of points: then f must treat each point
+        independently, and one call evaluates the derivative at all points.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+        The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
+        tuple, in the same order.
     has_aux : bool
-        f returns a pair (result, aux); the derivative is returned with aux.
+        f returns a pair (result, aux), and the operator returns a pair (derivative, aux).
     parallel : bool
-        Spread points over the cores, with the same results; for functions that ``numba.njit`` compiled.
+        Distribute the points over the cores, with the same results; for functions compiled by ``numba.njit``.
 
     Returns
     -------
     scalar or array
-        The derivative, shaped like f(x).  Without arguments: the derivative as a function, which binds as a method.
+        The derivative, shaped like f(x).  Without arguments, the derivative as a function, which binds as a method.
 
     Raises
     ------
@@ -176,12 +178,12 @@ def value_and_derivative(f: Callable[..., Any], *args: Any, **options: Any) -> A
 def evaluate_nth(
     operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, n: int | None = None
 ) -> tuple[None, Any, None]:
-    """The n-th derivative; no value, no aux."""
+    """The n-th derivative, without value and aux."""
     if n is None:
         *given, n = args
         args = tuple(given)
     if not args:
-        raise ValueError(f"{operator}(f, x, n) needs an order n after the arguments of f, and was given one argument")
+        raise ValueError(f"{operator}(f, x, n) needs an order n after the arguments of f, but got a single argument")
     n = order(operator, n)
     if not callable(f):
         raise no_function(operator, f)
@@ -200,7 +202,7 @@ def evaluate_nth(
 
 
 def order(operator: str, n: Any, is_lasting: bool = False) -> int:
-    """The order of a derivative."""
+    """The order of a derivative, checked."""
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
         raise ValueError(f"{operator}(f, x, n) needs an order n of 0, 1, 2, ... as its last argument, not {n!r}")
     return int(n)
@@ -223,26 +225,27 @@ def nth_derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     f : callable
         As in `derivative`.
     *args
-        The arguments of f, and after them the order n, unless that is given by name.
+        The arguments of f, followed by the order n unless it is passed as a keyword.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+        The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
+        tuple, in the same order.
     n : int
-        The order, from 0.
+        The order, at least 0.
 
     Returns
     -------
     scalar or array
-        The derivative, shaped like f(x).  ``nth_derivative(f, n=2)`` is the derivative as a function of f's arguments,
-        ``nth_derivative(f)`` one of these and the order.
+        The derivative, shaped like f(x).  ``nth_derivative(f, n=2)`` is a function of the arguments of f,
+        ``nth_derivative(f)`` a function of these arguments and the order.
 
     Raises
     ------
     ValueError
-        If n is missing, or not an integer from 0.
+        If n is missing or not a nonnegative integer.
 
     Notes
     -----
-    One call of f on duals nested n deep, whose cost grows as 2**n: meant for small n.
+    One call of f on duals nested n deep.  The cost grows as 2**n, so this is for small n.
 
     Examples
     --------
@@ -278,17 +281,17 @@ def _pointwise(inputs: Inputs, x: Any, conjugates: str) -> Outputs:
 
 
 def _check_points(space: Pointwise, t: PointTangent, shape: tuple[int, ...]) -> None:
-    """Each element of the result has to belong to the point at its own place."""
+    """Raise unless each element of the result depends only on the point at its own index."""
     if t.points is None:
         return
     points, ndim = t.points, len(space.shape)
     for k in range(len(shape) - ndim, -1, -1):
         if shape[k : k + ndim] == space.shape:
-            own = space.point_numbers.reshape(space.shape + (1,) * (len(shape) - ndim - k))
-            if np.all((points == own) | (points == 0)):
+            expected = space.point_numbers.reshape(space.shape + (1,) * (len(shape) - ndim - k))
+            if np.all((points == expected) | (points == 0)):
                 return
     raise MixedPointsError(
-        f"derivative(f, x) over an array of points {space.shape} needs an f that works on each point by itself, but "
-        f"its result, of shape {shape}, does not have each point in its place: use dualdiff.gradient or "
-        "dualdiff.jacobian"
+        f"derivative(f, x) over an array of points {space.shape} needs an f that treats each point "
+        f"independently, but elements of its result, of shape {shape}, depend on other points: use dualdiff.gradient "
+        "or dualdiff.jacobian"
     )

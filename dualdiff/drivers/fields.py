@@ -23,7 +23,7 @@ def evaluate_divergence(
     chunk_size: int | None = None,
     batch_dims: int = 0,
 ) -> tuple[None, Any, None]:
-    """The trace of the Jacobian; no value, no aux."""
+    """The trace of the Jacobian, without value and aux."""
     J = jacobian(f, *args, argnum=argnum, chunk_size=chunk_size, batch_dims=batch_dims)
     return None, _trace(operator, J, args, argnum, batch_dims), None
 
@@ -43,14 +43,15 @@ def divergence(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     *args
         The arguments of f.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+        The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
+        tuple, in the same order.
     chunk_size, batch_dims
         As in `jacobian`.
 
     Returns
     -------
     scalar
-        With ``batch_dims``, an array with a scalar for each point.  Without arguments: a function.
+        With ``batch_dims``, an array with a scalar for each point.  Without arguments, the divergence as a function.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def divergence(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 def evaluate_curl(
     operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, batch_dims: int = 0
 ) -> tuple[None, Any, None]:
-    """Differences of the entries of the Jacobian; no value, no aux."""
+    """Differences of entries of the Jacobian, without value and aux."""
     J = jacobian(f, *args, argnum=argnum, batch_dims=batch_dims)
     shape = np.shape(J)[batch_dims:] if not isinstance(J, (tuple, dict)) else None
     if shape == (2, 2):
@@ -81,7 +82,7 @@ def evaluate_curl(
         parts = [J[..., 2, 1] - J[..., 1, 2], J[..., 0, 2] - J[..., 2, 0], J[..., 1, 0] - J[..., 0, 1]]
         return None, np.stack(parts, axis=-1), None
     raise ValueError(
-        f"curl needs a field with 3 (or 2) components in as many coordinates; its Jacobian has shape {shape}"
+        f"curl needs a field with 3 (or 2) components and as many coordinates, but its Jacobian has shape {shape}"
     )
 
 
@@ -96,23 +97,25 @@ def curl(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Parameters
     ----------
     f : callable
-        A function of an array of 3 (or 2) coordinates that returns as many components.
+        A function of an array of 3 (or 2) coordinates that returns an array of as many components.
     *args
         The arguments of f.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+        The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
+        tuple, in the same order.
     batch_dims
         As in `jacobian`.
 
     Returns
     -------
     array of 3 components
-        In two dimensions the scalar :math:`\partial_1 f_2 - \partial_2 f_1`.  Without arguments: a function.
+        In two dimensions, the scalar :math:`\partial_1 f_2 - \partial_2 f_1`.  Without arguments, the curl as a
+        function.
 
     Raises
     ------
     ValueError
-        If x or f(x) is not a vector of 2 or 3 components.
+        Unless x and f(x) are vectors with the same number of components, 2 or 3.
 
     Notes
     -----
@@ -135,7 +138,7 @@ def evaluate_laplacian(
     chunk_size: int | None = None,
     batch_dims: int = 0,
 ) -> tuple[None, Any, None]:
-    """The trace of the Hessian; no value, no aux."""
+    """The trace of the Hessian, without value and aux."""
     H = hessian(f, *args, argnum=argnum, chunk_size=chunk_size, batch_dims=batch_dims)
     return None, _trace(operator, H, args, argnum, batch_dims), None
 
@@ -155,14 +158,15 @@ def laplacian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     *args
         The arguments of f.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+        The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
+        tuple, in the same order.
     chunk_size, batch_dims
         As in `hessian`.
 
     Returns
     -------
     scalar
-        With ``batch_dims``, an array with a scalar for each point.  Without arguments: a function.
+        With ``batch_dims``, an array with a scalar for each point.  Without arguments, the Laplacian as a function.
 
     Raises
     ------
@@ -171,7 +175,7 @@ def laplacian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Notes
     -----
-    The trace of the Hessian, and costs what it costs: ceil(n / chunk_size)**2 calls of f.
+    The trace of the Hessian, at the cost of the Hessian.
 
     Examples
     --------
@@ -185,6 +189,6 @@ def _trace(operator: str, J: Any, args: tuple[Any, ...], argnum: Any, batch_dims
     shape = np.shape(args[argnum])
     if isinstance(J, (tuple, dict)) or np.shape(J) != shape + shape[batch_dims:]:
         given = "a container" if isinstance(J, (tuple, dict)) else f"a Jacobian of shape {np.shape(J)}"
-        raise ValueError(f"{operator} needs f(x) shaped like x, one array; x has shape {shape} and f gave {given}")
+        raise ValueError(f"{operator} needs f(x) shaped like x, one array, but x has shape {shape} and f gave {given}")
     n = math.prod(shape[batch_dims:])
     return np.trace(np.reshape(J, (*shape[:batch_dims], n, n)), axis1=-2, axis2=-1)

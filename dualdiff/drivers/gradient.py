@@ -34,13 +34,13 @@ def evaluate(
     """Value, gradient and aux."""
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
     before = doubts()
-    found = _mixed(inputs) if takes_mixed(mode, inputs) else None
-    if found is None and not takes_reverse(mode, inputs.size):
-        found = _forward(inputs, chunk_size)
-    if found is not None and settled(before):
-        return found
-    outputs, slopes = pulled(inputs, "noted" if inputs.is_complex else "allowed", _scalar)
-    return _scalar(inputs, outputs), inputs.rebuild(slopes), outputs.aux
+    evaluated = _mixed(inputs) if takes_mixed(mode, inputs) else None
+    if evaluated is None and not takes_reverse(mode, inputs.size):
+        evaluated = _forward(inputs, chunk_size)
+    if evaluated is not None and settled(before):
+        return evaluated
+    outputs, gradients = pulled(inputs, "noted" if inputs.is_complex else "allowed", _scalar)
+    return _scalar(inputs, outputs), inputs.rebuild(gradients), outputs.aux
 
 
 def _mixed(inputs: Inputs) -> tuple[Any, Any, Any] | None:
@@ -49,13 +49,13 @@ def _mixed(inputs: Inputs) -> tuple[Any, Any, Any] | None:
     value = _scalar(inputs, outputs)
     if np.iscomplexobj(value):
         return None
-    slopes = inputs.split(space.gradient(outputs.tangents[0], outputs.shape(0)))
-    slopes = [in_precision_of(leaf, slope) for leaf, slope in zip(inputs.leaves, slopes, strict=True)]
-    return value, inputs.rebuild(slopes), outputs.aux
+    gradients = inputs.split(space.gradient(outputs.tangents[0], outputs.shape(0)))
+    gradients = [in_precision_of(leaf, g) for leaf, g in zip(inputs.leaves, gradients, strict=True)]
+    return value, inputs.rebuild(gradients), outputs.aux
 
 
 def _forward(inputs: Inputs, chunk_size: int | None) -> tuple[Any, Any, Any]:
-    """Value, gradient and aux, along chunks of directions."""
+    """Value, gradient and aux in forward mode, along chunks of directions."""
     parts: list[Any] = []
     value: Any = None
     aux: Any = None
@@ -71,21 +71,22 @@ def _forward(inputs: Inputs, chunk_size: int | None) -> tuple[Any, Any, Any]:
         if is_complex and stop >= inputs.size:
             break
     flat = directions_last(parts[0] if len(parts) == 1 else np.concatenate(parts))
-    slopes = inputs.split(flat[..., : inputs.size])
+    gradients = inputs.split(flat[..., : inputs.size])
     if inputs.is_complex and not np.iscomplexobj(value):
         others = inputs.split(flat[..., inputs.size :])
-        slopes = [
-            a - 1j * b if np.iscomplexobj(leaf) else a for leaf, a, b in zip(inputs.leaves, slopes, others, strict=True)
+        gradients = [
+            a - 1j * b if np.iscomplexobj(leaf) else a
+            for leaf, a, b in zip(inputs.leaves, gradients, others, strict=True)
         ]
-    slopes = [in_precision_of(leaf, slope) for leaf, slope in zip(inputs.leaves, slopes, strict=True)]
-    return value, inputs.rebuild(slopes), aux
+    gradients = [in_precision_of(leaf, g) for leaf, g in zip(inputs.leaves, gradients, strict=True)]
+    return value, inputs.rebuild(gradients), aux
 
 
 def _scalar(inputs: Inputs, outputs: Outputs) -> Any:
-    """The value, checked to be a scalar (for each point of a batch)."""
+    """The value, which must be a scalar (for each point of a batch)."""
     if len(outputs.values) != 1:
         raise ValueError(
-            f"{inputs.operator} needs an f that returns a scalar, and f returned a container of "
+            f"{inputs.operator} needs an f that returns a scalar, but f returned a container of "
             f"{len(outputs.values)} results: use dualdiff.jacobian"
         )
     value = outputs.values[0]
@@ -94,12 +95,12 @@ def _scalar(inputs: Inputs, outputs: Outputs) -> Any:
         if shape != inputs.batch.shape:
             raise ValueError(
                 f"{inputs.operator} with batch_dims={inputs.batch.dims} needs a scalar for each point, shape "
-                f"{inputs.batch.shape}, and f returned shape {shape}: use dualdiff.jacobian"
+                f"{inputs.batch.shape}, but f returned shape {shape}: use dualdiff.jacobian"
             )
         return value
     if math.prod(shape) != 1:
         raise ValueError(
-            f"{inputs.operator} needs an f that returns a scalar, and f returned an array of shape {shape}: "
+            f"{inputs.operator} needs an f that returns a scalar, but f returned an array of shape {shape}: "
             "use dualdiff.jacobian"
         )
     return value.reshape(())[()] if shape else value
@@ -118,47 +119,48 @@ def gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Parameters
     ----------
     f : callable
-        A function of an array (or nested tuples and dicts of arrays and scalars) that returns a scalar; an array of
-        size 1 is accepted, as SciPy does.
+        A function of an array (or of nested tuples and dicts of arrays and scalars) that returns a scalar; an array
+        of size 1 is accepted, as in SciPy.
     *args
         The arguments of f.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+        The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
+        tuple, in the same order.
     chunk_size : int, optional
-        Directions in one call of f where the gradient is taken in chunks (see mode).  The default keeps a tangent to
-        about 2**17 elements (1 MB).
+        The number of directions in one call of f if the gradient is computed in chunks (see mode).  By default a
+        tangent has at most about 2**17 elements (1 MB).
     mode : {"auto", "forward", "reverse"}
-        "forward" runs f along chunks of directions; "reverse" runs it once, recorded, and transposes the record, which
-        cannot leave the process.  "auto" takes "reverse" from 33 elements of x on.  Up to 32 float64 elements it runs f
-        once, whatever ``chunk_size`` is: along all unit directions where f computes with scalars and small arrays,
-        recorded where it computes with large ones.  For up to 32 elements of another dtype, or with ``batch_dims``, it
-        takes "forward".
+        "forward" calls f along chunks of directions.  "reverse" calls f once, records it and transposes the record,
+        which cannot be passed to another process.  "auto" is "reverse" from 33 elements of x on.  Up to 32 float64
+        elements, it calls f once, whatever ``chunk_size`` is: operations on scalars and small arrays carry all unit
+        directions, operations on large arrays are recorded.  For up to 32 elements of another dtype, or with
+        ``batch_dims``, it is "forward".
     has_aux : bool
-        f returns a pair (result, aux); the gradient is returned with aux.
+        f returns a pair (result, aux), and the operator returns a pair (gradient, aux).
     batch_dims : int
-        So many leading axes of x are points that f treats on their own; f returns a scalar for each.
+        Number of leading axes of x that index independent points; f returns a scalar for each point.
     parallel : bool
-        Spread the chunks over the cores, with the same results; for functions that ``numba.njit`` compiled.
+        Distribute the chunks over the cores, with the same results; for functions compiled by ``numba.njit``.
 
     Returns
     -------
     array, or the nesting of x
-        Shaped like x.  For complex x = a + ib and a real-valued f it is :math:`\partial_a f - i\,\partial_b f`, so
-        that :math:`df = \mathrm{Re} \sum g\,dx`.  Without arguments: the gradient as a function.
+        Shaped like x.  For complex x = a + ib and real-valued f it is :math:`\partial_a f - i\,\partial_b f`, so that
+        :math:`df = \mathrm{Re} \sum g\,dx`.  Without arguments, the gradient as a function.
 
     Raises
     ------
     ValueError
-        If f returns an array; `jacobian` is the operator for that.
+        If f returns an array; use `jacobian` then.
     MixedPointsError
-        With ``batch_dims``, if f combines the points.
+        With ``batch_dims``, if f combines points.
 
     Notes
     -----
-    Forward: max(1, ceil(n / chunk_size)) calls of f for n elements of x, and chunk_size times the memory of f's largest
-    intermediates.  "auto" up to 32 float64 elements: one call.  Reverse: one call, and the memory of all intermediates;
-    the time is a small multiple of f's, however large n is.  See Griewank and Walther, *Evaluating Derivatives* (2008),
-    chapter 3.
+    Forward: max(1, ceil(n / chunk_size)) calls of f for n elements of x, and chunk_size times the memory of the largest
+    intermediates of f.  "auto" up to 32 float64 elements: one call.  Reverse: one call, and the memory of all
+    intermediates; the time is a small multiple of that of f, independent of n.  See Griewank and Walther, *Evaluating
+    Derivatives* (2008), chapter 3.
 
     Examples
     --------
@@ -180,7 +182,7 @@ def value_and_gradient(
 def value_and_gradient(f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfGradient]) -> tuple[R, Any]: ...
 @operator(evaluate, with_value, compiled="gradient")
 def value_and_gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """The pair (f(x), gradient) from the calls of f that the gradient costs.
+    """The pair (f(x), gradient), at the cost of the gradient.
 
     Parameters, errors and cost as `gradient`; with ``has_aux`` the result is ((f(x), aux), gradient).
 

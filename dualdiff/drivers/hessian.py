@@ -1,4 +1,4 @@
-"""The matrix of second derivatives."""
+"""The Hessian, the matrix of second derivatives."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def evaluate(
 ) -> tuple[Any, Any, Any, Any]:
     """Value, gradient, Hessian and aux."""
     if sparse is not False:
-        # Forwards every part of the gradient would seem to depend on every element that f depends on.
+        # In a forward gradient, each component would seem to depend on all elements that f depends on.
         mode = reverse_alone(operator, mode)
     shared: Any = {"argnum": argnum, "chunk_size": chunk_size, "batch_dims": batch_dims}
 
@@ -66,51 +66,51 @@ def hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     *args
         The arguments of f.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones: then the result is a tuple of tuples of blocks, one
-        for each pair, in their order.
+        The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
+        tuple of tuples of blocks, one for each pair, in the same order.
     chunk_size : int, optional
-        Directions in one call of f, at each level that runs forwards.
+        The number of directions in one call of f, at each level in forward mode.
     mode : {"auto", "forward", "reverse"}
-        How the gradient is taken that is differentiated forwards; see `gradient`.
+        The mode of the gradient, which is then differentiated in forward mode; see `gradient`.
     sparse : False, True, or a pattern
-        True: the Hessian as a sparse matrix, in one pass that follows which elements of x each part of the gradient
-        depends on.  A pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a matrix of booleans; the
-        mirror image of each entry is added): the same by Hessian-vector products along few directions, one for each
-        colour of a star colouring.  ``hessian(f, sparse=pattern)`` looks for few colours once, for any x, and
+        True: the Hessian as a sparse matrix, from one pass that traces which elements of x each component of the
+        gradient depends on.  Given a sparsity pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a
+        boolean matrix; it is symmetrized), the Hessian is computed from compressed Hessian-vector products, one for
+        each colour of a star colouring.  ``hessian(f, sparse=pattern)`` computes the colouring once, for all x, and
         may be shared by threads.  With a tuple as argnum, a tuple of tuples of patterns.
-        A pattern is checked at each use along one random direction, as in `jacobian`.
+        Each use of a pattern is checked along one random direction, as in `jacobian`.
     check : bool
-        Compare the pattern with all entries that the Hessian has, at the cost of ``sparse=True`` more.
+        Compare the pattern with all entries of the Hessian, at the additional cost of ``sparse=True``.
     has_aux : bool
-        f returns a pair (result, aux); the Hessian is returned with aux.
+        f returns a pair (result, aux), and the operator returns a pair (Hessian, aux).
     batch_dims : int
-        So many leading axes of x are points that f treats on their own; f returns a scalar for each.
+        Number of leading axes of x that index independent points; f returns a scalar for each point.
     parallel : bool
-        Spread the chunks over the cores, with the same results; for functions that ``numba.njit`` compiled.
+        Distribute the chunks over the cores, with the same results; for functions compiled by ``numba.njit``.
 
     Returns
     -------
     array
-        Of shape ``x.shape + x.shape``; with containers the nesting of x, and in each place the nesting of x again.
-        Without arguments: the Hessian as a function.  With ``sparse``, a ``scipy.sparse.csr_array`` of shape
-        (x.size, x.size).
+        Of shape ``x.shape + x.shape``.  For containers it has the nesting of x, and each leaf is replaced by the
+        nesting of x again.  With ``sparse``, a ``scipy.sparse.csr_array`` of shape (x.size, x.size).  Without
+        arguments, the Hessian as a function.
 
     Raises
     ------
     ValueError
         If f returns an array, or the pattern does not fit x.
     IncompletePatternError
-        If the pattern lacks an entry where the second derivative is not zero.
+        If the pattern lacks an entry where the second derivative is nonzero.
     MixedPointsError
-        With ``batch_dims``, if f combines the points.
+        With ``batch_dims``, if f combines points.
     ImportError
         With ``sparse``, if SciPy is not installed.
 
     Notes
     -----
-    The forward Jacobian of the gradient.  With a forward gradient ceil(n / chunk_size)**2 calls of f on duals nested
-    two deep; with a reverse one (forward over reverse) ceil(n / chunk_size).  See Griewank and Walther, *Evaluating
-    Derivatives* (2008), section 5.1.
+    The forward Jacobian of the gradient.  With a forward gradient, ceil(n / chunk_size)**2 calls of f on duals nested
+    two deep; with a reverse gradient (forward over reverse), ceil(n / chunk_size) calls.  See Griewank and Walther,
+    *Evaluating Derivatives* (2008), section 5.1.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def value_gradient_and_hessian(
 ) -> tuple[R, Any, Any]: ...
 @operator(evaluate, with_value, compiled="hessian", sparse=symmetric)
 def value_gradient_and_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """The triple (f(x), gradient, Hessian) from the calls of f that the Hessian costs.
+    """The triple (f(x), gradient, Hessian), at the cost of the Hessian.
 
     Parameters, errors and cost as `hessian`; with ``has_aux`` the result is ((f(x), aux), gradient, Hessian).
 

@@ -1,4 +1,4 @@
-"""The Hessian times a direction, without forming it."""
+"""Products of the Hessian with a direction, without forming the Hessian."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def hvp(f: Callable[..., Any], x: NDArray[F], v: Any, /, *args: Any, **options: 
 def hvp(f: Callable[..., Any], x: Any, v: Any, /, *args: Any, **options: Unpack[OfHvp]) -> Any: ...
 @operator(evaluate_hvp, compiled="hvp")
 def hvp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    r"""The Hessian times a direction, without forming it: ``hvp(f, x, v)`` is :math:`H v`.
+    r"""The Hessian times a direction, without forming the Hessian: ``hvp(f, x, v)`` is :math:`H v`.
 
     Parameters
     ----------
     f : callable
         As in `gradient`.
     *args
-        x, then the direction v with the nesting and shapes of x, then the other arguments of f.
+        x, the direction v with the nesting and shapes of x, and the other arguments of f.
     argnum : int or tuple of int
-        The place of x among the arguments of f, or several, as in `jvp`.
+        The index of x among the arguments of f, or a tuple of several, as in `jvp`.
     chunk_size : int, optional
-        Directions in one call of f, where the gradient is taken forwards.
+        The number of directions in one call of f, if the gradient is computed in forward mode.
     mode : {"auto", "forward", "reverse"}
-        How the gradient is taken that is differentiated along v; see `gradient`.
+        The mode of the gradient, which is then differentiated along v; see `gradient`.
     has_aux : bool
-        f returns a pair (result, aux); the product is returned with aux.
+        f returns a pair (result, aux), and the operator returns a pair (product, aux).
 
     Returns
     -------
@@ -71,9 +71,9 @@ def hvp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Notes
     -----
-    The derivative of the gradient along v: one call of f forward over reverse; max(1, ceil(n / chunk_size)) calls where
-    the gradient is taken forwards.  See Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6
-    (1994).
+    The derivative of the gradient along v.  One call of f in forward-over-reverse mode; max(1, ceil(n / chunk_size))
+    calls if the gradient is computed in forward mode.  See Pearlmutter, "Fast exact multiplication by the Hessian",
+    Neural Computation 6 (1994).
 
     Examples
     --------

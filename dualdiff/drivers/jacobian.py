@@ -45,7 +45,7 @@ def evaluate(
 
 
 def _forward(inputs: Inputs, chunk_size: int | None, mode: str, conjugates: str) -> tuple[Any, Any, Any] | None:
-    """Value, Jacobian and aux, along chunks of directions; None where reverse mode is to be taken."""
+    """Value, Jacobian and aux in forward mode, along chunks of directions; None if reverse mode is cheaper."""
     columns: list[Columns] = []
     first: Any = None
     for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates):
@@ -65,7 +65,7 @@ def _forward(inputs: Inputs, chunk_size: int | None, mode: str, conjugates: str)
 
 
 class Columns:
-    """The columns of a Jacobian: in one array from the start, until one of them is a dual of an outer call."""
+    """The columns of a Jacobian, written into one array unless some are duals of an outer call."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -73,7 +73,7 @@ class Columns:
         self.parts: list[Any] = []
 
     def add(self, start: int, stop: int, part: Any) -> None:
-        """Take the columns from start to stop, behind those taken before."""
+        """Append the columns from start to stop."""
         if hasattr(part, "space") and self.full is not None:
             self.parts, self.full = [self.full[..., :start]], None
         if self.parts or hasattr(part, "space") or stop - start == self.size:
@@ -91,7 +91,7 @@ class Columns:
 
 
 def _reverse(inputs: Inputs, chunk_size: int | None, conjugates: str) -> tuple[Any, Any, Any]:
-    """Value, Jacobian and aux, row by row."""
+    """Value, Jacobian and aux in reverse mode, by rows."""
     outputs, program = recorded_pass(inputs, conjugates)
     inputs.batch.check_results(outputs.values)
     rows = pulled_rows(inputs, outputs, program, chunk_size)
@@ -99,7 +99,7 @@ def _reverse(inputs: Inputs, chunk_size: int | None, conjugates: str) -> tuple[A
 
 
 def _results(inputs: Inputs, outputs: Outputs) -> int:
-    """How many elements f returns (for each point of a batch)."""
+    """The number of elements that f returns (for each point of a batch)."""
     return sum(math.prod(outputs.shape(i)[inputs.batch.dims :]) for i in range(len(outputs.values)))
 
 
@@ -118,68 +118,67 @@ def jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Parameters
     ----------
     f : callable
-        A function of an array (or nested tuples and dicts) that returns an array (or nested tuples and dicts).
+        A function of an array (or of nested tuples and dicts) that returns an array (or nested tuples and dicts).
     *args
         The arguments of f.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order (where f
-        returns a container, in each of its places).
+        The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
+        tuple, in the same order (for each leaf of f(x), if f returns a container).
     chunk_size : int, optional
-        Directions in one call of f.  The default keeps a tangent to about 2**17 elements (1 MB).
+        The number of directions in one call of f.  By default a tangent has at most about 2**17 elements (1 MB).
     mode : {"auto", "forward", "reverse"}
-        "forward" takes the columns, along chunks of directions; "reverse" records one run of f and takes the rows.
-        "auto" takes "forward", unless that needs several passes and f has fewer results than x has elements.
+        "forward" computes columns, along chunks of directions; "reverse" records one call of f and computes rows.
+        "auto" is "forward", unless that needs several passes and f(x) has fewer elements than x.
     sparse : False, True, or a pattern
-        True: the Jacobian as a sparse matrix, in one pass that follows which elements of x each result depends on.  A
-        pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a matrix of booleans): the same by passes
-        along sums of columns that have no row in common, one for each colour.  ``jacobian(f, sparse=pattern)`` looks
-        for few colours once, for any number of points x, and takes its time for that; it may be shared by threads.
-        With a tuple as argnum, a tuple of patterns.
-        A pattern is checked at each use: one random direction goes along, and shows an entry that is missing if it
-        matters beside the rounding error of its row.
+        True: the Jacobian as a sparse matrix, from one pass that traces which elements of x each element of f(x)
+        depends on.  Given a sparsity pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a boolean
+        matrix), structurally orthogonal columns are compressed into one direction, one for each colour.
+        ``jacobian(f, sparse=pattern)`` computes the colouring once, for all x, and tries several orders for that; it
+        may be shared by threads.  With a tuple as argnum, a tuple of patterns.
+        Each use of a pattern is checked along one additional, random direction.  This detects a missing entry that
+        exceeds the rounding error of its row.
     check : bool
-        Compare the pattern with all entries that f has, at the cost of ``sparse=True`` more.
+        Compare the pattern with all entries of the Jacobian, at the additional cost of ``sparse=True``.
     has_aux : bool
-        f returns a pair (result, aux); the Jacobian is returned with aux.
+        f returns a pair (result, aux), and the operator returns a pair (Jacobian, aux).
     batch_dims : int
-        So many leading axes of x, and of f(x), are points that f treats on their own.
+        Number of leading axes of x, and of f(x), that index independent points.
     parallel : bool
-        Spread the chunks over the cores, with the same results; for functions that ``numba.njit`` compiled.
+        Distribute the chunks over the cores, with the same results; for functions compiled by ``numba.njit``.
 
     Returns
     -------
     array
-        Of shape ``f(x).shape + x.shape``; with containers, the nesting of f(x) and in each place the nesting of x;
-        with ``batch_dims``, the batch axes once, before both.  Without arguments: the Jacobian as a function.
-        With ``sparse``, a ``scipy.sparse.csr_array`` of shape (f(x).size, x.size), the elements of arrays in C order
-        and those of containers leaf by leaf.
+        Of shape ``f(x).shape + x.shape``.  For containers it has the nesting of f(x), and each leaf is replaced by
+        the nesting of x.  With ``batch_dims``, the batch axes come once, first.  With ``sparse``, a
+        ``scipy.sparse.csr_array`` of shape (f(x).size, x.size), with arrays flattened in C order and containers leaf
+        by leaf.  Without arguments, the Jacobian as a function.
 
     Raises
     ------
     ValueError
         If ``batch_dims`` or the pattern does not fit the shapes.
     IncompletePatternError
-        If the pattern lacks an entry where the derivative is not zero.
+        If the pattern lacks an entry where the derivative is nonzero.
     ImportError
         With ``sparse``, if SciPy is not installed.
     MixedPointsError
-        With ``batch_dims``, if f combines the points.
+        With ``batch_dims``, if f combines points.
     NotHolomorphicError
         If x is complex and f uses conj, abs, real or imag.
 
     Notes
     -----
-    Forward: max(1, ceil(n / chunk_size)) calls of f for n elements of x.  Reverse: one call of f, and a transposed pass
-    of its record for each chunk_size results.  "auto" may add one call, with which it learns how many results there
-    are.
+    Forward: max(1, ceil(n / chunk_size)) calls of f for n elements of x.  Reverse: one call of f, and one transposed
+    run of its record for each chunk_size elements of f(x).  "auto" may add one call, which determines the size of f(x).
 
-    Sparse: one call of f, which takes, for the stencils of a reaction-diffusion equation, 40 to 60 times as long as f
-    alone; later calls of ``jacobian(f, sparse=True)`` find the structures of the first again and take 20 to 30 times as
-    long.  With a pattern one to three times as long for each colour and for the random direction; if that takes more
-    than two passes of directions (and there is no ``chunk_size``), a sparse pass is made instead, as it is where an
-    entry is not finite or the check leaves a doubt.  For a function that ``numba.njit`` compiled a
-    pattern takes one pass for each 16 colours (8 on narrow processors), and True looks for the pattern in f.py_func, by
-    NumPy's engine, at every call: give a pattern where f is to be fast.  See Gebremedhin, Manne and Pothen, "What color
+    Sparse: one call of f, which for the stencils of a reaction-diffusion equation takes 40 to 60 times as long as f
+    alone; later calls of ``jacobian(f, sparse=True)`` reuse the structures of the first and take 20 to 30 times as
+    long.  With a pattern, one to three times as long for each colour and for the random direction; if that takes more
+    than two passes (and ``chunk_size`` is not given), a sparse pass is made instead, as it is if an entry is not finite
+    or the check of the pattern fails.  For a function compiled by ``numba.njit``, a pattern takes one pass for each 16
+    colours (8 on narrow processors), and True detects the pattern in f.py_func, by the NumPy engine, at every call:
+    give a pattern if f must be fast.  See Gebremedhin, Manne and Pothen, "What color
     is your Jacobian?", SIAM Review 47 (2005).
 
     Examples
@@ -201,7 +200,7 @@ def value_and_jacobian(
 def value_and_jacobian(f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfJacobian]) -> tuple[R, Any]: ...
 @operator(evaluate, with_value, compiled="jacobian", sparse=prepared)
 def value_and_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """The pair (f(x), Jacobian) from the calls of f that the Jacobian costs.
+    """The pair (f(x), Jacobian), at the cost of the Jacobian.
 
     Parameters, errors and cost as `jacobian`; with ``has_aux`` the result is ((f(x), aux), Jacobian).
 

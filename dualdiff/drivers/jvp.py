@@ -1,4 +1,4 @@
-"""The derivative along a direction."""
+"""Jacobian-vector products: the derivative along a direction."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def jvp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Parameters
     ----------
     f : callable
-        A function of a scalar, an array, or nested tuples and dicts of them.
+        A function of a scalar, an array, or nested tuples and dicts of these.
     *args
-        x, then the direction v with the nesting and shapes of x, then the other arguments of f.
+        x, the direction v with the nesting and shapes of x, and the other arguments of f.
     argnum : int or tuple of int
-        The place of x among the arguments of f.  With several places, x is the tuple of these arguments and v the tuple
-        of their directions: ``jvp(f, (a, b), (va, vb), argnum=(0, 1))``.
+        The index of x among the arguments of f.  With a tuple, x is the tuple of these arguments and v the tuple of
+        their directions: ``jvp(f, (a, b), (va, vb), argnum=(0, 1))``.
     has_aux : bool
-        f returns a pair (result, aux); aux is the third item of the result.
+        f returns a pair (result, aux), and aux is appended to the returned tuple.
 
     Returns
     -------
@@ -62,8 +62,8 @@ def jvp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Notes
     -----
-    One call of f.  Right along any direction for complex x too, for functions that are not holomorphic.  See Griewank
-    and Walther, *Evaluating Derivatives* (2008), section 3.1.
+    One call of f.  For complex x the product is real-linear, and correct along any direction also if f is not
+    holomorphic.  See Griewank and Walther, *Evaluating Derivatives* (2008), section 3.1.
 
     Examples
     --------
@@ -82,12 +82,12 @@ def _tangents(inputs: Inputs, v: Any) -> list[Any]:
         if not isinstance(t, AnyDual):
             t = np.asarray(t)
             if t.dtype.kind not in "iufc":
-                raise TypeError(f"{operator}: the direction v has the dtype {t.dtype}, which is not numeric")
+                raise TypeError(f"{operator}: the direction v has dtype {t.dtype}, which is not numeric")
         if t.shape != shape:
-            raise ValueError(f"{operator}: the direction v has the shape {t.shape}, and x has {shape}")
+            raise ValueError(f"{operator}: the direction v has shape {t.shape}, but x has shape {shape}")
         dtype = dtype_of(leaf)
         if t.dtype.kind == "c" and dtype.kind != "c":
-            raise TypeError(f"{operator}: the direction v is complex, and x is real")
+            raise TypeError(f"{operator}: the direction v is complex, but x is real")
         if isinstance(t, AnyDual):
             check_running(t)
             tangents.append(t if t.dtype == dtype else t.astype(dtype))

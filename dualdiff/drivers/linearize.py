@@ -1,4 +1,4 @@
-"""One run of f, recorded: the derivative as a linear map, applied forwards and transposed."""
+"""The derivative as a linear map, pushforward and pullback, from one recorded call of f."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dualdiff.tangents.program import Program
 
 
 class Signature:
-    """The shapes and dtypes of what stands on one side of a linear map, and its nesting."""
+    """The shapes, dtypes and nesting of the inputs or the outputs of a linear map."""
 
     def __init__(self, values: list[Any], rebuild: Rebuild) -> None:
         self.rebuild = rebuild
@@ -30,28 +30,28 @@ class Signature:
 
     @property
     def size(self) -> int:
-        """How many elements there are."""
+        """The number of elements."""
         return sum(math.prod(shape) for shape in self.shapes)
 
     def leaves(self, tree: Any, name: str) -> list[Any]:
-        """The leaves of what the map is applied to, checked."""
+        """The leaves of an argument of the map, checked."""
         leaves = aligned(tree, self.rebuild(range(len(self.shapes))), name)
         checked = []
         for leaf, shape, dtype in zip(leaves, self.shapes, self.dtypes, strict=True):
             if not isinstance(leaf, AnyDual):
                 leaf = np.asarray(leaf)
                 if leaf.dtype.kind not in "iufc":
-                    raise TypeError(f"{name} has the dtype {leaf.dtype}, which is not numeric")
+                    raise TypeError(f"{name} has dtype {leaf.dtype}, which is not numeric")
             if leaf.shape != shape:
-                raise ValueError(f"{name} has the shape {leaf.shape}, and {shape} is needed")
+                raise ValueError(f"{name} has shape {leaf.shape}, but shape {shape} is needed")
             if leaf.dtype.kind == "c" and dtype.kind != "c":
-                raise TypeError(f"{name} is complex, and real numbers are needed")
+                raise TypeError(f"{name} is complex, but must be real")
             leaf = leaf if leaf.dtype == dtype else leaf.astype(dtype)
             checked.append(leaf if shape or isinstance(leaf, AnyDual) else leaf[()])
         return checked
 
     def filled(self, leaves: list[Any]) -> Any:
-        """The leaves in their nesting, zeros where there is none."""
+        """The leaves with their nesting, zeros where a leaf is None."""
         return self.rebuild(
             (np.zeros(shape, dtype) if shape else dtype.type(0)) if leaf is None else _own(leaf, shape, dtype)
             for leaf, shape, dtype in zip(leaves, self.shapes, self.dtypes, strict=True)
@@ -63,23 +63,23 @@ def _own(leaf: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         return leaf
     if not shape:
         return dtype.type(leaf)
-    # A cotangent may be a read-only expansion, or share memory with the weights.
+    # A cotangent may be a read-only broadcast, or share memory with that of the output.
     return np.array(leaf if np.shape(leaf) == shape else np.broadcast_to(leaf, shape), dtype)
 
 
 class Linear:
     """The derivative of f at a point as a linear map: ``L(v)`` is J v, ``L.T(w)`` is w J.
 
-    Both work without running f again.  Made by `linearize`.
+    Neither calls f again.  `linearize` makes it.
     """
 
     def __init__(self, program: Program, inputs: Signature, outputs: Signature, transposed: bool = False) -> None:
         self._program, self._inputs, self._outputs, self._transposed = program, inputs, outputs, transposed
 
     def __call__(self, v: Any) -> Any:
-        """The map applied to a direction (or, transposed, to a weight of the results)."""
+        """The map applied to a direction (or, transposed, to a cotangent)."""
         if self._transposed:
-            return self._inputs.filled(self._program.pull(self._outputs.leaves(v, "the weight w")))
+            return self._inputs.filled(self._program.pull(self._outputs.leaves(v, "the cotangent w")))
         return self._outputs.filled(self._program.push(self._inputs.leaves(v, "the direction v")))
 
     @property
@@ -89,7 +89,7 @@ class Linear:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns, as of a matrix."""
+        """The numbers of rows and columns of the matrix of the map."""
         m, n = self._outputs.size, self._inputs.size
         return (n, m) if self._transposed else (m, n)
 
@@ -98,13 +98,14 @@ class Linear:
 
     def __reduce__(self) -> Any:
         raise TypeError(
-            "a linearized function holds the steps of its run and cannot be pickled: linearize inside the process"
+            "a linearized function holds a record of one call of f and cannot be pickled: call linearize in the "
+            "process that uses it"
         )
 
     def as_linear_operator(self) -> Any:
         """The map as a ``scipy.sparse.linalg.LinearOperator`` on flat arrays, for its solvers.
 
-        Containers are flattened, one entry after the other.  If anything is complex, so is the operator, in all places.
+        Containers are flattened leaf by leaf.  If any leaf is complex, the whole operator is complex.
 
         Raises
         ------
@@ -132,7 +133,7 @@ class Linear:
 
 
 def _flat(linear: Linear, source: Signature, target: Signature) -> Callable[[Any], Any]:
-    """The map from a flat array to a flat array; of a complex one, a real place takes the real part."""
+    """The map on flat arrays; a real leaf takes the real part of a complex argument."""
     dtype = np.result_type(*target.dtypes)
 
     def apply(flat: Any) -> Any:
@@ -148,7 +149,7 @@ def _flat(linear: Linear, source: Signature, target: Signature) -> Callable[[Any
 
 
 def _complexified(push: Any, pull: Any, inputs: Signature, outputs: Signature) -> tuple[Any, Any]:
-    """The maps from flat arrays to flat arrays for complex numbers in all places, the real ones too."""
+    """The maps on flat arrays, extended to complex values of the real leaves."""
 
     def is_real(side: Signature) -> Any:
         sizes = [math.prod(shape) for shape in side.shapes]
@@ -162,7 +163,7 @@ def _complexified(push: Any, pull: Any, inputs: Signature, outputs: Signature) -
     def transposed(w: Any) -> Any:
         w = np.ravel(w)
         found = by_parts(pull, w, real_out)
-        # The pull pairs with real inputs as a real part; the imaginary part of w J is the real part of -i w J.
+        # For real inputs the pull gives the real part of w J; its imaginary part is the real part of -i w J.
         return np.where(real_in, found + 1j * np.real(pull(np.where(real_out, 0.0, -1j * w))), found)
 
     return lambda v: by_parts(push, np.ravel(v), real_in), transposed
@@ -198,29 +199,31 @@ def linearize(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Parameters
     ----------
     f : callable
-        A function of a scalar, an array, or nested tuples and dicts of them.
+        A function of a scalar, an array, or nested tuples and dicts of these.
     *args
         The arguments of f.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones: then v and ``L.T(w)`` are tuples, in their order.
+        The index of the positional argument with respect to which f is differentiated.  With a tuple, v and ``L.T(w)``
+        are tuples, in the same order.
     has_aux : bool
-        f returns a pair (result, aux); aux is the third item of the result.
+        f returns a pair (result, aux), and aux is appended to the returned tuple.
 
     Returns
     -------
     tuple
-        f(x) and a `Linear` map: ``L(v)`` is J v and ``L.T(w)`` is w J, with the nesting and shapes of x and f(x);
-        ``L.as_linear_operator()`` is for SciPy.  Without arguments: a function.
+        f(x) and a `Linear` map L: ``L(v)`` is J v, with the nesting and shapes of f(x), ``L.T(w)`` is w J, with those
+        of x, and ``L.as_linear_operator()`` is for SciPy.  Without arguments, a function of the arguments of f.
 
     Raises
     ------
     NotHolomorphicError
-        If x is complex and f uses conj, abs, real or imag: J is not one matrix then; `jvp` and `vjp` serve.
+        If x is complex and f uses conj, abs, real or imag: then no complex matrix J exists; use `jvp` and `vjp`.
 
     Notes
     -----
-    One call of f; each product then costs a small multiple of f's arithmetic, and none of its calls.  Memory: f's
-    intermediates, as long as L lives.  See Griewank and Walther, *Evaluating Derivatives* (2008), sections 3.1-3.3.
+    One call of f; each product then costs a small multiple of the arithmetic of f, without calling f.  The memory of
+    the intermediates of f is in use as long as L exists.  See Griewank and Walther, *Evaluating Derivatives* (2008),
+    sections 3.1-3.3.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Products with the transposed Jacobian, by one recorded run of f."""
+"""Vector-Jacobian products, from one recorded call of f."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dualdiff.drivers.run.options import Argnum, OfJvp
 def evaluate_vjp(
     operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, has_aux: bool = False
 ) -> tuple[Any, Linear, Any]:
-    """Value, transposed derivative as a linear map, and aux."""
+    """Value, pullback as a linear map, and aux."""
     refuse_compiled(operator, f)
     value, linear, aux = recorded_map(Inputs(operator, f, args, argnum, has_aux), "allowed")
     return value, linear.T, aux
@@ -31,7 +31,7 @@ def vjp(f: Callable[..., R], x: Any, /, *args: Any, argnum: Argnum = 0) -> tuple
 def vjp(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
 @operator(evaluate_vjp, all_in_order)
 def vjp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    r"""The value and the transposed derivative: ``vjp(f, x)`` is f(x) and a function pull, ``pull(w)`` is :math:`w J`.
+    r"""The value and the pullback: ``vjp(f, x)`` is f(x) and a function pull, where ``pull(w)`` is :math:`w J`.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ def vjp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Returns
     -------
     tuple
-        f(x) and the function pull, which takes weights with the nesting and shapes of f(x) and gives an answer with
-        those of x.  For complex arrays :math:`\mathrm{Re} \sum \mathrm{pull}(w)\, v = \mathrm{Re} \sum w\, (J v)`.
-        Without arguments: a function.
+        f(x) and the pullback, which takes a cotangent with the nesting and shapes of f(x) to a cotangent with those of
+        x.  For complex arrays, :math:`\mathrm{Re} \sum \mathrm{pull}(w)\, v = \mathrm{Re} \sum w\, (J v)`.  Without
+        arguments, a function of the arguments of f.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def vjp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Notes
     -----
-    One call of f; each pull costs a small multiple of f's arithmetic.  See Griewank and Walther, *Evaluating
+    One call of f; each pull costs a small multiple of the arithmetic of f.  See Griewank and Walther, *Evaluating
     Derivatives* (2008), section 3.2.
 
     Examples

@@ -194,7 +194,7 @@ def test_batches():
     np.testing.assert_allclose(dualdiff.jacobian(each, points, batch_dims=1), expected, rtol=1e-15)
     with pytest.raises(ValueError, match="batch_dims=1"):
         dualdiff.jacobian(njit(lambda x: x[0]), points, batch_dims=1)
-    with pytest.raises(dualdiff.MixedPointsError, match="works on each of the points"):
+    with pytest.raises(dualdiff.MixedPointsError, match="treats the points"):
         dualdiff.gradient(njit(lambda x: x[:, 0] * x[1, 1]), points, batch_dims=1)
     with pytest.raises(dualdiff.NoRuleError, match=r"batch_dims=1 .*py_func"):
         dualdiff.hessian(each, points, batch_dims=1)

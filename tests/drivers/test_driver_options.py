@@ -85,7 +85,7 @@ def test_has_aux():
     g, found = gradient(f, has_aux=True)(X)
     check(found)
     for wrong in (lambda x: np.sum(x), lambda x: (np.sum(x),), lambda x: [np.sum(x), 1], lambda x: (1.0, 2, 3)):
-        with pytest.raises(TypeError, match=r"with has_aux=True, f has to return a pair \(result, aux\)"):
+        with pytest.raises(TypeError, match=r"with has_aux=True, f must return a pair \(result, aux\)"):
             gradient(wrong, X, has_aux=True)
 
 
@@ -114,16 +114,20 @@ def test_batch_dims():
     by_points, by_numbers = gradient(h, pair, batch_dims=2)
     np.testing.assert_allclose(by_points, 2 * points * points[..., :1])
     np.testing.assert_allclose(by_numbers, np.sum(points**2, axis=-1))
-    for wrong, match in ((-1, "number of leading axes"), (1.0, "number of leading axes"), (True, "number of leading")):
+    for wrong, match in (
+        (-1, "number of leading batch axes"),
+        (1.0, "number of leading batch axes"),
+        (True, "number of leading"),
+    ):
         with pytest.raises(ValueError, match=match):
             gradient(f, points, batch_dims=wrong)
-    with pytest.raises(ValueError, match="needs every array of x to start with the same 4 axes"):
+    with pytest.raises(ValueError, match="requires all arrays in x to have the same first 4 axes"):
         gradient(f, points, batch_dims=4)
-    with pytest.raises(ValueError, match="needs every array of x to start with the same 1 axes"):
+    with pytest.raises(ValueError, match="requires all arrays in x to have the same first 1 axes"):
         gradient(h, (points, points[0]), batch_dims=1)
-    with pytest.raises(ValueError, match=r"needs a scalar for each point, shape \(4, 2\), and f returned shape \(\)"):
+    with pytest.raises(ValueError, match=r"needs a scalar for each point, shape \(4, 2\), but f returned shape \(\)"):
         gradient(np.sum, points, batch_dims=2)
-    with pytest.raises(ValueError, match=r"x starts with the axes \(4, 2\), and so must f\(x\)"):
+    with pytest.raises(ValueError, match=r"f\(x\) must start with the batch axes of x, \(4, 2\), and has shape"):
         jacobian(np.sum, points, batch_dims=2)
 
 
@@ -137,7 +141,7 @@ def test_a_batch_whose_points_are_mixed(op, mode):
         lambda x: np.cumsum(x[:, 0]) * x[:, 1] ** 2,
         lambda x: np.stack([x[0, 0] ** 2] * 4),
     ):
-        with pytest.raises(MixedPointsError, match=r"with batch_dims=1 needs an f that works on each of the points"):
+        with pytest.raises(MixedPointsError, match=r"with batch_dims=1 requires an f that treats the points"):
             op(mixing, points, batch_dims=1, mode=mode)
         one = points[:1] * 1.0
         assert np.all(np.isfinite(op(lambda x: x[:, 0] ** 2 - np.mean(x**3), one, batch_dims=1, mode=mode)))

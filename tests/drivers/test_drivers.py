@@ -390,7 +390,7 @@ def test_the_function_form_has_the_signature_of_f():
     assert repr(gradient(f, argnum=(1, 0))).endswith("f with respect to arguments (1, 0)>")
     with pytest.raises(
         TypeError,
-        match=r"gradient of .*f with respect to argument 0> needs the arguments of f, the one",
+        match=r"gradient of .*f with respect to argument 0> needs the arguments of f, the differentiated one",
     ):
         g(x=X, a=2.0)
     with pytest.raises(TypeError):

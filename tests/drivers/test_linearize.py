@@ -149,11 +149,11 @@ def test_gradients_of_several_arrays_do_not_share_memory():
 
 def test_wrong_directions_are_refused():
     _, L = linearize(bent, X)
-    with pytest.raises(ValueError, match=r"direction v has the shape \(4,\), and \(3,\) is needed"):
+    with pytest.raises(ValueError, match=r"direction v has shape \(4,\), but shape \(3,\) is needed"):
         L(np.ones(4))
-    with pytest.raises(ValueError, match=r"weight w has the shape \(3,\), and \(4,\) is needed"):
+    with pytest.raises(ValueError, match=r"cotangent w has shape \(3,\), but shape \(4,\) is needed"):
         L.T(np.ones(3))
-    with pytest.raises(TypeError, match="complex, and real numbers are needed"):
+    with pytest.raises(TypeError, match="complex, but must be real"):
         L(1j * X)
     with pytest.raises(TypeError, match="not numeric"):
         L(np.array(["a", "b", "c"]))
@@ -182,7 +182,7 @@ def test_linearize_inside_another_differentiation():
 
 
 def test_a_linear_map_cannot_be_pickled():
-    with pytest.raises(TypeError, match="linearize inside the process"):
+    with pytest.raises(TypeError, match="call linearize in the process that uses it"):
         pickle.dumps(linearize(bent, X)[1])
 
 

@@ -136,12 +136,12 @@ def test_directions_in_several_arguments():
     same(vjp(flow, *ARGS, argnum=(2, 0))[1](w), pulled)
     for op in (jvp, hvp):
         with pytest.raises(
-            ValueError, match=r"with argnum=\(0, 1\), x is the tuple of these 2 arguments and v the tuple"
+            ValueError, match=r"with argnum=\(0, 1\), x must be the tuple of these 2 arguments and v the tuple"
         ):
             op(energy, X, X, Y, 1.5, argnum=(0, 1))
         with pytest.raises(ValueError, match=r"argnum=\(0, 3\), but f was given 3 positional arguments"):
             op(energy, (X, Y), (X, Y), 1.5, argnum=(0, 3))
-        with pytest.raises(ValueError, match="direction v has the shape"):
+        with pytest.raises(ValueError, match="direction v has shape"):
             op(energy, (X, Y), (X, X), 1.5, argnum=(0, 1))
 
 
@@ -351,14 +351,14 @@ WRONG = {
         TypeError,
         "argnum must be an integer or a tuple of int",
     ),
-    "batch_dims": ((-1, 1.0, True, None), ValueError, "batch_dims must be a number of leading axes"),
+    "batch_dims": ((-1, 1.0, True, None), ValueError, "batch_dims must be the number of leading batch axes"),
     "check": ((1, "yes", None), TypeError, "check must be True or False"),
     "chunk_size": ((0, -1, 2.0, "3", True), ValueError, "chunk_size must be a positive integer"),
     "has_aux": ((1, "yes", None), TypeError, "has_aux must be True or False"),
     "mode": (("backward", None, 1), ValueError, "mode must be one of 'auto', 'forward', 'reverse', not"),
     "n": ((-1, 1.5, True, "2"), ValueError, "needs an order n of 0, 1, 2"),
     "parallel": ((1, 4, None), TypeError, "parallel must be True or False"),
-    "sparse": (([1.0, 2.0], "csr"), TypeError, "sparse is True, False or a pattern"),
+    "sparse": (([1.0, 2.0], "csr"), TypeError, "sparse must be True, False or a pattern"),
 }
 
 
@@ -377,7 +377,7 @@ def test_wrong_values_of_options_in_both_forms(op):
 
 @pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.__name__)
 def test_an_unknown_option_is_named_with_those_there_are(op):
-    message = rf"{op.__name__}\(\) got an unexpected keyword argument 'chunks'; its options are argnum.* Keywords of f"
+    message = rf"{op.__name__}\(\) got an unexpected keyword argument 'chunks'; its options are argnum.* Pass keyword"
     for args in ((), (X, X, 2)):
         with pytest.raises(TypeError, match=message):
             op(np.sum, *args, chunks=3)

@@ -1,4 +1,4 @@
-"""A check of derivatives against finite differences and the complex step."""
+"""Comparison of derivatives with finite differences and the complex step."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ from dualdiff.drivers.run.options import Argnum
 from dualdiff.drivers.run.passes import single_pass
 from dualdiff.drivers.run.repeated_calls import expect_several_calls
 
-#: Up to so many numbers in x, every partial derivative is checked; beyond, random directions are.
+#: Up to this number of elements of x, every partial derivative is checked; beyond, random directions.
 FEW = 10
 RANDOM_DIRECTIONS = 5
 SEED = 0
 
-#: Steps of the differences, relative to the size of x: so many at least, and so many at most.  Their ratio is no power
-#: of two, so that a periodic function is not met at the same phase every time.
+#: Steps of the differences, relative to the magnitude of x, and the minimum number of them.  Their ratio is not a power
+#: of two, so that a periodic function is not sampled at the same phase every time.
 RATIO = 0.6
 STEPS = [0.05 * RATIO**k for k in range(20)]
 LEVELS = 8
-#: An imaginary step this small leaves no error of truncation, and it has none of cancellation.
+#: An imaginary step this small has no truncation error, and the complex step has no cancellation.
 IMAGINARY_STEP = 1e-30
-#: How well the finite difference has to confirm a complex step, as those of functions that are not analytic are wrong.
+#: The relative difference up to which a finite difference confirms a complex step, which is wrong if f is not analytic.
 CONFIRMED = 1e-4
-#: Rounding errors of f that are allowed for, in units of its last place.
+#: The rounding error of f that is tolerated, in units in the last place.
 ROUNDING = 64
-#: The extrapolation goes to this power of the squared step, where rounding begins to win.
+#: The order of the extrapolation in the squared step; beyond, rounding dominates.
 COLUMNS = 8
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class DerivativeCheck:
-    """What `check_derivative` found.
+    """The report of `check_derivative`.
 
-    Every array has one row for each direction and one column for each number in f(x).
+    Every array has a row for each direction and a column for each element of f(x).
 
     Attributes
     ----------
     directions, places : tuple of str
         The names of the rows and the columns.
     dual, finite_difference, complex_step : array
-        The derivatives by each method; ``complex_step`` is NaN where f does not take complex numbers.
+        The derivatives by each method; ``complex_step`` is NaN if f does not accept complex arguments.
     uncertainty : array
-        The error of the finite difference as its extrapolation estimates it.
+        The error of the finite difference, as estimated by its extrapolation.
     error : array
-        How far ``dual`` is from the nearer of the other two.
+        The distance of ``dual`` from the nearer of the other two.
     tolerance : array
-        How large ``error`` may be.
+        The largest acceptable ``error``.
     """
 
     __module__ = "dualdiff"
@@ -72,7 +72,7 @@ class DerivativeCheck:
 
     @property
     def failures(self) -> Any:
-        """Where the error is beyond the tolerance, as a boolean array."""
+        """Boolean array: where the error exceeds the tolerance."""
         return ~(self.error <= self.tolerance)
 
     @property
@@ -82,14 +82,14 @@ class DerivativeCheck:
 
     @property
     def worst(self) -> tuple[int, int]:
-        """Row and column of the error that is largest in proportion to its tolerance."""
+        """Row and column of the largest error relative to its tolerance."""
         with np.errstate(all="ignore"):
             ratio = np.where(self.error == 0, 0.0, self.error / self.tolerance)
         row, column = np.unravel_index(np.argmax(np.where(np.isnan(ratio), np.inf, ratio)), ratio.shape)
         return int(row), int(column)
 
     def __repr__(self) -> str:
-        counts = f"{_count(len(self.places), 'number')}, {_count(len(self.directions), 'direction')}"
+        counts = f"{_count(len(self.places), 'element')}, {_count(len(self.directions), 'direction')}"
         worst = ""
         if self.error.size:
             at = self.worst
@@ -98,7 +98,7 @@ class DerivativeCheck:
 
 
 class DerivativeCheckError(AssertionError):
-    """Derivatives that should agree do not; ``report`` is the `DerivativeCheck` (None if values differ already)."""
+    """Derivatives do not agree; ``report`` is the `DerivativeCheck` (None if already the values differ)."""
 
     __module__ = "dualdiff"
 
@@ -117,24 +117,24 @@ def check_derivative(
 ) -> DerivativeCheck:
     r"""Compare dualdiff's derivatives of f at a point with finite differences and the complex step.
 
-    It finds a `custom_derivative` that is wrong or not linear in the tangents, a function that computes something else
-    with duals than with numbers, and kinks.  In a test one line is enough: ``check_derivative(f, x)`` raises if
-    anything is wrong.
+    It detects a `custom_derivative` that is wrong or not linear in the tangents, a function whose value with duals
+    differs from that without, and kinks.  In a test one line is enough: ``check_derivative(f, x)`` raises if
+    derivatives do not agree.
 
     Parameters
     ----------
     f : callable
-        A function of a number, an array, or nested tuples and dicts of them, that returns the same.
+        A function of a scalar, an array, or nested tuples and dicts of these, that returns any of these.
     *args
         The arguments of f.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones.
+        The index, or a tuple of indices, of the positional argument with respect to which f is differentiated.
     directions : int, optional
-        The number of random directions (the same ones each time) along which derivatives are compared.  By default
-        every partial derivative is checked by itself if x has at most 10 numbers, and 5 directions otherwise.
+        The number of random directions (the same in each call) along which derivatives are compared.  By default,
+        every partial derivative is checked if x has at most 10 elements, and 5 directions otherwise.
     rtol, atol : float
-        An error of ``rtol * abs(derivative) + atol`` is allowed, and what rounding in f does to the differences.  In
-        lower precision, ``rtol`` is at least 100 units of the last place.
+        The tolerance is ``rtol * abs(derivative) + atol``, plus the effect of rounding in f on the differences.  In
+        lower precision, ``rtol`` is at least 100 units in the last place.
 
     Returns
     -------
@@ -144,17 +144,17 @@ def check_derivative(
     Raises
     ------
     DerivativeCheckError
-        If a derivative is too far from the others, the derivative along a direction is not linear in the direction,
-        or f has another value with duals than with numbers.  It is an AssertionError, names the worst place, and holds
-        the report as ``report``.
+        If a derivative differs from the others by more than the tolerance, if the derivative along a direction is not
+        linear in the direction, or if the value of f with duals differs from that without.  It is an AssertionError,
+        names the element with the largest error, and has the report as ``report``.
 
     Notes
     -----
-    The finite differences are central, :math:`(f(x + hv) - f(x - hv)) / 2h`, with steps from 5 % of the size of x
-    downwards, extrapolated to h = 0 (Ridders, *Advances in Engineering Software* 4 (1982) 75): 16 to 40 calls of f for
-    each direction.  The complex step :math:`\operatorname{Im} f(x + ihv) / h` (Squire and Trapp, *SIAM Review* 40
-    (1998) 110) is exact to rounding, but for analytic functions alone, and so is believed only where the finite
-    difference confirms four digits of it; where there is one, ``rtol=1e-12`` can be asked for.
+    The finite differences are central, :math:`(f(x + hv) - f(x - hv)) / 2h`, with steps from 5 % of the magnitude of
+    x downwards, extrapolated to h = 0 (Ridders, *Advances in Engineering Software* 4 (1982) 75): 16 to 40 calls of f
+    for each direction.  The complex step :math:`\operatorname{Im} f(x + ihv) / h` (Squire and Trapp, *SIAM Review* 40
+    (1998) 110) is exact up to rounding, but only for analytic functions, and therefore counts only if the finite
+    difference confirms four digits of it; then ``rtol=1e-12`` is possible.
 
     Second derivatives are checked by ``check_derivative(gradient(f), x)``.
 
@@ -167,17 +167,19 @@ def check_derivative(
     >>> check_derivative(cube, 2.0)
     Traceback (most recent call last):
         ...
-    dualdiff.DerivativeCheckError: 1 of 1 derivatives do not agree, the worst that of f(x) along x:
+    dualdiff.DerivativeCheckError: 1 of 1 derivatives do not agree, the worst is that of f(x) along x:
       dualdiff           8
       finite difference  12
       complex step       12
     """
     if not args:
-        raise TypeError("check_derivative(f, x) needs the point x at which f is checked")
+        raise TypeError("check_derivative(f, x) needs a point x")
     inputs = Inputs("check_derivative", f, args, argnum)
     if any(isinstance(leaf, AnyDual) for leaf in inputs.leaves):
-        raise TypeError("check_derivative compares plain numbers, and x holds duals: call it outside of derivative")
-    # The differences tell whether a result that does not depend on x is right.
+        raise TypeError(
+            "check_derivative compares plain floats, but x contains duals: call it outside of other operators"
+        )
+    # The differences show whether a result that does not depend on x is right.
     inputs.constant_is_said = True
     expect_several_calls(inputs)
     expected, _ = inputs.call(_moved(inputs, None, 0.0))
@@ -199,7 +201,7 @@ def check_derivative(
 
 @dataclass(frozen=True)
 class _Direction:
-    """A direction in which x is moved; ``size`` times it changes x by about as much as x is large."""
+    """A direction along which x is perturbed; ``size`` times it has about the magnitude of x."""
 
     name: str
     tangents: list[Any]
@@ -239,7 +241,7 @@ def _unit_directions(inputs: Inputs) -> Iterator[_Direction]:
 
 
 def _sizes(leaf: Any) -> Any:
-    """How large each number is; where it is zero or nearly so, how large those around it are."""
+    """The magnitude of each element; for elements that are almost zero, the largest magnitude in the leaf."""
     sizes = np.abs(leaf).astype(float)
     largest = float(np.max(sizes, initial=0.0))
     if largest < 1e-12:
@@ -247,15 +249,15 @@ def _sizes(leaf: Any) -> Any:
     return np.where(sizes < 1e-8 * largest, largest, sizes)
 
 
-def _like(leaf: Any, numbers: Any) -> Any:
-    """The numbers in the type of the leaf."""
+def _like(leaf: Any, elements: Any) -> Any:
+    """The values converted to the type of the leaf."""
     if issubclass(type(leaf), np.ndarray):
-        return numbers.astype(leaf.dtype)
-    return type(leaf)(numbers)
+        return elements.astype(leaf.dtype)
+    return type(leaf)(elements)
 
 
 def _names(tree: Any, name: str) -> list[str]:
-    """What each number in a tree is called in Python."""
+    """The Python expression of each element in a container."""
     if isinstance(tree, dict):
         return [n for key, item in tree.items() for n in _names(item, f"{name}[{key!r}]")]
     if isinstance(tree, tuple):
@@ -269,7 +271,7 @@ def _names(tree: Any, name: str) -> list[str]:
 
 
 def _compare(inputs: Inputs, expected: Any, direction: _Direction, rtol: float, atol: float) -> tuple[Any, ...]:
-    """A row of each array in the report."""
+    """One row of each array in the report."""
     value, derivative = _by_duals(inputs, direction.tangents)
     _check_value(expected, value, rtol, atol)
     dual, eps = _flat(derivative)
@@ -285,33 +287,33 @@ def _compare(inputs: Inputs, expected: Any, direction: _Direction, rtol: float, 
 
 
 def _check_linear(inputs: Inputs, chosen: list[_Direction], report: DerivativeCheck, rtol: float) -> None:
-    """The derivative along a combination of the directions is that combination of the derivatives."""
+    """Raise unless the derivative along a linear combination of the directions is that combination of derivatives."""
     if not report.dual.size:
         return
-    # Of either sign, and none of them 1.
+    # Weights of either sign, none of them 1.
     weights = [(-1.0) ** k * (0.5 + 0.618 * (k + 2) % 1.0) - 0.1 for k in range(1, len(chosen) + 1)]
     tangents = [
         _like(leaf, sum(w * np.asarray(direction.tangents[i]) for w, direction in zip(weights, chosen, strict=True)))
         for i, leaf in enumerate(inputs.leaves)
     ]
-    found, eps = _flat(_by_duals(inputs, tangents)[1])
+    along, eps = _flat(_by_duals(inputs, tangents)[1])
     with np.errstate(all="ignore"):
         terms = np.reshape(weights, (-1, 1)) * report.dual
         expected = np.sum(terms, axis=0)
         allowed = np.maximum(rtol, 100 * eps) * np.sum(np.abs(terms), axis=0)
-        wrong = np.flatnonzero((np.abs(found - expected) > allowed) & np.isfinite(expected) & np.isfinite(found))
+        wrong = np.flatnonzero((np.abs(along - expected) > allowed) & np.isfinite(expected) & np.isfinite(along))
     if wrong.size:
         k = wrong[0]
         raise DerivativeCheckError(
             f"the derivative of {report.places[k]} is not linear in the direction: along a combination of "
-            f"{_count(len(chosen), 'direction')} it is {_show(found[k])}, and the same combination of the derivatives "
-            f"is {_show(expected[k])}.  The jvp of a custom_derivative has to be linear in the tangents",
+            f"{_count(len(chosen), 'direction')} it is {_show(along[k])}, but the same combination of the derivatives "
+            f"is {_show(expected[k])}.  The jvp of a custom_derivative must be linear in the tangents",
             report,
         )
 
 
 def _by_duals(inputs: Inputs, tangents: list[Any]) -> tuple[Any, Any]:
-    """Value and derivative along a direction."""
+    """Value and derivative along a direction, by dualdiff."""
     if engine_of[type(inputs.f)] is None:
         outputs = single_pass(inputs, tangents)
         return outputs.value, tuple(outputs.derivatives)
@@ -322,27 +324,27 @@ def _by_duals(inputs: Inputs, tangents: list[Any]) -> tuple[Any, Any]:
     return pair
 
 
-def _check_value(expected: Any, found: Any, rtol: float, atol: float) -> None:
-    """f has one value, with numbers and with duals."""
+def _check_value(expected: Any, actual: Any, rtol: float, atol: float) -> None:
+    """Raise unless f has the same value with duals as without."""
     names = _names(expected, "f(x)")
-    if _names(found, "f(x)") != names:
+    if _names(actual, "f(x)") != names:
         raise DerivativeCheckError(
-            f"f returns {_count(len(names), 'number')} for plain x, and something of another shape with duals"
+            f"f returns {_count(len(names), 'element')} for plain x, but a result of another structure with duals"
         )
-    (plain, eps), (dual, _) = _flat(expected), _flat(found)
+    (plain, eps), (dual, _) = _flat(expected), _flat(actual)
     with np.errstate(all="ignore"):
         allowed = np.maximum(rtol, 100 * eps) * np.abs(plain) + atol + ROUNDING * eps
         same = (np.abs(plain - dual) <= allowed) | (plain == dual) | ((plain != plain) & (dual != dual))
     if not np.all(same):
         k = int(np.argmin(same))
         raise DerivativeCheckError(
-            f"{names[k]} is {plain[k]} for plain x, and {dual[k]} with duals: f must not treat them differently, and "
-            "has to give the same result each time"
+            f"{names[k]} is {plain[k]} for plain x, but {dual[k]} with duals: f must not treat duals differently, "
+            "and must return the same result in each call"
         )
 
 
 def _finite_difference(inputs: Inputs, direction: _Direction, rtols: Any) -> tuple[Any, Any, Any]:
-    """The extrapolated central difference, the error it estimates for itself, and what of that is rounding."""
+    """The extrapolated central difference, its estimated error, and the part of the error that is due to rounding."""
     best: Any = np.full(len(rtols), np.nan)
     uncertainty = np.full(len(rtols), np.inf)
     rounding = np.zeros(len(rtols))
@@ -353,16 +355,16 @@ def _finite_difference(inputs: Inputs, direction: _Direction, rtols: Any) -> tup
         with np.errstate(all="ignore"):
             noise = ROUNDING * eps * np.maximum(np.abs(ahead), np.abs(behind)) / h
             column = [(ahead - behind) / (2 * h)]
-            found, estimate = best, np.full(len(rtols), np.inf)
+            candidate, estimate = best, np.full(len(rtols), np.inf)
             for j, other in enumerate(coarser[:COLUMNS]):
                 column.append(column[j] + (column[j] - other) / (RATIO ** (-2 * j - 2) - 1))
                 change = np.maximum(np.abs(column[-1] - column[j]), np.abs(column[-1] - other)) + noise
-                found, estimate = _chosen(change < estimate, (column[-1], change), (found, estimate))
+                candidate, estimate = _chosen(change < estimate, (column[-1], change), (candidate, estimate))
             coarser = column
-            settled = estimate <= 0.01 * rtols * np.abs(found)
-            # Of two that have settled the finer counts: larger steps may have been beyond a kink.
+            settled = estimate <= 0.01 * rtols * np.abs(candidate)
+            # If two estimates have converged, the one with smaller steps counts: larger steps may cross a kink.
             better = settled | (estimate < uncertainty)
-            best, uncertainty, rounding = _chosen(better, (found, estimate, noise), (best, uncertainty, rounding))
+            best, uncertainty, rounding = _chosen(better, (candidate, estimate, noise), (best, uncertainty, rounding))
             if k + 1 >= LEVELS and np.all(settled | (uncertainty <= 2 * rounding)):
                 break
     return best, uncertainty, rounding
@@ -373,60 +375,60 @@ def _chosen(condition: Any, new: tuple[Any, ...], old: tuple[Any, ...]) -> Itera
 
 
 def _complex_step(inputs: Inputs, direction: _Direction, count: int) -> Any:
-    """The derivative by an imaginary step, NaN where f does not take complex numbers."""
+    """The derivative by an imaginary step; NaN if f does not accept complex arguments."""
     h = IMAGINARY_STEP * direction.size
-    nothing = np.full(count, np.nan)
+    undefined = np.full(count, np.nan)
     if inputs.is_complex:
-        return nothing
+        return undefined
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            numbers, _ = _flat(inputs.call(_moved(inputs, direction, 1j * h))[0])
-    except Exception:  # whatever a function meant for real numbers does with complex ones
-        return nothing
-    return numbers.imag / h if len(numbers) == count else nothing
+            elements, _ = _flat(inputs.call(_moved(inputs, direction, 1j * h))[0])
+    except Exception:  # a function of real arguments may raise anything for complex ones
+        return undefined
+    return elements.imag / h if len(elements) == count else undefined
 
 
 def _around(inputs: Inputs, direction: _Direction, t: float, count: int) -> tuple[Any, Any]:
-    """f near x as `_flat` has it; NaN beyond the domain of f."""
+    """f at x + t * direction, flattened by `_flat`; NaN outside of the domain of f."""
     try:
         with np.errstate(all="ignore"):
-            numbers, eps = _flat(inputs.call(_moved(inputs, direction, t))[0])
+            elements, eps = _flat(inputs.call(_moved(inputs, direction, t))[0])
     except (ArithmeticError, ValueError):  # as math.log(-1.0) raises
         return np.full(count, np.nan), np.zeros(count)
-    return (numbers, eps) if len(numbers) == count else (np.full(count, np.nan), np.zeros(count))
+    return (elements, eps) if len(elements) == count else (np.full(count, np.nan), np.zeros(count))
 
 
 def _moved(inputs: Inputs, direction: _Direction | None, t: complex) -> list[Any]:
-    """The leaves of x, moved by t along the direction, in double precision."""
+    """The leaves of x + t * direction, in double precision at least."""
     if direction is None:
         return [np.copy(leaf) if issubclass(type(leaf), np.ndarray) else leaf for leaf in inputs.leaves]
     moved = []
     for leaf, tangent in zip(inputs.leaves, direction.tangents, strict=True):
         if issubclass(type(leaf), (np.ndarray, np.generic)):
             wide = np.result_type(leaf, np.float64)
-            number = leaf.astype(wide) + t * tangent.astype(wide)
-            moved.append(np.asarray(number) if issubclass(type(leaf), np.ndarray) else number)
+            shifted = leaf.astype(wide) + t * tangent.astype(wide)
+            moved.append(np.asarray(shifted) if issubclass(type(leaf), np.ndarray) else shifted)
         else:
             moved.append(leaf + t * tangent)
     return moved
 
 
 def _flat(tree: Any) -> tuple[Any, Any]:
-    """All numbers of a result one after the other, and for each its rounding unit."""
+    """The elements of a result as a vector, and the machine epsilon of each."""
     leaves = [np.ravel(output_leaf(leaf, "check_derivative")) for leaf in flatten(tree)[0]]
     units = [np.full(leaf.size, float(np.finfo(leaf.dtype).eps)) for leaf in leaves]
     return np.concatenate([np.zeros(0), *leaves]), np.concatenate([np.zeros(0), *units])
 
 
-# -- words -----------------------------------------------------------------------------------------------------------
+# -- messages --------------------------------------------------------------------------------------------------------
 
 
 def _message(report: DerivativeCheck) -> str:
     at = report.worst
     place, direction = report.places[at[1]], report.directions[at[0]]
     lines = [
-        f"{int(np.sum(report.failures))} of {report.error.size} derivatives do not agree, the worst that of {place} "
+        f"{int(np.sum(report.failures))} of {report.error.size} derivatives do not agree, the worst is that of {place} "
         f"along {direction}:",
         f"  dualdiff           {_show(report.dual[at])}",
         f"  finite difference  {_show(report.finite_difference[at])}",
@@ -437,32 +439,32 @@ def _message(report: DerivativeCheck) -> str:
 
 
 def _hint(inputs: Inputs, direction: _Direction, report: DerivativeCheck) -> str:
-    """What else is to be seen at the worst place, on a line of its own."""
+    """A further explanation of the largest error, on a line of its own; empty if there is none."""
     at = report.worst
     difference, uncertainty = report.finite_difference[at], report.uncertainty[at]
     if difference != difference:
-        return "\nf is not defined, or not finite, on both sides of x: no difference can be taken there"
+        return "\nf is undefined or not finite on one side of x, so that no central difference exists"
     kink = _kink(inputs, direction, at[1], len(report.places))
     if kink:
         return (
-            f"\nf has a kink there: its slopes on the two sides are {_show(kink[0])} and {_show(kink[1])}, and "
-            "dualdiff takes one of its pieces"
+            f"\nf has a kink there: its one-sided derivatives are {_show(kink[0])} and {_show(kink[1])}, and dualdiff "
+            "takes that of one piece"
         )
     if _near(report.complex_step[at], report.dual[at]):
         return (
             "\nThe complex step agrees with dualdiff.  Either f has steps (round, floor), whose derivative is zero, or "
-            "it changes over much smaller distances than x: then write it in units in which it does not"
+            "it varies on a scale much smaller than x: then rescale or shift x"
         )
     if not uncertainty <= report.tolerance[at]:
         return (
-            f"\nThe finite difference itself is uncertain by {uncertainty:.1e}: f is noisy, or changes over much "
-            "smaller distances than x; write it in units in which it does not, or allow for the noise by atol"
+            f"\nThe finite difference itself is uncertain by {uncertainty:.1e}: f is noisy, or varies on a scale "
+            "much smaller than x; rescale or shift x, or tolerate the noise with atol"
         )
     return ""
 
 
 def _kink(inputs: Inputs, direction: _Direction, place: int, count: int) -> tuple[Any, Any] | None:
-    """The slopes on the two sides of x, if their difference does not vanish with the step."""
+    """The one-sided derivatives at x, if their difference does not vanish with the step."""
     slopes = []
     for step in (1e-3, 1e-4):
         h = step * direction.size

@@ -1,4 +1,4 @@
-"""Functions with a derivative of their own."""
+"""Functions with user-defined derivatives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dualdiff.core.application import apply
 from dualdiff.core.array import operand
 from dualdiff.core.containers import flatten, output_leaf
 from dualdiff.core.dual import AnyDual, leading_space
-from dualdiff.drivers.custom.jvp_rule import JvpRule, captured, own
+from dualdiff.drivers.custom.jvp_rule import JvpRule, captured, exclusive_copy
 from dualdiff.rules.writing.array_rules import duals_in
 
 
@@ -25,51 +25,52 @@ def custom_derivative(
     *partials: Callable[..., Any] | None,
     jvp: Callable[..., Any] | None = None,
 ) -> Callable[..., Any]:
-    r"""A function with a derivative that is given, for code that duals cannot pass through, or pass through badly.
+    r"""Define the derivative of a function that duals cannot pass through, or only inefficiently or inaccurately.
 
     Parameters
     ----------
     f : callable
-        A function of numbers and arrays, or of nested tuples and dicts of them, that returns the same.  It is called
-        with plain values; what it computes inside is its own affair.  Left out, the decorator with the given jvp is
-        returned.
+        A function of scalars and arrays, or of nested tuples and dicts of these, that returns any of these.  It is
+        called with plain values and is not traced.  If omitted, the result is a decorator with the given jvp.
     *partials : callable or None
-        For an elementwise f: for each positional argument a function of all the arguments that gives
-        :math:`\partial f / \partial x_i`, elementwise; None where f counts as constant.  f counts as holomorphic in
-        complex arguments.
+        For an elementwise f: for each positional argument, a function of all arguments that returns
+        :math:`\partial f / \partial x_i` elementwise, or None if f counts as constant in it.  f counts as holomorphic
+        in complex arguments.
     jvp : callable
-        For any f: ``jvp(primals, tangents)`` gives the derivative along a direction.  ``primals`` is the tuple of the
-        positional arguments and ``tangents`` that of their tangents, nested and shaped alike (zero for a number that
-        carries none, None for what is not a number).  It returns the tangent of the result alone, nested and shaped
-        as the result, and has to be linear in the tangents.
+        For any f: ``jvp(primals, tangents)`` returns the derivative along a direction.  ``primals`` is the tuple of the
+        positional arguments and ``tangents`` that of their tangents, with the same nesting and shapes (zero for an
+        argument that carries no tangent, None for a leaf that is not numeric).  It returns only the tangent of the
+        result, with the nesting and shapes of the result, and must be linear in the tangents.
 
     Returns
     -------
     callable
-        For plain numbers f.  For duals f with the tangent :math:`\sum_i (\partial f / \partial x_i)\, t_i`, or what
-        the jvp says.  Keywords are handed to f and to its rule as they are.  For higher derivatives the rule is
-        differentiated in its turn, and f still called with plain values.
+        For plain values it is f.  For duals, the result has the tangent
+        :math:`\sum_i (\partial f / \partial x_i)\, t_i`, or the tangent that the jvp returns.  Keyword arguments are
+        passed unchanged to f and to its rule.  For higher derivatives the rule is itself differentiated, and f is still
+        called with plain values.
 
     Raises
     ------
     TypeError
-        If no rule is given or more partials than f has arguments, one does not return numbers, an argument without a
-        partial or a keyword carries a tangent, or f or its rule uses a dual that is not among its arguments.
+        If no rule is given, or more partials than f has arguments; if a rule does not return numeric values; if an
+        argument without a partial, or a keyword argument, carries a tangent; or if f or its rule uses a dual that is
+        not among its arguments.
     ValueError
-        If f with partials turns out not to be elementwise, if the tangent from a jvp does not fit the result, or the
-        jvp is not linear in the tangents.
+        If f with partials is not elementwise, or if a jvp returns a tangent that does not fit the result or is not
+        linear in the tangents.
 
     Notes
     -----
-    One call of f, and one of each partial whose argument carries a tangent.  A jvp is called with one direction where
-    there is one.  In all other modes it is run on duals whose values stand in for the tangents, because it is linear:
-    two calls, whatever the number of directions.  A jvp that duals cannot pass through is called once for each
-    direction (four times where an argument is complex), and in reverse mode once for each number in its arguments,
-    after two calls that see whether it is linear.
+    One call of f, and one call of each partial whose argument carries a tangent.  Along a single direction, a jvp is
+    called once with this direction.  In all other modes, since it is linear, it is called on duals whose values stand
+    in for the tangents: two calls, independent of the number of directions.  A jvp that duals cannot pass through is
+    called once for each direction (four times if an argument is complex), and in reverse mode once for each element of
+    its arguments, after two calls that check that it is linear.
 
-    ``custom_derivative(f, None)`` is f as a step that counts as constant (in JAX, ``stop_gradient``).
+    ``custom_derivative(f, None)`` is f with zero derivative (in JAX, ``stop_gradient``).
 
-    `check_derivative` finds rules that are wrong, and a jvp that is not linear.
+    `check_derivative` detects wrong rules, and a jvp that is not linear.
 
     Examples
     --------
@@ -79,7 +80,7 @@ def custom_derivative(
     >>> derivative(lambda x: 3 * erf(x), 0.0) == 6 / math.sqrt(math.pi)
     True
 
-    A function that mixes its elements, with the derivative of its result rather than of its iterations:
+    A function that combines elements:
 
     >>> def along(primals, tangents):
     ...     (x,), (t,) = primals, tangents
@@ -101,20 +102,20 @@ def custom_derivative(
     ):
         raise TypeError(
             "custom_derivative(f, df_dx, df_dy, ...) takes a function and its partial derivatives as functions (None "
-            "where it counts as constant), custom_derivative(f, jvp=rule) a function and its derivative along a "
+            "for a zero partial); custom_derivative(f, jvp=rule) takes a function and its derivative along a "
             "direction, rule(primals, tangents)"
         )
     count = _positional(f)
     if len(partials) > count:
         raise TypeError(
             f"custom_derivative: {getattr(f, '__name__', f)} takes {count} positional argument"
-            f"{'s' * (count != 1)}, and {len(partials)} partials were given"
+            f"{'s' * (count != 1)}, but {len(partials)} partials were given"
         )
     return Custom(f, partials, jvp)
 
 
 def _positional(f: Callable[..., Any]) -> float:
-    """How many positional arguments a function takes, infinitely many where it does not say."""
+    """The number of positional arguments of a function, infinite if unknown."""
     if isinstance(f, np.ufunc):
         return f.nin
     try:
@@ -127,7 +128,7 @@ def _positional(f: Callable[..., Any]) -> float:
 
 
 class Custom:
-    """A function with its rule; it can be pickled if they can."""
+    """A function with its rule; it can be pickled if both can."""
 
     def __init__(
         self,
@@ -142,8 +143,8 @@ class Custom:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs and duals_in(kwargs):
             raise TypeError(
-                f"{self.__name__} has derivatives in its positional arguments, and a keyword carries a tangent: hand "
-                "it over by its place"
+                f"{self.__name__}: custom_derivative does not differentiate keyword arguments, but one of them carries "
+                "a tangent: pass it positionally"
             )
         duals = duals_in(args)
         if not duals:
@@ -156,7 +157,7 @@ class Custom:
         return self._dual(*args, **kwargs)
 
     def _dual(self, *args: Any, **kwargs: Any) -> Any:
-        """The function of duals, or of the plain values that are left when all levels are taken off."""
+        """The function of duals, or of the plain values below all levels of duals."""
         leaves, rebuild = flatten(args)
         leaves = [operand(leaf) if duals_in(leaf) else leaf for leaf in leaves]
         if leading_space(leaves) is None:
@@ -169,53 +170,53 @@ class Custom:
         return rule.applied(self._dual(*rebuild(rule.values), **kwargs))
 
     def value(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What f gives for plain values, in arrays that are nobody else's; so are those that it gets."""
-        result = self.f(*(_owned(a) for a in args), **kwargs)
+        """f of plain values; arrays are copied on the way in and out, so that they are owned exclusively."""
+        result = self.f(*(_exclusive_copies(a) for a in args), **kwargs)
         if type(result) is float:
             return result
         leaves, nested = flatten(result)
         if duals_in(leaves):
             raise captured(self.__name__)
-        return nested(own(output_leaf(leaf, "custom_derivative")) for leaf in leaves)
+        return nested(exclusive_copy(output_leaf(leaf, "custom_derivative")) for leaf in leaves)
 
     def unknown(self, i: int) -> TypeError:
-        """The error for a tangent in an argument that nothing was said about."""
+        """The error for a tangent in an argument that has no partial."""
         return TypeError(
-            f"{self.__name__} carries a tangent in argument {i}, and custom_derivative was given {len(self.partials)} "
-            "partials; give one for each argument, None where it is constant"
+            f"argument {i} of {self.__name__} carries a tangent, but custom_derivative was given {len(self.partials)} "
+            "partials; give one for each argument, None for a zero partial"
         )
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)
 
     def __reduce__(self) -> Any:
-        # A decorated function is found under its own name, and what it decorates is not.
+        # Under its name, pickle finds the decorated function, but not the function inside.
         name: str = getattr(self, "__qualname__", self.__name__)
-        found: Any = sys.modules.get(self.__module__)
+        named: Any = sys.modules.get(self.__module__)
         for part in name.split("."):
-            found = getattr(found, part, None)
-        return name if found is self else (Custom, (self.f, self.partials, self.jvp))
+            named = getattr(named, part, None)
+        return name if named is self else (Custom, (self.f, self.partials, self.jvp))
 
     def __repr__(self) -> str:
         return f"<custom_derivative of {self.__name__}>"
 
 
-def _owned(x: Any) -> Any:
-    """The same with arrays that are nobody else's."""
+def _exclusive_copies(x: Any) -> Any:
+    """An argument with copies of its arrays."""
     if not isinstance(x, (tuple, dict)):
-        return own(x)
+        return exclusive_copy(x)
     leaves, rebuild = flatten(x)
-    return rebuild(map(own, leaves))
+    return rebuild(map(exclusive_copy, leaves))
 
 
 class _Row:
-    """A call of an elementwise function with partials, as the rule that the core asks for."""
+    """A call of an elementwise function with partials, in the form of a row of the table."""
 
     kind = "nonlinear"
     conjugates = None
     is_pure = False
     uses_result = True
-    #: Partials are copied where they are computed; NumPy takes no more arguments than these.
+    #: The coefficients are copies; 64 is the largest number of arguments in NumPy.
     is_fresh = (True,) * 64
     constancy = (0,) * 64
 
@@ -224,27 +225,27 @@ class _Row:
         self.custom, self.kwargs = custom, kwargs
 
     def dual(self, *args: Any) -> Any:
-        """The function of duals, or of the plain values that are left when all levels are taken off."""
+        """The function of duals, or of the plain values below all levels of duals."""
         if any(isinstance(a, AnyDual) for a in args):
             return apply(self, self.dual, *args)
         result = self.custom.value(args, self.kwargs)
         if isinstance(result, (tuple, dict)):
             raise TypeError(
-                f"{self.name} returned a {type(result).__name__}; a function with partial derivatives has to return "
-                "one number or array: make one function for each part, or give its derivative by jvp="
+                f"{self.name} returned a {type(result).__name__}; a function with partial derivatives must return "
+                "one scalar or array: define one function for each part, or give the derivative as jvp="
             )
         return result
 
     def coefficient(self, i: int, values: list[Any], result: Any) -> Any:
-        """The partial derivative in argument i, checked to fit."""
+        """The partial derivative with respect to argument i, checked."""
         partials = self.custom.partials
         if i >= len(partials):
             raise self.custom.unknown(i)
         partial = partials[i]
         if partial is None:
             return None
-        # The result may be a buffer that the partial fills anew in each call.
-        c = own(operand(partial(*map(own, values), **self.kwargs)))
+        # A partial may return a buffer that it overwrites in each call.
+        c = exclusive_copy(operand(partial(*map(exclusive_copy, values), **self.kwargs)))
         if isinstance(c, AnyDual):
             outer = leading_space(values)
             if outer is None or c.space.tag > outer.tag:
@@ -253,20 +254,21 @@ class _Row:
             kind = np.asarray(c).dtype.kind
             if kind not in "iufc" or (kind == "c" and not np.iscomplexobj(result)):
                 raise TypeError(
-                    f"the partial of {self.name} in argument {i} returned {c!r}"
-                    + (", where numbers are needed" if kind != "c" else f", and {self.name} itself is real")
+                    f"the partial of {self.name} with respect to argument {i} returned {c!r}"
+                    + (", which is not numeric" if kind != "c" else f", but {self.name} itself is real")
                 )
         shapes = [getattr(x, "shape", ()) for x in (c, values[i], result)]
         if _broadcast(*shapes[:2]) != shapes[2]:
             raise ValueError(
-                f"the partial of {self.name} in argument {i} has the shape {shapes[0]}, the argument {shapes[1]}, and "
-                f"the result {shapes[2]}: partial derivatives are for elementwise functions. Give the derivative of "
-                "one that combines elements by jvp=, or hand these over as arguments of their own"
+                f"the partial of {self.name} with respect to argument {i} has shape {shapes[0]}, the argument "
+                f"{shapes[1]}, and the result {shapes[2]}: partial derivatives are for elementwise functions. For a "
+                "function that combines elements, give the derivative as jvp=, or pass the elements as separate "
+                "arguments"
             )
         return c
 
     def conjugate(self, i: int, values: list[Any], result: Any) -> Any:
-        """No partial in the conjugate: f counts as holomorphic."""
+        """No partial with respect to the conjugate: f counts as holomorphic."""
         return None
 
 

@@ -1,8 +1,8 @@
-"""The tangents of a function whose derivative along a direction is given, in every tangent space.
+"""A function whose derivative along a direction is given, in every tangent space.
 
-A rule ``jvp(primals, tangents)`` is linear in the tangents, and so is its own derivative in them.  Run on duals whose
-tangents are those of the arguments, in whichever space these are (and whose values do not matter), it makes the
-tangents of the result out of the verbs of that space.
+A rule ``jvp(primals, tangents)`` is linear in the tangents, so that it equals its own derivative with respect to them.
+Called on duals whose tangents are those of the arguments, in any space (and whose values do not matter), it computes
+the tangents of the result by the verbs of that space.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ from dualdiff.tangents.spaces.single import Single
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import may_have_nan
 
-#: A rule is held to be linear where its tangent along this multiple of a direction is this multiple.  A power of two,
-#: by which floating-point numbers are multiplied exactly, so that not even an ill-conditioned rule looks otherwise.
+#: A rule counts as linear if its tangent along this multiple of a direction is this multiple of the tangent.  Products
+#: with a power of two are exact, so that even an ill-conditioned rule passes.
 FACTOR = -2.0
-#: What is allowed for a rule that is computed approximately.
+#: The relative error that a rule may have if it is computed approximately.
 TOLERANCE = 1e-3
 
 
-def own(x: Any) -> Any:
-    """An array that is nobody else's; anything else as it is."""
+def exclusive_copy(x: Any) -> Any:
+    """An exclusively owned copy of an array; anything else unchanged."""
     return np.copy(x, order="K") if isinstance(x, (np.ndarray, DualArray)) else x
 
 
 def captured(name: str) -> TypeError:
-    """The error for a dual that came in behind the arguments."""
+    """The error for a dual that is not among the arguments."""
     return TypeError(
-        f"{name} or its rule uses a dual number that is not among its arguments, so that custom_derivative knows no "
-        "derivative in it: hand it over as an argument"
+        f"{name} or its rule uses a dual number that is not among its arguments, so that custom_derivative cannot "
+        "differentiate with respect to it: pass it as an argument"
     )
 
 
 class JvpRule:
     """A call of a function with a rule: the leaves of its arguments, and their values in the innermost call.
 
-    Without a rule (None) the function counts as constant.
+    If the rule is None, the function counts as constant.
     """
 
     def __init__(
@@ -58,58 +58,59 @@ class JvpRule:
     ) -> None:
         self.name, self.jvp, self.options, self._rebuild = name, jvp, options, rebuild
         self.leaves = Application(*leaves)
-        self.space, self.values, self.raws = self.leaves.space, self.leaves.values, self.leaves.tangents
+        self.space, self.values, self.tangents = self.leaves.space, self.leaves.values, self.leaves.tangents
 
     def applied(self, result: Any) -> Any:
-        """The duals of what the function gave for the values."""
+        """The result of the function for the values, as duals."""
         self.results, nested = flatten(result)
         self._result = result
-        raws: list[Tangent | None] = [None] * len(self.results)
-        if self.jvp is not None and any(raw is not None for raw in self.raws):
-            raws = self._tangents()
+        tangents: list[Tangent | None] = [None] * len(self.results)
+        if self.jvp is not None and any(t is not None for t in self.tangents):
+            tangents = self._tangents_of_results()
         return nested(
-            y if raw is None and _dtype(y).kind not in "fc" else self.leaves.result(y, [] if raw is None else [raw])
-            for y, raw in zip(self.results, raws, strict=True)
+            y if t is None and _dtype(y).kind not in "fc" else self.leaves.result(y, [] if t is None else [t])
+            for y, t in zip(self.results, tangents, strict=True)
         )
 
-    def _tangents(self) -> list[Tangent | None]:
+    def _tangents_of_results(self) -> list[Tangent | None]:
         space = self.space
-        raws = None
+        tangents = None
         if type(space) is Single and (space.conjugates == "allowed" or not self._is_complex):
-            raws = self._along([None if t is None else space.read(t, v) for t, v in self._pairs()])
-            if not any(raw is not None and may_have_nan(raw) for raw in raws):
-                return raws
-        # Once more, if it was NaN: in duals zero times infinity is zero.
-        found = self._on_duals()
-        if found is None:
-            return self._by_hand() if raws is None else raws
+            tangents = self._along([None if t is None else space.read(t, v) for t, v in self._pairs()])
+            if not any(t is not None and may_have_nan(t) for t in tangents):
+                return tangents
+        # NaN may be zero times infinity, which is zero for duals.
+        returned = self._on_duals()
+        if returned is None:
+            return self._by_hand() if tangents is None else tangents
         return [
             None if t is None else space.cast(t, _dtype(y), shape_of(y))
-            for t, y in zip(map(self.leaves.tangent_of, found), self.results, strict=True)
+            for t, y in zip(map(self.leaves.tangent_of, returned), self.results, strict=True)
         ]
 
     def _on_duals(self) -> list[Any] | None:
-        """What the rule gives for the stand-ins; None where they do not pass through it with all of their tangents."""
+        """The rule at the stand-ins; None if they do not pass through it, or lose tangents."""
         try:
-            found = self._called(self._marked(), [self._stand_in(t, v) for t, v in self._pairs()])
-            values, (scaled, slopes) = list(map(self.leaves.value_of, found)), self._elsewhere()
+            returned = self._called(self._marked(), [self._stand_in(t, v) for t, v in self._pairs()])
+            values, (scaled, slopes) = list(map(self.leaves.value_of, returned)), self._elsewhere()
         except (MixedPointsError, NotHolomorphicError):
             raise
         except Exception:
-            # External code may raise anything of its own.  If the rule is wrong, plain numbers will tell.
+            # External code may raise anything for duals.  If the rule is wrong, it raises for plain values too.
             return None
         self._check_linear(values, scaled)
-        return found if all(map(_agree, values, slopes)) else None
+        return returned if all(map(_agree, values, slopes)) else None
 
     def _elsewhere(self) -> tuple[list[Any], list[Any]]:
-        """The rule at `FACTOR` times the stand-ins, and its derivative there along them: what it gives at them."""
+        """The rule at `FACTOR` times the stand-ins, and its derivative there along them, which is the rule at them."""
         tag = tags.start()
         try:
             inner = Single(tag)
-            found = self._called(
-                self._primals(), [None if p is None else wrap(FACTOR * p, own(p), inner) for p in self._points()]
+            returned = self._called(
+                self._primals(),
+                [None if p is None else wrap(FACTOR * p, exclusive_copy(p), inner) for p in self._points()],
             )
-            mine = Application(*found, make(0.0, None, inner))
+            mine = Application(*returned, make(0.0, None, inner))
             return list(mine.values[:-1]), [
                 inner.read(t, v) for t, v in zip(mine.tangents, mine.values[:-1], strict=False)
             ]
@@ -117,35 +118,36 @@ class JvpRule:
             tags.end(tag)
 
     def _pairs(self) -> Iterable[tuple[Tangent | None, Any]]:
-        return zip(self.raws, self.values, strict=True)
+        return zip(self.tangents, self.values, strict=True)
 
     @property
     def _is_complex(self) -> bool:
         return any(_dtype(v).kind == "c" for t, v in self._pairs() if t is not None)
 
-    # -- the rule on numbers and on duals ------------------------------------------------------------------------------
+    # -- the rule on plain values and on duals -------------------------------------------------------------------------
 
     def _primals(self) -> list[Any]:
-        return [own(v) for v in self.values]
+        return [exclusive_copy(v) for v in self.values]
 
     def _marked(self) -> list[Any]:
-        """The primals; where structure is asked for, as duals whose zeros count as chance."""
+        """The primals; in a space that traces structure, as duals whose zeros count as accidental."""
         space = self.space
         marks = [None if t is None else space.varying(v) for t, v in self._pairs()]
         return [
-            own(v) if mark is None else wrap(own(v), mark, space) for mark, v in zip(marks, self.values, strict=True)
+            exclusive_copy(v) if mark is None else wrap(exclusive_copy(v), mark, space)
+            for mark, v in zip(marks, self.values, strict=True)
         ]
 
     def _point(self, t: Tangent | None, v: Any) -> Any:
-        """Numbers of either sign, away from zero, in the place of a tangent; None where there is none."""
+        """Values of either sign, away from zero, that stand in for a tangent; None if there is none."""
         if t is None:
             return None
         k = np.arange(1, 1 + math.prod(shape_of(v)))
-        numbers = np.where(k % 3, 1, -1) * (0.5 + 0.618033988749895 * k % 1.0)
+        point = np.where(k % 3, 1, -1) * (0.5 + 0.618033988749895 * k % 1.0)
         if _dtype(v).kind == "c":
-            numbers = numbers - 0.7j * numbers[::-1]
-        numbers = numbers.astype(_dtype(v)).reshape(shape_of(v))
-        return numbers if isinstance(v, (np.ndarray, DualArray)) else numbers[()]
+            point = point - 0.7j * point[::-1]
+        point = point.astype(_dtype(v)).reshape(shape_of(v))
+        return point if isinstance(v, (np.ndarray, DualArray)) else point[()]
 
     def _points(self) -> list[Any]:
         return [self._point(t, v) for t, v in self._pairs()]
@@ -154,59 +156,63 @@ class JvpRule:
         return None if t is None else wrap(self._point(t, v), t, self.space)
 
     def _called(self, primals: list[Any], tangents: list[Any]) -> list[Any]:
-        """The leaves of the tangent of the result; the arguments without a tangent (None) get zeros."""
+        """The leaves of the tangent that the rule returns; a tangent None is passed as zeros."""
         filled = [_zero(v) if t is None else t for t, v in zip(tangents, self.values, strict=True)]
         assert self.jvp is not None
         with np.errstate(all="ignore"):
-            found = self.jvp(self._rebuild(primals), self._rebuild(filled), **self.options)
-        leaves = aligned(found, self._result, f"what the jvp of {self.name} returns (the tangent of the result, alone)")
+            returned = self.jvp(self._rebuild(primals), self._rebuild(filled), **self.options)
+        leaves = aligned(
+            returned, self._result, f"what the jvp of {self.name} returns (only the tangent of the result)"
+        )
         return [self._checked(t, y) for t, y in zip(leaves, self.results, strict=True)]
 
     def _checked(self, t: Any, y: Any) -> Any:
-        """A leaf of what the rule returned, which has to fit the result."""
+        """A leaf of the tangent that the rule returned, checked against the result."""
         t = operand(t)
         kind = _dtype(t).kind
         if kind not in "iufc":
-            raise TypeError(f"the jvp of {self.name} returned {t!r}, where numbers are needed")
+            raise TypeError(f"the jvp of {self.name} returned {t!r}, which is not numeric")
         if kind == "c" and _dtype(y).kind != "c":
-            raise TypeError(f"the jvp of {self.name} returned a complex tangent, and {self.name} itself is real")
+            raise TypeError(f"the jvp of {self.name} returned a complex tangent, but {self.name} itself is real")
         if np.shape(t) != shape_of(y):
             raise ValueError(
-                f"the jvp of {self.name} returned a tangent of the shape {np.shape(t)} for a result of the shape "
-                f"{shape_of(y)}"
+                f"the jvp of {self.name} returned a tangent of shape {np.shape(t)} for a result of shape {shape_of(y)}"
             )
         return t
 
     def _along(self, tangents: list[Any]) -> list[Tangent]:
-        """The rule along plain tangents, each in the dtype of its result."""
-        found = self._called(self._primals(), tangents)
-        inner = leading_space(found)
+        """The tangents that the rule returns for plain tangents, in the dtypes of the results."""
+        returned = self._called(self._primals(), tangents)
+        inner = leading_space(returned)
         if inner is not None and inner.tag >= self.space.tag:
             raise captured(self.name)
-        return [_numbers.cast(own(t), _dtype(y), shape_of(y)) for t, y in zip(found, self.results, strict=True)]
+        return [
+            _plain_space.cast(exclusive_copy(t), _dtype(y), shape_of(y))
+            for t, y in zip(returned, self.results, strict=True)
+        ]
 
-    def _check_linear(self, found: list[Any], scaled: list[Any]) -> None:
-        """Whether the second of two results of the rule, along a direction and `FACTOR` times it, is that multiple."""
+    def _check_linear(self, returned: list[Any], scaled: list[Any]) -> None:
+        """Raise unless the rule along `FACTOR` times a direction gives that multiple of the rule along it."""
         inner = leading_space(scaled)
         if inner is not None and inner.tag >= self.space.tag:
             raise captured(self.name)
-        if not all(_agree(FACTOR * np.asarray(plain_values(a)), b) for a, b in zip(found, scaled, strict=True)):
+        if not all(_agree(FACTOR * np.asarray(plain_values(a)), b) for a, b in zip(returned, scaled, strict=True)):
             raise ValueError(
-                f"the jvp of {self.name} is not linear in the tangents: what it multiplies them with may depend on the "
-                "primals alone, and nothing may be added"
+                f"the jvp of {self.name} is not linear in the tangents: it may multiply them only by functions of the "
+                "primals, and must not add a constant"
             )
 
     # -- a rule that duals do not pass through -------------------------------------------------------------------------
 
     def _by_hand(self) -> list[Tangent]:
-        """The rule as a linear map of which nothing is known, from all tangents in a row to all of the result's."""
-        # On plain numbers, where all that the rule raises is its own affair.
+        """The rule as an opaque linear map, from the packed tangents of the arguments to those of the result."""
+        # Exceptions that the rule raises for plain values reach the caller.
         at, elsewhere = (self._along([None if p is None else c * p for p in self._points()]) for c in (1.0, FACTOR))
         self._check_linear(at, elsewhere)
         space, whole = self.space, BlackBox(self)
         n, m = whole.in_shape, whole.out_shape
         shapes = [shape_of(self.values[i]) for i in whole.active]
-        packed = space.gather([self.raws[i] for i in whole.active], Structure(_packed), shapes, n)
+        packed = space.gather([self.tangents[i] for i in whole.active], Structure(_packed), shapes, n)
         if not self._is_complex:
             out = space.contract(packed, whole, n, m)
         else:
@@ -215,29 +221,29 @@ class JvpRule:
             out = space.contract(packed, BlackBox(self, "linear"), n, m)
             rest = space.contract(space.conj(packed, "conj", n), BlackBox(self, "antilinear"), n, m)
             out = space.add([out, rest], m)
-        raws, start = [], 0
+        tangents, start = [], 0
         for y in self.results:
             shape = shape_of(y)
             part = Structure(_part, {"start": start, "shape": shape})
-            raws.append(space.cast(space.gather([out], part, [m], shape), _dtype(y), shape))
+            tangents.append(space.cast(space.gather([out], part, [m], shape), _dtype(y), shape))
             start += math.prod(shape)
-        return raws
+        return tangents
 
 
 class BlackBox(NamedMap):
-    """A rule on plain tangents, called for one direction after the other; transposed by its matrix.
+    """A rule as a map of plain tangents, called for one direction after the other; its matrix gives the transpose.
 
-    Of complex tangents t it is the sum of a linear map of t and one of its conjugate (the antilinear part).
+    For complex tangents t it is the sum of a linear map of t and a linear map of the conjugate (the antilinear part).
     """
 
     def __init__(self, rule: JvpRule, part: str = "whole") -> None:
         self.rule, self.part = rule, part
-        self.active = [i for i, t in enumerate(rule.raws) if t is not None]
+        self.active = [i for i, t in enumerate(rule.tangents) if t is not None]
         self.likes = [rule.values[i] for i in self.active]
         n = sum(math.prod(shape_of(v)) for v in self.likes)
         m = sum(math.prod(shape_of(y)) for y in rule.results)
         dtypes = [_dtype(x) for x in (*self.likes, *rule.results)]
-        #: What the dtype of the result depends on.
+        #: The operands that determine the dtype of the result.
         self.operands = (np.zeros((), np.result_type(*dtypes)),)
         super().__init__(rule.name, self._pushed_part, self._pulled, (n,), (m,))
 
@@ -265,22 +271,22 @@ class BlackBox(NamedMap):
         return _packed(*self.rule._along(tangents))
 
     def _pulled(self, w: Any) -> Any:
-        found = np.matmul(w, self._matrix)
-        return np.real(found) if self.part == "whole" else found
+        pulled = np.matmul(w, self._matrix)
+        return np.real(pulled) if self.part == "whole" else pulled
 
     @cached_property
     def _matrix(self) -> Any:
         return np.swapaxes(self._pushed_part(np.eye(*self.in_shape * 2)), -1, -2)
 
     def is_holomorphic(self) -> bool:
-        """Whether i times a direction gives i times the result."""
+        """Whether the rule maps i times a direction to i times the tangent."""
         direction = _packed(*(p for p in self.rule._points() if p is not None))
         a, b = (plain_values(self._pushed(c * direction)) for c in (1.0, 1j))
         return bool(np.allclose(1j * a, b, TOLERANCE, 0.0, equal_nan=True))
 
 
 def _agree(a: Any, b: Any) -> bool:
-    """Whether two results that should be equal are, where they are finite."""
+    """Whether two results are equal up to `TOLERANCE` where they are finite."""
     a, b = plain_values(a), plain_values(b)
     with np.errstate(all="ignore"):
         size = np.abs(a) + np.abs(b)
@@ -289,12 +295,12 @@ def _agree(a: Any, b: Any) -> bool:
 
 
 def _dtype(x: Any) -> Any:
-    found = getattr(x, "dtype", None)
-    return np.asarray(x).dtype if found is None else found
+    dtype = getattr(x, "dtype", None)
+    return np.asarray(x).dtype if dtype is None else dtype
 
 
 def _zero(v: Any) -> Any:
-    """The tangent of an argument that carries none."""
+    """The zero tangent of an argument that carries none; None if the argument is not numeric."""
     dtype = _dtype(v)
     if dtype.kind not in "biufc":
         return None
@@ -309,5 +315,5 @@ def _part(a: Any, start: int, shape: Shape) -> Any:
     return np.reshape(a[start : start + math.prod(shape)], shape)
 
 
-#: The verbs on plain tangents.
-_numbers = Single(0)
+#: The space whose verbs act on plain tangents.
+_plain_space = Single(0)

@@ -1,4 +1,4 @@
-"""How many directions one call of f takes."""
+"""Chunks: the number of directions that one call of f carries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dualdiff.drivers.run.inputs import Inputs
 
 #: A dense tangent has at most about this many elements, unless `chunk_size` says otherwise.
 CHUNK_ELEMENTS = 1 << 17
-#: But a pass takes at least so many directions, because it computes the values once again.
+#: A pass takes at least this number of directions, because each pass recomputes the values.
 CHUNK_AT_LEAST = 4
 
 
 def check_chunk_size(operator: str, chunk_size: Any) -> None:
-    """Refuse what does not count directions."""
+    """Raise unless ``chunk_size`` is a positive integer or None."""
     if chunk_size is None:
         return
     if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)) or chunk_size < 1:
@@ -24,11 +24,11 @@ def check_chunk_size(operator: str, chunk_size: Any) -> None:
 
 
 def chunks(inputs: Inputs, chunk_size: int | None, directions: int) -> list[tuple[int, int]]:
-    """The ranges of directions of each pass; one empty pass if there are none."""
+    """The range of directions of each pass; a single empty range if there are no directions."""
     if chunk_size is None:
         weight = max(inputs.largest, sum(map(_weight, inputs.leaves)), 1)
         chunk_size = max(CHUNK_AT_LEAST, CHUNK_ELEMENTS // weight)
-        # Passes of even size cost the same number of calls and less memory.
+        # Passes of equal size take the same number of calls and less memory.
         passes = -(-directions // chunk_size)
         chunk_size = max(1, -(-directions // max(passes, 1)))
     if directions <= chunk_size:
@@ -37,7 +37,7 @@ def chunks(inputs: Inputs, chunk_size: int | None, directions: int) -> list[tupl
 
 
 def _weight(x: Any) -> int:
-    """How many elements a value has, with the tangents of outer calls that it carries."""
+    """The number of elements of a value, including the tangents of outer calls that it carries."""
     if type(x) is np.ndarray:
         return x.size
     if isinstance(x, AnyDual):

@@ -18,10 +18,10 @@ from dualdiff.tangents.space import TangentSpace
 
 
 def warn_of_constant(inputs: Inputs, space: TangentSpace, leaves: Sequence[Any]) -> None:
-    """Warn that none of the leaves of a result was computed from x, once for each call of an operator.
+    """Warn, once per call of an operator, if no leaf of the result was computed from x.
 
-    Nothing is said inside another differentiation, nor where the result may well be constant: a derivative (of a linear
-    function), what was rounded, counted or compared, and what has no elements.
+    There is no warning inside another differentiation, nor where a constant result is to be expected: a derivative (of
+    a linear function), a result of rounding, counting or comparing, an empty result.
     """
     is_inner = not tags.is_only(space.tag) or any(isinstance(leaf, AnyDual) for leaf in inputs.leaves)
     if inputs.constant_is_said or is_inner or getattr(space, "may_be_constant", False) or all(map(_is_count, leaves)):
@@ -32,11 +32,11 @@ def warn_of_constant(inputs: Inputs, space: TangentSpace, leaves: Sequence[Any])
     argument = _argument(inputs)
     warnings.warn(
         f"{inputs.operator}: {name_of(inputs.f)} returned {_described(leaves)}, not computed from {argument}, so that "
-        "the derivative is zero. It is lost, not zero, if the result came about by comparisons alone "
-        "(bisection), was kept from an earlier call or made with dualdiff.value, stands in a branch (0.0 if "
-        f"{argument} == 0), or is where an iteration started and took no step: then compute it from {argument}, by a "
-        "last Newton step for instance, or state the derivative with dualdiff.custom_derivative. If zero is right, add "
-        f"0 * {argument} to the result, or use warnings.filterwarnings('ignore', "
+        "the derivative is zero. The derivative is lost, not zero, if the result comes from comparisons alone "
+        "(bisection), from an earlier call (a cache), from dualdiff.value, from a branch that returns a constant (0.0 "
+        f"if {argument} == 0), or from an iteration that stopped at its starting point: then compute it from "
+        f"{argument}, for instance by a final Newton step, or define the derivative with dualdiff.custom_derivative. "
+        f"If zero is right, add 0 * {argument} to the result, or use warnings.filterwarnings('ignore', "
         "category=dualdiff.ConstantResultWarning)",
         ConstantResultWarning,
         stacklevel=stacklevel(),
@@ -44,18 +44,18 @@ def warn_of_constant(inputs: Inputs, space: TangentSpace, leaves: Sequence[Any])
 
 
 def name_of(f: Any) -> str:
-    """The name of a function; ufuncs of NumPy 2.0 have no qualified one."""
+    """The name of a function; the ufuncs of NumPy 2.0 have no qualified name."""
     return str(getattr(f, "__qualname__", None) or getattr(f, "__name__", None) or repr(f))
 
 
 def _argument(inputs: Inputs) -> str:
-    """The name of the argument that is differentiated, or of the first of several."""
-    place = inputs.argnum[0] if isinstance(inputs.argnum, tuple) else inputs.argnum
+    """The name of the differentiated argument, or of the first of several."""
+    index = inputs.argnum[0] if isinstance(inputs.argnum, tuple) else inputs.argnum
     try:
         names = list(inspect.signature(inputs.f).parameters.values())
     except (TypeError, ValueError):
         names = []
-    return names[place].name if place < len(names) and names[place].kind is not names[place].VAR_POSITIONAL else "x"
+    return names[index].name if index < len(names) and names[index].kind is not names[index].VAR_POSITIONAL else "x"
 
 
 def _is_count(leaf: Any) -> bool:

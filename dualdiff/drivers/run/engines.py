@@ -1,4 +1,4 @@
-"""Engines of their own for functions that NumPy's protocols do not reach: those that another package compiled."""
+"""Engines for functions that NumPy's protocols do not reach because another package compiled them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dualdiff.base.late import ENGINES
 
 
 class _Engines(dict[type, Any]):
-    """By the class of a function its engine, or None: duals go through it as through any function."""
+    """The engine for each class of functions, or None if duals pass through the function itself."""
 
     def __missing__(self, kind: type) -> Any:
         module = ENGINES.get(kind.__module__.partition(".")[0])
@@ -26,20 +26,20 @@ engine_of = _Engines({FunctionType: None, MethodType: None})
 
 
 def refuse_parallel(operator: str) -> None:
-    """Refuse to spread over cores what NumPy differentiates."""
+    """Raise because the NumPy engine runs on one core."""
     raise TypeError(
-        f"{operator}: parallel=True spreads functions that numba.njit compiled over the cores, and f is not one; "
-        "decorate f with @njit, or leave out parallel"
+        f"{operator}: parallel=True uses several cores for functions compiled by numba.njit, and f is not compiled; "
+        "decorate f with @njit, or omit parallel"
     )
 
 
 def uncompiled(f: Any) -> Any:
-    """The function that NumPy's engine can follow, of one that is compiled."""
+    """The Python function behind a compiled one; any other function unchanged."""
     engine = engine_of[type(f)]
     return f if engine is None else engine.uncompiled(f)
 
 
 def refuse_compiled(operator: str, f: Any) -> None:
-    """Refuse a compiled function where NumPy's engine alone has the operator."""
+    """Raise for a compiled function if only the NumPy engine has the operator."""
     if engine_of[type(f)] is not None:
-        raise NoRuleError(f"{operator} is not compiled, and f is: pass f.py_func for NumPy's engine")
+        raise NoRuleError(f"{operator} does not take compiled functions: pass f.py_func to use the NumPy engine")

@@ -1,4 +1,4 @@
-"""What an operator differentiates: one argument of f or several, as leaves, and f as a function of them alone."""
+"""Inputs: the differentiated argument or arguments of f as leaves, and f as a function of these leaves."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ FLOAT64 = np.dtype(np.float64)
 
 
 def no_function(operator: str, f: Any) -> TypeError:
-    """The error for something else where the function belongs."""
+    """The error for a first argument that is not callable."""
     return TypeError(f"{operator} takes a function as its first argument, not {type(f).__name__}")
 
 
 def check_argnum(operator: str, argnum: Any) -> None:
-    """Refuse what is neither an integer nor a tuple of integers."""
+    """Raise unless ``argnum`` is an integer or a nonempty tuple of integers."""
     parts = argnum if isinstance(argnum, tuple) else (argnum,)
     if not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in parts):
         remedy = f"; write argnum={tuple(argnum)!r}" if isinstance(argnum, list) else ""
         raise TypeError(f"{operator}: argnum must be an integer or a tuple of integers, not {argnum!r}{remedy}")
     if not parts:
-        raise ValueError(f"{operator}: argnum=() names no argument; leave it out to differentiate the first")
+        raise ValueError(f"{operator}: argnum=() selects no argument; omit argnum for the first argument")
 
 
 def resolve_argnum(operator: str, argnum: Any, count: int) -> Any:
-    """``argnum`` among so many arguments, checked and counted from the first."""
+    """``argnum`` checked against the number of arguments, with negative indices resolved."""
     check_argnum(operator, argnum)
     parts = argnum if isinstance(argnum, tuple) else (argnum,)
     if not all(-count <= i < count for i in parts):
@@ -45,14 +45,14 @@ def resolve_argnum(operator: str, argnum: Any, count: int) -> Any:
         return int(argnum) % count
     places = tuple(int(i) % count for i in argnum)
     if len(set(places)) < len(places):
-        raise ValueError(f"{operator}: argnum={argnum} names an argument twice")
+        raise ValueError(f"{operator}: argnum={argnum} selects an argument twice")
     return places
 
 
 def with_direction(operator: str, args: tuple[Any, ...], argnum: Any) -> tuple[tuple[Any, ...], Any]:
-    """The arguments of f, and the direction, from x, v and the other arguments."""
+    """The arguments of f and the direction, from the arguments x, v, ... of the operator."""
     if len(args) < 2:
-        raise TypeError(f"{operator}(f, x, v, ...) needs a direction v after x")
+        raise TypeError(f"{operator}(f, x, v, ...) requires a direction v after x")
     x, v, *rest = args
     if not isinstance(argnum, tuple):
         rest.insert(resolve_argnum(operator, argnum, len(rest) + 1), x)
@@ -60,8 +60,8 @@ def with_direction(operator: str, args: tuple[Any, ...], argnum: Any) -> tuple[t
     places = resolve_argnum(operator, argnum, len(rest) + len(argnum))
     if not isinstance(x, tuple) or len(x) != len(places):
         raise ValueError(
-            f"{operator}: with argnum={argnum}, x is the tuple of these {len(places)} arguments and v the tuple of "
-            f"their directions: {operator}(f, (a, b), (va, vb), ..., argnum=(0, 1))"
+            f"{operator}: with argnum={argnum}, x must be the tuple of these {len(places)} arguments and v the tuple "
+            f"of their directions: {operator}(f, (a, b), (va, vb), ..., argnum=(0, 1))"
         )
     for place, part in sorted(zip(places, x, strict=True), key=lambda pair: pair[0]):
         rest.insert(place, part)
@@ -69,9 +69,9 @@ def with_direction(operator: str, args: tuple[Any, ...], argnum: Any) -> tuple[t
 
 
 def input_leaves(operator: str, x: Any, is_several: bool) -> tuple[list[Any], Any]:
-    """The leaves of x (of each of its parts, if it stands for several arguments), and what puts others in their place.
+    """The leaves of x (of each part, if x is a tuple of several arguments), and a function that rebuilds x from leaves.
 
-    An integer is a float if it is an argument of its own.
+    An integer that is an argument itself, not part of a container, is converted to a float.
     """
     if not is_several:
         leaves, rebuild = flatten(x)
@@ -82,7 +82,7 @@ def input_leaves(operator: str, x: Any, is_several: bool) -> tuple[list[Any], An
 
 
 class Inputs:
-    """What is differentiated, as leaves, and the function of them alone."""
+    """The leaves with respect to which f is differentiated, and f as a function of them."""
 
     def __init__(
         self,
@@ -113,9 +113,9 @@ class Inputs:
         self.core_shapes, self.batch = self.shapes, NO_BATCH
         #: What restores the other arguments before each of several calls of f; see `expect_several_calls`.
         self.kept: Any = None
-        #: Whether it has been said, or goes without saying, that the result does not depend on x.
+        #: Whether the warning of a constant result has been issued, or is not to be.
         self.constant_is_said = False
-        #: How many elements the largest intermediate has, where that is known.
+        #: The number of elements of the largest intermediate, if known.
         self.largest = 0
         if batch_dims:
             self.batch = Batch(operator, batch_dims, self.shapes)
@@ -124,7 +124,7 @@ class Inputs:
             self.size = sum(self.sizes)
 
     def call(self, leaves: list[Any]) -> tuple[Any, Any]:
-        """``f`` of these leaves, and aux."""
+        """The result of f at these leaves, and aux."""
         args, x = [*self.args], self.rebuild(leaves)
         if type(self.argnum) is int:
             args[self.argnum] = x
@@ -139,7 +139,7 @@ class Inputs:
         if not self.has_aux:
             return result, None
         if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError(f"{self.operator}: with has_aux=True, f has to return a pair (result, aux)")
+            raise TypeError(f"{self.operator}: with has_aux=True, f must return a pair (result, aux)")
         return result
 
     def others(self) -> list[Any]:
@@ -148,7 +148,7 @@ class Inputs:
         return [arg for i, arg in enumerate(self.args) if i not in places]
 
     def split(self, flat: Any, lead: tuple[int, ...] = ()) -> list[Any]:
-        """The last axis, over all elements of x, as the leaves of x; ``lead`` are the axes of the result of f."""
+        """Split the last axis, which runs over all elements of x, into the leaves; ``lead`` are the axes of f(x)."""
         leaves, offset = [], 0
         for leaf, core, size in zip(self.leaves, self.core_shapes, self.sizes, strict=True):
             part = flat[..., offset : offset + size].reshape((*self.batch.shape, *lead, *core))
@@ -158,7 +158,7 @@ class Inputs:
         return leaves
 
     def bounds(self) -> list[tuple[int, int]]:
-        """For each of several arguments, where its elements begin and end among those of all."""
+        """For each of several arguments, the range of its elements among those of all arguments."""
         ends = [0]
         for i in self.argnum:
             leaves, _ = flatten(self.args[i])

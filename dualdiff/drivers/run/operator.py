@@ -1,7 +1,7 @@
-"""What makes an operator of a function that evaluates it: two forms, options, engines, and binding as a method.
+"""Operators: their two forms, options, engines, and binding as methods.
 
-``op(f, *args, **options)`` evaluates; ``op(f, **options)`` is a `DerivedFunction`, which waits for the arguments.  An
-operator is declared by its signature and docstring, and by the function that evaluates it::
+``op(f, *args, **options)`` evaluates the derivative; ``op(f, **options)`` returns a `DerivedFunction`, which takes the
+arguments later.  An operator is declared by its signature and docstring, and by the function that evaluates it::
 
     @operator(evaluate, compiled="gradient")
     def gradient(f, *args, **options):
@@ -12,7 +12,7 @@ operator is declared by its signature and docstring, and by the function that ev
         ...
 
 ``evaluate(name, f, args, **options)`` has the options and their defaults as its keyword parameters, and returns
-(value, derivative, aux); engines for compiled functions have one of the same form, under the name ``compiled``.
+(value, derivative, aux); an engine for compiled functions has a method of the same form, named by ``compiled``.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ F = TypeVar("F", bound=np.inexact[Any])
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 
 
-# -- what an operator returns ------------------------------------------------------------------------------------------
-# Of (value, derivative, aux) as evaluated; the Hessian has the gradient before it.
+# -- the result of an operator, from the evaluated (value, derivative, aux) --------------------------------------------
+# The Hessian is evaluated as (value, gradient, Hessian, aux).
 def derivative_alone(evaluated: Any, has_aux: bool) -> Any:
     """The derivative, or the pair (derivative, aux)."""
     return evaluated[-2:] if has_aux else evaluated[-2]
@@ -53,13 +53,13 @@ def with_value(evaluated: Any, has_aux: bool) -> Any:
 
 
 def all_in_order(evaluated: Any, has_aux: bool) -> Any:
-    """The value, the derivative, and aux behind them."""
+    """The value, the derivative and, with ``has_aux``, aux."""
     return evaluated if has_aux else evaluated[:-1]
 
 
 # -- the two forms -----------------------------------------------------------------------------------------------------
 class Operator:
-    """How an operator is evaluated."""
+    """The declaration of an operator: how it is evaluated, and with which options."""
 
     def __init__(
         self,
@@ -87,14 +87,14 @@ class Operator:
         return inspect.Signature([*leading, *options], return_annotation="Any")
 
     def checked(self, f: Any, options: dict[str, Any], is_lasting: bool) -> dict[str, Any]:
-        """The options that differ from their defaults, ready to be used; for many calls, if that is lasting."""
+        """The options that differ from their defaults, checked and prepared; ``is_lasting`` for many calls."""
         others = {}
         for option, given in options.items():
             if option not in self.defaults:
                 known = ", ".join(self.defaults)
                 raise TypeError(
-                    f"{self.name}() got an unexpected keyword argument {option!r}; its options are {known}. Keywords "
-                    f"of f belong to the derivative as a function: {self.name}(f)(x, {option}=...)"
+                    f"{self.name}() got an unexpected keyword argument {option!r}; its options are {known}. Pass "
+                    f"keyword arguments of f to the derivative as a function: {self.name}(f)(x, {option}=...)"
                 )
             given = checked(self.name, option, given)
             if option in self.prepare:
@@ -106,14 +106,14 @@ class Operator:
         return others
 
     def run_of(self, f: Any, options: dict[str, Any]) -> Callable[..., Any]:
-        """What evaluates for a function."""
+        """The function that evaluates the operator for f, by the engine that f needs."""
         engine = None if self.compiled is None else engine_of[type(f)]
         run = self.evaluate if engine is None else getattr(engine, self.compiled or "")
         return functools.partial(_one_by_one, run) if self.one_by_one and "argnum" in options else run
 
 
 def _one_by_one(run: Callable[..., Any], name: str, f: Any, args: tuple[Any, ...], **options: Any) -> Any:
-    """Evaluate for one argument after the other, if there are several."""
+    """Evaluate with respect to one argument after the other, if argnum is a tuple."""
     argnum = options.pop("argnum")
     if not isinstance(argnum, tuple):
         return run(name, f, args, argnum=argnum, **options)
@@ -138,15 +138,15 @@ def operator(
     evaluate : callable
         ``evaluate(name, f, args, **options)`` returns (value, derivative, aux).
     answer : callable
-        What of that the operator returns.
+        Selects the result of the operator from these and ``has_aux``.
     compiled : str, optional
-        The name of an engine's `evaluate`; without one, `evaluate` sees compiled functions too.
+        The method of an engine that evaluates for compiled functions; without it, `evaluate` gets these too.
     one_by_one : bool
-        With several arguments in argnum, evaluate for each of them.
+        If argnum is a tuple, evaluate for each argument separately.
     shortcut : callable, optional
-        What makes of the operator the same with a short way where there are no options.
+        Wraps the operator in one with a fast path for calls without options.
     **prepare
-        For an option, what makes of (name, given, whether it is for many calls) what `evaluate` takes.
+        For an option, a function of (name, given, is_lasting) that returns what `evaluate` takes.
     """
 
     def declare(declared: Declared) -> Declared:
@@ -172,10 +172,10 @@ def operator(
 
 
 class DerivedFunction(Generic[P, R_co]):
-    """An operator applied to a function, waiting for its arguments.
+    """The derivative of f as a function: an operator applied to f, without arguments yet.
 
-    It has f's signature (keywords go to f), binds as a method where f does, can be pickled if f can, and says in its
-    repr what it is.
+    It has the signature of f (keyword arguments are passed to f), binds as a method if f does, can be pickled if f can,
+    and has a descriptive repr.
     """
 
     def __init__(self, operator: Any, f: Callable[..., Any], options: dict[str, Any]) -> None:
@@ -193,9 +193,7 @@ class DerivedFunction(Generic[P, R_co]):
         if self._shortcut is not None and args and not kwargs:
             return self._shortcut(f, *args)  # type: ignore[no-any-return]
         if not args:
-            raise TypeError(
-                f"{self!r} needs the arguments of f, the one that is differentiated among the positional ones"
-            )
+            raise TypeError(f"{self!r} needs the arguments of f, the differentiated one among the positional arguments")
         if kwargs:
             if (engine := engine_of[type(f)]) is not None:
                 given = engine.by_place(declared.name, f, args, kwargs)
@@ -211,7 +209,7 @@ class DerivedFunction(Generic[P, R_co]):
         self: DerivedFunction[Concatenate[Any, Q], R_co], instance: object, owner: Any = None
     ) -> DerivedFunction[Q, R_co]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """The operator applied to f as it binds: of a method, self is no argument that is counted."""
+        """The operator applied to the bound method, so that argnum does not count self."""
         bind = getattr(type(self.f), "__get__", None)
         if instance is None or bind is None:
             return self

@@ -1,4 +1,4 @@
-"""The options of the operators: their types, and what refuses wrong values."""
+"""The options of the operators: their types, and checks of their values."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dualdiff.drivers.run.chunks import check_chunk_size
 from dualdiff.drivers.run.inputs import check_argnum
 from dualdiff.drivers.run.modes import check_mode
 
-#: The argument that is differentiated, or several of them.
+#: The index of the differentiated argument, or a tuple of several.
 Argnum = int | tuple[int, ...]
 Mode = Literal["auto", "forward", "reverse"]
 
 
-# -- for type checkers: each operator's options apart from those that its result depends on, and all of them -----------
+# -- for type checkers: the options of each operator that leave the type of its result alone, and all its options ------
 class PartOfDerivative(TypedDict, total=False):
     parallel: bool
 
@@ -72,10 +72,10 @@ class OfJacobian(PartOfJacobian, OfJvp, total=False):
     sparse: Any
 
 
-# -- as the program runs -----------------------------------------------------------------------------------------------
+# -- at run time -------------------------------------------------------------------------------------------------------
 FLAGS = frozenset({"check", "has_aux", "parallel"})
 
-#: What refuses wrong values of the other options.
+#: The checks of the other options, which raise for invalid values.
 CHECKS: dict[str, Callable[[str, Any], None]] = {
     "argnum": check_argnum,
     "batch_dims": check_batch_dims,
@@ -85,7 +85,7 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
 
 
 def checked(operator: str, name: str, given: Any) -> Any:
-    """The value of an option, if it is one."""
+    """The value of an option, checked."""
     if name in FLAGS:
         if not isinstance(given, (bool, np.bool_)):
             raise TypeError(f"{operator}: {name} must be True or False, not {given!r}")

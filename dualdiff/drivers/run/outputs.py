@@ -1,4 +1,4 @@
-"""What a function returned: values, tangents, and how they stood together."""
+"""Outputs: the result of f as leaves, values and tangents, and its nesting."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dualdiff.tangents.space import TangentSpace
 
 
 class Outputs:
-    """The leaves of a result: values, and tangents as their space keeps them."""
+    """The leaves of a result: values, and tangents in the representation of their space."""
 
     def __init__(self, inputs: Inputs, space: TangentSpace, result: Any, aux: Any) -> None:
         self.rebuild: Rebuild
         leaves, self.rebuild = ([result], only) if isinstance(result, AnyDual) else flatten(result)
         self.values: list[Any] = []
         self.tangents: list[Any] = []
-        #: The tangents as arrays of the caller's own, after a pass along one direction or along several.
+        #: The tangents as exclusively owned arrays, after a pass along one direction or several.
         self.derivatives: list[Any] = []
         is_constant = True
         for leaf in leaves:
@@ -45,15 +45,15 @@ class Outputs:
 
     @property
     def value(self) -> Any:
-        """What f gives without differentiation."""
+        """The value of f(x), with its nesting."""
         return self.rebuild(self.values)
 
     def shape(self, i: int) -> tuple[int, ...]:
-        """The shape of result i."""
+        """The shape of leaf i."""
         return getattr(self.values[i], "shape", ())
 
     def read(self) -> list[Any]:
-        """The tangents as arrays.  They are the caller's from now on, and share no memory with anything else."""
+        """The tangents as arrays that share no memory with anything else: they are passed to the caller."""
         reads: list[Any] = []
         for t, value in zip(self.tangents, self.values, strict=True):
             reads.append(self.space.read(t, value, [*reads, *self.values] if self.aux is None else None))
@@ -61,13 +61,13 @@ class Outputs:
 
 
 def check_outer(x: AnyDual, space: TangentSpace) -> None:
-    """A dual in a result, if not of this call, is a constant of a call that still runs outside; or else expired."""
+    """Raise unless a dual of another call belongs to an outer call that is still running, and so is a constant here."""
     if x.space.tag > space.tag or (x.space.tag and not tags.is_live(x.space.tag)):
         raise expired()
 
 
 def copied(tree: Any) -> Any:
-    """The same with arrays of its own."""
+    """A copy of a container, with copies of its arrays."""
     if isinstance(tree, (np.ndarray, DualArray)):
         return np.copy(tree, order="K")
     if isinstance(tree, dict):
@@ -79,7 +79,7 @@ def copied(tree: Any) -> Any:
 
 
 def strip(tree: Any, space: TangentSpace) -> Any:
-    """The same with the tangents of this call left out (what `has_aux` gives back)."""
+    """The aux of ``has_aux`` without the tangents of this call."""
     if isinstance(tree, AnyDual):
         if tree.space.tag == space.tag:
             return tree.value

@@ -1,4 +1,4 @@
-"""Passes: one call of f each, under a fresh tag, with seeds in and tangents out."""
+"""Passes: each is one call of f on seeded duals under a fresh tag, and returns the tangents of the result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dualdiff.tangents.spaces.sparse import Sparse
 
 
 def single_pass(inputs: Inputs, tangents: list[Any], conjugates: str = "allowed") -> Outputs:
-    """One call of f along one direction; a tangent None is zero."""
+    """One call of f along one direction, given as the tangents of the leaves (None for zero)."""
     tag = tags.start()
     try:
         space = Single(tag, conjugates)
@@ -49,9 +49,9 @@ def dense_passes(
     imaginary: bool = False,
     directions: Directions | None = None,
 ) -> Iterator[tuple[int, int, Outputs]]:
-    """One call of f for each chunk of directions: the unit directions unless others are given.
+    """One call of f for each chunk of directions, by default the unit directions.
 
-    With ``imaginary`` also along i times each unit direction, at the end.
+    With ``imaginary``, i times each unit direction follows after them.
     """
     groups = inputs.batch.groups
     total = inputs.size * (2 if imaginary else 1) if directions is None else directions.total
@@ -70,16 +70,16 @@ def dense_passes(
             tags.end(tag)
         outputs.derivatives = outputs.read()
         if groups:
-            outputs.derivatives = inputs.batch.unwatched(outputs.derivatives)
+            outputs.derivatives = inputs.batch.without_probes(outputs.derivatives)
         yield start, stop, outputs
 
 
 def sparse_pass(
     inputs: Inputs, conjugates: str = "allowed", pattern_only: bool = False, memory: Memory | None = None
 ) -> Outputs:
-    """One call of f along all unit directions at once; with ``pattern_only`` without the numbers.
+    """One call of f along all unit directions; with ``pattern_only``, without the values of the entries.
 
-    A lasting memory spares passes along the path of an earlier one the work on structures.
+    With a lasting memory, a pass that takes the same path as an earlier one reuses its structures.
     """
     tag = tags.start()
     try:
@@ -94,7 +94,7 @@ def sparse_pass(
 
 
 def mixed_pass(inputs: Inputs) -> tuple[Outputs, Mixed]:
-    """One call of f along all unit directions of a few real inputs, small arrays forwards and large ones recorded."""
+    """One call of f along all unit directions of a few real inputs: small arrays forward, large arrays recorded."""
     tag = tags.start()
     try:
         space = Mixed(tag, inputs.size)
@@ -108,12 +108,12 @@ def mixed_pass(inputs: Inputs) -> tuple[Outputs, Mixed]:
 
 
 def recorded_pass(inputs: Inputs, conjugates: str = "allowed", once: bool = False) -> tuple[Outputs, Program]:
-    """One call of f that records its linear program, to be run several times unless it is run ``once``."""
+    """One call of f that records its linear program; ``once`` says that the program is transposed only once."""
     tag = tags.start()
     try:
         space = Recorded(tag, conjugates)
         seeds = [space.seed(shape, dtype_of(leaf)) for leaf, shape in zip(inputs.leaves, inputs.shapes, strict=True)]
-        # What the caller writes later, into x or into a result, must not reach the record.
+        # Later writes by the caller, into x or into a result, must not change the record.
         values = inputs.leaves if once else copied(inputs.leaves)
         leaves = [as_dual(leaf, seed, space) for leaf, seed in zip(values, seeds, strict=True)]
         outputs = Outputs(inputs, space, *inputs.call(leaves))
@@ -127,13 +127,13 @@ def recorded_pass(inputs: Inputs, conjugates: str = "allowed", once: bool = Fals
 
 
 def directions_last(t: Any) -> Any:
-    """The derivatives with the axis of directions behind all others."""
+    """The derivatives with the axis of directions moved to the end."""
     return t.transpose((*range(1, t.ndim), 0))
 
 
 def refuse_conjugates(operator: str) -> NotHolomorphicError:
-    """The error for a complex result of a function that is not holomorphic."""
+    """The error for a complex derivative of a function that is not holomorphic."""
     return NotHolomorphicError(
-        f"{operator}: f takes complex x to complex values and is not holomorphic (it uses conj, abs, real or imag); "
-        "use dualdiff.jvp or dualdiff.vjp, which are right along any direction"
+        f"{operator}: f is complex-valued and not holomorphic (it uses conj, abs, real or imag), so that it has no "
+        "complex derivative; use dualdiff.jvp or dualdiff.vjp, which are real-linear and correct along any direction"
     )

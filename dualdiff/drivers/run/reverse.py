@@ -1,4 +1,4 @@
-"""Reverse mode: f is run once and recorded, and the linear program is transposed."""
+"""Reverse mode: f runs once and is recorded, and the recorded linear program is transposed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dualdiff.tangents.zeros import may_have_nan
 
 
 def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], Any]) -> tuple[Outputs, list[Any]]:
-    """The outputs, and the gradient of their one scalar (or of one for each point of a batch) as leaves of x."""
+    """The outputs, and the gradient of the scalar result (or of the scalar at each point of a batch) as leaves of x."""
     outputs, program = recorded_pass(inputs, conjugates, once=True)
     check(inputs, outputs)
     value, t = outputs.values[0], outputs.tangents[0]
@@ -33,30 +33,30 @@ def pulled(inputs: Inputs, conjugates: str, check: Callable[[Inputs, Outputs], A
     one = np.ones(shape, dtype) if shape else dtype.type(1)
     groups = inputs.batch.groups
     if groups:
-        slopes = [None] * len(inputs.leaves)
+        gradients = [None] * len(inputs.leaves)
         for group in groups:
-            # What the other groups get of the gradients of one are zeros, which change no bit of the sum.
+            # The gradient of one group is zero at the points of the others, and zeros change no bit of the sum.
             parts = program.pull([one * group])
             for i, part in enumerate(parts):
                 if part is not None:
                     inputs.batch.check_apart(group, part, np.ndim(part))
-                    slopes[i] = part if slopes[i] is None else slopes[i] + part
+                    gradients[i] = part if gradients[i] is None else gradients[i] + part
     else:
-        slopes = program.pull([one], consume=not is_complex)
+        gradients = program.pull([one], consume=not is_complex)
     if is_complex and not all(dtype_of(leaf).kind == "c" for leaf in inputs.leaves):
-        # A cotangent pairs as a real part, which for real x leaves the imaginary part of the slope to a second pull.
-        slopes = _combined(inputs, slopes, program.pull([-1j * one]))
-    return outputs, [in_precision_of(leaf, g) for leaf, g in zip(inputs.leaves, filled(inputs, slopes), strict=True)]
+        # The pairing with a cotangent is real; for real x, a second pull gives the imaginary part of the gradient.
+        gradients = _combined(inputs, gradients, program.pull([-1j * one]))
+    return outputs, [in_precision_of(leaf, g) for leaf, g in zip(inputs.leaves, filled(inputs, gradients), strict=True)]
 
 
-def in_precision_of(x: Any, slope: Any) -> Any:
-    """A derivative, real or complex as it is, in the precision of what it belongs to."""
-    if type(x) is np.ndarray and x.dtype is slope.dtype:
-        return slope
-    dtype, own = dtype_of(x), dtype_of(slope)
-    if own.kind != dtype.kind:
+def in_precision_of(x: Any, derivative: Any) -> Any:
+    """A derivative in the precision of x; it stays real or complex."""
+    if type(x) is np.ndarray and x.dtype is derivative.dtype:
+        return derivative
+    dtype, dtype_now = dtype_of(x), dtype_of(derivative)
+    if dtype_now.kind != dtype.kind:
         dtype = _real(dtype) if dtype.kind == "c" else np.result_type(dtype, np.complex64)
-    return slope if own == dtype else slope.astype(dtype)
+    return derivative if dtype_now == dtype else derivative.astype(dtype)
 
 
 def _combined(inputs: Inputs, real: list[Any], imaginary: list[Any]) -> list[Any]:
@@ -67,7 +67,7 @@ def _combined(inputs: Inputs, real: list[Any], imaginary: list[Any]) -> list[Any
 
 
 def filled(inputs: Inputs, leaves: list[Any]) -> list[Any]:
-    """Cotangents as arrays of their own, zeros where there is none."""
+    """Cotangents of the leaves as exclusively owned arrays, zero where there is none."""
     result = []
     for part, leaf, shape in zip(leaves, inputs.leaves, inputs.shapes, strict=True):
         dtype = dtype_of(leaf)
@@ -89,7 +89,7 @@ def filled(inputs: Inputs, leaves: list[Any]) -> list[Any]:
 
 
 def pulled_rows(inputs: Inputs, outputs: Outputs, program: Program, chunk_size: int | None) -> list[list[Any]]:
-    """For each result of f, its Jacobian in each leaf of x: the pull is linear, and its Jacobian is taken forwards."""
+    """The Jacobian of each result of f with respect to each leaf of x, as the forward Jacobian of the linear pull."""
 
     def pull(*weights: Any, by: complex = 1) -> list[Any]:
         cotangents = [
@@ -111,13 +111,13 @@ def pulled_rows(inputs: Inputs, outputs: Outputs, program: Program, chunk_size: 
 
 
 def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, largest: int) -> list[list[Any]]:
-    """The Jacobian of the pull in real weights, with the axes of the results of f before those of x."""
+    """The Jacobian of the pull with respect to real cotangents, with the axes of f(x) before those of x."""
     zeros = tuple(np.zeros(outputs.shape(j), _real(dtype_of(v))) for j, v in enumerate(outputs.values))
     weights = Inputs(inputs.operator, lambda w: tuple(pull(*w)), (zeros,), 0, batch_dims=inputs.batch.dims)
     weights.largest, weights.constant_is_said = largest, True
     columns = _at_once(weights, chunk_size)
     if columns is None:
-        columns = [np.stack(found) for found in zip(*_one_by_one(weights, pull), strict=True)]
+        columns = [np.stack(parts) for parts in zip(*_one_by_one(weights, pull), strict=True)]
     batch = inputs.batch.dims
     rows: list[list[Any]] = [[] for _ in outputs.values]
     for full, leaf, core in zip(columns, inputs.leaves, inputs.core_shapes, strict=True):
@@ -133,17 +133,17 @@ def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, l
 
 @quietly
 def _at_once(weights: Inputs, chunk_size: int | None) -> list[Any] | None:
-    """The pull of all unit weights; None if there is NaN: then zeros that are chance have to be told from others."""
+    """The pull of all unit cotangents; None if NaN occurs, since accidental zeros then differ from structural ones."""
     parts: list[list[Any]] = []
-    for _, _, found in dense_passes(weights, chunk_size):
-        if any(map(may_have_nan, (*found.values, *found.derivatives))):
+    for _, _, outputs in dense_passes(weights, chunk_size):
+        if any(map(may_have_nan, (*outputs.values, *outputs.derivatives))):
             return None
-        parts.append(found.derivatives)
+        parts.append(outputs.derivatives)
     return [t[0] if len(t) == 1 else np.concatenate(t) for t in zip(*parts, strict=True)]
 
 
 def _one_by_one(weights: Inputs, pull: Any) -> Iterator[list[Any]]:
-    """The pull of one unit weight after the other."""
+    """The pull of one unit cotangent after the other."""
     for j, size in enumerate(weights.sizes):
         for k in range(size):
             units = [np.zeros_like(zeros) for zeros in weights.leaves]

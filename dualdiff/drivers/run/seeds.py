@@ -1,4 +1,4 @@
-"""Seeds: the leaves of x as duals, whose tangents are the directions to differentiate along."""
+"""Seeds: the leaves of x as duals whose tangents are the directions of differentiation."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from dualdiff.tangents.spaces.dense import Dense
 
 
 class Directions(NamedTuple):
-    """Directions to differentiate along: how many there are, and those from start to stop as the rows of a matrix.
+    """Directions of differentiation: their number, and a function of start and stop that gives them as rows.
 
-    With the last of them may go more, which cost no pass of their own.
+    After the last direction it may give further rows, which cost no additional pass.
     """
 
     total: int
@@ -26,31 +26,31 @@ class Directions(NamedTuple):
 
 
 def unit_rows(size: int, start: int, stop: int) -> Any:
-    """The unit directions from start to stop; i times each stands behind them all."""
+    """The unit directions from start to stop; from index ``size`` on, i times each unit direction."""
     if stop <= size:
         seeds = np.zeros((stop - start, size))
         seeds.reshape(-1)[start :: size + 1] = 1.0
         return seeds
     seeds = np.zeros((stop - start, size), complex)
-    which = np.arange(start, stop)
-    seeds[which - start, which % size] = np.where(which < size, 1.0, 1j)
+    index = np.arange(start, stop)
+    seeds[index - start, index % size] = np.where(index < size, 1.0, 1j)
     return seeds
 
 
 def as_dual(value: Any, t: Tangent, space: TangentSpace) -> Any:
-    """A leaf of x with its tangent."""
+    """A leaf of x as a dual with this tangent."""
     if isinstance(value, (np.ndarray, DualArray)):
         array = DualArray(value, t, space)
-        # The values are the caller's: what f writes into its argument goes into a copy.
+        # The caller owns the values: when f writes into its argument, it writes into a copy.
         array.held = True
         return array
     return make(value, t, space)
 
 
 def seeded(inputs: Inputs, space: Dense, rows: Any, are_units: bool = False) -> list[Any]:
-    """The leaves as duals along these directions, each a row of a matrix with a column for each element of x.
+    """The leaves as duals along directions, the rows of a matrix with a column for each element of x.
 
-    ``are_units`` says that the rows are the identity.
+    ``are_units`` says that the matrix is the identity.
     """
     leaves, offset, batch = [], 0, inputs.batch
     are_units = are_units and len(inputs.leaves) == 1 == len(inputs.shapes[0]) and not batch.dims
@@ -61,6 +61,6 @@ def seeded(inputs: Inputs, space: Dense, rows: Any, are_units: bool = False) -> 
         offset += size
         seeds = part.astype(dtype, copy=False).reshape((len(rows), *(1,) * batch.dims, *core))
         if batch.dims:
-            seeds = batch.watched(np.broadcast_to(seeds, (len(rows), *shape)), core)
+            seeds = batch.with_probes(np.broadcast_to(seeds, (len(rows), *shape)), core)
         leaves.append(as_dual(leaf, space.seed(seeds, are_units), space))
     return leaves

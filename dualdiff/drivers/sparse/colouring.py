@@ -1,12 +1,12 @@
 """Colouring: which columns of a sparse matrix can share one direction.
 
-Columns without a common row share a direction in a Jacobian.  Two columns of a symmetric matrix may share one also if
-each of their entries is found alone in its own place or, by symmetry, in the mirrored one (star colouring).  See
-Gebremedhin, Manne and Pothen, "What color is your Jacobian? Graph coloring for computing derivatives", SIAM Review 47
-(2005).
+Structurally orthogonal columns, those without a common row, can share a direction in a Jacobian.  In a symmetric
+matrix, two columns can also share a direction if each of their entries can be read off alone, directly or, by symmetry,
+from its mirror image (star colouring).  See Gebremedhin, Manne and Pothen, "What color is your Jacobian? Graph coloring
+for computing derivatives", SIAM Review 47 (2005).
 
-All colourings here are greedy: one vertex after the other gets the first colour that is free, so that only the order
-matters.  Sets of colours are the bits of integers, whose first gap is found at once.
+All colourings here are greedy: one vertex after the other gets the first free colour, so that only the order matters.
+Sets of colours are the bits of integers, whose lowest zero bit is the first free colour.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ import numpy as np
 
 from dualdiff.tangents.pattern import Pattern
 
-#: Orders that look at every pair of entries of a row are left out beyond so many pairs.
+#: Orders that visit every pair of entries in a row are skipped beyond this number of pairs.
 PAIRS = 2 * 10**7
 
 Neighbours = Callable[[int], Iterable[int]]
 
 
 def column_colours(pattern: Pattern, thorough: bool = True) -> Any:
-    """A colour for each column, so that no row has two columns of one colour.
+    """A colour for each column such that columns of one colour are structurally orthogonal.
 
-    The fewest colours of those found in natural, largest-first, smallest-last and saturation order (Brelaz 1979); in
-    natural order alone if it is not to be ``thorough``.
+    The colouring with the fewest colours among natural, largest-first, smallest-last and saturation order (Brelaz
+    1979); in natural order alone unless ``thorough``.
     """
     fewest = int(pattern.counts.max()) if pattern.rows else 0
     return _fewest(_column_colourings(pattern), fewest if thorough else pattern.columns)
 
 
 def star_colours(pattern: Pattern, thorough: bool = True) -> Any:
-    """A colour for each row and column of a symmetric pattern, so that each entry can be read off alone.
+    """A colour for each row and column of a symmetric pattern such that each entry can be read off alone.
 
-    Neighbours have different colours, and every path of four vertices at least three.  The orders are natural,
-    largest-first and smallest-last; and vertices with a common neighbour may be kept apart altogether, in saturation
-    order, if that takes fewer.
+    Neighbours have different colours, and every path of four vertices has at least three (a star colouring).  The
+    orders are natural, largest-first and smallest-last.  A colouring at distance two, in saturation order, is taken if
+    it needs fewer colours.
     """
     return _fewest(_star_colourings(pattern), 1 if thorough else pattern.columns)
 
 
 def _fewest(colourings: Iterator[list[int]], enough: int) -> Any:
     best: Any = None
-    for found in colourings:
-        colours = np.array(found, np.intp)
+    for colouring in colourings:
+        colours = np.array(colouring, np.intp)
         if best is None or colours.max() < best.max():
             best = colours
         if not best.size or best.max() < enough:
@@ -59,7 +59,7 @@ def _fewest(colourings: Iterator[list[int]], enough: int) -> Any:
 def _column_colourings(pattern: Pattern) -> Iterator[list[int]]:
     rows, starts = pattern.by_columns()
     yield _greedy_columns(range(pattern.columns), rows, starts, pattern.rows)
-    # The degree of a column: how many entries of others stand in its rows.
+    # The degree of a column: the number of entries of other columns in its rows.
     counts = pattern.counts.astype(np.int64)
     degrees = np.bincount(pattern.indices, np.repeat(counts - 1, counts), pattern.columns).astype(np.int64)
     yield _greedy_columns(_largest_first(degrees), rows, starts, pattern.rows)
@@ -77,19 +77,19 @@ def _greedy_columns(order: Iterable[int], rows: list[int], starts: list[int], co
     taken = [0] * count
     colours = [0] * (len(starts) - 1)
     for j in order:
-        mine = rows[starts[j] : starts[j + 1]]
+        rows_of_j = rows[starts[j] : starts[j + 1]]
         mask = 0
-        for i in mine:
+        for i in rows_of_j:
             mask |= taken[i]
         bit = ~mask & (mask + 1)
-        for i in mine:
+        for i in rows_of_j:
             taken[i] |= bit
         colours[j] = bit.bit_length() - 1
     return colours
 
 
 def _greedy_by_saturation(count: int, neighbours: Neighbours) -> list[int]:
-    """Always the vertex whose neighbours have the most colours."""
+    """Next is always the vertex whose neighbours have the most colours."""
     colours = [-1] * count
     taken = [0] * count
     saturation = [0] * count
@@ -124,7 +124,7 @@ def _largest_first(degrees: Any) -> list[int]:
 
 
 def _smallest_last(degrees: list[int], neighbours: Neighbours) -> list[int]:
-    """The order in which each vertex has the smallest degree among itself and those before it."""
+    """The order in which each vertex has the smallest degree in the graph of itself and the vertices before it."""
     count = len(degrees)
     buckets: list[list[int]] = [[] for _ in range(max(degrees, default=0) + 1)]
     for j in range(count - 1, -1, -1):
@@ -169,21 +169,21 @@ def _greedy_stars(order: Iterable[int], neighbours: list[list[int]]) -> list[int
     count = len(neighbours)
     colours = [-1] * count
     bits = [0] * count
-    # The colours of the neighbours of each vertex; those that several of them have (it is the hub of a star then, and
-    # they are its spokes); and the colours of the hubs of the stars in which it is itself a spoke.
+    # For each vertex: the colours of its neighbours; the colours of several neighbours (the vertex is then the hub of a
+    # star, and they are its spokes); and the colours of the hubs of the stars in which it is a spoke.
     once, twice, hubs = [0] * count, [0] * count, [0] * count
     first: dict[tuple[int, int], int] = {}
     for v in order:
-        mine = [w for w in neighbours[v] if colours[w] >= 0]
+        coloured = [w for w in neighbours[v] if colours[w] >= 0]
         several = twice[v]
         mask = once[v]
-        for w in mine:
+        for w in coloured:
             # No path x-w-v-q or v-w-x-y may have two colours.
             mask |= once[w] if several & bits[w] else hubs[w]
         bit = ~mask & (mask + 1)
         bits[v] = bit
         colours[v] = bit.bit_length() - 1
-        for w in mine:
+        for w in coloured:
             if several & bits[w]:
                 hubs[w] |= bit
         for w in neighbours[v]:

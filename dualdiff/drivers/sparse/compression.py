@@ -1,4 +1,4 @@
-"""Sparse Jacobians and Hessians: in one sparse pass, or compressed by colours where the pattern is given."""
+"""Sparse Jacobians and Hessians: from one sparse pass, or compressed by a colouring if the pattern is given."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from dualdiff.drivers.sparse.colouring import column_colours, star_colours
 from dualdiff.tangents.pattern import Memory, Pattern, index_dtype, scipy_sparse
 from dualdiff.tangents.spaces.sparse import Rows
 
-#: A pattern that takes more dense passes is left to a sparse pass that remembers the structures of earlier ones: it
-#: takes 20 to 30 times as long as f, and three dense passes take longer.
+#: If a pattern takes more dense passes than this, one sparse pass that reuses the structures of earlier ones is faster:
+#: it takes 20 to 30 times as long as f.
 PASSES = 2
-#: Up to so many times the rounding error of one operation two ways to compute a derivative are taken to agree.
+#: Two ways to compute a derivative agree if they differ by at most this multiple of the unit roundoff.
 ROUNDING = 256
-#: An error names so many rows.
+#: The number of rows that an error names.
 FEW_ROWS = 5
 
 
 class Repeated:
-    """``sparse=True`` for many x: each pass looks up the structures of earlier ones, and works out numbers alone."""
+    """``sparse=True`` for many x: each pass reuses the structures of earlier ones and computes only the values."""
 
     def __init__(self) -> None:
         self.memory = Memory(lasting=True)
@@ -46,10 +46,10 @@ class Repeated:
 
 
 class Compression:
-    """A pattern with its colouring, and where each entry is found in the compressed derivative.
+    """A pattern with its colouring, and the position of each entry in the compressed derivative.
 
-    Made once, used for many x; never changed, so that threads may share it.  Behind the directions of the colours
-    stands a random one, the probe, which tells whether the pattern lacks entries.
+    It is made once for many x and never changed, so that threads may share it.  After the directions of the colours
+    follows a random one, the probe, which detects missing entries of the pattern.
     """
 
     def __init__(self, pattern: Pattern, symmetric: bool, thorough: bool = True) -> None:
@@ -58,16 +58,19 @@ class Compression:
         self.count = int(colours.max()) + 1 if len(colours) else 0
         self.colours = colours.astype(np.min_scalar_type(self.count))
         rows, columns = pattern.row_of_entries(), pattern.indices
-        found_in = colours[columns]
+        colour_of_entry = colours[columns]
         if symmetric:
-            # An entry that shares its place with another of its row is found in the mirrored place.
+            # Two entries of a row with one colour cannot be told apart: they are read off from their mirror images.
             _, which, shared = np.unique(
-                rows * np.int64(max(self.count, 1)) + found_in, return_inverse=True, return_counts=True
+                rows * np.int64(max(self.count, 1)) + colour_of_entry, return_inverse=True, return_counts=True
             )
             mirrored = shared[which] > 1
-            rows, found_in = np.where(mirrored, columns, rows), np.where(mirrored, colours[rows], found_in)
-        #: For each entry its place in the compressed derivative, which has a row for each colour.
-        self.places = found_in * pattern.rows + rows
+            rows, colour_of_entry = (
+                np.where(mirrored, columns, rows),
+                np.where(mirrored, colours[rows], colour_of_entry),
+            )
+        #: The flat index of each entry in the compressed derivative, which has a row for each colour.
+        self.places = colour_of_entry * pattern.rows + rows
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -76,14 +79,15 @@ class Compression:
 
     @cached_property
     def probe(self) -> Any:
-        """A direction that shows every column, the same in each process.
+        """A direction in which every column counts, the same in each process.
 
-        Numbers of 24 bits: simple programs multiply them, and single precision takes them, without rounding.
+        Its components have 24 bits, so that simple programs multiply them without rounding, and single precision
+        represents them exactly.
         """
         return (0.5 + np.random.default_rng(0).random(self.pattern.columns, np.float32)).astype(float)
 
     def directions(self) -> Directions:
-        """For each colour the sum of the unit directions of its columns; with the last of them goes the probe."""
+        """For each colour the sum of the unit directions of its columns; the probe follows the last of them."""
 
         def rows(start: int, stop: int) -> Any:
             seeds = np.empty((stop - start + (stop == self.count), self.pattern.columns))
@@ -97,14 +101,14 @@ class Compression:
 
     @cached_property
     def entries(self) -> tuple[Any, Any]:
-        """For each entry its row in the compressed derivative, and its colour."""
+        """For each entry, its row in the compressed derivative and its colour."""
         colours, rows = np.divmod(self.places, max(self.pattern.rows, 1))
         return rows.astype(np.intp), colours.astype(np.intp)
 
     def agrees(self, data: Any, along: Any, dtypes: Sequence[Any]) -> bool:
-        """Whether the numbers of the entries give the derivative along the probe, but for rounding in these dtypes.
+        """Whether the values of the entries give the derivative along the probe, up to rounding in these dtypes.
 
-        With an entry that is no finite number it cannot be told.
+        False also if a value is not finite, because then it cannot be decided.
         """
         with np.errstate(all="ignore"):
             terms = data * self.probe.take(self.pattern.indices)
@@ -121,11 +125,11 @@ class Compression:
         return sums
 
     def decompressed(self, compressed: Any) -> Any:
-        """The numbers of the entries."""
+        """The values of the entries."""
         return compressed.reshape(-1).take(self.places)
 
     def as_array(self, data: Any) -> Any:
-        """The derivative with these numbers as a ``csr_array``, with indices of its own."""
+        """The derivative with these values as a ``csr_array``, with indices that share no memory."""
         return self.pattern.copy().as_array(data)
 
     def __repr__(self) -> str:
@@ -133,12 +137,12 @@ class Compression:
 
 
 def rounding(dtypes: Sequence[Any]) -> float:
-    """How far two sums may differ in these dtypes, as a part of the sum of the sizes of their terms."""
+    """The tolerated difference of two sums in these dtypes, relative to the sum of the magnitudes of their terms."""
     return ROUNDING * max(float(np.finfo(np.result_type(dtype, np.float16)).eps) for dtype in dtypes)
 
 
 def prepared(operator: str, sparse: Any, thorough: bool, symmetric: bool = False) -> Any:
-    """What ``sparse=`` was given, ready to be used; thoroughly, if it is to be used for many x."""
+    """The value of ``sparse=``, with a pattern coloured; ``thorough`` if it serves many x."""
     if sparse is True and thorough:
         return Repeated()
     if isinstance(sparse, (bool, Repeated)) or (isinstance(sparse, Compression) and sparse.symmetric == symmetric):
@@ -147,7 +151,7 @@ def prepared(operator: str, sparse: Any, thorough: bool, symmetric: bool = False
     if symmetric:
         if pattern.rows != pattern.columns:
             raise ValueError(
-                f"{operator}: the pattern given as sparse has the shape {(pattern.rows, pattern.columns)}; that of a "
+                f"{operator}: the pattern given as sparse has shape {(pattern.rows, pattern.columns)}, but a "
                 "Hessian is square"
             )
         pattern = symmetrised(pattern)
@@ -155,22 +159,22 @@ def prepared(operator: str, sparse: Any, thorough: bool, symmetric: bool = False
 
 
 def pattern_of(operator: str, sparse: Any) -> Pattern:
-    """A pattern from a SciPy sparse matrix (its stored entries) or anything like a matrix (what is not zero)."""
+    """A pattern from a SciPy sparse matrix (its stored entries) or an array-like (its nonzero elements)."""
     module = scipy_sparse()
     if isinstance(sparse, tuple) and sparse:
-        # Of several arguments, side by side.
+        # The blocks of several arguments, side by side.
         rows = sparse if isinstance(sparse[0], tuple) else (sparse,)
         sparse = module.block_array([[module.coo_array(block) for block in row] for row in rows])
     if not module.issparse(sparse):
         sparse = np.asarray(sparse)
         if sparse.dtype.kind not in "biufc" or sparse.ndim != 2:
             raise TypeError(
-                f"{operator}: sparse is True, False or a pattern (a scipy.sparse array or a matrix of booleans), not "
+                f"{operator}: sparse must be True, False or a pattern (a scipy.sparse array or a boolean matrix), not "
                 f"an array of dtype {sparse.dtype} and shape {sparse.shape}"
             )
     elif sparse.ndim != 2:
-        raise TypeError(f"{operator}: the pattern given as sparse has the shape {sparse.shape}, and is no matrix")
-    # Stored zeros are entries: marks take the place of the numbers.
+        raise TypeError(f"{operator}: the pattern given as sparse has shape {sparse.shape}, but must be a matrix")
+    # Stored zeros are entries too, hence the values are replaced by True.
     matrix = module.coo_array(sparse)
     marked = module.coo_array((np.ones(matrix.nnz, bool), matrix.coords), shape=matrix.shape).tocsr()
     return as_pattern(marked)
@@ -195,18 +199,20 @@ def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, m
     """Value, derivative as a ``csr_array`` of shape (f(x).size, x.size), and aux."""
     operator = inputs.operator
     if check and not isinstance(sparse, Compression):
-        raise ValueError(f"{operator}: check=True compares a pattern with f, and sparse={sparse} is no pattern")
+        raise ValueError(f"{operator}: check=True compares a pattern with f, but sparse={sparse} is not a pattern")
     if mode == "reverse":
-        raise ValueError(f"{operator}: a sparse Jacobian is taken forwards; leave out mode, or sparse")
+        raise ValueError(f"{operator}: a sparse Jacobian is computed in forward mode; omit mode, or sparse")
     if inputs.batch.dims:
-        raise ValueError(f"{operator}: sparse and batch_dims exclude each other; sparse finds by itself what is apart")
+        raise ValueError(
+            f"{operator}: sparse and batch_dims exclude each other; sparse detects independent points by itself"
+        )
     _refuse_outer(inputs, inputs.leaves)
     conjugates = "refused" if inputs.is_complex else "allowed"
     if not isinstance(sparse, Compression):
         followed, rows = _in_one_pass(inputs, conjugates, sparse)
         return followed.value, column_blocks(inputs, rows.pattern.copy().as_array(rows.data)), followed.aux
     if sparse.shape[1] != inputs.size:
-        raise wrong_shape(operator, sparse, f"x has {inputs.size} numbers")
+        raise wrong_shape(operator, sparse, f"x has {inputs.size} elements")
     outputs: Outputs | None = None
     if chunk_size is not None or len(chunks(inputs, None, sparse.count)) <= PASSES:
         # The check of the pattern may call f once more.
@@ -222,14 +228,14 @@ def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, m
 
 
 def column_blocks(inputs: Inputs, matrix: Any) -> Any:
-    """The matrix, or for several arguments the tuple of their columns."""
+    """The matrix, or for several arguments the tuple of their column blocks."""
     if type(inputs.argnum) is int:
         return matrix
     return tuple([matrix[:, start:stop] for start, stop in inputs.bounds()])
 
 
 def row_blocks(blocks: Any) -> Any:
-    """The rows that belong to each of several arguments, of square columns; a matrix of one argument as it is."""
+    """The column blocks of a square matrix split into the row blocks of each argument; a single matrix unchanged."""
     if not isinstance(blocks, tuple):
         return blocks
     ends = np.cumsum([0, *(block.shape[1] for block in blocks)]).tolist()
@@ -239,7 +245,7 @@ def row_blocks(blocks: Any) -> Any:
 def reverse_alone(operator: str, mode: str) -> str:
     """The mode of the gradient whose sparse Jacobian is a Hessian."""
     if mode == "forward":
-        raise ValueError(f"{operator}: a sparse Hessian is the derivative of a reverse gradient; leave out mode")
+        raise ValueError(f"{operator}: a sparse Hessian is computed from a reverse-mode gradient; omit mode")
     return "reverse"
 
 
@@ -252,7 +258,7 @@ def _in_one_pass(inputs: Inputs, conjugates: str, sparse: Any) -> tuple[Outputs,
 
 
 def rows_of(outputs: Outputs) -> Rows:
-    """The tangents of all results of a sparse pass, one after the other."""
+    """The tangents of all leaves of the result of a sparse pass, concatenated."""
     space = outputs.space
     sizes = [math.prod(outputs.shape(i)) for i in range(len(outputs.values))]
     parts = [
@@ -276,7 +282,7 @@ def _compressed(
         if first is None:
             first = outputs
             if sum(sizes) != rows:
-                raise wrong_shape(inputs.operator, compression, f"f returned {sum(sizes)} numbers")
+                raise wrong_shape(inputs.operator, compression, f"f returned {sum(sizes)} elements")
             compressed = np.empty((compression.count + 1, rows), dtype)
         place = 0
         for t, size in zip(outputs.derivatives, sizes, strict=True):
@@ -286,34 +292,35 @@ def _compressed(
 
 
 def check_pattern(operator: str, compression: Compression, rows: Rows) -> Any:
-    """The numbers of the pattern's entries; refuse a pattern that lacks an entry where the derivative is not zero."""
-    found = rows.pattern
-    if found.rows != compression.shape[0]:
-        raise wrong_shape(operator, compression, f"f returned {found.rows} numbers")
+    """The values of the entries of the pattern; raise if it lacks an entry where the derivative is nonzero."""
+    pattern = rows.pattern
+    if pattern.rows != compression.shape[0]:
+        raise wrong_shape(operator, compression, f"f returned {pattern.rows} elements")
     data, missing = rows.within(compression.pattern)
     if missing is not None and (missing := missing & (rows.data != 0)).any():
         places = np.flatnonzero(missing)
-        rows_with = np.unique(of_row := found.row_of_entries()[places])
+        rows_with = np.unique(of_row := pattern.row_of_entries()[places])
         named = ", ".join(map(str, rows_with[:FEW_ROWS])) + (", ..." if len(rows_with) > FEW_ROWS else "")
         raise IncompletePatternError(
-            f"{operator}: the pattern given as sparse lacks {len(places)} entries that f has, in {len(rows_with)} rows "
-            f"({named}); the first is in row {of_row[0]}, column {found.indices[places[0]]}, where the derivative is "
-            f"{rows.data[places[0]]}. dualdiff.{'hessian' if compression.symmetric else 'jacobian'}_sparsity(f, x) "
-            "finds the pattern at x: add those of several x if f takes other branches there; sparse=True needs none"
+            f"{operator}: the pattern given as sparse lacks {len(places)} entries of the derivative, in "
+            f"{len(rows_with)} rows ({named}); the first is in row {of_row[0]}, column {pattern.indices[places[0]]}, "
+            f"where the derivative is {rows.data[places[0]]}. "
+            f"dualdiff.{'hessian' if compression.symmetric else 'jacobian'}_sparsity(f, x) detects the pattern at x: "
+            "combine those of several x if f takes different branches there; sparse=True needs no pattern"
         )
     return data
 
 
-def wrong_shape(operator: str, compression: Compression, found: str) -> ValueError:
+def wrong_shape(operator: str, compression: Compression, actual: str) -> ValueError:
     return ValueError(
-        f"{operator}: the pattern given as sparse has the shape {compression.shape}, but {found}; it needs a "
-        "row for each result of f and a column for each number of x"
+        f"{operator}: the pattern given as sparse has shape {compression.shape}, but {actual}; it needs a row "
+        "for each element of f(x) and a column for each element of x"
     )
 
 
 def _refuse_outer(inputs: Inputs, arrays: list[Any]) -> None:
     if any(isinstance(a, AnyDual) for a in arrays):
         raise TypeError(
-            f"{inputs.operator}(sparse=...) inside another differentiation: a scipy.sparse array holds plain numbers "
-            "and would lose the outer derivative; leave out sparse there"
+            f"{inputs.operator}(sparse=...) inside another differentiation: a scipy.sparse array holds plain values "
+            "and would lose the outer derivative; omit sparse there"
         )

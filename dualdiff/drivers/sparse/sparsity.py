@@ -1,4 +1,4 @@
-"""Which entries of a Jacobian or Hessian can be other than zero."""
+"""The sparsity patterns of Jacobians and Hessians."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dualdiff.tangents.spaces.sparse import Rows
 def evaluate_jacobian(
     operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
 ) -> tuple[None, Any, None]:
-    """The pattern of the Jacobian; no value, no aux."""
+    """The pattern of the Jacobian, without value and aux."""
     inputs = Inputs(operator, uncompiled(f), args, argnum)
     return None, column_blocks(inputs, _pattern(inputs).as_array()), None
 
@@ -29,22 +29,23 @@ def jacobian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> 
 def jacobian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
 @operator(evaluate_jacobian)
 def jacobian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    r"""The pattern of the Jacobian: which results of f depend on which elements of x.
+    r"""The sparsity pattern of the Jacobian: which elements of f(x) depend on which elements of x.
 
     Parameters
     ----------
     f : callable
-        A function of an array (or nested tuples and dicts) that returns an array (or nested tuples and dicts).
+        A function of an array (or of nested tuples and dicts) that returns an array (or nested tuples and dicts).
     *args
         The arguments of f.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones: then the result is a tuple, in their order.
+        The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
+        tuple, in the same order.
 
     Returns
     -------
     scipy.sparse.csr_array
-        Boolean, of shape (f(x).size, x.size), arrays being flattened in C order and containers leaf by leaf.  Without
-        arguments: a function.
+        Boolean, of shape (f(x).size, x.size), with arrays flattened in C order and containers leaf by leaf.  Without
+        arguments, the pattern as a function.
 
     Raises
     ------
@@ -53,11 +54,11 @@ def jacobian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Notes
     -----
-    One call of f.  An entry that is missing is zero for all x for which f takes the same path; the pattern holds there
-    whatever the values of x are, also where a derivative happens to be zero.  Where f branches on x, or picks elements
-    by a mask, the pattern is that of the branch taken.  ``np.where``, ``np.select``, ``np.choose``, ``np.piecewise``,
-    ``np.maximum``, ``np.minimum`` and ``np.clip`` depend on all their sides, ``np.interp`` on the interval it is in and
-    on both ends; ``np.max``, ``np.sort`` and their like on what they chose.  Step functions (``np.sign``, ``np.floor``,
+    One call of f.  The pattern is valid for all x for which f takes the same path: outside of it the derivative is zero
+    for all of them, inside it may happen to be zero.  If f branches on x, or selects elements by a mask, the pattern is
+    that of the branch taken.  ``np.where``, ``np.select``, ``np.choose``, ``np.piecewise``, ``np.maximum``,
+    ``np.minimum`` and ``np.clip`` depend on all their branches, ``np.interp`` on the current interval and on both ends,
+    ``np.max``, ``np.sort`` and their relatives on the selected elements.  Step functions (``np.sign``, ``np.floor``,
     comparisons) depend on nothing.
 
     Examples
@@ -73,7 +74,7 @@ def jacobian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 def evaluate_hessian(
     operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
 ) -> tuple[None, Any, None]:
-    """The pattern of the Hessian; no value, no aux."""
+    """The pattern of the Hessian, without value and aux."""
 
     def slope(*args: Any) -> Any:
         return gradient.evaluate(operator, uncompiled(f), args, argnum=argnum, mode="reverse")[1]
@@ -89,22 +90,22 @@ def hessian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> D
 def hessian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
 @operator(evaluate_hessian)
 def hessian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    r"""The pattern of the Hessian: which pairs of elements of x meet in a product (or another nonlinear function).
+    r"""The sparsity pattern of the Hessian: which pairs of elements of x interact in a product or nonlinear function.
 
     Parameters
     ----------
     f : callable
-        A function of an array (or nested tuples and dicts) that returns a scalar.
+        A function of an array (or of nested tuples and dicts) that returns a scalar.
     *args
         The arguments of f.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones: then the result is a tuple of tuples of patterns,
-        one for each pair, in their order.
+        The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
+        tuple of tuples of patterns, one for each pair, in the same order.
 
     Returns
     -------
     scipy.sparse.csr_array
-        Boolean and symmetric, of shape (x.size, x.size).  Without arguments: a function.
+        Boolean and symmetric, of shape (x.size, x.size).  Without arguments, the pattern as a function.
 
     Raises
     ------
@@ -115,8 +116,8 @@ def hessian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Notes
     -----
-    One call of f, in reverse mode: the pattern of the Jacobian of the gradient.  It holds as far as that of
-    `jacobian_sparsity` does, also at points where f has no second derivative, such as ``np.std`` at equal elements.
+    One call of f, in reverse mode: the pattern of the Jacobian of the gradient.  It is valid for the same x as that of
+    `jacobian_sparsity`, including points where f has no second derivative, such as equal elements for ``np.std``.
 
     Examples
     --------

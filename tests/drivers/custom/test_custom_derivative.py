@@ -99,7 +99,7 @@ def test_keywords_go_to_f_and_the_partials():
     power = custom_derivative(lambda x, n=2: x**n, lambda x, n=2: n * x ** (n - 1))
     assert derivative(lambda x: power(x, n=3), 2.0) == 12.0
     assert derivative(power, 2.0) == 4.0
-    with pytest.raises(TypeError, match="a keyword carries a tangent"):
+    with pytest.raises(TypeError, match=r"does not differentiate keyword arguments.*pass it positionally"):
         derivative(lambda n: power(2.0, n=n), 3.0)
 
 
@@ -147,7 +147,7 @@ def test_refused_when_made(arguments, message):
 
 def test_more_partials_than_arguments():
     for f in math.sin, np.sin, lambda x, *, scale=1.0: scale * x:
-        with pytest.raises(TypeError, match="takes 1 positional argument, and 2 partials were given"):
+        with pytest.raises(TypeError, match="takes 1 positional argument, but 2 partials were given"):
             custom_derivative(f, np.cos, np.cos)
     scaled = custom_derivative(lambda x, a=2.0: a * x, lambda x, a=2.0: a, lambda x, a=2.0: x)
     assert derivative(scaled, 3.0) == 2.0
@@ -157,9 +157,9 @@ def test_more_partials_than_arguments():
 @pytest.mark.parametrize(
     ("f", "error", "message"),
     [
-        (custom_derivative(np.exp, lambda x: None), TypeError, "argument 0 returned None, where numbers"),
-        (custom_derivative(np.exp, lambda x: "a"), TypeError, "argument 0 returned 'a', where numbers"),
-        (custom_derivative(np.exp, lambda x: 1j), TypeError, "returned 1j, and exp itself is real"),
+        (custom_derivative(np.exp, lambda x: None), TypeError, "argument 0 returned None, which is not numeric"),
+        (custom_derivative(np.exp, lambda x: "a"), TypeError, "argument 0 returned 'a', which is not numeric"),
+        (custom_derivative(np.exp, lambda x: 1j), TypeError, "returned 1j, but exp itself is real"),
         (custom_derivative(np.exp, lambda x: np.ones(3)), ValueError, r"shape \(3,\), the argument \(\)"),
         (custom_derivative(lambda x: (x, x), lambda x: 1.0), TypeError, "returned a tuple"),
         (custom_derivative(lambda x: None, lambda x: 1.0), TypeError, "is a return statement missing"),
@@ -185,5 +185,7 @@ def test_argument_without_a_partial_is_refused():
     """An argument beyond the partials that carries a tangent raises; a plain one does not."""
     f = custom_derivative(lambda x, y: x * y, lambda x, y: y)
     assert derivative(f, 2.0, 3.0) == 3.0
-    with pytest.raises(TypeError, match="carries a tangent in argument 1, and custom_derivative was given 1 partials"):
+    with pytest.raises(
+        TypeError, match=r"argument 1 of .* carries a tangent, but custom_derivative was given 1 partials"
+    ):
         derivative(f, 2.0, 3.0, argnum=1)

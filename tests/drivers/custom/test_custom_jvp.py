@@ -322,7 +322,7 @@ def test_constant_step():
     expected = np.eye(4) * np.sqrt(X @ X)
     for _, _, J in in_every_space(f, X):
         np.testing.assert_allclose(J, expected, rtol=1e-15)
-    with pytest.raises(TypeError, match="argument 1, and custom_derivative was given 1 partials"):
+    with pytest.raises(TypeError, match=r"argument 1 .* carries a tangent, but custom_derivative was given 1 partials"):
         derivative(lambda x: custom_derivative(lambda x, y: x, None)(1.0, x), 2.0)
 
 
@@ -467,7 +467,7 @@ def test_rule_that_is_not_linear_is_found_out(name):
     ],
 )
 def test_refused_when_made(make):
-    with pytest.raises(TypeError, match=r"custom_derivative\(f, jvp=rule\) a function and its derivative along"):
+    with pytest.raises(TypeError, match=r"custom_derivative\(f, jvp=rule\) takes a function and its derivative along"):
         make()
 
 
@@ -477,14 +477,14 @@ def test_refused_when_made(make):
         (
             lambda p, t: (p[0], t[0]),
             ValueError,
-            r"the tangent of the result, alone\) must be a scalar or an array, not a tu",
+            r"only the tangent of the result\) must be a scalar or an array, not a tu",
         ),
-        (lambda p, t: t[0][:2], ValueError, r"a tangent of the shape \(2,\) for a result of the shape \(4,\)"),
-        (lambda p, t: 0.0, ValueError, r"a tangent of the shape \(\) for a result of the shape \(4,\)"),
-        (lambda p, t: 1j * t[0], TypeError, "returned a complex tangent, and exp itself is real"),
-        (lambda p, t: None, TypeError, "returned None, where numbers are needed"),
+        (lambda p, t: t[0][:2], ValueError, r"a tangent of shape \(2,\) for a result of shape \(4,\)"),
+        (lambda p, t: 0.0, ValueError, r"a tangent of shape \(\) for a result of shape \(4,\)"),
+        (lambda p, t: 1j * t[0], TypeError, "returned a complex tangent, but exp itself is real"),
+        (lambda p, t: None, TypeError, "returned None, which is not numeric"),
         (lambda p, t: (s for s in t), TypeError, "returned <generator"),
-        (lambda p, t: p[0] > 0, TypeError, "where numbers are needed"),
+        (lambda p, t: p[0] > 0, TypeError, "which is not numeric"),
         (lambda p: p[0], TypeError, "positional argument"),
     ],
 )
@@ -504,7 +504,7 @@ def test_generators_are_no_results():
 def test_tangents_that_do_not_come_as_arguments_are_refused():
     """A keyword, and duals that f or its rule captured."""
     f = custom_derivative(lambda x, a=1.0: a * x, jvp=lambda p, t, a=1.0: a * t[0])
-    with pytest.raises(TypeError, match="a keyword carries a tangent"):
+    with pytest.raises(TypeError, match=r"does not differentiate keyword arguments.*pass it positionally"):
         derivative(lambda a: f(2.0, a=a), 3.0)
     for captured in ("f", "rule"):
 

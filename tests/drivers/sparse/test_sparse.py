@@ -479,9 +479,9 @@ def test_a_pattern_inside_a_derivative():
 
 @pytest.mark.parametrize("given", [True, np.ones((6, 6))], ids=["one pass", "pattern"])
 def test_a_sparse_jacobian_inside_a_derivative_is_refused(given):
-    with pytest.raises(TypeError, match=r"inside another differentiation.*leave out sparse"):
+    with pytest.raises(TypeError, match=r"inside another differentiation.*omit sparse"):
         dd.derivative(lambda t: dd.jacobian(tridiagonal, t * X, sparse=given).sum(), 2.0)
-    with pytest.raises(TypeError, match=r"inside another differentiation.*leave out sparse"):
+    with pytest.raises(TypeError, match=r"inside another differentiation.*omit sparse"):
         dd.derivative(lambda t: dd.jacobian(lambda x: t * tridiagonal(x), X, sparse=given).sum(), 2.0)
 
 

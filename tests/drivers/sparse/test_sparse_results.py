@@ -81,7 +81,7 @@ def test_a_full_row_takes_one_sparse_pass():
     assert np.array_equal(np.flatnonzero(wider.toarray()[-1]), [0, 1])
     with pytest.raises(ValueError, match=r"lacks 2 entries.*row 2999, column 2998"):
         dd.jacobian(f, x, sparse=wider)
-    with pytest.raises(ValueError, match=r"\(2999, 3000\), but f returned 3000 numbers"):
+    with pytest.raises(ValueError, match=r"\(2999, 3000\), but f returned 3000 elements"):
         dd.jacobian(f, x, sparse=pattern[:-1])
     more = dd.jacobian(f, x, sparse=sparse.vstack([pattern[:-1], sparse.csr_array(np.ones((1, 3000)))]))
     assert more.nnz == pattern.nnz + 2998
@@ -205,24 +205,24 @@ def test_an_entry_that_is_zero_may_be_missing():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: dd.jacobian(tridiagonal, X, sparse=np.eye(5)), ValueError, r"shape \(5, 5\), but x has 6 numbers"),
+        (lambda: dd.jacobian(tridiagonal, X, sparse=np.eye(5)), ValueError, r"shape \(5, 5\), but x has 6 elements"),
         (
             lambda: dd.jacobian(tridiagonal, X, sparse=np.ones((5, 6))),
             ValueError,
-            r"\(5, 6\), but f returned 6 numbers",
+            r"\(5, 6\), but f returned 6 elements",
         ),
         (lambda: dd.jacobian(tridiagonal, sparse=np.ones(6)), TypeError, r"a pattern .* not an array of .* \(6,\)"),
-        (lambda: dd.jacobian(tridiagonal, sparse="auto"), TypeError, "sparse is True, False or a pattern"),
-        (lambda: dd.jacobian(tridiagonal, X, sparse=None), TypeError, "sparse is True, False or a pattern"),
-        (lambda: dd.jacobian(tridiagonal, X, sparse=True, check=True), ValueError, "sparse=True is no pattern"),
-        (lambda: dd.jacobian(tridiagonal, X, check=True), ValueError, "sparse=False is no pattern"),
-        (lambda: dd.jacobian(tridiagonal, X, sparse=True, mode="reverse"), ValueError, "taken forwards"),
+        (lambda: dd.jacobian(tridiagonal, sparse="auto"), TypeError, "sparse must be True, False or a pattern"),
+        (lambda: dd.jacobian(tridiagonal, X, sparse=None), TypeError, "sparse must be True, False or a pattern"),
+        (lambda: dd.jacobian(tridiagonal, X, sparse=True, check=True), ValueError, "sparse=True is not a pattern"),
+        (lambda: dd.jacobian(tridiagonal, X, check=True), ValueError, "sparse=False is not a pattern"),
+        (lambda: dd.jacobian(tridiagonal, X, sparse=True, mode="reverse"), ValueError, "in forward mode"),
         (lambda: dd.jacobian(tridiagonal, X, sparse=True, batch_dims=1), ValueError, "exclude each other"),
         (lambda: dd.jacobian(tridiagonal, X, sparse=np.eye(6), chunk_size=0), ValueError, "positive integer"),
-        (lambda: dd.hessian(np.sum, sparse=np.ones((5, 6))), ValueError, r"\(5, 6\); that of a Hessian is square"),
-        (lambda: dd.hessian(np.sum, X, sparse=np.eye(5)), ValueError, r"shape \(5, 5\), but x has 6 numbers"),
+        (lambda: dd.hessian(np.sum, sparse=np.ones((5, 6))), ValueError, r"\(5, 6\), but a Hessian is square"),
+        (lambda: dd.hessian(np.sum, X, sparse=np.eye(5)), ValueError, r"shape \(5, 5\), but x has 6 elements"),
         (lambda: dd.hessian(tridiagonal, X, sparse=True), ValueError, "a scalar.*use dualdiff.jacobian"),
-        (lambda: dd.hessian(np.sum, X, sparse=True, mode="forward"), ValueError, "reverse gradient"),
+        (lambda: dd.hessian(np.sum, X, sparse=True, mode="forward"), ValueError, "reverse-mode gradient"),
         (lambda: dd.hessian_sparsity(tridiagonal, X), ValueError, "a scalar"),
         (lambda: dd.jacobian_sparsity(tridiagonal, "x"), TypeError, "x has the type str"),
         (lambda: dd.jacobian_sparsity(3, X), TypeError, "takes a function"),

@@ -124,15 +124,15 @@ def test_prepared_patterns_are_checked_at_every_point(kind):
 def test_a_pattern_that_was_right_at_one_point_is_refused_at_another():
     prepared = dd.jacobian(branching, sparse=dd.jacobian_sparsity(branching, np.ones(9)))
     np.testing.assert_array_equal(prepared(np.arange(1.0, 10)).toarray(), dd.jacobian(branching, np.arange(1.0, 10)))
-    with pytest.raises(dd.IncompletePatternError, match=r"add those of several x if f takes other branches"):
+    with pytest.raises(dd.IncompletePatternError, match=r"combine those of several x if f takes different branches"):
         prepared(-np.arange(1.0, 10))
 
 
 def test_the_error_names_rows_and_the_first_entry():
     with pytest.raises(
         dd.IncompletePatternError,
-        match=r"lacks 10 entries that f has, in 6 rows \(0, 1, 2, 3, 4, \.\.\.\); the first is in row 0, column 1, "
-        r"where the derivative is 0\.36.*dualdiff\.jacobian_sparsity\(f, x\).*sparse=True needs none",
+        match=r"lacks 10 entries of the derivative, in 6 rows \(0, 1, 2, 3, 4, \.\.\.\); "
+        r"the first is in row 0, column 1, where the derivative is 0\.36.*dualdiff\.jacobian_sparsity\(f, x\).*sparse=True needs no pattern",
     ):
         dd.jacobian(tridiagonal, X, sparse=np.eye(6))
 

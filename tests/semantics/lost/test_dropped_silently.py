@@ -428,9 +428,7 @@ MIXING = {
 
 @pytest.mark.parametrize("name", MIXING)
 def test_derivative_over_points_that_f_mixes(name):
-    match = (
-        r"over an array of points \(3,\) needs an f that works on each point.*dualdiff\.gradient.*dualdiff\.jacobian"
-    )
+    match = r"over an array of points \(3,\) needs an f that (works on|treats) each point.*dualdiff\.gradient.*dualdiff\.jacobian"
     refused(dd.MixedPointsError, match, derivative, MIXING[name], X)
     refused(ValueError, match, derivative, derivative(MIXING[name]), X)
 
@@ -450,8 +448,8 @@ def test_wrong_argnum():
         refused(TypeError, r"tuple of integers, not \[0, 1\]; write argnum=\(0, 1\)", op, f, 1.0, 2.0, argnum=[0, 1])
         refused(TypeError, r"tuple of integers, not \(0, 1.0\)", op, f, 1.0, 2.0, argnum=(0, 1.0))
         refused(ValueError, r"argnum=\(0, 2\), but f was given 2", op, f, 1.0, 2.0, argnum=(0, 2))
-        refused(ValueError, r"argnum=\(0, -2\) names an argument twice", op, f, 1.0, 2.0, argnum=(0, -2))
-        refused(ValueError, r"argnum=\(\) names no argument", op, f, 1.0, 2.0, argnum=())
+        refused(ValueError, r"argnum=\(0, -2\) selects an argument twice", op, f, 1.0, 2.0, argnum=(0, -2))
+        refused(ValueError, r"argnum=\(\) selects no argument", op, f, 1.0, 2.0, argnum=())
     refused(ValueError, "argnum=2, but f was given 2 positional arguments", jvp, f, 1.0, 1.0, 2.0, argnum=2)
 
 
