@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# The elementwise functions (dualdiff.sin, dualdiff.exp, ...) and the buffers are public too, but left out of
-# ``import *``, which must not shadow NumPy's names.
+# The elementwise functions (dualdiff.sin, dualdiff.exp, ...) and the buffers are public too, but not in ``__all__``:
+# ``import *`` must not shadow NumPy's names.
 __all__ = [
     "ConstantResultWarning",
     "DerivativeCheck",
@@ -85,14 +85,14 @@ __all__ = [
     "vjp",
 ]
 
-# Tracebacks, pickles and reprs are to show the names that users import.
+# Tracebacks, pickles and reprs show the names that users import.
 for _thing in [globals()[_name] for _name in __all__ if _name in globals()]:
     if isinstance(_thing, type):
         _thing.__module__ = "dualdiff"
 
 
 def __getattr__(name: str) -> Any:
-    """What is built or imported when it is first asked for: the elementwise functions, from the rows of the table."""
+    """Import a module, or build an elementwise function from its row of the table, at its first use."""
     if name in PUBLIC:
         module = import_module(PUBLIC[name])
         thing = globals()[name] = module if module.__name__ == f"dualdiff.{name}" else getattr(module, name)

@@ -1,4 +1,4 @@
-"""The command line: ``dualdiff 'x**3 + 2*x' --at 3`` prints f and f' there."""
+"""The command line: ``dualdiff 'x**3 + 2*x' --at 3`` prints f(3) and f'(3)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import dualdiff
 from dualdiff.expression import MAX_OPERATIONS, Program, Refusal, Step, Variable, excerpt, functions, read, show
 
 MAX_ORDER = 8
-# Duals nested one deeper cost about three times as much; this much takes a few seconds.
+# Each level of nesting makes duals about three times as expensive; this limit takes a few seconds.
 MAX_WORK = 1_000_000
 
-# No argument of a process can have this character.
+# No command-line argument can contain this character.
 MARK = "\0"
 
 EXAMPLES = """\
@@ -35,12 +35,12 @@ examples:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """As all refusals: one line, without the usage before it."""
+        """Raise a `Refusal`, which prints one line without the usage."""
         raise Refusal(message, hint="see dualdiff --help")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 2 for a refusal, said in one line on stderr."""
+    """Run the command line and return its exit status: 0, or 2 after an error message of one line on stderr."""
     try:
         with contextlib.suppress(SystemExit):  # how argparse leaves after --help and --version
             options = _options(sys.argv[1:] if argv is None else argv)
@@ -56,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Refusal as refusal:
         problem = str(refusal)
     except OSError as error:
-        # What is left in the buffer shall not be tried again at exit.
+        # The rest of the buffer must not be written again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # the reader has seen enough
+        if isinstance(error, BrokenPipeError):  # the reader has closed the pipe
             return 1
         problem = f"the output cannot be written: {error.strerror}"
     except KeyboardInterrupt:
@@ -80,14 +80,14 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("formula", help="of numbers, variables, + - * / **, pi, e and the functions below")
+    add("formula", help="a formula of numbers, variables, + - * / **, pi, e and the functions below")
     add("--at", nargs="+", action="extend", metavar="VALUE", help="the point: 3, or x=3, or x=2 y=pi/4")
-    add("--order", default="1", metavar="K", help=f"derivatives up to the K-th (at most {MAX_ORDER})")
-    add("--trace", action="store_true", help="show every step, with its value and tangent")
-    add("--graph", metavar="FILE.svg", help="draw the steps as a graph, with values and local derivatives")
+    add("--order", default="1", metavar="K", help=f"derivatives up to order K (at most {MAX_ORDER})")
+    add("--trace", action="store_true", help="show every step with its value and tangent")
+    add("--graph", metavar="FILE.svg", help="draw the computational graph, with values and partial derivatives")
     add("--version", action="version", version=f"dualdiff {dualdiff.__version__}")
-    # argparse takes what begins with a minus for an option, and knows only some spellings of negative numbers.
-    # A mark before the minus hides it; of our own options only -h has a single dash.
+    # argparse reads an argument that begins with a minus as an option, except for some spellings of negative numbers.
+    # A mark before the minus hides it; the only option with a single dash is -h.
     hidden = [MARK + word if re.match(r"-(?!-[a-z]+(=|\Z)|-\Z|h\Z)", word) else word for word in argv]
     options, extra = parser.parse_known_args(hidden)
     for word in extra:
@@ -112,14 +112,14 @@ def _order(text: str) -> int:
 
 
 def _point(program: Program, items: Sequence[str]) -> dict[str, float]:
-    """The values of the variables, in the order in which the formula has them."""
+    """The values of the variables, in the order of the formula."""
     formula = excerpt(program.text)
     # A formula without variables is a constant function of x.
     names = list(program.variables) or ["x"]
     point: dict[str, float] = {}
     for item in items:
         name, equals, _ = item.partition("=")
-        # Python's parser has read the names of the formula in this normal form.
+        # Python's parser normalizes the names in the formula in the same way.
         name = unicodedata.normalize("NFKC", name.strip()) if equals else names[0]
         if equals and name not in names:
             raise Refusal(f"{excerpt(item)} after --at: there is no variable {excerpt(name)} in {formula}")
@@ -136,7 +136,7 @@ def _point(program: Program, items: Sequence[str]) -> dict[str, float]:
 
 
 def _value(item: str, start: int) -> float:
-    """A value after --at: a formula without variables."""
+    """The value of an item after --at, a formula without variables."""
     constant = read(item, start)
     for name, column in constant.variables.items():
         raise Refusal(f"{excerpt(name)} is not a number", item, column, "a value is written '3' or 'x=3'")
@@ -147,10 +147,10 @@ def _value(item: str, start: int) -> float:
 
 
 def _report(program: Program, point: dict[str, float], order: int, trace: bool) -> list[str]:
-    """The lines to print."""
-    # On plain numbers first: whatever cannot be computed is refused here.
+    """The lines of the output."""
+    # Plain floats come first: a formula that cannot be evaluated is refused here.
     value = program(point)
-    # A formula shows whether it is constant.
+    # The user sees that a formula is constant.
     with warnings.catch_warnings(action="ignore", category=dualdiff.ConstantResultWarning):
         lines = [*_trace(program, point), ""] if trace else []
         if len(point) == 1:
@@ -183,10 +183,10 @@ def _gradient(program: Program, point: dict[str, float], value: float, order: in
 
 
 def _trace(program: Program, point: dict[str, float]) -> list[str]:
-    """The evaluation trace: for every variable and step its formula, its value and its tangents."""
-    from dualdiff.teaching.words import table  # as in _draw: the floor of teaching is not for every start
+    """The evaluation trace: formula, value and tangents of every variable and step."""
+    from dualdiff.teaching.words import table  # imported here for a fast start, as in _draw
 
-    # The steps are together the result of one function, so that one call gives the tangents of all.
+    # All steps are the result of one function, so that one call gives all tangents.
     values, tangents = dualdiff.value_and_jacobian(program.run, point)
     formulas = {step.text: step.formula for step in program.steps}
     header = ["", "formula", "value", *(f"d/d{name}" for name in point)]
@@ -198,17 +198,17 @@ def _trace(program: Program, point: dict[str, float]) -> list[str]:
 
 
 def _draw(program: Program, point: dict[str, float], path: str) -> None:
-    """Write the graph of the steps, which has the names of the trace."""
-    from dualdiff.teaching.trace import traced  # only a picture needs it, and it would slow down every start
+    """Write the computational graph, with the names of the trace."""
+    from dualdiff.teaching.trace import traced  # imported here for a fast start
 
     steps: list[Step] = []
     for step in program.steps:
-        # What is computed of constants alone is no node.
+        # A step that depends only on constants is not a node.
         if any(isinstance(operand, Variable) or operand in steps for operand in step.operands):
             steps.append(step)
     units = [[float(name == other) for other in point] for name in point]
     heads = ["tangent"] if len(point) == 1 else [f"d/d{name}" for name in point]
-    found = traced(
+    trace = traced(
         lambda values: program(dict(zip(point, values, strict=True))),
         list(point.values()),
         list(point),
@@ -219,7 +219,7 @@ def _draw(program: Program, point: dict[str, float], path: str) -> None:
         MAX_OPERATIONS,
     )
     try:
-        found.graph().save(path)
+        trace.graph().save(path)
     except ImportError as error:
         raise Refusal(str(error)) from None
     except OSError as error:
@@ -227,7 +227,7 @@ def _draw(program: Program, point: dict[str, float], path: str) -> None:
 
 
 def _table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> list[str]:
-    """Lines of aligned columns: the first one of words, the others of numbers."""
+    """Lines of aligned columns: the first column has words, the others numbers."""
     columns = []
     for k, cells in enumerate(zip(*rows, strict=True)):
         column = [*header[k : k + 1], *(_points_aligned(cells) if k else cells)]
@@ -237,14 +237,14 @@ def _table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> list[st
 
 
 def _points_aligned(numbers: Sequence[str]) -> list[str]:
-    """The numbers with blanks before them, so that their decimal points are below each other."""
-    places = [len(re.split(r"[.e]", number)[0]) for number in numbers]
-    return [" " * (max(places) - place) + number for place, number in zip(places, numbers, strict=True)]
+    """The numbers padded with blanks so that their decimal points are aligned."""
+    positions = [len(re.split(r"[.e]", number)[0]) for number in numbers]
+    return [" " * (max(positions) - position) + number for position, number in zip(positions, numbers, strict=True)]
 
 
 def _print(lines: Sequence[str]) -> None:
     text = "\n".join(lines)
-    # The names of variables may have letters that the terminal has not.
+    # Names of variables may have letters that the terminal cannot display.
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 

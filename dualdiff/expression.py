@@ -1,9 +1,9 @@
 """Formulas read from text, as straight-line programs that the drivers can differentiate.
 
-`read` makes a `Program` of a text such as ``x**3 + 2*sin(x)``.  The text is never run as Python.  It passes
-two fences: `_Scanner` goes through its words from left to right and knows what may stand where, so that every
-mistake is named at its place; then Python's parser finds what binds to what, and `_Compiler` takes numbers,
-names, the operators and the functions of the table from its tree, and nothing else.
+`read` converts a text such as ``x**3 + 2*sin(x)`` to a `Program`.  The text is never executed as Python.
+First, `_Scanner` checks its tokens from left to right, so that every error is reported at its column.  Then
+Python's parser builds the syntax tree, from which `_Compiler` accepts numbers, names, the operators and the
+functions of the table, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import dualdiff
 from dualdiff.rules.numpy.elementwise.table import ROWS
 
-# Far more than anyone writes by hand, and far less than makes Python's parser run out of stack.
+# Far more than anyone writes by hand, and far less than overflows the stack of Python's parser.
 MAX_CHARACTERS = 10_000
 MAX_OPERATIONS = 1_000
 MAX_BRACKETS = 100
@@ -37,7 +37,7 @@ BINARY: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
     ast.Pow: ("**", operator.pow),
 }
 
-#: What people write, and what they mean.
+#: Common spellings from elsewhere, and the right ones.
 MEANT = {
     "^": "**", "×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "\u2013": "-", "²": "**2", "³": "**3",
     "[": "(", "]": ")", "{": "(", "}": ")", "|": "abs(x)", "√": "sqrt(x)",
@@ -46,14 +46,14 @@ MEANT = {
 }  # fmt: skip
 
 
-#: What people write before the names of functions.
+#: Module prefixes that are not needed before the names of functions.
 MODULES = {"math", "np", "numpy", "dualdiff", "dd", "sp", "scipy"}
 
 
 class Refusal(Exception):
-    """What cannot be read or computed: one line, which points at the spot.
+    """A formula cannot be read or evaluated; the message is one line that names the column.
 
-    ``column`` counts the characters of ``text`` from 0; the line counts them from 1.
+    ``column`` is an index into ``text``, from 0; the message counts columns from 1.
     """
 
     def __init__(self, problem: str, text: str = "", column: int | None = None, hint: str = "") -> None:
@@ -63,7 +63,7 @@ class Refusal(Exception):
 
 
 def excerpt(text: str, column: int = 0, reach: int = 30) -> str:
-    """The text in quotes, if it is long only what is around the column; control characters are escaped."""
+    """The text in quotes, if it is long only the part around the column; control characters are escaped."""
     start, stop = max(0, column - reach), column + reach
     if len(text) <= 2 * reach:
         return repr(text)
@@ -71,7 +71,7 @@ def excerpt(text: str, column: int = 0, reach: int = 30) -> str:
 
 
 def show(number: float) -> str:
-    """A number with all its digits, and no more: 33, 0.1, 1e-09."""
+    """The shortest text that represents a number exactly: 33, 0.1, 1e-09."""
     return repr(float(number) + 0.0).removesuffix(".0")  # adding 0.0 makes 0 of -0
 
 
@@ -80,7 +80,7 @@ def show(number: float) -> str:
 
 @dataclass(frozen=True)
 class Number:
-    """A number or a constant, as it was written."""
+    """A number or constant, with its text in the formula."""
 
     text: str
     number: float
@@ -88,7 +88,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Variable:
-    """A name that is given a value later."""
+    """A variable, whose value is given later."""
 
     text: str
 
@@ -105,7 +105,7 @@ class Step:
 
     @property
     def formula(self) -> str:
-        """The operation in the names of its operands: ``v1 + v2``, ``sin(x)``."""
+        """The operation with the names of its operands: ``v1 + v2``, ``sin(x)``."""
         return self.written([operand.text for operand in self.operands])
 
     def written(self, operands: list[str]) -> str:
@@ -123,7 +123,7 @@ Operand = Number | Variable | Step
 
 @dataclass(frozen=True)
 class Program:
-    """A formula as steps, each on earlier results; ``variables`` has the column where each occurs first."""
+    """A formula as steps on earlier results; ``variables`` maps each variable to the column of its first occurrence."""
 
     text: str
     variables: dict[str, int]
@@ -131,35 +131,35 @@ class Program:
     result: Operand
 
     def __call__(self, point: Mapping[str, Any]) -> Any:
-        """The value of the formula, for numbers or duals by the names of the variables."""
+        """The value of the formula at a point, a mapping from variables to floats or duals."""
         return self._find(self.result, self.run(point))
 
     def run(self, point: Mapping[str, Any]) -> dict[str, Any]:
-        """The variables and the result of every step, by name and in order.
+        """The values of the variables and of every step, by name and in order.
 
         Raises
         ------
         Refusal
-            If Python's arithmetic raises, or what is computed leaves the real numbers.
+            If Python's arithmetic raises, or a result is not real.
         """
-        found = dict(point)
+        values = dict(point)
         for step in self.steps:
-            operands = [self._find(operand, found) for operand in step.operands]
+            operands = [self._find(operand, values) for operand in step.operands]
             try:
                 result = step.compute(*operands)
             except ZeroDivisionError:
                 self._refuse(step, operands, "is a division by zero")
             except OverflowError:
                 self._refuse(step, operands, "is too large for a float")
-            # A function gives NaN where Python's operators raise or leave the real numbers.
+            # A function returns NaN where Python's operators raise or return a complex number.
             if issubclass(type(result), complex) or (_is_nan(result) and not any(map(_is_nan, operands))):
                 self._refuse(step, operands, "is not a real number")
-            found[step.text] = result
-        return found
+            values[step.text] = result
+        return values
 
     @staticmethod
-    def _find(operand: Operand, found: Mapping[str, Any]) -> Any:
-        return operand.number if isinstance(operand, Number) else found[operand.text]
+    def _find(operand: Operand, values: Mapping[str, Any]) -> Any:
+        return operand.number if isinstance(operand, Number) else values[operand.text]
 
     def _refuse(self, step: Step, operands: list[Any], problem: str) -> NoReturn:
         computed = step.written([show(dualdiff.value(operand)) for operand in operands])
@@ -174,15 +174,15 @@ def _is_nan(number: Any) -> bool:
 
 
 def function_row(name: str) -> str | None:
-    """The row of the table that a function name stands for, if it is one.
+    """The name of the row of the table for a function name; None if there is none.
 
-    NumPy's second names are understood (``abs``, ``asin``, ``pow``), and ``ln``.
+    NumPy's aliases (``abs``, ``asin``, ``pow``) and ``ln`` are accepted.
     """
-    # Not getattr, which would load modules and warn of old names.
+    # getattr would load modules and warn of deprecated names.
     ufunc = vars(np).get("log" if name == "ln" else name)
     row = ROWS.get(name) or (ROWS.get(ufunc.__name__) if isinstance(ufunc, np.ufunc) else None)
-    # Where every number is a float there is no use for what counts in integers: ldexp, and the rows that other
-    # rows have as their k-th derivatives.
+    # All values are floats here, which excludes functions of integers: ldexp, and the rows for the k-th derivatives
+    # of other rows.
     if row is None or row.name.endswith("_derivative"):
         return None
     floats = "d" * row.arity + "->"
@@ -201,7 +201,7 @@ def read(text: str, start: int = 0) -> Program:
     Raises
     ------
     Refusal
-        If the text is anything but a formula of numbers, variables, constants and functions of the table.
+        If the text is not a formula of numbers, variables, constants and functions of the table.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def read(text: str, start: int = 0) -> Program:
     scanner = _Scanner(text, start)
     scanner.scan()
     first = scanner.first
-    # Python minds line breaks and leading blanks, which are blanks here.
+    # Python treats line breaks and leading blanks specially; in a formula they are blanks.
     source = re.sub(r"\s", " ", text[first:]).rstrip()
     try:
         tree = ast.parse(source, mode="eval").body
@@ -233,7 +233,7 @@ _TOKEN = re.compile(
 
 
 class _Scanner:
-    """Goes through the words of a formula and refuses the first that is out of place."""
+    """Checks the tokens of a formula and raises at the first that is not allowed at its position."""
 
     def __init__(self, text: str, start: int) -> None:
         self.text = text
@@ -243,8 +243,8 @@ class _Scanner:
         self.first = self.column = self.tokens[0].start()
         self.before = ""
         self.operand_due = True
-        self.opens_call = False  # whether the word before was the name of a function
-        self.brackets: list[tuple[int, bool]] = []  # each open one: where, and whether it holds arguments
+        self.opens_call = False  # whether the previous token was the name of a function
+        self.brackets: list[tuple[int, bool]] = []  # of each open bracket: its column, and whether it holds arguments
         self.operations = 0
 
     def scan(self) -> None:
@@ -278,7 +278,7 @@ class _Scanner:
         self.operand(word)
 
     def name(self, word: str, following: str) -> None:
-        # \w has letters and digits that Python's names do not have: superscripts, foreign digits.
+        # \w matches characters that Python's identifiers exclude: superscripts, foreign digits.
         for end in range(1, len(word) + 1):
             if not word[:end].isidentifier():
                 self.column += end - 1
@@ -298,7 +298,7 @@ class _Scanner:
         elif word not in CONSTANTS and len(word) > 1:
             hint = _meant(word) or _similar(word) or "dualdiff --help lists the functions"
             self.refuse(f"unknown function {excerpt(word)}", hint)
-        # What is left is pi(...) or x(...), a product: the bracket will be refused.
+        # The remaining case is pi(...) or x(...), a product: the bracket will be refused.
 
     def operator(self, word: str) -> None:
         if self.operand_due and word not in "+-":
@@ -320,7 +320,7 @@ class _Scanner:
             self.refuse("')' closes a bracket that was never opened")
         if word == "," and not holds_arguments:
             self.refuse("',' is out of place", "it separates arguments; decimals are written with a point")
-        # Whether a function may go without arguments is asked later, when they are counted.
+        # The number of arguments is checked later.
         if self.operand_due and not (word == ")" and self.before == "(" and holds_arguments):
             self.refuse(f"something is missing before '{word}'")
         if word == ")":
@@ -353,21 +353,21 @@ def _meant(word: str) -> str:
 
 
 def _similar(word: str) -> str:
-    import difflib  # only refusals need it, and it would slow down every start
+    import difflib  # imported here for a fast start
 
     close = difflib.get_close_matches(word, functions(), 1)
     return f"did you mean {close[0]!r}?" if close else ""
 
 
 class _Compiler:
-    """Python's syntax tree as a straight-line program."""
+    """Converts Python's syntax tree to a straight-line program."""
 
     def __init__(self, text: str, source: str, first: int) -> None:
         self.text, self.bytes, self.first = text, source.encode(), first
         self.variables: dict[str, int] = {}
         self.steps: list[Step] = []
         self.operands: dict[ast.expr, Operand] = {}
-        self.prefix = "v"  # of the names of the steps, lengthened where variables have such names
+        self.prefix = "v"  # of the names of the steps, extended if variables have such names
 
     def program(self, tree: ast.expr) -> Program:
         nodes = list(_operands_first(tree))
@@ -379,7 +379,7 @@ class _Compiler:
         return Program(self.text, self.variables, self.steps, self.operands[tree])
 
     def operand(self, node: ast.expr) -> Operand:
-        """The number, variable or step that a node stands for, its parts being known."""
+        """The number, variable or step of a node whose children have been converted."""
         column = self.column(node.col_offset)
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
@@ -400,7 +400,7 @@ class _Compiler:
                 return self.step("-", operator.neg, [inner], column)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
                 symbol, compute = BINARY[type(op)]
-                # The tree knows where the operands end; between them are blanks, brackets and the operator.
+                # The tree has the ends of the operands; between them are blanks, brackets and the operator.
                 return self.step(symbol, compute, [left, right], self.text.index(symbol, self.end(left)))
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if row := function_row(name):
                 arity = ROWS[row].arity
@@ -417,7 +417,7 @@ class _Compiler:
         return step
 
     def column(self, offset: int) -> int:
-        """The place in the text of an offset in bytes, as the tree has them."""
+        """The column in the text of an offset in bytes, which the tree has."""
         return self.first + len(self.bytes[:offset].decode())
 
     def end(self, node: ast.expr) -> int:
@@ -428,7 +428,7 @@ class _Compiler:
 
 
 def _operands_first(tree: ast.expr) -> Iterator[ast.expr]:
-    """The nodes in the order of computation; without recursion, as a sum of many terms is a deep tree."""
+    """The nodes in the order of evaluation; not recursive, because a sum of many terms is a deep tree."""
     order, waiting = [], [tree]
     while waiting:
         node = waiting.pop()

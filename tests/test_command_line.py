@@ -591,6 +591,6 @@ def test_any_formula_against_sympy(formula):
     gradient = dualdiff.gradient(program, point)
     for variable in (x, y):
         exact = symbolic.diff(variable).subs({x: sympy.Rational(3, 4), y: sympy.Rational(5, 4)}).evalf(30)
-        # A negative base has no real derivative in its exponent, though its powers by whole numbers are real.
+        # A negative base has no real derivative in its exponent, though its integer powers are real.
         assume(exact.is_real and exact.is_finite and abs(exact) < 1e6)
         assert gradient[variable.name] == pytest.approx(float(exact), rel=1e-9, abs=1e-9)

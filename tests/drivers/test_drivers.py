@@ -84,7 +84,7 @@ def test_derivative_over_points():
     np.testing.assert_allclose(derivative(loop, X), [1.0, 1.0, 2 * X[2]])
     np.testing.assert_allclose(derivative(np.vectorize(lambda t: t**2), X), 2 * X)
     np.testing.assert_allclose(derivative(lambda t: [s**2 for s in t], X), 2 * X)
-    # Each point in its own place of the result, and all by itself, whatever way it took.
+    # Each point at its own index of the result, and independent of the others, on any path.
     np.testing.assert_allclose(derivative(lambda t: (t.reshape(3, 1) * [[1.0, 2.0]]).sum(axis=1), X), [3.0] * 3)
     np.testing.assert_allclose(derivative(lambda t: np.sort(t)[[1, 2, 0]], X), [1.0] * 3)
     np.testing.assert_allclose(derivative(lambda t: np.roll(np.roll(t, 1) ** 2, -1), X), 2 * X)
@@ -285,7 +285,7 @@ def tangents(monkeypatch):
 
 
 def busy(x):
-    """A function whose largest intermediate has 9 times the numbers of x."""
+    """A function whose largest intermediate has 9 times as many elements as x."""
     y = np.outer(x, np.ones(9)) * 2.0
     y[1:, ::2] *= np.sin(x[:-1, None])
     z = np.concatenate([y.T, y.T[:0]]).T @ np.ones((9, 4)) + x[:, None]
@@ -313,7 +313,7 @@ def test_default_chunk_keeps_a_tangent_to_a_megabyte(tangents):
     tangents.clear()
     f, calls = counted(lambda x: x[:3] * 2.0)
     jacobian(f, np.ones(400), mode="forward")
-    # Passes of even size: 400 = 2 x 200 (at most 327 directions of 400 numbers are a megabyte).
+    # Passes of equal size: 400 = 2 x 200 (at most 327 directions of 400 elements are a megabyte).
     assert len(calls) == 2
     assert {directions for _, directions, *_ in tangents} == {200}
 

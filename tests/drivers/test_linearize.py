@@ -14,7 +14,7 @@ X = np.array([0.3, -1.2, 2.1])
 
 
 def counted(f):
-    """The function with the number of its calls."""
+    """The function with a count of its calls."""
 
     def g(x):
         g.calls += 1
@@ -25,7 +25,7 @@ def counted(f):
 
 
 def bent(x):
-    """Three numbers to four."""
+    """A map of three elements to four."""
     return np.stack([np.sin(x[0]) * x[1], x[2] ** 2, np.exp(x[0] - x[2]), x[1] / x[2]])
 
 

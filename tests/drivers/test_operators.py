@@ -43,12 +43,12 @@ Y = np.array([0.3, -0.2])
 
 
 def energy(x, y, a):
-    """One number of two vectors and a number."""
+    """A scalar function of two vectors and a scalar."""
     return np.sum(x**2) * y[0] + np.sum(np.sin(x)) * y[1] ** 2 + a**3 * x[0]
 
 
 def flow(x, y, a):
-    """Four numbers of the same."""
+    """A function with four components, of the same arguments."""
     return np.stack([x[0] * y[0], x[1] * a, y[1] ** 2, a * x[2] * y[0]])
 
 

@@ -1,4 +1,4 @@
-"""Reverse mode: its numbers and its choice, views and writes, long runs, memory, and what it leaves behind."""
+"""Reverse mode: values, automatic choice, views and writes, long runs, memory, and no state left behind."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ X = np.array([0.3, -1.2, 2.1])
 
 
 def counted(f):
-    """The function with the number of its calls, and the spaces of the duals that it was called with."""
+    """The function with a count of its calls and the spaces of its dual arguments."""
 
     def g(*args, **kwargs):
         g.calls += 1
@@ -51,7 +51,7 @@ def counted(f):
 
 
 def bent(x):
-    """Three numbers to four."""
+    """A map of three elements to four."""
     return np.stack([np.sin(x[0]) * x[1], x[2] ** 2, np.exp(x[0] - x[2]), x[1] / x[2]])
 
 
@@ -350,7 +350,7 @@ def test_a_hundred_thousand_steps_in_a_small_stack():
 
 
 def test_what_becomes_of_a_long_run_that_is_given_up():
-    """It raises half-way, or its result is thrown away, or it is a branch that joins another."""
+    """f raises half-way, or its result is discarded, or it is a branch that joins another."""
 
     def raising(x):
         return long_run(x)[7]

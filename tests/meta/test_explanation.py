@@ -53,7 +53,7 @@ def check(found, expected):
 
 @pytest.mark.parametrize(("name", "program", "gives"), ROWS)
 def test_row_is_true(name, program, gives, namespaces):
-    """A row of the known limits that is no more belongs into another table."""
+    """A known limit that has been overcome belongs in another table."""
     names = namespaces[name]
     expected = eval(gives, names)
     kind = expected if isinstance(expected, type) else ()
@@ -79,7 +79,7 @@ def test_every_row_is_run():
 
 # -- what the pages name -----------------------------------------------------------------------------------------------
 def defined(path):
-    """The functions and classes that a file defines, methods by their own name."""
+    """The functions, classes and methods that a file defines, by their unqualified names."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {n.name for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
 

@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can hold: imports point down, names, docstrings, sizes, what lies where."""
+"""The rules of the package that can be tested: imports point down; names, docstrings, sizes, locations of files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "dualdiff"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-#: The floors from the ground up; what stands on one floor may import from it and from those below.
+#: The floors from the ground up; a module may import from its own floor and those below.
 FLOORS = (
     ("base",),
     ("tangents",),
@@ -99,7 +99,7 @@ def test_no_import_of_the_whole_package(path):
 
 
 def in_a_fresh_interpreter(code):
-    """The printed lines of a program of its own, in which warnings are errors."""
+    """The printed lines of a program in a new process, in which warnings are errors."""
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, timeout=120
     )
@@ -150,7 +150,7 @@ def test_every_public_name_exists_and_is_documented(name):
     doc = docstring(thing)
     assert doc
     assert name in dir(dualdiff)
-    # Errors are shown by what raises them, and records of results by what returns them.
+    # The docstrings of the functions that raise errors, or return records, show them.
     if not (isinstance(thing, type) and (issubclass(thing, (Exception, Warning)) or is_dataclass(thing))):
         assert "\nExamples\n--------\n>>> " in doc or "\n    >>> " in doc
 
@@ -182,7 +182,7 @@ def test_every_file_and_every_public_function_says_what_it_is(path):
         assert ast.get_docstring(tree), f"{path} has no docstring"
     for node in tree.body:
         public = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
-        # An implementation of a NumPy function is known by the name that it registers for.
+        # The implementation of a NumPy function is documented under the name that it registers.
         registered = any(isinstance(d, ast.Call) for d in getattr(node, "decorator_list", []))
         if public and not registered and len(ast.unparse(node).splitlines()) > 12:
             assert ast.get_docstring(node), f"{path}: {node.name} has no docstring"

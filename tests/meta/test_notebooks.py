@@ -134,7 +134,7 @@ class TestFiles:
         assert not document["metadata"].get("execution")
 
     def test_checkers_are_folded_and_answers_alone(self, path):
-        """Who looks at the place for an answer does not see the answer, nor pages of data."""
+        """The cell for an answer shows neither the answer nor pages of data."""
         for cell in cells(path, "code"):
             text = "".join(cell["source"])
             # Of a folded cell the first line is seen.
@@ -180,7 +180,7 @@ def test_each_notebook_has_its_solutions():
 
 
 def test_the_solutions_run_within_their_time():
-    """As a reader runs them, each on its own, and all of them under one cap."""
+    """As a reader runs them, each in its own kernel, with a limit for the total time."""
     code = "import runpy, sys; [runpy.run_path(path) for path in sys.argv[1:]]"
     paths = [str(path) for path in SOLUTIONS if path.suffix == ".py"]
     done = subprocess.run([sys.executable, "-W", "error", "-c", code, *paths], capture_output=True, timeout=300)

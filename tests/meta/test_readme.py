@@ -32,7 +32,7 @@ def test_comparison_with_scipy():
 
 
 def test_scipy_callers():
-    """What is said to work with SciPy, at other points than those shown."""
+    """The claims about SciPy, tested at points other than those shown."""
     integrate, optimize = pytest.importorskip("scipy.integrate"), pytest.importorskip("scipy.optimize")
     rosen, start = optimize.rosen, np.array([1.3, 0.7])
     solution = optimize.minimize(rosen, start, method="Newton-CG", jac=gradient(rosen), hessp=hvp(rosen))
@@ -56,7 +56,7 @@ def test_installation():
 
 
 def test_first_block_needs_numpy_alone():
-    """It is run on its own after an installation without extras."""
+    """It is run by itself after an installation without extras."""
     _, first = blocks(README, "python")[0]
     namespace = {}
     with contextlib.redirect_stdout(io.StringIO()) as output:

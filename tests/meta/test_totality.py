@@ -1,4 +1,4 @@
-"""Everything that NumPy hands to other libraries is differentiated, value-only or refused; every keyword is known.
+"""All NumPy functions that can be overridden are differentiated, value-only or refused; every keyword is known.
 
 A NumPy that adds a function, a ufunc or a keyword makes one test of each kind fail, with their names, and no other: the
 other tests are about what is known.
@@ -30,7 +30,7 @@ dualdiff.base.late.load_rules()
 
 
 def implementation(function):
-    """What stands in the registry for a function: creation functions are known by what lies behind ``like=``."""
+    """The registry entry of a function; creation functions are registered by the function behind ``like=``."""
     inner = getattr(function, "_implementation", function)
     return inner if inner in CREATORS else function
 
@@ -45,7 +45,7 @@ def named(function):
 
 
 def sets_of(function):
-    """The sets that a function stands in."""
+    """The sets that contain a function."""
     found = []
     if function in FUNCTIONS:
         found.append("value-only" if function in VALUE_ONLY else "differentiated")
@@ -108,7 +108,7 @@ def parameters_of_the_rule(function):
 
 
 def unknown_keywords(function):
-    """What NumPy's function takes by name, and the rule does not."""
+    """The keywords of NumPy's function that the rule does not accept."""
     try:
         theirs = inspect.signature(function).parameters.values()
     except ValueError:
@@ -179,7 +179,7 @@ def test_everything_refused_can_be_listed():
 
 
 # -- ufuncs ------------------------------------------------------------------------------------------------------------
-#: NumPy's ufuncs; one for its own use alone.
+#: NumPy's ufuncs, except an internal one.
 UFUNC_SURFACE = sorted(
     {u for u in get_overridable_numpy_ufuncs() | {CLIP} if u.__name__ != "_ones_like"}, key=lambda u: u.__name__
 )
@@ -197,7 +197,7 @@ def methods_of(ufunc):
 
 
 def sets_of_method(ufunc, method):
-    """The sets that a method of a ufunc stands in."""
+    """The sets that contain a method of a ufunc."""
     found = ["value-only" if ufunc in PLAIN else "differentiated"] if (ufunc, method) in UFUNCS else []
     return found + ["refused"] * bool(refusal(ufunc, method))
 

@@ -32,7 +32,7 @@ def difference_jacobian(f, x):
 
 
 def assert_same(found, expected):
-    """The same numbers bit for bit, of the same shape and dtype."""
+    """Equal bit for bit, with the same shape and dtype."""
     found, expected = np.asarray(found), np.asarray(expected)
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
@@ -41,7 +41,7 @@ def assert_same(found, expected):
 
 
 def assert_near(found, expected, tolerance=1e-9):
-    """Equal up to a tolerance relative to the largest number in sight."""
+    """Equal up to a tolerance relative to the largest magnitude."""
     assert np.shape(found) == np.shape(expected)
     scale = 1 + np.max(np.abs(expected), initial=0.0)
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
@@ -85,7 +85,7 @@ def check_float32(f, x):
 
 
 def check_complex(f, x):
-    """Complex numbers along a complex direction, which is right for functions that are not holomorphic too."""
+    """Complex arguments along a complex direction, which is correct also for functions that are not holomorphic."""
     rng = np.random.default_rng(2)
     z = x + 1j * rng.normal(size=np.shape(x))
     v = rng.normal(size=np.shape(x)) + 1j * rng.normal(size=np.shape(x))

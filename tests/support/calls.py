@@ -22,7 +22,7 @@ from tests.support.versions import HANDED_ON
 
 
 def _sequence() -> Iterator[float]:
-    """Numbers between 0 and 1, those that follow each other well apart (the multiples of the golden ratio)."""
+    """Values between 0 and 1, consecutive ones well separated (multiples of the golden ratio)."""
     return (0.618033988749895 * k % 1.0 for k in itertools.count(1))
 
 
@@ -30,7 +30,7 @@ _golden = _sequence()
 
 
 def _numbers(*shape: int) -> Any:
-    """Numbers between -2 and 2, away from each other and from multiples of a half, where some functions have kinks."""
+    """Values between -2 and 2, separated from each other and from multiples of 1/2, where some functions have kinks."""
     fitting = (x for x in (4 * t - 2 for t in _golden) if abs(2 * x - round(2 * x)) > 0.06)
     return np.array(list(itertools.islice(fitting, math.prod(shape)))).reshape(shape)
 
@@ -199,7 +199,7 @@ example(np.kron, lambda x, y: np.kron(x, y), M, V[:2])
 example(np.cross, lambda x, y: np.cross(x, y), M, N)
 example(np.linalg.cross, lambda x, y: np.linalg.cross(x, y), M, N)
 
-# -- elementwise functions that are no ufuncs, parts of complex numbers -----------------------------------------------
+# -- elementwise functions that are not ufuncs, parts of complex numbers ----------------------------------------------
 example(np.real, lambda z: np.real(z * (1 + 2j)), M)
 example(np.imag, lambda z: np.imag(z * (1 + 2j)), M)
 example(np.angle, lambda z: np.angle(z + 3j), M)
@@ -439,7 +439,7 @@ def _points(ufunc: Any, *domains: tuple[float, float]) -> list[Any]:
     return [_within(domain, *shape) for domain, shape in zip(domains, shapes, strict=False)]
 
 
-#: Ufuncs that jump where the quotient of their arguments is a whole number.
+#: Ufuncs that jump where the quotient of their arguments is an integer.
 QUOTIENTS = (np.remainder, np.fmod, np.floor_divide)
 
 

@@ -12,7 +12,7 @@ k = sympy.Symbol("k", integer=True, nonnegative=True)
 
 
 class Step(sympy.Function):  # type: ignore[misc]
-    """The floor of a number, whose derivative is zero wherever it has one."""
+    """The floor function, whose derivative is zero wherever it exists."""
 
     nargs = 1
 
@@ -32,7 +32,7 @@ def _logaddexp(a: Any, b: Any) -> Any:
     return sympy.log(sympy.exp(a) + sympy.exp(b))
 
 
-#: Each smooth row as a formula of its arguments; rows of whole numbers take them as constants.
+#: Each smooth row as a formula of its arguments; rows with integer arguments take them as constants.
 FORMULAS: dict[str, Callable[..., Any]] = {
     "add": lambda x, y: x + y,
     "subtract": lambda x, y: x - y,

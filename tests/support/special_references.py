@@ -15,7 +15,7 @@ rng = np.random.default_rng(0)
 
 
 def draw(name, dtype):
-    """The points to judge a row at, one array for each argument: always the same, normal numbers of the dtype."""
+    """The points at which a row is tested, one array for each argument: always the same, normal values of the dtype."""
     global rng
     rng = np.random.default_rng(crc32(name.encode()))
     case, limits = CASES[name], np.finfo(dtype)
@@ -30,7 +30,7 @@ def draw(name, dtype):
 
 # -- points ------------------------------------------------------------------------------------------------------------
 def log(low, high):
-    """Numbers of all magnitudes between two."""
+    """Values of all magnitudes between two bounds."""
     return lambda n: 10 ** rng.uniform(np.log10(low), np.log10(high), n)
 
 
@@ -40,23 +40,23 @@ def both(low, high):
 
 
 def lin(low, high):
-    """Numbers between two."""
+    """Values between two bounds."""
     return lambda n: rng.uniform(low, high, n)
 
 
 def whole(low, high):
-    """Whole numbers from one to another."""
+    """Integers from one to another."""
     return lambda n: rng.integers(low, high + 1, n)
 
 
 def unit(n):
-    """Numbers between 0 and 1, near both ends too."""
+    """Values between 0 and 1, including some near both ends."""
     near = 10 ** rng.uniform(-12, 0, n)
     return np.where(rng.random(n) < 0.3, 1 - near, np.where(rng.random(n) < 0.5, near, rng.random(n)))
 
 
 def symmetric(n):
-    """Numbers between -1 and 1, near the ends too."""
+    """Values between -1 and 1, including some near the ends."""
     return unit(n) * rng.choice([-1, 1], n)
 
 

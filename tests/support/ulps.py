@@ -10,7 +10,7 @@ BOUND = 8.0
 
 
 def error(found, wanted, dtype, size=0.0):
-    """The error in units in the last place of what is wanted (or of a size that is larger)."""
+    """The error in units in the last place of the expected value (or of a larger scale)."""
     limits = np.finfo(dtype)
     magnitude = abs(wanted)
     if magnitude > float(limits.max) * (1 - 1e-6):

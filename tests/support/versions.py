@@ -30,8 +30,8 @@ TRIMS_MATRICES = NUMPY >= (2, 2)
 UNIQUE_WITHOUT_ORDER = NUMPY >= (2, 3)
 #: pad has widths for some axes.
 PADS_SOME_AXES = NUMPY >= (2, 4)
-#: sort has descending=; fix is deprecated, and says so; cross takes vectors of three components alone, and leaves it to
-#: its own defaults where linalg.cross is given axis=None.
+#: sort has descending=; fix is deprecated, and says so; cross takes only vectors of three components, and linalg.cross with
+#: axis=None uses its defaults.
 NUMPY_2_5 = NUMPY >= (2, 5)
 #: Functions of numpy.polynomial that NumPy hands to other libraries, by name: polyvalnd is of 2.5, others of 2.3.
 HANDED_ON = tuple(
@@ -63,7 +63,7 @@ if SCIPY < (1, 14):
     ROUGH |= {"betaincinv", "betainccinv", "fdtr", "fdtrc", "modfresnelp", "nbdtr", "nbdtrc"}
 #: betainc of parameters up to 1e15 is right, multigammaln says what it does not take, and sph_harm is gone.
 SCIPY_1_17 = SCIPY >= (1, 17)
-#: Spherical Bessel functions of negative arguments are numbers, and factorial of negative ones is a float.
+#: Spherical Bessel functions of negative arguments are not NaN, and factorial of negative arguments is a float.
 SCIPY_1_15 = SCIPY >= (1, 15)
 #: sparse arrays of more than two axes are there.
 SPARSE_OF_MORE_AXES = SCIPY >= (1, 15)
@@ -73,7 +73,7 @@ SPARSE_TEXT = "<Compressed Sparse Row sparse array" if SCIPY >= (1, 14) else "<1
 BATCHES = SCIPY >= (1, 17)
 #: A matrix without a square root makes sqrtm warn, and not print.
 SQRTM_WARNS = SCIPY >= (1, 16)
-#: scipy.linalg.cho_factor takes arrays alone, no lists; sqrtm and others have lost disp=, which was long deprecated.
+#: scipy.linalg.cho_factor takes only arrays, not lists; sqrtm and others have lost disp=, which was long deprecated.
 SCIPY_1_18 = SCIPY >= (1, 18)
 
 

@@ -47,7 +47,7 @@ NESTED = {"a": np.arange(6.0).reshape(2, 3), "b": Pair(2.0, np.ones(3))}
     ],
 )
 def test_right_derivatives_pass(f, x):
-    """Numbers, arrays, lists, containers, constants, nothing at all."""
+    """Scalars, arrays, lists, containers, constants, empty x."""
     report = check_derivative(f, x)
     assert report.passed
     assert not report.failures.any()
@@ -68,7 +68,7 @@ def test_functions_that_are_not_analytic_pass(f, x):
 
 
 def test_real_functions_without_complex_step_pass():
-    """math.log refuses complex numbers: finite differences alone decide."""
+    """math.log refuses complex arguments: only finite differences decide."""
     report = check_derivative(custom_derivative(math.log, lambda x: 1 / x), 2.0)
     assert np.isnan(report.complex_step).all()
 
@@ -106,7 +106,7 @@ def test_short_wave():
 
 
 def test_parameters_of_different_size():
-    """Each number has a step in proportion to its own size."""
+    """Each element has a step proportional to its magnitude."""
     pressure = np.linspace(70.0, 700.0, 14)
     check_derivative(lambda b: b[0] * (1 - np.exp(-b[1] * pressure)), np.array([500.0, 1e-4]), rtol=1e-9)
 
@@ -139,7 +139,7 @@ def test_x_is_left_alone():
 
 
 def test_large_arguments_take_random_directions():
-    """Beyond ten numbers, five directions, the same at each call; one wrong partial among a hundred is seen."""
+    """Beyond ten elements, five directions, the same in each call; one wrong partial among a hundred is detected."""
     x = np.linspace(1.0, 2.0, 100)
     assert check_derivative(np.sum, x).directions == tuple(f"random direction {k}" for k in range(1, 6))
     first, second = (check_derivative(np.exp, x, directions=2) for _ in range(2))
@@ -151,7 +151,7 @@ def test_large_arguments_take_random_directions():
 
 
 def test_report_has_the_figures():
-    """Rows are directions, columns are numbers of f(x), both by name."""
+    """Rows are directions, columns are elements of f(x), both by name."""
     report = check_derivative(nested, NESTED)
     assert report.directions[:2] == ("x['a'][0, 0]", "x['a'][0, 1]")
     assert report.directions[-4:] == ("x['b'].left", "x['b'].right[0]", "x['b'].right[1]", "x['b'].right[2]")
@@ -172,7 +172,7 @@ def test_report_has_the_figures():
 
 
 def test_wrong_partial_is_shown():
-    """The error is an AssertionError that names the place and holds the report."""
+    """The error is an AssertionError that names the element and has the report."""
     power = custom_derivative(lambda x, y: x**y, lambda x, y: y * x ** (y - 1), lambda x, y: x**y)
     f = lambda v: np.stack([v["a"] * v["b"], power(v["a"], v["b"])])
     with pytest.raises(AssertionError) as caught:
@@ -189,7 +189,7 @@ def test_wrong_partial_is_shown():
 
 
 def test_wrong_second_derivative_is_shown():
-    """A partial that is right as a number and not as a function."""
+    """A partial that is correct as a value, but not as a function."""
     right_once = custom_derivative(np.sin, lambda x: np.cos(x) + 0 * x)
     constant = custom_derivative(np.sin, lambda x: np.cos(float(np.real(getattr(x, "value", x)))))
     check_derivative(derivative(right_once), 1.0)
@@ -199,7 +199,7 @@ def test_wrong_second_derivative_is_shown():
 
 
 def test_kink_is_named():
-    """Where f has no derivative the slopes of both sides are shown."""
+    """Where f has no derivative, the one-sided derivatives are shown."""
     with pytest.raises(DerivativeCheckError, match=r"kink there: its one-sided derivatives are -1 and 1, and dualdiff"):
         check_derivative(lambda x: abs(x - 2.0), 2.0)
 
@@ -211,7 +211,7 @@ def test_step_function_below_the_steps_is_named():
 
 
 def test_noise_is_named():
-    """Differences that do not settle are said not to, and atol allows for them."""
+    """Differences that do not converge are reported as such, and atol tolerates them."""
     noisy = lambda x: x + 1e-6 * np.cos(1e12 * x * x)
     f = custom_derivative(noisy, lambda x: 1.0)
     with pytest.raises(DerivativeCheckError, match="The finite difference itself is uncertain by"):
@@ -220,13 +220,13 @@ def test_noise_is_named():
 
 
 def test_edge_of_the_domain_is_named():
-    """No central difference can be taken of sqrt at 0."""
+    """sqrt has no central difference at 0."""
     with pytest.raises(DerivativeCheckError, match="undefined or not finite on one side of x"):
         check_derivative(np.sqrt, 0.0)
 
 
 def test_not_a_number_fails():
-    """A derivative of NaN is no agreement."""
+    """A derivative of NaN does not agree."""
     with pytest.raises(DerivativeCheckError, match=r"dualdiff +nan"):
         check_derivative(custom_derivative(np.sin, lambda x: np.nan), 1.0)
 

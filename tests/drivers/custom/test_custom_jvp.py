@@ -33,7 +33,7 @@ X = np.array([0.7, -1.3, 0.4, 2.1])
 
 
 def plain(*arrays):
-    """What external code does: it takes arrays of floats and nothing else."""
+    """Like external code: it accepts only arrays of floats."""
     return tuple(np.array(a, dtype=float) for a in arrays)
 
 
@@ -75,7 +75,7 @@ def total_jvp(primals, tangents):
 
 
 def buffered_jvp(primals, tangents):
-    """Fills a buffer of plain numbers, which duals do not go into."""
+    """Fills a buffer of plain floats, which cannot hold duals."""
     (x,), (t,) = primals, tangents
     found = np.zeros(len(x))
     for i in range(len(x)):
@@ -88,7 +88,7 @@ def external_jvp(primals, tangents):
 
 
 def halved_jvp(primals, tangents):
-    """Half of it by numbers, as code does that logs or caches what it is given: duals see the other half alone."""
+    """Half of it by plain floats, as in code that logs or caches its arguments: duals see only the other half."""
     (x,), (t,) = primals, tangents
     return softmax_jvp((x,), (0.5 * t,)) + softmax_jvp((dualdiff.value(x),), (0.5 * dualdiff.value(t),))
 
@@ -148,7 +148,7 @@ def test_higher_orders_differentiate_the_rule(name):
 
 
 def test_numbers():
-    """A function of one number, to the fifth order, with the value of ``math`` at each."""
+    """A function of a scalar, to the fifth order, with the value of ``math`` at each."""
     seen = []
 
     def sine(x):
@@ -165,7 +165,7 @@ def test_numbers():
 
 
 def model(p, x, power=2):
-    """Containers in and out, an option, and an argument that is no number."""
+    """Containers in and out, an option, and an argument that is not numeric."""
     mean = p["a"] * x**power + p["b"][0]
     return {"mean": mean, "rest": (p["b"] * p["a"], 1.0)}
 
@@ -199,7 +199,7 @@ def _leaves(tree):
 
 
 def test_arguments_without_a_tangent():
-    """Zero in the shape of a number that carries none, None for what is no number; primals as they were given."""
+    """A zero of the same shape for an argument without a tangent, None if it is not numeric; primals unchanged."""
     seen = []
 
     def rule(primals, tangents):

@@ -30,7 +30,7 @@ def test_errors_of_the_rule_are_its_own(start):
 
 
 def test_rules_by_hand_of_complex_arguments_in_every_space():
-    """A part that is linear in the conjugate alone, in a step between real numbers."""
+    """A part that is linear in the conjugate alone, between real steps."""
 
     def by_hand(primals, tangents):
         (z, x), (t, u) = (tuple(map(np.array, map(dualdiff.value, pair))) for pair in (primals, tangents))

@@ -72,7 +72,7 @@ def test_every_elementwise_function(row):
 
 
 def program(seed, steps=12):
-    """A random function of twelve numbers that reads, joins, multiplies and overwrites arrays and views of them."""
+    """A random function of twelve elements that reads, joins, multiplies and overwrites arrays and views of them."""
 
     def step(x, pool, rng):
         a, b = (pool[rng.integers(len(pool))] for _ in range(2))

@@ -132,7 +132,8 @@ def test_the_error_names_rows_and_the_first_entry():
     with pytest.raises(
         dd.IncompletePatternError,
         match=r"lacks 10 entries of the derivative, in 6 rows \(0, 1, 2, 3, 4, \.\.\.\); "
-        r"the first is in row 0, column 1, where the derivative is 0\.36.*dualdiff\.jacobian_sparsity\(f, x\).*sparse=True needs no pattern",
+        r"the first is in row 0, column 1, where the derivative is 0\.36.*dualdiff\.jacobian_sparsity\(f, x\).*"
+        r"sparse=True needs no pattern",
     ):
         dd.jacobian(tridiagonal, X, sparse=np.eye(6))
 

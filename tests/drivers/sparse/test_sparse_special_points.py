@@ -1,4 +1,4 @@
-"""Patterns at zeros, ones and equal values, where numbers vanish by chance: they hold what patterns elsewhere hold."""
+"""Patterns at zeros, ones and equal values, where entries vanish by chance: they equal the patterns elsewhere."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_row(row, operator):
         args = [x[i][part] if i in active else points[0][i][part] for i in range(row.arity)]
         return first(row.ufunc(*args)) * 1.0
 
-    # Numbers take another way than arrays.
+    # Scalars take another path than arrays.
     for f in (lambda x: np.sum(of(x)) if operator is dd.hessian_sparsity else of(x), lambda x: of(x, 0)):
         try:
             expected = union(operator, f, points)

@@ -428,7 +428,9 @@ MIXING = {
 
 @pytest.mark.parametrize("name", MIXING)
 def test_derivative_over_points_that_f_mixes(name):
-    match = r"over an array of points \(3,\) needs an f that (works on|treats) each point.*dualdiff\.gradient.*dualdiff\.jacobian"
+    match = (
+        r"array of points \(3,\) needs an f that (works on|treats) each point.*dualdiff\.gradient.*dualdiff\.jacobian"
+    )
     refused(dd.MixedPointsError, match, derivative, MIXING[name], X)
     refused(ValueError, match, derivative, derivative(MIXING[name]), X)
 
