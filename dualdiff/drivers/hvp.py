@@ -25,13 +25,13 @@ def evaluate_hvp(
 ) -> tuple[Any, Any, Any]:
     """Gradient, Hessian-vector product and aux."""
 
-    def slope(*args: Any) -> Any:
-        _, slope, aux = gradient.evaluate(
+    def gradient_and_aux(*args: Any) -> Any:
+        _, g, aux = gradient.evaluate(
             operator, f, args, argnum=argnum, chunk_size=chunk_size, mode=mode, has_aux=has_aux
         )
-        return slope, aux
+        return g, aux
 
-    return evaluate_jvp(operator, slope, args, argnum=argnum, has_aux=True)
+    return evaluate_jvp(operator, gradient_and_aux, args, argnum=argnum, has_aux=True)
 
 
 @overload

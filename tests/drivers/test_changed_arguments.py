@@ -38,7 +38,7 @@ PATTERN = np.eye(5, dtype=bool)
 CALLS = {
     "gradient": (dd.gradient, scalar, X, {"chunk_size": 2, "mode": "forward"}),
     "gradient of complex x": (dd.gradient, scalar, X + 0.1j, {"chunk_size": 2, "mode": "forward"}),
-    "gradient in a batch": (dd.gradient, points, np.ones((5, 3)), {"chunk_size": 1, "batch_dims": 1}),
+    "gradient of a batch": (dd.gradient, points, np.ones((5, 3)), {"chunk_size": 1, "batch_dims": 1}),
     "value_and_gradient": (dd.value_and_gradient, scalar, X, {"chunk_size": 2, "mode": "forward"}),
     "jacobian": (dd.jacobian, vector, X, {"chunk_size": 2}),
     "jacobian, reverse after one chunk": (dd.jacobian, pair, X, {"chunk_size": 3}),

@@ -30,8 +30,8 @@ TRIMS_MATRICES = NUMPY >= (2, 2)
 UNIQUE_WITHOUT_ORDER = NUMPY >= (2, 3)
 #: pad has widths for some axes.
 PADS_SOME_AXES = NUMPY >= (2, 4)
-#: sort has descending=; fix is deprecated, and says so; cross takes only vectors of three components, and linalg.cross with
-#: axis=None uses its defaults.
+#: sort has descending=; fix is deprecated, and says so; cross takes only vectors of three components, and
+#: linalg.cross with axis=None uses its defaults.
 NUMPY_2_5 = NUMPY >= (2, 5)
 #: Functions of numpy.polynomial that NumPy hands to other libraries, by name: polyvalnd is of 2.5, others of 2.3.
 HANDED_ON = tuple(

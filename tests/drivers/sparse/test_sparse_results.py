@@ -1,4 +1,4 @@
-"""Sparse derivatives as results: what is handed over and back, errors, and use in SciPy."""
+"""Sparse derivatives as results: their form and nesting, errors, and use in SciPy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dualdiff.tangents import pattern as patterns
 from tests.drivers.sparse.test_sparse import X, point, program, sparse, tridiagonal
 
 
-# -- what is handed over and handed back -------------------------------------------------------------------------------
+# -- the form of patterns and results ---------------------------------------------------------------------------------
 def test_the_prepared_form_says_what_it_is_and_can_be_pickled():
     prepared = dd.jacobian(tridiagonal, sparse=dd.jacobian_sparsity(tridiagonal, X))
     assert repr(prepared) == (
