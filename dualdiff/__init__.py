@@ -26,6 +26,7 @@ from dualdiff.drivers.derivative import derivative, nth_derivative, value_and_de
 from dualdiff.drivers.fields import curl, divergence, laplacian
 from dualdiff.drivers.gradient import gradient, value_and_gradient
 from dualdiff.drivers.hessian import hessian, value_gradient_and_hessian
+from dualdiff.drivers.hessian_diagonal import hessian_diagonal
 from dualdiff.drivers.hvp import hvp
 from dualdiff.drivers.jacobian import jacobian, value_and_jacobian
 from dualdiff.drivers.jvp import jvp
@@ -68,6 +69,7 @@ __all__ = [
     "dual_buffers",
     "gradient",
     "hessian",
+    "hessian_diagonal",
     "hessian_sparsity",
     "hvp",
     "jacobian",

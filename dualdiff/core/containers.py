@@ -1,14 +1,18 @@
-"""Inputs and outputs of differentiated functions: scalars, arrays, and nested dicts and tuples of them.
+"""Inputs and outputs of differentiated functions: scalars and arrays, in nested containers.
 
-A list counts as an array, as in NumPy and SciPy.
+Containers are dicts, tuples, dataclasses, namespaces, and lists that hold one of these or an array.  A list of scalars,
+nested or not, is an array, as in NumPy and SciPy.  Objects in a container that are not numeric (None, a string, ...) are
+constants: they stay where they are and are not leaves.
 """
 
 from __future__ import annotations
 
 import copy
 import numbers
-from collections.abc import Callable, Iterable
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,72 +20,387 @@ from dualdiff.base import tags
 from dualdiff.base.errors import expired
 from dualdiff.core.array import PLAIN_ARRAYS, operand
 from dualdiff.core.dual import AnyDual
+from dualdiff.core.labels import Labels, labels_of
+from dualdiff.core.non_numeric import is_constant, numbers_in
 
-Rebuild = Callable[[Iterable[Any]], Any]
-
-
-def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
-    """The leaves of nested dicts and tuples, and a function that rebuilds the nesting with other leaves."""
-    if isinstance(tree, dict):
-        keys = list(tree)
-        parts = [flatten(tree[k]) for k in keys]
-
-        def rebuild_dict(leaves: Iterable[Any]) -> Any:
-            # A copy, because the constructor of a defaultdict, for example, needs more than the items.
-            items = copy.copy(tree)
-            items.update(zip(keys, _rebuilt(parts, leaves), strict=True))
-            return items
-
-        return _leaves(parts), rebuild_dict
-    if isinstance(tree, tuple):
-        parts = [flatten(item) for item in tree]
-        kind = type(tree)
-
-        def rebuild_tuple(leaves: Iterable[Any]) -> Any:
-            items = _rebuilt(parts, leaves)
-            return kind(*items) if hasattr(kind, "_fields") else kind(items)
-
-        return _leaves(parts), rebuild_tuple
-    return [tree], only
+_SCALARS = frozenset({float, int, complex, np.float64})
 
 
-def only(leaves: Iterable[Any]) -> Any:
-    """The single leaf of an object that is not a container."""
-    return next(iter(leaves))
+# -- nestings ----------------------------------------------------------------------------------------------------------
+class Nesting(ABC):
+    """The nesting of a tree.  Called with other leaves, it returns the tree of those."""
+
+    is_container: ClassVar[bool] = True
+    #: Whether something in the tree is neither a leaf nor a container.
+    has_constants = False
+
+    def __call__(self, leaves: Iterable[Any]) -> Any:
+        """The same tree of other leaves, built without running code of its classes."""
+        return self.build(iter(leaves), False)
+
+    def argument(self, leaves: Iterable[Any]) -> Any:
+        """The same tree as an argument of f: dataclasses are built by their constructors."""
+        return self.build(iter(leaves), True)
+
+    @abstractmethod
+    def build(self, leaves: Iterator[Any], is_argument: bool) -> Any:
+        """The tree of the next leaves."""
+
+    @abstractmethod
+    def taken(self, tree: Any, name: str) -> list[Any]:
+        """The leaves of a tree that must have the same nesting; ``name`` is for the error otherwise."""
+
+    @abstractmethod
+    def names(self, name: str) -> list[str]:
+        """What Python calls each leaf of a tree of this name."""
 
 
-def _leaves(parts: list[tuple[list[Any], Rebuild]]) -> list[Any]:
-    return [leaf for leaves, _ in parts for leaf in leaves]
+class Leaf(Nesting):
+    """A single leaf, not a container."""
+
+    is_container = False
+
+    def __call__(self, leaves: Iterable[Any]) -> Any:
+        return next(iter(leaves))
+
+    argument = __call__
+
+    def build(self, leaves: Iterator[Any], is_argument: bool) -> Any:
+        return next(leaves)
+
+    def taken(self, tree: Any, name: str) -> list[Any]:
+        kind = None if isinstance(tree, list) else _kind_of(tree)
+        if kind is not None:
+            raise ValueError(f"{name} must be a scalar or an array, not {kind.described(tree)}")
+        return [tree]
+
+    def names(self, name: str) -> list[str]:
+        return [name]
 
 
-def _rebuilt(parts: list[tuple[list[Any], Rebuild]], leaves: Iterable[Any]) -> list[Any]:
-    leaves = iter(leaves)
-    return [rebuild([next(leaves) for _ in old]) for old, rebuild in parts]
+class Labelled(Leaf):
+    """An array with labels, such as a pandas Series."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+
+    def __call__(self, leaves: Iterable[Any]) -> Any:
+        return self.labels.put_on(next(iter(leaves)))
+
+    argument = __call__
+
+    def build(self, leaves: Iterator[Any], is_argument: bool) -> Any:
+        return self.labels.put_on(next(leaves))
+
+    def taken(self, tree: Any, name: str) -> list[Any]:
+        given = labels_of(tree)
+        if given is None:
+            return super().taken(tree, name)
+        if not self.labels.agree(given):
+            raise ValueError(f"{name} has other labels than x: bring both into one order, or pass a plain array")
+        return [given.values]
+
+
+class Constant(Nesting):
+    """An object without a derivative, which stays where it is."""
+
+    has_constants = True
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def build(self, leaves: Iterator[Any], is_argument: bool) -> Any:
+        return self.value
+
+    def taken(self, tree: Any, name: str) -> list[Any]:
+        return []
+
+    def names(self, name: str) -> list[str]:
+        return []
+
+
+class Branch(Nesting):
+    """A container of one kind.  Subclasses define what it holds and how it is built."""
+
+    def __init__(self, tree: Any, leaves: list[Any], is_argument: bool, takes_all: bool) -> None:
+        self.tree, self.places = tree, self.places_in(tree, is_argument)
+        self.parts = [_nesting(self.item(tree, place), leaves, is_argument, takes_all) for place in self.places]
+        self.has_constants = any(part.has_constants for part in self.parts)
+
+    @staticmethod
+    @abstractmethod
+    def places_in(tree: Any, is_argument: bool) -> Sequence[Any]:
+        """The keys, indices or names of its items."""
+
+    @staticmethod
+    @abstractmethod
+    def item(tree: Any, place: Any) -> Any:
+        """One item."""
+
+    @abstractmethod
+    def joined(self, items: list[Any], is_argument: bool) -> Any:
+        """The same container with other items."""
+
+    @staticmethod
+    @abstractmethod
+    def described(tree: Any) -> str:
+        """The container in words."""
+
+    @staticmethod
+    @abstractmethod
+    def name(whole: str, place: Any) -> str:
+        """What Python calls a place."""
+
+    def build(self, leaves: Iterator[Any], is_argument: bool) -> Any:
+        return self.joined([part.build(leaves, is_argument) for part in self.parts], is_argument)
+
+    def taken(self, tree: Any, name: str) -> list[Any]:
+        if not self.fits(tree):
+            kind = _kind_of(tree)
+            given = kind.described(tree) if kind else f"an object of type {type(tree).__name__}"
+            raise ValueError(f"{name} must be {self.described(self.tree)}, not {given}")
+        found = [part.taken(self.item(tree, p), name) for part, p in zip(self.parts, self.places, strict=True)]
+        return [leaf for leaves in found for leaf in leaves]
+
+    def fits(self, tree: Any) -> bool:
+        """Whether a tree is a container with the same keys, indices or names."""
+        return _kind_of(tree) is type(self) and self.places_in(tree, False) == self.places_in(self.tree, False)
+
+    def names(self, name: str) -> list[str]:
+        parts = zip(self.parts, self.places, strict=True)
+        return [leaf for part, place in parts for leaf in part.names(self.name(name, place))]
+
+
+class Keyed(Branch):
+    """A dict."""
+
+    @staticmethod
+    def places_in(tree: Any, is_argument: bool) -> Sequence[Any]:
+        return list(tree)
+
+    @staticmethod
+    def item(tree: Any, place: Any) -> Any:
+        return tree[place]
+
+    def joined(self, items: list[Any], is_argument: bool) -> Any:
+        # A copy, because a defaultdict and the like take more than their items to make.
+        result = copy.copy(self.tree)
+        result.update(zip(self.places, items, strict=True))
+        return result
+
+    def fits(self, tree: Any) -> bool:
+        return isinstance(tree, dict) and tree.keys() == self.tree.keys()
+
+    @staticmethod
+    def described(tree: Any) -> str:
+        return f"a dict with the keys {list(tree)}"
+
+    @staticmethod
+    def name(whole: str, place: Any) -> str:
+        return f"{whole}[{place!r}]"
+
+
+class Listed(Branch):
+    """A tuple, a named tuple, or a list that is not an array."""
+
+    @staticmethod
+    def places_in(tree: Any, is_argument: bool) -> Sequence[Any]:
+        return range(len(tree))
+
+    @staticmethod
+    def item(tree: Any, place: Any) -> Any:
+        return tree[place]
+
+    def joined(self, items: list[Any], is_argument: bool) -> Any:
+        kind = type(self.tree)
+        return kind(*items) if hasattr(kind, "_fields") else kind(items)
+
+    def fits(self, tree: Any) -> bool:
+        # A list may stand for one of the other kind: that of scalars is a container where x has one.
+        kind = list if isinstance(self.tree, list) else tuple
+        return isinstance(tree, kind) and len(tree) == len(self.tree)
+
+    @staticmethod
+    def described(tree: Any) -> str:
+        return f"a {'list' if isinstance(tree, list) else 'tuple'} of {len(tree)}"
+
+    def names(self, name: str) -> list[str]:
+        fields = getattr(self.tree, "_fields", None)
+        if fields is None:
+            return super().names(name)
+        parts = zip(self.parts, fields, strict=True)
+        return [leaf for part, field in parts for leaf in part.names(f"{name}.{field}")]
+
+    @staticmethod
+    def name(whole: str, place: Any) -> str:
+        return f"{whole}[{place}]"
+
+
+class Named(Branch):
+    """A namespace, whose attributes are its items."""
+
+    @staticmethod
+    def places_in(tree: Any, is_argument: bool) -> Sequence[Any]:
+        return sorted(vars(tree))
+
+    @staticmethod
+    def item(tree: Any, place: Any) -> Any:
+        return getattr(tree, place)
+
+    def joined(self, items: list[Any], is_argument: bool) -> Any:
+        return type(self.tree)(**dict(zip(self.places, items, strict=True)))
+
+    @staticmethod
+    def described(tree: Any) -> str:
+        return f"a {type(tree).__name__} with the attributes {sorted(vars(tree))}"
+
+    @staticmethod
+    def name(whole: str, place: Any) -> str:
+        return f"{whole}.{place}"
+
+
+class Record(Named):
+    """A dataclass.
+
+    As x it is rebuilt by its constructor, so that attributes computed from the fields carry derivatives.  In a result
+    all attributes count, and a tree of derivatives is built field by field.
+    """
+
+    def __init__(self, tree: Any, leaves: list[Any], is_argument: bool, takes_all: bool) -> None:
+        super().__init__(tree, leaves, is_argument, takes_all)
+        fields = [f.name for f in _fields(tree)]
+        self.others = [name for name in fields if name not in self.places]
+        if self.others:
+            made = type(tree)(**{name: getattr(tree, name) for name in self.places})
+            for name in self.others:
+                if _differ(getattr(made, name), getattr(tree, name)):
+                    raise TypeError(
+                        f"the field {name!r} of the {type(tree).__name__} was changed after its constructor had set "
+                        "it: x is made anew by its constructor, which would lose that; make it an argument of the "
+                        "constructor, or hand it to f as another argument"
+                    )
+
+    @staticmethod
+    def places_in(tree: Any, is_argument: bool) -> Sequence[Any]:
+        fields = [f.name for f in _fields(tree) if f.init or not is_argument]
+        return fields if is_argument else list(dict.fromkeys([*fields, *getattr(tree, "__dict__", ())]))
+
+    def joined(self, items: list[Any], is_argument: bool) -> Any:
+        named = dict(zip(self.places, items, strict=True))
+        if is_argument:
+            return type(self.tree)(**named)
+        made = object.__new__(type(self.tree))
+        for name, item in [*named.items(), *((name, None) for name in self.others)]:
+            object.__setattr__(made, name, item)
+        return made
+
+    def fits(self, tree: Any) -> bool:
+        return type(tree) is type(self.tree) and all(hasattr(tree, place) for place in self.places)
+
+    @staticmethod
+    def described(tree: Any) -> str:
+        return f"a {type(tree).__name__} with the fields {[f.name for f in _fields(tree)]}"
+
+
+def _fields(tree: Any) -> list[Any]:
+    """The fields that a dataclass has set."""
+    # Whoever has a dataclass has loaded the module, and nobody else needs it.
+    from dataclasses import fields
+
+    return [f for f in fields(tree) if hasattr(tree, f.name)]
+
+
+#: The nesting of a single leaf.
+only = Leaf()
+
+
+def flatten(tree: Any, is_argument: bool = False, takes_all: bool = False) -> tuple[list[Any], Nesting]:
+    """The leaves of nested containers, and how they stand in them.
+
+    ``is_argument`` says that f is to be called with them, ``takes_all`` that what would be a constant is a leaf.
+    """
+    if type(tree) in _SCALARS or type(tree) is np.ndarray or (type(tree) is list and _is_array(tree)):
+        return [tree], only
+    leaves: list[Any] = []
+    kind = _kind_of(tree)
+    if kind is not None:
+        return leaves, kind(tree, leaves, is_argument, takes_all)
+    return leaves, _leaf(tree, leaves)
+
+
+def _nesting(tree: Any, leaves: list[Any], is_argument: bool, takes_all: bool) -> Nesting:
+    """The nesting of what stands in a container, with its leaves behind those before."""
+    if type(tree) in _SCALARS or (type(tree) is np.ndarray and tree.dtype.kind in "fc"):
+        leaves.append(tree)
+        return only
+    kind = _kind_of(tree)
+    if kind is not None:
+        return kind(tree, leaves, is_argument, takes_all)
+    return Constant(tree) if not takes_all and is_constant(tree) else _leaf(tree, leaves)
+
+
+def _leaf(tree: Any, leaves: list[Any]) -> Nesting:
+    labels = labels_of(tree)
+    leaves.append(tree if labels is None else labels.values)
+    return only if labels is None else Labelled(labels)
 
 
 def aligned(tree: Any, like: Any, name: str) -> list[Any]:
-    """The leaves of ``tree``, which must have the nesting of ``like``, in the order of the leaves of ``like``."""
-    if isinstance(like, dict):
-        if not isinstance(tree, dict) or tree.keys() != like.keys():
-            raise ValueError(f"{name} must be a dict with the keys {list(like)}, not {_nesting(tree)}")
-        return [leaf for key, item in like.items() for leaf in aligned(tree[key], item, name)]
-    if isinstance(like, tuple):
-        if not isinstance(tree, tuple) or len(tree) != len(like):
-            raise ValueError(f"{name} must be a tuple of {len(like)}, not {_nesting(tree)}")
-        return [leaf for part, item in zip(tree, like, strict=True) for leaf in aligned(part, item, name)]
-    if isinstance(tree, (dict, tuple)):
-        raise ValueError(f"{name} must be a scalar or an array, not {_nesting(tree)}")
-    return [tree]
+    """The leaves of a tree that has to be nested as another, in the order of the other's leaves."""
+    return flatten(like)[1].taken(tree, name)
 
 
-def _nesting(tree: Any) -> str:
+def _kind_of(tree: Any) -> type[Branch] | None:
+    """The kind of a container; None of anything else."""
     if isinstance(tree, dict):
-        return f"a dict with the keys {list(tree)}"
-    if isinstance(tree, tuple):
-        return f"a tuple of {len(tree)}"
-    return f"an object of type {type(tree).__name__}"
+        return Keyed
+    if isinstance(tree, (AnyDual, np.ndarray, np.generic)):
+        return None
+    if isinstance(tree, tuple) or (isinstance(tree, list) and not _is_array(tree)):
+        return Listed
+    if isinstance(tree, SimpleNamespace):
+        return Named
+    return Record if is_record(tree) else None
 
 
+def is_container(x: Any) -> bool:
+    """Whether something is a container: a dict, a tuple, a dataclass, a namespace, or a list that is no array."""
+    return _kind_of(x) is not None
+
+
+def is_record(x: Any) -> bool:
+    """Whether something is an instance of a dataclass."""
+    return hasattr(type(x), "__dataclass_fields__")
+
+
+def _is_array(items: list[Any]) -> bool:
+    """Whether a list is read as an array: it holds scalars, or lists of scalars."""
+    kinds = set(map(type, items))
+    if kinds <= _SCALARS:
+        return True
+    for kind in kinds:
+        if kind in _SCALARS:
+            continue
+        if issubclass(kind, list):
+            if not all(_is_array(item) for item in items if type(item) is kind):
+                return False
+        elif issubclass(kind, (AnyDual, np.ndarray)):
+            if any(item.shape for item in items if type(item) is kind):
+                return False
+        elif not issubclass(kind, (numbers.Number, np.bool_, range)) or issubclass(kind, np.timedelta64):
+            return False
+    return True
+
+
+def _differ(a: Any, b: Any) -> bool:
+    """Whether two attributes are certainly not the same; of arbitrary objects nothing is known."""
+    try:
+        return not np.array_equal(a, b, equal_nan=True)
+    except TypeError:
+        return type(a) is not type(b)
+
+
+# -- leaves ------------------------------------------------------------------------------------------------------------
 def input_leaf(x: Any, operator: str, alone: bool) -> Any:
     """A leaf of x, validated; integers become float64."""
     if isinstance(x, (list, range)):
@@ -106,7 +425,7 @@ def input_leaf(x: Any, operator: str, alone: bool) -> Any:
         raise TypeError(f"{operator}: x has the type {type(x).__name__}, which is not numeric")
     if x is None or isinstance(x, (str, bytes, set, frozenset)) or callable(x):
         raise TypeError(
-            f"{operator}: x has the type {type(x).__name__}; it must be a scalar, an array, or a tuple or dict of them"
+            f"{operator}: x has the type {type(x).__name__}; it must be a scalar, an array, or a container of them"
         )
     if issubclass(type(x), np.ndarray) and type(x) not in PLAIN_ARRAYS:
         raise TypeError(
@@ -141,10 +460,15 @@ def _not_numeric(x: Any, array: Any) -> str:
         return f"has the dtype {array.dtype}, which is not numeric"
     if array.shape:
         kinds = [type(e).__name__ for e in array.flat if not issubclass(type(e), numbers.Number)] or ["number"]
-        return f"has an element of type {kinds[0]}; a list is converted to an array: use a tuple or a dict instead"
+        return f"is an array of objects, one of them a {kinds[0]}: use a list, a tuple or a dict of them instead"
     if issubclass(type(x), numbers.Number):
         return f"has the type {type(x).__name__}; use float(x)"
-    return f"has the type {type(x).__name__}; pass a tuple or a dict of floats, and construct the object in f"
+    found = numbers_in(x)
+    holding = f", whose attributes {', '.join(found)} hold numbers" if found else ""
+    return (
+        f"has the type {type(x).__name__}{holding}; use a dict, a tuple, a dataclass or a SimpleNamespace of numbers "
+        "and make the object of it in f, or hand it to f as another argument"
+    )
 
 
 def _compact(x: Any) -> Any:
@@ -173,8 +497,8 @@ def _from_list(x: Any, operator: str) -> Any:
         return operand(list(x))
     except ValueError as error:
         raise ValueError(
-            f"{operator}: x is a list whose entries have different shapes. A list is converted to an array; use a "
-            "tuple or a dict for arrays of different shapes"
+            f"{operator}: x is a list of lists of different lengths. A list of scalars, nested or not, is read as an "
+            "array; write arrays, as in [np.array([1.0, 2.0]), np.array([3.0])], or a tuple or a dict of lists"
         ) from error
 
 
@@ -201,7 +525,7 @@ def output_leaf(y: Any, operator: str) -> Any:
         if y.dtype.kind in "fc":
             return y
     raise TypeError(
-        f"{operator}: f returned {_described(original)}; it must return scalars, arrays, or tuples and dicts of them"
+        f"{operator}: f returned {_described(original)}; it must return scalars, arrays, or containers of them"
     )
 
 

@@ -12,13 +12,13 @@ from dualdiff.core.dual import AnyDual
 
 
 def value(x: Any) -> Any:
-    """The plain value of a dual, an array of duals, or nested tuples and dicts of them.
+    """The plain value of a dual, an array of duals, or nested containers of them.
 
     A plain scalar or array is its own value.  In nested differentiation the tangents of all levels are removed.
 
     Parameters
     ----------
-    x : scalar, array or dual, or nested tuples and dicts of them
+    x : scalar, array or dual, or nested containers of them
 
     Returns
     -------
@@ -36,11 +36,11 @@ def value(x: Any) -> Any:
 
 
 def tangent(x: Any) -> Any:
-    """The tangent of a dual, an array of duals, or nested tuples and dicts of them.
+    """The tangent of a dual, an array of duals, or nested containers of them.
 
     Parameters
     ----------
-    x : scalar, array or dual, or nested tuples and dicts of them
+    x : scalar, array or dual, or nested containers of them
 
     Returns
     -------

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Unpack, overload
+from typing import Any, Concatenate, Unpack, overload
 
 import numpy as np
 
 from dualdiff.base import tags
-from dualdiff.base.errors import MixedPointsError, explain
+from dualdiff.base.errors import explain
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.drivers.run.engines import engine_of
@@ -34,7 +34,7 @@ def evaluate(
     """Value, derivative and aux."""
     inputs = Inputs(operator, f, args, argnum, has_aux)
     x = args[inputs.argnum]
-    if isinstance(x, (tuple, dict)):
+    if inputs.rebuild.is_container:
         raise TypeError(
             f"{operator} differentiates with respect to a scalar, but x is a {type(x).__name__}: use gradient or "
             "jacobian"
@@ -51,7 +51,7 @@ def evaluate(
 def at_float(general: Callable[..., Any]) -> Callable[..., Any]:
     """The operator with a fast path for a float: what `single_pass` does, inlined, in a third of the time."""
 
-    def derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    def derivative(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
         if options or not args or type(args[0]) is not float:
             return general(f, *args, **options)
         if (engine := engine_of[type(f)]) is not None:
@@ -95,18 +95,21 @@ def derivative(
 ) -> R: ...
 @overload
 def derivative(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfDerivative]) -> Any: ...
+@overload
+def derivative(f: Callable[Concatenate[Any, P], R], x: Any, /, *args: P.args, **keywords: P.kwargs) -> R: ...
 @operator(evaluate, compiled="derivative", one_by_one=True, shortcut=at_float)
-def derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def derivative(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The derivative :math:`f'(x)` of a function of a scalar.
 
     Parameters
     ----------
     f : callable
         A function of a scalar, written with Python's operators, NumPy or dualdiff's elementwise functions.  It may
-        return a scalar, an array, or nested tuples and dicts of these.
+        return a scalar, an array, or nested containers of these.
     *args
         The arguments of f.  The differentiated one is a scalar, or an array of points: then f must treat each point
-        independently, and one call evaluates the derivative at all points.
+        independently, and one call evaluates the derivative at all points.  Keywords that are not options are passed
+        to f as constants.
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
         tuple, in the same order.
@@ -161,8 +164,12 @@ def value_and_derivative(
 def value_and_derivative(
     f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfDerivative]
 ) -> tuple[R, Any]: ...
+@overload
+def value_and_derivative(
+    f: Callable[Concatenate[Any, P], R], x: Any, /, *args: P.args, **keywords: P.kwargs
+) -> tuple[R, R]: ...
 @operator(evaluate, with_value, compiled="derivative", one_by_one=True)
-def value_and_derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def value_and_derivative(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     """The pair (f(x), f'(x)) from one call of f.
 
     Parameters, errors and cost as `derivative`; with ``has_aux`` the result is ((f(x), aux), f'(x)).
@@ -217,7 +224,7 @@ def nth_derivative(f: Callable[..., R], x: Any, /, *args: Any, argnum: int = 0, 
 @overload
 def nth_derivative(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfNth]) -> Any: ...
 @operator(evaluate_nth, n=order)
-def nth_derivative(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def nth_derivative(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The n-th derivative :math:`f^{(n)}(x)` of a function of a scalar: ``nth_derivative(f, x, n)``.
 
     Parameters
@@ -290,8 +297,4 @@ def _check_points(space: Pointwise, t: PointTangent, shape: tuple[int, ...]) -> 
             expected = space.point_numbers.reshape(space.shape + (1,) * (len(shape) - ndim - k))
             if np.all((points == expected) | (points == 0)):
                 return
-    raise MixedPointsError(
-        f"derivative(f, x) over an array of points {space.shape} needs an f that treats each point "
-        f"independently, but elements of its result, of shape {shape}, depend on other points: use dualdiff.gradient "
-        "or dualdiff.jacobian"
-    )
+    raise space.refused(f"returns a result of shape {shape} in which points are not at their own positions")

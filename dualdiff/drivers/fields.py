@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Unpack, overload
+from typing import Any, Concatenate, Unpack, overload
 
 import numpy as np
 
-from dualdiff.drivers.hessian import hessian
+from dualdiff.core.containers import is_container
+from dualdiff.drivers.hessian_diagonal import hessian_diagonal
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.drivers.run.operator import DerivedFunction, P, operator
 from dualdiff.drivers.run.options import Argnum, OfCurl, OfField
@@ -25,15 +26,22 @@ def evaluate_divergence(
 ) -> tuple[None, Any, None]:
     """The trace of the Jacobian, without value and aux."""
     J = jacobian(f, *args, argnum=argnum, chunk_size=chunk_size, batch_dims=batch_dims)
-    return None, _trace(operator, J, args, argnum, batch_dims), None
+    shape = _shape(args, argnum)
+    if is_container(J) or np.shape(J) != shape + shape[batch_dims:]:
+        given = "a container" if is_container(J) else f"a Jacobian of shape {np.shape(J)}"
+        raise ValueError(f"{operator} needs f(x) shaped like x, one array; x has shape {shape} and f gave {given}")
+    n = math.prod(shape[batch_dims:])
+    return None, np.trace(np.reshape(J, (*shape[:batch_dims], n, n)), axis1=-2, axis2=-1), None
 
 
 @overload
 def divergence(f: Callable[P, Any], /, **options: Unpack[OfField]) -> DerivedFunction[P, Any]: ...
 @overload
 def divergence(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfField]) -> Any: ...
+@overload
+def divergence(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate_divergence, one_by_one=True)
-def divergence(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def divergence(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The divergence :math:`\sum_i \partial f_i / \partial x_i` of a vector field.
 
     Parameters
@@ -41,7 +49,7 @@ def divergence(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     f : callable
         A function of an array that returns an array of the same shape.
     *args
-        The arguments of f.
+        The arguments of f; keywords that are no options go to f as well, as constants.
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
         tuple, in the same order.
@@ -75,7 +83,7 @@ def evaluate_curl(
 ) -> tuple[None, Any, None]:
     """Differences of entries of the Jacobian, without value and aux."""
     J = jacobian(f, *args, argnum=argnum, batch_dims=batch_dims)
-    shape = np.shape(J)[batch_dims:] if not isinstance(J, (tuple, dict)) else None
+    shape = np.shape(J)[batch_dims:] if not is_container(J) else None
     if shape == (2, 2):
         return None, J[..., 1, 0] - J[..., 0, 1], None
     if shape == (3, 3):
@@ -90,8 +98,10 @@ def evaluate_curl(
 def curl(f: Callable[P, Any], /, **options: Unpack[OfCurl]) -> DerivedFunction[P, Any]: ...
 @overload
 def curl(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfCurl]) -> Any: ...
+@overload
+def curl(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate_curl, one_by_one=True)
-def curl(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def curl(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The curl :math:`\nabla \times f` of a vector field in three or two dimensions.
 
     Parameters
@@ -99,7 +109,7 @@ def curl(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     f : callable
         A function of an array of 3 (or 2) coordinates that returns an array of as many components.
     *args
-        The arguments of f.
+        The arguments of f; keywords that are no options go to f as well, as constants.
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
         tuple, in the same order.
@@ -138,25 +148,29 @@ def evaluate_laplacian(
     chunk_size: int | None = None,
     batch_dims: int = 0,
 ) -> tuple[None, Any, None]:
-    """The trace of the Hessian, without value and aux."""
-    H = hessian(f, *args, argnum=argnum, chunk_size=chunk_size, batch_dims=batch_dims)
-    return None, _trace(operator, H, args, argnum, batch_dims), None
+    """The sum of the diagonal of the Hessian, without value and aux."""
+    D = hessian_diagonal(f, *args, argnum=argnum, chunk_size=chunk_size, batch_dims=batch_dims)
+    if is_container(D):
+        raise ValueError(f"{operator} needs one array x and one result f(x), but got a container")
+    return None, np.sum(D, axis=tuple(range(-len(_shape(args, argnum)[batch_dims:]), 0))), None
 
 
 @overload
 def laplacian(f: Callable[P, Any], /, **options: Unpack[OfField]) -> DerivedFunction[P, Any]: ...
 @overload
 def laplacian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfField]) -> Any: ...
+@overload
+def laplacian(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate_laplacian, one_by_one=True)
-def laplacian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    r"""The Laplacian :math:`\sum_i \partial^2 f / \partial x_i^2` of a scalar function.
+def laplacian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
+    r"""The Laplacian :math:`\sum_i \partial^2 f / \partial x_i^2` of a scalar function, or of each component.
 
     Parameters
     ----------
     f : callable
-        As in `gradient`.
+        As in `gradient`; it may also return an array.
     *args
-        The arguments of f.
+        The arguments of f; keywords that are no options go to f as well, as constants.
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
         tuple, in the same order.
@@ -165,17 +179,17 @@ def laplacian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Returns
     -------
-    scalar
-        With ``batch_dims``, an array with a scalar for each point.  Without arguments, the Laplacian as a function.
+    scalar or array
+        Shaped like f(x); with ``batch_dims``, a scalar for each point.  Without arguments, the Laplacian as a function.
 
     Raises
     ------
     ValueError
-        If f returns an array.
+        If x or f(x) is a container.
 
     Notes
     -----
-    The trace of the Hessian, at the cost of the Hessian.
+    The sum of `hessian_diagonal`, at the same cost.
 
     Examples
     --------
@@ -185,10 +199,6 @@ def laplacian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """
 
 
-def _trace(operator: str, J: Any, args: tuple[Any, ...], argnum: Any, batch_dims: int) -> Any:
-    shape = np.shape(args[argnum])
-    if isinstance(J, (tuple, dict)) or np.shape(J) != shape + shape[batch_dims:]:
-        given = "a container" if isinstance(J, (tuple, dict)) else f"a Jacobian of shape {np.shape(J)}"
-        raise ValueError(f"{operator} needs f(x) shaped like x, one array, but x has shape {shape} and f gave {given}")
-    n = math.prod(shape[batch_dims:])
-    return np.trace(np.reshape(J, (*shape[:batch_dims], n, n)), axis1=-2, axis2=-1)
+def _shape(args: tuple[Any, ...], argnum: Any) -> tuple[int, ...]:
+    """The shape of the differentiated argument."""
+    return np.shape(args[argnum])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Unpack, overload
+from typing import Any, Concatenate, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, directions_last, mixed_pass, refuse_conjugates
 from dualdiff.drivers.run.reverse import in_precision_of, pulled
 from dualdiff.tangents.zeros import doubts, settled
+
+
+class NotScalarError(ValueError):
+    """f returned several numbers where one is needed."""
 
 
 def evaluate(
@@ -85,7 +89,7 @@ def _forward(inputs: Inputs, chunk_size: int | None) -> tuple[Any, Any, Any]:
 def _scalar(inputs: Inputs, outputs: Outputs) -> Any:
     """The value, which must be a scalar (for each point of a batch)."""
     if len(outputs.values) != 1:
-        raise ValueError(
+        raise NotScalarError(
             f"{inputs.operator} needs an f that returns a scalar, but f returned a container of "
             f"{len(outputs.values)} results: use dualdiff.jacobian"
         )
@@ -93,13 +97,13 @@ def _scalar(inputs: Inputs, outputs: Outputs) -> Any:
     shape = getattr(value, "shape", ())
     if inputs.batch.dims:
         if shape != inputs.batch.shape:
-            raise ValueError(
+            raise NotScalarError(
                 f"{inputs.operator} with batch_dims={inputs.batch.dims} needs a scalar for each point, shape "
                 f"{inputs.batch.shape}, but f returned shape {shape}: use dualdiff.jacobian"
             )
         return value
     if math.prod(shape) != 1:
-        raise ValueError(
+        raise NotScalarError(
             f"{inputs.operator} needs an f that returns a scalar, but f returned an array of shape {shape}: "
             "use dualdiff.jacobian"
         )
@@ -112,17 +116,21 @@ def gradient(f: Callable[P, Any], /, **options: Unpack[OfGradient]) -> DerivedFu
 def gradient(f: Callable[..., Any], x: NDArray[F], /, *args: Any, **options: Unpack[PartOfGradient]) -> NDArray[F]: ...
 @overload
 def gradient(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfGradient]) -> Any: ...
+@overload
+def gradient(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate, compiled="gradient")
-def gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def gradient(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The gradient :math:`\partial f / \partial x_i` of a scalar function.
 
     Parameters
     ----------
     f : callable
-        A function of an array (or of nested tuples and dicts of arrays and scalars) that returns a scalar; an array
-        of size 1 is accepted, as in SciPy.
+        A function of an array that returns a scalar; an array of size 1 is accepted, as in SciPy.  Instead of the
+        array it may take nested containers of arrays and scalars: dicts, tuples, dataclasses, ``SimpleNamespace``, and
+        lists that hold one of these or an array; objects in them that are not numeric are constants.  For pandas Series
+        and DataFrames and xarray DataArrays the gradient has the same labels.
     *args
-        The arguments of f.
+        The arguments of f; keywords that are no options go to f as well, as constants.
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
         tuple, in the same order.
@@ -180,8 +188,12 @@ def value_and_gradient(
 ) -> tuple[R, NDArray[F]]: ...
 @overload
 def value_and_gradient(f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfGradient]) -> tuple[R, Any]: ...
+@overload
+def value_and_gradient(
+    f: Callable[Concatenate[Any, P], R], x: Any, /, *args: P.args, **keywords: P.kwargs
+) -> tuple[R, Any]: ...
 @operator(evaluate, with_value, compiled="gradient")
-def value_and_gradient(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def value_and_gradient(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     """The pair (f(x), gradient), at the cost of the gradient.
 
     Parameters, errors and cost as `gradient`; with ``has_aux`` the result is ((f(x), aux), gradient).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Unpack, overload
+from typing import Any, Concatenate, Unpack, overload
 
 from numpy.typing import NDArray
 
@@ -33,17 +33,39 @@ def evaluate(
         # In a forward gradient, each component would seem to depend on all elements that f depends on.
         mode = reverse_alone(operator, mode)
     shared: Any = {"argnum": argnum, "chunk_size": chunk_size, "batch_dims": batch_dims}
-
-    def slope(*args: Any) -> Any:
-        value, slope, aux = gradient.evaluate(operator, f, args, mode=mode, has_aux=has_aux, **shared)
-        return slope, (value, slope, aux)
-
+    slope = slope_of(operator, f, mode, has_aux=has_aux, is_sparse=sparse is not False, **shared)
     _, result, (value, slopes, aux) = jacobian.evaluate(
         operator, slope, args, mode="forward", sparse=sparse, check=check, has_aux=True, **shared
     )
     if sparse is not False and isinstance(result, tuple):
         result = row_blocks(result)
     return value, slopes, result, aux
+
+
+def slope_of(
+    operator: str, f: Callable[..., Any], mode: str, *, is_sparse: bool = False, **options: Any
+) -> Callable[..., Any]:
+    """The function whose Jacobian is the Hessian: the gradient of f, or the Jacobian if f is found to be no scalar.
+
+    It returns that and, as aux, the triple (f(x), the same once more, the aux of f).
+    """
+    first_of = gradient.evaluate
+
+    def slope(*args: Any) -> Any:
+        nonlocal first_of
+        try:
+            value, slope, aux = first_of(operator, f, args, mode=mode, **options)
+        except gradient.NotScalarError as error:
+            if is_sparse:
+                raise ValueError(
+                    f"{error}. A sparse Hessian is that of a scalar: leave sparse out, or take one component, as "
+                    f"{operator}(lambda x: f(x)[0], x, sparse=...) does"
+                ) from None
+            first_of = jacobian.evaluate
+            value, slope, aux = first_of(operator, f, args, mode=mode, **options)
+        return slope, (value, slope, aux)
+
+    return slope
 
 
 symmetric = partial(prepared, symmetric=True)
@@ -55,16 +77,18 @@ def hessian(f: Callable[P, Any], /, **options: Unpack[OfJacobian]) -> DerivedFun
 def hessian(f: Callable[..., Any], x: NDArray[F], /, *args: Any, **options: Unpack[PartOfGradient]) -> NDArray[F]: ...
 @overload
 def hessian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJacobian]) -> Any: ...
+@overload
+def hessian(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate, compiled="hessian", sparse=symmetric)
-def hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    r"""The Hessian :math:`H_{ij} = \partial^2 f / \partial x_i \partial x_j` of a scalar function.
+def hessian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
+    r"""The Hessian :math:`H_{ij} = \partial^2 f / \partial x_i \partial x_j` of a scalar, or of each component.
 
     Parameters
     ----------
     f : callable
-        As in `gradient`.
+        As in `gradient`; it may also return an array, or containers, as in `jacobian`.
     *args
-        The arguments of f.
+        The arguments of f; keywords that are no options go to f as well, as constants.
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
         tuple of tuples of blocks, one for each pair, in the same order.
@@ -84,21 +108,22 @@ def hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     has_aux : bool
         f returns a pair (result, aux), and the operator returns a pair (Hessian, aux).
     batch_dims : int
-        Number of leading axes of x that index independent points; f returns a scalar for each point.
+        Number of leading axes of x, and of f(x), that index independent points.
     parallel : bool
         Distribute the chunks over the cores, with the same results; for functions compiled by ``numba.njit``.
 
     Returns
     -------
     array
-        Of shape ``x.shape + x.shape``.  For containers it has the nesting of x, and each leaf is replaced by the
-        nesting of x again.  With ``sparse``, a ``scipy.sparse.csr_array`` of shape (x.size, x.size).  Without
-        arguments, the Hessian as a function.
+        Of shape ``x.shape + x.shape`` for a scalar f, ``f(x).shape + x.shape + x.shape`` for an array: the Hessian of
+        each element.  For containers it has the nesting of f(x), with each leaf replaced by the nesting of x, and each
+        of those by the nesting of x again.  With ``sparse``, a ``scipy.sparse.csr_array`` of shape (x.size, x.size).
+        Without arguments, the Hessian as a function.
 
     Raises
     ------
     ValueError
-        If f returns an array, or the pattern does not fit x.
+        With ``sparse``, if f returns an array or the pattern does not fit x.
     IncompletePatternError
         If the pattern lacks an entry where the second derivative is nonzero.
     MixedPointsError
@@ -109,7 +134,8 @@ def hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Notes
     -----
     The forward Jacobian of the gradient.  With a forward gradient, ceil(n / chunk_size)**2 calls of f on duals nested
-    two deep; with a reverse gradient (forward over reverse), ceil(n / chunk_size) calls.  See Griewank and Walther,
+    two deep; with a reverse gradient (forward over reverse), ceil(n / chunk_size) calls.  For an array-valued f it is
+    the forward Jacobian of the Jacobian, and one more call detects that f is array-valued.  See Griewank and Walther,
     *Evaluating Derivatives* (2008), section 5.1.
 
     Examples
@@ -118,6 +144,12 @@ def hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     >>> hessian(lambda x: x[0] ** 2 * x[1], [1.0, 2.0])
     array([[4., 2.],
            [2., 0.]])
+    >>> hessian(lambda x: np.stack([x[0] * x[1], x[0] ** 2]), [1.0, 2.0])
+    array([[[0., 1.],
+            [1., 0.]],
+    <BLANKLINE>
+           [[2., 0.],
+            [0., 0.]]])
     """
 
 
@@ -133,8 +165,12 @@ def value_gradient_and_hessian(
 def value_gradient_and_hessian(
     f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfJacobian]
 ) -> tuple[R, Any, Any]: ...
+@overload
+def value_gradient_and_hessian(
+    f: Callable[Concatenate[Any, P], R], x: Any, /, *args: P.args, **keywords: P.kwargs
+) -> tuple[R, Any, Any]: ...
 @operator(evaluate, with_value, compiled="hessian", sparse=symmetric)
-def value_gradient_and_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def value_gradient_and_hessian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     """The triple (f(x), gradient, Hessian), at the cost of the Hessian.
 
     Parameters, errors and cost as `hessian`; with ``has_aux`` the result is ((f(x), aux), gradient, Hessian).

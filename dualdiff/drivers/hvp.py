@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Unpack, overload
+from typing import Any, Concatenate, Unpack, overload
 
 from numpy.typing import NDArray
 
 from dualdiff.drivers import gradient
 from dualdiff.drivers.jvp import evaluate_jvp
-from dualdiff.drivers.run.operator import DerivedFunction, F, operator
+from dualdiff.drivers.run.operator import DerivedFunction, F, P, operator
 from dualdiff.drivers.run.options import Argnum, OfHvp, PartOfHvp
 
 
@@ -40,8 +40,10 @@ def hvp(f: Callable[..., Any], /, **options: Unpack[OfHvp]) -> DerivedFunction[.
 def hvp(f: Callable[..., Any], x: NDArray[F], v: Any, /, *args: Any, **options: Unpack[PartOfHvp]) -> NDArray[F]: ...
 @overload
 def hvp(f: Callable[..., Any], x: Any, v: Any, /, *args: Any, **options: Unpack[OfHvp]) -> Any: ...
+@overload
+def hvp(f: Callable[Concatenate[Any, P], Any], x: Any, v: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate_hvp, compiled="hvp")
-def hvp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def hvp(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The Hessian times a direction, without forming the Hessian: ``hvp(f, x, v)`` is :math:`H v`.
 
     Parameters
@@ -49,7 +51,8 @@ def hvp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     f : callable
         As in `gradient`.
     *args
-        x, the direction v with the nesting and shapes of x, and the other arguments of f.
+        x, the direction v with the nesting and shapes of x (or several directions, as in `jvp`), and the other
+        arguments of f.
     argnum : int or tuple of int
         The index of x among the arguments of f, or a tuple of several, as in `jvp`.
     chunk_size : int, optional
@@ -62,7 +65,7 @@ def hvp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Returns
     -------
     array, or the nesting of x
-        Shaped like x.  ``hvp(f)`` is a function of (x, v, ...), as ``scipy.optimize.minimize(hessp=...)`` calls it.
+        Shaped like v.  ``hvp(f)`` is a function of (x, v, ...), as ``scipy.optimize.minimize(hessp=...)`` calls it.
 
     Raises
     ------

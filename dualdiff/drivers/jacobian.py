@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Unpack, overload
+from typing import Any, Concatenate, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,16 +111,18 @@ def jacobian(
 ) -> NDArray[Any]: ...
 @overload
 def jacobian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJacobian]) -> Any: ...
+@overload
+def jacobian(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate, compiled="jacobian", sparse=prepared)
-def jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def jacobian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The Jacobian :math:`J_{ij} = \partial f_i / \partial x_j`.
 
     Parameters
     ----------
     f : callable
-        A function of an array (or of nested tuples and dicts) that returns an array (or nested tuples and dicts).
+        A function of an array (or nested containers) that returns an array (or nested containers).
     *args
-        The arguments of f.
+        The arguments of f; keywords that are no options go to f as well, as constants.
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
         tuple, in the same order (for each leaf of f(x), if f returns a container).
@@ -198,8 +200,12 @@ def value_and_jacobian(
 ) -> tuple[NDArray[F], NDArray[Any]]: ...
 @overload
 def value_and_jacobian(f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfJacobian]) -> tuple[R, Any]: ...
+@overload
+def value_and_jacobian(
+    f: Callable[Concatenate[Any, P], R], x: Any, /, *args: P.args, **keywords: P.kwargs
+) -> tuple[R, Any]: ...
 @operator(evaluate, with_value, compiled="jacobian", sparse=prepared)
-def value_and_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def value_and_jacobian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     """The pair (f(x), Jacobian), at the cost of the Jacobian.
 
     Parameters, errors and cost as `jacobian`; with ``has_aux`` the result is ((f(x), aux), Jacobian).

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Unpack, overload
+from typing import Any, Concatenate, Unpack, overload
 
 import numpy as np
 
 from dualdiff.base.extras import load
 from dualdiff.core.application import dtype_of
-from dualdiff.core.containers import Rebuild, aligned, flatten
+from dualdiff.core.containers import Nesting, flatten
 from dualdiff.core.dual import AnyDual
+from dualdiff.drivers.run.directions import fitted, one_by_one
 from dualdiff.drivers.run.engines import refuse_compiled
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.operator import DerivedFunction, P, R, all_in_order, operator
@@ -23,7 +24,7 @@ from dualdiff.tangents.program import Program
 class Signature:
     """The shapes, dtypes and nesting of the inputs or the outputs of a linear map."""
 
-    def __init__(self, values: list[Any], rebuild: Rebuild) -> None:
+    def __init__(self, values: list[Any], rebuild: Nesting) -> None:
         self.rebuild = rebuild
         self.shapes = [getattr(v, "shape", ()) for v in values]
         self.dtypes = [dtype_of(v) for v in values]
@@ -33,29 +34,12 @@ class Signature:
         """The number of elements."""
         return sum(math.prod(shape) for shape in self.shapes)
 
-    def leaves(self, tree: Any, name: str) -> list[Any]:
-        """The leaves of an argument of the map, checked."""
-        leaves = aligned(tree, self.rebuild(range(len(self.shapes))), name)
-        checked = []
-        for leaf, shape, dtype in zip(leaves, self.shapes, self.dtypes, strict=True):
-            if not isinstance(leaf, AnyDual):
-                leaf = np.asarray(leaf)
-                if leaf.dtype.kind not in "iufc":
-                    raise TypeError(f"{name} has dtype {leaf.dtype}, which is not numeric")
-            if leaf.shape != shape:
-                raise ValueError(f"{name} has shape {leaf.shape}, but shape {shape} is needed")
-            if leaf.dtype.kind == "c" and dtype.kind != "c":
-                raise TypeError(f"{name} is complex, but must be real")
-            leaf = leaf if leaf.dtype == dtype else leaf.astype(dtype)
-            checked.append(leaf if shape or isinstance(leaf, AnyDual) else leaf[()])
-        return checked
-
-    def filled(self, leaves: list[Any]) -> Any:
-        """The leaves with their nesting, zeros where a leaf is None."""
-        return self.rebuild(
+    def filled(self, leaves: list[Any]) -> list[Any]:
+        """The leaves, zeros where a leaf is None."""
+        return [
             (np.zeros(shape, dtype) if shape else dtype.type(0)) if leaf is None else _own(leaf, shape, dtype)
             for leaf, shape, dtype in zip(leaves, self.shapes, self.dtypes, strict=True)
-        )
+        ]
 
 
 def _own(leaf: Any, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -70,17 +54,26 @@ def _own(leaf: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 class Linear:
     """The derivative of f at a point as a linear map: ``L(v)`` is J v, ``L.T(w)`` is w J.
 
-    Neither calls f again.  `linearize` makes it.
+    Neither calls f again, and both take several directions at once, along one more axis in front.  `linearize` makes
+    it.
     """
 
     def __init__(self, program: Program, inputs: Signature, outputs: Signature, transposed: bool = False) -> None:
         self._program, self._inputs, self._outputs, self._transposed = program, inputs, outputs, transposed
 
     def __call__(self, v: Any) -> Any:
-        """The map applied to a direction (or, transposed, to a cotangent)."""
+        """The map applied to a direction (or, transposed, to a cotangent), or to several at once."""
+        source, target, name = self._inputs, self._outputs, "the direction v"
+        run: Callable[[list[Any]], list[Any]] = self._program.push
         if self._transposed:
-            return self._inputs.filled(self._program.pull(self._outputs.leaves(v, "the cotangent w")))
-        return self._outputs.filled(self._program.push(self._inputs.leaves(v, "the direction v")))
+            source, target, name, run = target, source, "the cotangent w", self._program.pull
+        leaves, count = fitted(source.rebuild.taken(v, name), source.shapes, source.dtypes, name)
+
+        def apply(leaves: list[Any]) -> list[Any]:
+            scalars = [leaf if leaf.shape or isinstance(leaf, AnyDual) else leaf[()] for leaf in leaves]
+            return target.filled(run(scalars))
+
+        return target.rebuild(apply(leaves) if count is None else one_by_one(apply, leaves, count))
 
     @property
     def T(self) -> Linear:
@@ -192,16 +185,20 @@ def linearize(f: Callable[P, Any], /, **options: Unpack[OfJvp]) -> DerivedFuncti
 def linearize(f: Callable[..., R], x: Any, /, *args: Any, argnum: Argnum = 0) -> tuple[R, Linear]: ...
 @overload
 def linearize(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
+@overload
+def linearize(
+    f: Callable[Concatenate[Any, P], R], x: Any, /, *args: P.args, **keywords: P.kwargs
+) -> tuple[R, Linear]: ...
 @operator(evaluate, all_in_order)
-def linearize(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def linearize(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The value and the derivative as a linear map: ``linearize(f, x)`` is :math:`(f(x), L)`, :math:`L(v) = J v`.
 
     Parameters
     ----------
     f : callable
-        A function of a scalar, an array, or nested tuples and dicts of these.
+        A function of a scalar, an array, or nested containers of these.
     *args
-        The arguments of f.
+        The arguments of f; keywords that are no options go to f as well, as constants.
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, v and ``L.T(w)``
         are tuples, in the same order.
@@ -212,7 +209,8 @@ def linearize(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     -------
     tuple
         f(x) and a `Linear` map L: ``L(v)`` is J v, with the nesting and shapes of f(x), ``L.T(w)`` is w J, with those
-        of x, and ``L.as_linear_operator()`` is for SciPy.  Without arguments, a function of the arguments of f.
+        of x, also for several directions or cotangents at once, as in `jvp`; ``L.as_linear_operator()`` is for SciPy.
+        Without arguments, a function of the arguments of f.
 
     Raises
     ------

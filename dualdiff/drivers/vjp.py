@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Unpack, overload
+from typing import Any, Concatenate, Unpack, overload
 
 from dualdiff.drivers.linearize import Linear, recorded_map
 from dualdiff.drivers.run.engines import refuse_compiled
@@ -29,8 +29,10 @@ def vjp(f: Callable[P, Any], /, **options: Unpack[OfJvp]) -> DerivedFunction[P, 
 def vjp(f: Callable[..., R], x: Any, /, *args: Any, argnum: Argnum = 0) -> tuple[R, Linear]: ...
 @overload
 def vjp(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
+@overload
+def vjp(f: Callable[Concatenate[Any, P], R], x: Any, /, *args: P.args, **keywords: P.kwargs) -> tuple[R, Linear]: ...
 @operator(evaluate_vjp, all_in_order)
-def vjp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def vjp(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The value and the pullback: ``vjp(f, x)`` is f(x) and a function pull, where ``pull(w)`` is :math:`w J`.
 
     Parameters
@@ -38,7 +40,7 @@ def vjp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     f : callable
         As in `linearize`.
     *args
-        The arguments of f.
+        The arguments of f; keywords that are no options go to f as well, as constants.
     argnum, has_aux
         As in `linearize`.
 
@@ -46,8 +48,10 @@ def vjp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     -------
     tuple
         f(x) and the pullback, which takes a cotangent with the nesting and shapes of f(x) to a cotangent with those of
-        x.  For complex arrays, :math:`\mathrm{Re} \sum \mathrm{pull}(w)\, v = \mathrm{Re} \sum w\, (J v)`.  Without
-        arguments, a function of the arguments of f.
+        x.  Several cotangents at once have one more axis in front, as the directions of `jvp`, and so have the results:
+        ``pull(np.eye(m))`` gives the rows of J.  For complex arrays,
+        :math:`\mathrm{Re} \sum \mathrm{pull}(w)\, v = \mathrm{Re} \sum w\, (J v)`.  Without arguments, a
+        function of the arguments of f.
 
     Raises
     ------
@@ -66,4 +70,7 @@ def vjp(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     >>> y, pull = vjp(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
     >>> pull(1.0)
     array([2., 4.])
+    >>> pull(np.array([1.0, 10.0]))
+    array([[ 2.,  4.],
+           [20., 40.]])
     """

@@ -49,6 +49,10 @@ class LinearMap(ABC):
         """Marks (nonzero) of the elements that affect a marked element of the result; by default all, if any is."""
         return np.full(self.in_shape, 1.0 if np.any(marks) else 0.0)
 
+    def of_arguments(self, numbers: Any, reduce: Callable[..., Any]) -> Any:
+        """For each result, ``reduce`` (with a parameter axis) of the numbers of all arguments that it may depend on."""
+        return np.full(self.out_shape, reduce(numbers, axis=None))
+
     @abstractmethod
     def entries(self) -> tuple[Any, Any, Any]:
         """The matrix of the map in coordinate form: rows, columns and values of its entries.
@@ -119,6 +123,12 @@ class NamedMap(LinearMap):
         reached[columns] = marked @ pattern
         return reached.reshape(self.in_shape)
 
+    def of_arguments(self, numbers: Any, reduce: Callable[..., Any]) -> Any:
+        found = np.empty(math.prod(self.out_shape), numbers.dtype)
+        rows = self._mixed_last(_numbers(self.out_shape), self.out_shape)
+        found[rows] = reduce(self._mixed_last(numbers, self.in_shape), axis=1)[:, None]
+        return found.reshape(self.out_shape)
+
     def _mixed_last(self, a: Any, shape: Shape) -> Any:
         """``a`` as a matrix: the mixed axes, flattened, are its last axis, and the others its first."""
         ndim = len(shape)
@@ -184,6 +194,16 @@ class Contraction(LinearMap):
         operands = [None if i == self.position else self._marks(i) for i in range(len(self.inputs))]
         constants = Contraction(self.inputs, self.output, operands, self.position, self.in_shape, self.out_shape)
         return constants.transpose(marks)
+
+    def of_arguments(self, numbers: Any, reduce: Callable[..., Any]) -> Any:
+        inner = self.inputs[self.position]
+        letters = "".join(dict.fromkeys(inner))
+        numbers = np.einsum(f"{inner}->{letters}", numbers)
+        kept = [c for c in letters if c in self.output]
+        numbers = reduce(numbers, axis=tuple(i for i, c in enumerate(letters) if c not in kept))
+        numbers = numbers.transpose([kept.index(c) for c in self.output if c in kept])
+        shape = tuple(n if c in kept else 1 for c, n in zip(self.output, self.out_shape, strict=True))
+        return np.broadcast_to(numbers.reshape(shape), self.out_shape)
 
     def _marks(self, i: int) -> Any:
         """Where an operand is nonzero; everywhere if its zeros depend on the differentiated variable."""

@@ -13,9 +13,10 @@ import numpy as np
 
 from dualdiff.base import tags
 from dualdiff.core.array import wrap
-from dualdiff.core.containers import flatten, input_leaf, output_leaf
+from dualdiff.core.containers import Nesting, flatten, output_leaf
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.reading import value as value_of
+from dualdiff.drivers.run.inputs import input_leaves
 from dualdiff.teaching.graph import Graph, drawn
 from dualdiff.teaching.traced_space import Note, Traced
 from dualdiff.teaching.words import formula, html_table, number, operation, table, text
@@ -198,8 +199,8 @@ def trace(
     Parameters
     ----------
     f : callable
-        Ordinary Python and NumPy code.  It may return numbers, arrays, and tuples and dicts of them.
-    *x : number, array, or nested tuples and dicts of them
+        Ordinary Python and NumPy code.  It may return numbers, arrays, and containers of them.
+    *x : number, array, or nested containers of them
         The arguments of f.
     argnum : int or sequence of int, optional
         Which arguments are the inputs of the trace; the others are constants.  By default all are, but for integers
@@ -433,21 +434,19 @@ class _Inputs:
     def __init__(self, given: list[tuple[str, Any]]) -> None:
         self.names: list[str] = []
         self.leaves: list[Any] = []
-        self._rebuild: list[tuple[int, Callable[..., Any]]] = []
+        self._rebuild: list[tuple[int, Nesting]] = []
         for name, x in given:
-            leaves, rebuild = flatten(x)
-            alone = not isinstance(x, (tuple, dict))
-            leaves = [input_leaf(leaf, "trace", alone) for leaf in leaves]
+            leaves, rebuild = input_leaves("trace", x, False)
             if any(isinstance(leaf, AnyDual) for leaf in leaves):
                 raise TypeError("trace shows plain numbers, and was given duals: pass dualdiff.value(x)")
             self.leaves += leaves
-            self.names += list(_leaf_names(x, name))
+            self.names += rebuild.names(name)
             self._rebuild.append((len(leaves), rebuild))
 
     def rebuilt(self, leaves: list[Any]) -> list[Any]:
         """The inputs with other leaves."""
         leaves_left = iter(leaves)
-        return [rebuild([next(leaves_left) for _ in range(n)]) for n, rebuild in self._rebuild]
+        return [rebuild.argument([next(leaves_left) for _ in range(n)]) for n, rebuild in self._rebuild]
 
     def directions(self, given: Sequence[Any] | None) -> tuple[list[str], list[list[Any]], list[str]]:
         """The heads of the columns of tangents, the directions, and a remark if there are none."""
@@ -482,16 +481,3 @@ class _Inputs:
                     f"trace: the direction has the shape {np.shape(part)} in {name}, which has {np.shape(leaf)}"
                 )
         return [np.asarray(part, np.result_type(leaf))[()] for leaf, part in zip(self.leaves, parts, strict=True)]
-
-
-def _leaf_names(tree: Any, name: str) -> Iterator[str]:
-    """The names of the leaves of nested dicts and tuples, as Python would write them."""
-    if isinstance(tree, dict):
-        for key, item in tree.items():
-            yield from _leaf_names(item, f"{name}[{key!r}]")
-    elif isinstance(tree, tuple):
-        fields = getattr(tree, "_fields", None)
-        for i, item in enumerate(tree):
-            yield from _leaf_names(item, f"{name}.{fields[i]}" if fields else f"{name}[{i}]")
-    else:
-        yield name

@@ -113,7 +113,9 @@ def test_directions_have_the_nesting_of_x():
     for wrong in ((1.0,), (1.0, 2.0, 3.0), {"a": 1.0, "b": 1.0}, [1.0, 2.0]):
         with pytest.raises(ValueError, match="the direction v must be a tuple of 2, not"):
             jvp(lambda p: p[0] * p[1], (1.0, 2.0), wrong)
-    with pytest.raises(ValueError, match=r"the direction v has shape \(2,\), but x has shape \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"the direction v has the shape \(2,\), and \(3,\) is needed, or \(k, 3\) for k"
+    ):
         jvp(lambda p: np.sum(p["a"]), {"a": X}, {"a": X[:2]})
     with pytest.raises(ValueError, match="must be a scalar or an array, not a tuple of 3"):
         jvp(np.sum, X, (1.0, 2.0, 3.0))

@@ -179,8 +179,8 @@ def test_divergence_curl_and_laplacian():
             divergence(wrong, X)
         with pytest.raises(ValueError, match="curl needs a field with 3"):
             curl(wrong, X)
-    with pytest.raises(ValueError, match=r"laplacian needs|hessian needs"):
-        laplacian(flow, X)
+    with pytest.raises(ValueError, match=r"laplacian needs one array x"):
+        laplacian(lambda x: (x, x), X)
     with pytest.raises(ValueError, match="one array"):
         divergence(lambda p: p, (1.0, 2.0))
 
@@ -333,6 +333,7 @@ FORMS = {
     jacobian: (flow, X),
     value_and_jacobian: (flow, X),
     hessian: (energy, X),
+    dd.hessian_diagonal: (energy, X),
     value_gradient_and_hessian: (energy, X),
     divergence: (flow, X),
     curl: (flow, X),
@@ -368,7 +369,7 @@ def test_both_forms(op):
 def test_an_unknown_option_raises(op):
     f, *args = FORMS.get(op, (np.sin, 0.5, 2))
     for call in (lambda: op(f, *args, chunksize=3), lambda: op(f, wrong=True), lambda: op(f, *args, x=1.0)):
-        with pytest.raises(TypeError, match="unexpected keyword argument"):
+        with pytest.raises(TypeError, match=r"unexpected keyword argument|multiple values for argument 'x'"):
             call()
 
 

@@ -311,6 +311,7 @@ def test_every_operator_is_declared():
         "divergence",
         "gradient",
         "hessian",
+        "hessian_diagonal",
         "hessian_sparsity",
         "hvp",
         "jacobian",
@@ -338,9 +339,10 @@ def test_options_of_an_operator(op):
     if "Parameters, errors and cost as `" in doc:
         doc = getattr(dd, doc.split("cost as `")[1].split("`")[0]).__doc__
     assert [option.name for option in given if not re.search(rf"\b{option.name}\b", doc)] == []
-    # What type checkers know are the same options, those of the last overload.
-    overloads = typing.get_overloads(op.operator.declared)
-    hints = typing.get_type_hints(overloads[-1], {**vars(options), **op.operator.declared.__globals__})
+    # What type checkers know are the same options, those of the last overload that has some.
+    names = {**vars(options), **op.operator.declared.__globals__}
+    overloads = [typing.get_type_hints(form, names) for form in typing.get_overloads(op.operator.declared)]
+    *_, hints = (form for form in overloads if "options" in form)
     known = typing.get_type_hints(typing.get_args(hints["options"])[0])
     assert set(known) == {option.name for option in given}
 
@@ -377,17 +379,93 @@ def test_wrong_values_of_options_in_both_forms(op):
 
 @pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.__name__)
 def test_an_unknown_option_is_named_with_those_there_are(op):
-    message = rf"{op.__name__}\(\) got an unexpected keyword argument 'chunks'; its options are argnum.* Pass keyword"
+    message = (
+        rf"{op.__name__}\(\) got an unexpected keyword argument 'chunks'; its options are .*argnum.* Pass keyword"
+    )
     for args in ((), (X, X, 2)):
         with pytest.raises(TypeError, match=message):
             op(np.sum, *args, chunks=3)
 
 
-def test_keywords_of_f_go_to_the_derivative_as_a_function():
-    f = lambda x, scale=1.0: scale * np.sum(x**2)
-    with pytest.raises(TypeError, match=r"gradient\(f\)\(x, scale=...\)"):
-        gradient(f, X, scale=3.0)
-    np.testing.assert_array_equal(gradient(f)(X, scale=3.0), 6 * X)
+KEYWORDS = {
+    "derivative": (lambda t, k=1.0: t * k, (2.0,)),
+    "value_and_derivative": (lambda t, k=1.0: t * k, (2.0,)),
+    "nth_derivative": (lambda t, k=1.0: t**3 * k, (2.0, 2)),
+    "divergence": (lambda x, k=1.0: x**2 * k, (X,)),
+    "curl": (lambda x, k=1.0: x**2 * k, (X,)),
+    "jvp": (lambda x, k=1.0: x**2 * k, (X, X)),
+    "hvp": (lambda x, k=1.0: (x @ x) ** 2 * k, (X, X)),
+    "jacobian": (lambda x, k=1.0: x**2 * k, (X,)),
+    "value_and_jacobian": (lambda x, k=1.0: x**2 * k, (X,)),
+}
+
+
+@pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.__name__)
+def test_keywords_of_f_in_both_forms(op):
+    f, args = KEYWORDS.get(op.__name__, (lambda x, k=1.0: np.sum(x**3) * k, (X,)))
+    results = (op(f, *args, k=2.5), op(f)(*args, k=2.5), op(functools.partial(f, k=2.5), *args))
+    for found in results:
+        pairs = zip(*(r if isinstance(r, tuple) else (r,) for r in (found, results[2])), strict=True)
+        for a, b in pairs:
+            if hasattr(a, "todense"):
+                a, b = a.todense(), b.todense()
+            if not hasattr(a, "T") or isinstance(a, (np.ndarray, np.generic)):
+                np.testing.assert_array_equal(a, b)
+    keyword_only = lambda x, *, k: f(x, k)
+    op(keyword_only, *args, k=2.5)
+    op(lambda x, **keywords: f(x, **keywords), *args, k=2.5)
+
+
+def test_keywords_beside_options():
+    f = lambda x, scale=1.0, *, power: scale * np.sum(x**power)
+    np.testing.assert_array_equal(gradient(f, X, scale=3.0, power=2, mode="reverse"), 6 * X)
+    assert jacobian(f, X, 3.0, power=2, argnum=1) == np.sum(X**2)
+    slope, aux = gradient(lambda x, k: (k * np.sum(x), k), X, k=2.0, has_aux=True)
+    assert aux == 2.0
+    np.testing.assert_array_equal(slope, [2.0, 2.0, 2.0])
+    compiled = njit(lambda x, k=1.0: k * np.sum(x**2))
+    np.testing.assert_array_equal(gradient(compiled, X, k=3.0), 6 * X)
+    np.testing.assert_array_equal(hvp(compiled, X, X, k=3.0), 6 * X)
+
+
+def test_keywords_that_carry_a_tangent_of_an_outer_call():
+    f = lambda x, k=1.0: k**2 * np.sum(x**2)
+    np.testing.assert_array_equal(derivative(lambda k: gradient(f, X, k=k), 3.0), 12 * X)
+    np.testing.assert_array_equal(derivative(lambda k: gradient(f)(X, k=k), 3.0), 12 * X)
+    # What is differentiated is an argument of its own, by its place.
+    with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'k'.*gradient\(f\)\(x, k=...\)"):
+        gradient(f, k=3.0)
+
+
+def test_keywords_that_are_options_too():
+    f = lambda x, mode="forward": np.sum(x**2) * (2 if mode == "reverse" else 1)
+    with pytest.raises(TypeError, match=r"gradient: mode is an option of gradient and a parameter of .*lambda"):
+        gradient(f, X, mode="reverse")
+    # What the error advises.
+    np.testing.assert_array_equal(gradient(f)(X, mode="reverse"), 4 * X)
+    np.testing.assert_array_equal(gradient(f, mode="reverse")(X), 2 * X)
+    # What is given by its place cannot be meant.
+    np.testing.assert_array_equal(gradient(f, X, "reverse", mode="forward"), 4 * X)
+    np.testing.assert_array_equal(nth_derivative(lambda x, n: x**n, 2.0, 3, n=2), 12.0)
+    with pytest.raises(TypeError, match=r"nth_derivative: n is an option of nth_derivative and a parameter"):
+        nth_derivative(lambda x, n=3: x**n, 2.0, n=2)
+    with pytest.raises(TypeError, match=r"jvp: has_aux is an option of jvp and a parameter"):
+        jvp(lambda x, has_aux=False: x, X, X, has_aux=True)
+    jvp(lambda x, has_aux=False: (x, 1), X, X, False, has_aux=True)
+
+    class Model:
+        def loss(self, x, check=None):
+            return np.sum(x**2)
+
+        def __call__(self, x, check=None):
+            return np.sum(x**2)
+
+    for callable_ in (Model().loss, Model(), functools.partial(Model().loss), njit(lambda x, check=None: x[0])):
+        with pytest.raises(TypeError, match=r"hessian: check is an option of hessian and a parameter"):
+            hessian(callable_, X, check=False)
+    # Functions that tell nothing of their parameters speak for themselves.
+    with pytest.raises(TypeError):
+        derivative(np.sin, 1.0, k=2.0)
 
 
 # -- few steps between a call and f ------------------------------------------------------------------------------------

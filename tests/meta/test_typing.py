@@ -57,6 +57,11 @@ speed("now", 9.81)  # error: Argument 1 to "__call__" of "DerivedFunction" has i
 # -- the evaluating form gives what f or x is
 assert_type(dd.derivative(height, 1.0), float)
 assert_type(dd.derivative(field, x), Vector)
+assert_type(dd.derivative(height, 1.0, g=1.62), float)
+assert_type(dd.value_and_gradient(loss, x, 2.0, shift=1.0)[0], float)
+assert_type(dd.jvp(height, 1.0, 1.0, g=1.62), tuple[float, float])
+dd.hessian(loss, x, scale=2.0, shift=1.0)
+dd.gradient(loss, x, 2.0, shift="1")  # error: Argument "shift" to "gradient" has incompatible type "str"
 assert_type(dd.value_and_derivative(height, 1.0, 1.62), tuple[float, float])
 assert_type(dd.nth_derivative(height, 1.0, 2), float)
 assert_type(dd.gradient(loss, x, 2.0), Vector)
@@ -73,8 +78,8 @@ dd.vjp(field, x)[1](x)
 dd.jacobian(field, x, sparse=True).toarray()
 in_x, in_scale = dd.gradient(loss, x, 2.0, argnum=(0, 1))
 slope, aux = dd.gradient(lambda x: (np.sum(x), x), x, has_aux=True)
-dd.gradient(loss, x, 2.0, chunks=4)  # error: No overload variant of "gradient"
-dd.gradient(loss, x, 2.0, mode="backward")  # error: No overload variant of "gradient"
+dd.gradient(loss, x, 2.0, chunks=4)  # error: Unexpected keyword argument "chunks" for "gradient"
+dd.gradient(loss, x, 2.0, mode="backward")  # error: Unexpected keyword argument "mode" for "gradient"
 dd.jvp(field, x)  # error: No overload variant of "jvp"
 
 

@@ -29,9 +29,10 @@ from dualdiff.compiled.operators.drivers import (
 )
 from dualdiff.compiled.operators.in_compiled_code import HESSIAN_WIDTH, WIDTH
 from dualdiff.compiled.refusals import REMEDY, explained, is_of_compiler
-from dualdiff.core.containers import aligned, flatten, input_leaf
+from dualdiff.core.containers import flatten, input_leaf, is_constant, is_container
 from dualdiff.core.dual import AnyDual
-from dualdiff.drivers.run.inputs import Inputs, input_leaves, resolve_argnum, with_direction
+from dualdiff.drivers.run.directions import fitted
+from dualdiff.drivers.run.inputs import ALONG, Inputs, input_leaves, resolve_argnum, with_direction
 from dualdiff.drivers.run.outputs import copied
 from dualdiff.drivers.run.passes import sparse_pass
 from dualdiff.drivers.sparse.compression import (
@@ -64,9 +65,6 @@ ON_NUMBERS = {
 
 #: Those called with nothing but an array by most.
 PLAIN = {"gradient", "jacobian", "hessian"}
-
-#: Those that take a direction after x.
-ALONG = {"jvp", "hvp"}
 
 
 def takes(kind: type) -> bool:
@@ -105,7 +103,7 @@ class Call:
         if type(x) is np.ndarray and x.dtype == found[0].dtype:
             # f may loop over its memory, or write into a view of it.
             found = [x]
-        self.in_container = isinstance(x, (tuple, dict))
+        self.in_container = self.rebuild.is_container
         leaves = [self._compact(leaf) for leaf in found]
         #: What f is called with, to be told what is wrong with f alone.
         self.own = [*args]
@@ -127,10 +125,10 @@ class Call:
     def _along(self, v: Any, x: Any) -> list[Any]:
         """The leaves of a direction, of the same shapes as those of x."""
         name = f"{self.operator}: the direction v"
-        leaves = [self._compact(input_leaf(leaf, self.operator, not self.in_container)) for leaf in aligned(v, x, name)]
-        for leaf, shape in zip(leaves, self.shapes, strict=True):
-            if getattr(leaf, "shape", ()) != shape:
-                raise ValueError(f"{name} has the shape {getattr(leaf, 'shape', ())}, and x has {shape}")
+        leaves = [
+            self._compact(input_leaf(leaf, self.operator, not self.in_container))
+            for leaf in self.rebuild.taken(v, name)
+        ]
         return leaves
 
     def _compact(self, x: Any) -> Any:
@@ -160,10 +158,10 @@ class Call:
         places = iter(range(len(leaves)))
 
         def text(part: Any) -> str:
-            if isinstance(part, dict):
+            if not isinstance(part, tuple) and (is_container(part) or is_constant(part)):
                 raise NoRuleError(
-                    f"{self.operator}: x is or holds a dict, which compiled functions do not take; use a named tuple, "
-                    f"or {REMEDY}"
+                    f"{self.operator}: x is or holds a {type(part).__name__}, which compiled functions do not take; "
+                    f"use a named tuple of numbers and arrays, or {REMEDY}"
                 )
             if isinstance(part, tuple):
                 kind = ""
@@ -554,8 +552,7 @@ def hessian(
 
 def jvp(operator: str, f: Any, args: tuple[Any, ...], *, argnum: Any = 0, has_aux: bool = False) -> Any:
     """Value, derivative along a direction, and aux."""
-    found, aux = run(operator, "jvp", f, args, argnum, None, False, has_aux)
-    return *found, aux
+    return _along(args, argnum, lambda args: run(operator, "jvp", f, args, argnum, None, False, has_aux), operator)
 
 
 def hvp(
@@ -570,5 +567,30 @@ def hvp(
 ) -> Any:
     """Gradient, Hessian times a direction, and aux."""
     _refuse_unsupported(operator, mode)
-    found, aux = run(operator, "hvp", f, args, argnum, chunk_size, False, has_aux)
-    return *found, aux
+    return _along(
+        args, argnum, lambda args: run(operator, "hvp", f, args, argnum, chunk_size, False, has_aux), operator
+    )
+
+
+def _along(args: tuple[Any, ...], argnum: Any, run: Any, operator: str) -> Any:
+    """What the driver finds along a direction, or along each of several, stacked."""
+    x, v = args[:2] if len(args) > 1 else (None, None)
+    if v is None or (issubclass(type(x), (np.ndarray, float)) and np.shape(x) == np.shape(v)):
+        found, aux = run(args)
+        return *found, aux
+    name = f"{operator}: the direction v"
+    leaves, nesting = input_leaves(operator, x, isinstance(argnum, tuple))
+    dtypes = list(map(np.result_type, leaves))
+    directions, count = fitted(nesting.taken(v, name), list(map(np.shape, leaves)), dtypes, name)
+    if count is None:
+        found, aux = run(args)
+        return *found, aux
+    each = [run((x, nesting(_at(t, i, count) for t in directions), *args[2:])) for i in range(max(count, 1))]
+    (value, first), aux = each[0]
+    rows = zip(*(flatten(derivative)[0] for (_, derivative), _ in each), strict=True)
+    return value, flatten(first)[1](np.stack(t)[:count] for t in rows), aux
+
+
+def _at(t: Any, i: int, count: int) -> Any:
+    """One of several directions; zero if there is none."""
+    return t[i] if count else np.zeros(t.shape[1:], t.dtype)[()]

@@ -26,7 +26,7 @@ def _one_number(y: Any) -> Any:
             if y.size != 1:
                 raise ValueError(
                     "gradient and hessian need an f that returns a scalar, and f returned an array: use "
-                    "dualdiff.jacobian"
+                    "dualdiff.jacobian, or pass f.py_func to hessian"
                 )
             return y.flat[0]
 
@@ -34,7 +34,8 @@ def _one_number(y: Any) -> Any:
     if isinstance(y, (types.Number, types.Boolean, DualType)):
         return lambda y: y
     raise errors.NumbaTypeError(
-        f"gradient and hessian need an f that returns a scalar, and f returned {y}: use dualdiff.jacobian"
+        f"gradient and hessian need an f that returns a scalar, and f returned {y}: use dualdiff.jacobian, or pass "
+        "f.py_func to hessian"
     )
 
 

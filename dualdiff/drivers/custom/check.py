@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.containers import flatten, output_leaf
+from dualdiff.core.containers import Nesting, flatten, output_leaf
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.jvp import jvp
 from dualdiff.drivers.run.engines import engine_of
@@ -124,7 +124,7 @@ def check_derivative(
     Parameters
     ----------
     f : callable
-        A function of a scalar, an array, or nested tuples and dicts of these, that returns any of these.
+        A function of a scalar, an array, or nested containers of these, that returns any of these.
     *args
         The arguments of f.
     argnum : int or tuple of int
@@ -183,7 +183,7 @@ def check_derivative(
     inputs.constant_is_said = True
     expect_several_calls(inputs)
     expected, _ = inputs.call(_moved(inputs, None, 0.0))
-    places = tuple(_names(expected, "f(x)"))
+    places = tuple(_names(*flatten(expected), "f(x)"))
     chosen = list(_directions(inputs, directions))
     rows = [_compare(inputs, expected, direction, rtol, atol) for direction in chosen]
     columns = [np.reshape(column, (len(rows), len(places))) for column in zip(*rows, strict=True)]
@@ -228,7 +228,7 @@ def _directions(inputs: Inputs, count: int | None) -> Iterator[_Direction]:
 
 
 def _unit_directions(inputs: Inputs) -> Iterator[_Direction]:
-    names = iter(_names(inputs.rebuild(inputs.leaves), "x"))
+    names = iter(_names(inputs.leaves, inputs.rebuild, "x"))
     zeros = [_like(leaf, np.zeros(np.shape(leaf))) for leaf in inputs.leaves]
     for i, leaf in enumerate(inputs.leaves):
         sizes = np.ravel(_sizes(leaf))
@@ -256,15 +256,13 @@ def _like(leaf: Any, elements: Any) -> Any:
     return type(leaf)(elements)
 
 
-def _names(tree: Any, name: str) -> list[str]:
+def _names(leaves: list[Any], nesting: Nesting, name: str) -> list[str]:
     """The Python expression of each element in a container."""
-    if isinstance(tree, dict):
-        return [n for key, item in tree.items() for n in _names(item, f"{name}[{key!r}]")]
-    if isinstance(tree, tuple):
-        fields = getattr(tree, "_fields", None)
-        parts = [f"{name}.{field}" for field in fields] if fields else [f"{name}[{k}]" for k in range(len(tree))]
-        return [n for item, part in zip(tree, parts, strict=True) for n in _names(item, part)]
-    return [name + (f"[{', '.join(map(str, index))}]" if index else "") for index in np.ndindex(np.shape(tree))]
+    return [
+        whole + (f"[{', '.join(map(str, index))}]" if index else "")
+        for leaf, whole in zip(leaves, nesting.names(name), strict=True)
+        for index in np.ndindex(np.shape(leaf))
+    ]
 
 
 # -- derivatives by each method --------------------------------------------------------------------------------------
@@ -319,15 +317,15 @@ def _by_duals(inputs: Inputs, tangents: list[Any]) -> tuple[Any, Any]:
         return outputs.value, tuple(outputs.derivatives)
     places = inputs.argnum if isinstance(inputs.argnum, tuple) else (inputs.argnum,)
     others = [a for place, a in enumerate(inputs.args) if place not in places]
-    x, v = inputs.rebuild(inputs.leaves), inputs.rebuild(tangents)
+    x, v = inputs.rebuild.argument(inputs.leaves), inputs.rebuild(tangents)
     pair: tuple[Any, Any] = jvp(inputs.f, x, v, *others, argnum=inputs.argnum)
     return pair
 
 
 def _check_value(expected: Any, actual: Any, rtol: float, atol: float) -> None:
     """Raise unless f has the same value with duals as without."""
-    names = _names(expected, "f(x)")
-    if _names(actual, "f(x)") != names:
+    names = _names(*flatten(expected), "f(x)")
+    if _names(*flatten(actual), "f(x)") != names:
         raise DerivativeCheckError(
             f"f returns {_count(len(names), 'element')} for plain x, but a result of another structure with duals"
         )

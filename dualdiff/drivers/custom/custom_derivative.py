@@ -14,7 +14,7 @@ import numpy as np
 
 from dualdiff.core.application import apply
 from dualdiff.core.array import operand
-from dualdiff.core.containers import flatten, output_leaf
+from dualdiff.core.containers import flatten, is_container, output_leaf
 from dualdiff.core.dual import AnyDual, leading_space
 from dualdiff.drivers.custom.jvp_rule import JvpRule, captured, exclusive_copy
 from dualdiff.rules.writing.array_rules import duals_in
@@ -30,8 +30,8 @@ def custom_derivative(
     Parameters
     ----------
     f : callable
-        A function of scalars and arrays, or of nested tuples and dicts of these, that returns any of these.  It is
-        called with plain values and is not traced.  If omitted, the result is a decorator with the given jvp.
+        A function of scalars and arrays, or of nested containers of these, that returns any of these.  It is called
+        with plain values and is not traced.  If omitted, the result is a decorator with the given jvp.
     *partials : callable or None
         For an elementwise f: for each positional argument, a function of all arguments that returns
         :math:`\partial f / \partial x_i` elementwise, or None if f counts as constant in it.  f counts as holomorphic
@@ -158,7 +158,7 @@ class Custom:
 
     def _dual(self, *args: Any, **kwargs: Any) -> Any:
         """The function of duals, or of the plain values below all levels of duals."""
-        leaves, rebuild = flatten(args)
+        leaves, rebuild = flatten(args, takes_all=True)
         leaves = [operand(leaf) if duals_in(leaf) else leaf for leaf in leaves]
         if leading_space(leaves) is None:
             return self.value(args, kwargs)
@@ -203,9 +203,7 @@ class Custom:
 
 def _exclusive_copies(x: Any) -> Any:
     """An argument with copies of its arrays."""
-    if not isinstance(x, (tuple, dict)):
-        return exclusive_copy(x)
-    leaves, rebuild = flatten(x)
+    leaves, rebuild = flatten(x, takes_all=True)
     return rebuild(map(exclusive_copy, leaves))
 
 
@@ -229,7 +227,7 @@ class _Row:
         if any(isinstance(a, AnyDual) for a in args):
             return apply(self, self.dual, *args)
         result = self.custom.value(args, self.kwargs)
-        if isinstance(result, (tuple, dict)):
+        if is_container(result):
             raise TypeError(
                 f"{self.name} returned a {type(result).__name__}; a function with partial derivatives must return "
                 "one scalar or array: define one function for each part, or give the derivative as jvp="

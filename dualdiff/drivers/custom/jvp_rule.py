@@ -18,7 +18,7 @@ from dualdiff.base import tags
 from dualdiff.base.errors import MixedPointsError, NotHolomorphicError
 from dualdiff.core.application import Application
 from dualdiff.core.array import DualArray, operand, wrap
-from dualdiff.core.containers import Rebuild, aligned, flatten
+from dualdiff.core.containers import Nesting, aligned, flatten
 from dualdiff.core.dual import leading_space, make
 from dualdiff.rules.writing.array_rules import plain_values, shape_of
 from dualdiff.tangents.linear import NamedMap
@@ -54,7 +54,7 @@ class JvpRule:
     """
 
     def __init__(
-        self, name: str, jvp: Callable[..., Any] | None, options: dict[str, Any], leaves: list[Any], rebuild: Rebuild
+        self, name: str, jvp: Callable[..., Any] | None, options: dict[str, Any], leaves: list[Any], rebuild: Nesting
     ) -> None:
         self.name, self.jvp, self.options, self._rebuild = name, jvp, options, rebuild
         self.leaves = Application(*leaves)

@@ -12,10 +12,12 @@ import numpy as np
 from dualdiff.base.errors import explain
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
-from dualdiff.core.containers import flatten, input_leaf, only
+from dualdiff.core.containers import Nesting, flatten, input_leaf, only
 from dualdiff.drivers.run.batches import NO_BATCH, Batch
 
 FLOAT64 = np.dtype(np.float64)
+#: The operators that take a direction after x.
+ALONG = frozenset({"jvp", "hvp"})
 
 
 def no_function(operator: str, f: Any) -> TypeError:
@@ -28,6 +30,8 @@ def check_argnum(operator: str, argnum: Any) -> None:
     parts = argnum if isinstance(argnum, tuple) else (argnum,)
     if not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in parts):
         remedy = f"; write argnum={tuple(argnum)!r}" if isinstance(argnum, list) else ""
+        if any(isinstance(i, str) for i in parts):
+            remedy = "; hand over what is differentiated by its place among the arguments, counted from 0"
         raise TypeError(f"{operator}: argnum must be an integer or a tuple of integers, not {argnum!r}{remedy}")
     if not parts:
         raise ValueError(f"{operator}: argnum=() selects no argument; omit argnum for the first argument")
@@ -68,17 +72,18 @@ def with_direction(operator: str, args: tuple[Any, ...], argnum: Any) -> tuple[t
     return tuple(rest), v
 
 
-def input_leaves(operator: str, x: Any, is_several: bool) -> tuple[list[Any], Any]:
-    """The leaves of x (of each part, if x is a tuple of several arguments), and a function that rebuilds x from leaves.
+def input_leaves(operator: str, x: Any, is_several: bool) -> tuple[list[Any], Nesting]:
+    """The leaves of x (of each part, if x is a tuple of several arguments), and its nesting.
 
     An integer that is an argument itself, not part of a container, is converted to a float.
     """
     if not is_several:
-        leaves, rebuild = flatten(x)
-        alone = not isinstance(x, (tuple, dict))
-        return [input_leaf(leaf, operator, alone) for leaf in leaves], rebuild
+        leaves, rebuild = flatten(x, is_argument=True)
+        if not leaves and rebuild.has_constants:
+            raise TypeError(f"{operator}: x has no numbers in it that could be differentiated, only constants: {x!r}")
+        return [input_leaf(leaf, operator, not rebuild.is_container) for leaf in leaves], rebuild
     parts = [leaf for part in x for leaf in input_leaves(operator, part, False)[0]]
-    return parts, flatten(x)[1]
+    return parts, flatten(x, is_argument=True)[1]
 
 
 class Inputs:
@@ -100,6 +105,7 @@ class Inputs:
         self.operator, self.f, self.args, self.argnum, self.has_aux = operator, f, args, argnum, has_aux
         is_several = type(argnum) is tuple
         x = tuple([args[i] for i in argnum]) if is_several else args[argnum]
+        self.rebuild: Nesting
         if type(x) is np.ndarray and x.dtype is FLOAT64 and x.flags.forc:
             self.leaves, self.rebuild, self.is_complex = [x], only, False
             shape = x.shape
@@ -125,7 +131,7 @@ class Inputs:
 
     def call(self, leaves: list[Any]) -> tuple[Any, Any]:
         """The result of f at these leaves, and aux."""
-        args, x = [*self.args], self.rebuild(leaves)
+        args, x = [*self.args], self.rebuild.argument(leaves)
         if type(self.argnum) is int:
             args[self.argnum] = x
         else:
@@ -161,6 +167,6 @@ class Inputs:
         """For each of several arguments, the range of its elements among those of all arguments."""
         ends = [0]
         for i in self.argnum:
-            leaves, _ = flatten(self.args[i])
+            leaves, _ = flatten(self.args[i], is_argument=True)
             ends.append(ends[-1] + sum(np.size(leaf) for leaf in leaves))
         return list(itertools.pairwise(ends))

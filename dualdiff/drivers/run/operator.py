@@ -11,6 +11,8 @@ arguments later.  An operator is declared by its signature and docstring, and by
     def value_and_gradient(f, *args, **options):
         ...
 
+Keywords that are no options belong to f, in both forms: ``gradient(f, x, k=2.0)`` is ``gradient(f)(x, k=2.0)``.
+
 ``evaluate(name, f, args, **options)`` has the options and their defaults as its keyword parameters, and returns
 (value, derivative, aux); an engine for compiled functions has a method of the same form, named by ``compiled``.
 """
@@ -20,13 +22,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from types import FunctionType, MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
 from dualdiff.drivers.run.constants import name_of
-from dualdiff.drivers.run.engines import engine_of, refuse_parallel
-from dualdiff.drivers.run.inputs import no_function, resolve_argnum
+from dualdiff.drivers.run.engines import engine_of, refuse_parallel, uncompiled
+from dualdiff.drivers.run.inputs import ALONG, no_function, resolve_argnum
 from dualdiff.drivers.run.options import checked
 from dualdiff.drivers.run.repeated_calls import Kept
 
@@ -86,6 +89,39 @@ class Operator:
         ]
         return inspect.Signature([*leading, *options], return_annotation="Any")
 
+    def divided(self, f: Any, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What was given by name where f is evaluated: the options of the operator, and the keywords of f."""
+        if given.keys() <= self.defaults.keys():
+            parameters = plain_parameters(f)
+            if parameters is not None and given.keys().isdisjoint(parameters):
+                return given, {}
+        options = {name: item for name, item in given.items() if name in self.defaults}
+        keywords = {name: item for name, item in given.items() if name not in self.defaults}
+        self._check_names(f, args, options, keywords)
+        return options, keywords
+
+    def _check_names(self, f: Any, args: tuple[Any, ...], options: dict[str, Any], keywords: dict[str, Any]) -> None:
+        """Refuse keywords that f does not take, and options that it takes too."""
+        try:
+            parameters = inspect.signature(uncompiled(f)).parameters
+        except (TypeError, ValueError):
+            return
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            for name in keywords.keys() - parameters.keys():
+                raise TypeError(
+                    f"{self.name}() got an unexpected keyword argument {name!r}; its options are "
+                    f"{', '.join(self.defaults)}. Keywords of f are passed on, and {name_of(f)} "
+                    f"does not accept {name!r}"
+                )
+        # Those that are filled already cannot be meant.
+        open_ones = [*parameters][len(args) - (self.name in ALONG) :]
+        for name in options:
+            if name in open_ones:
+                raise TypeError(
+                    f"{self.name}: {name} is an option of {self.name} and a parameter of {name_of(f)}. Write "
+                    f"{self.name}(f)(..., {name}=...) to hand it to f, {self.name}(f, {name}=...)(...) for the option"
+                )
+
     def checked(self, f: Any, options: dict[str, Any], is_lasting: bool) -> dict[str, Any]:
         """The options that differ from their defaults, checked and prepared; ``is_lasting`` for many calls."""
         others = {}
@@ -94,7 +130,7 @@ class Operator:
                 known = ", ".join(self.defaults)
                 raise TypeError(
                     f"{self.name}() got an unexpected keyword argument {option!r}; its options are {known}. Pass "
-                    f"keyword arguments of f to the derivative as a function: {self.name}(f)(x, {option}=...)"
+                    f"keyword arguments of f together with its arguments: {self.name}(f)(x, {option}=...)"
                 )
             given = checked(self.name, option, given)
             if option in self.prepare:
@@ -110,6 +146,25 @@ class Operator:
         engine = None if self.compiled is None else engine_of[type(f)]
         run = self.evaluate if engine is None else getattr(engine, self.compiled or "")
         return functools.partial(_one_by_one, run) if self.one_by_one and "argnum" in options else run
+
+
+def with_keywords(
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """A function that has its keywords, and its arguments."""
+    if (engine := engine_of[type(f)]) is not None:
+        return f, engine.by_place(operator, f, args, keywords)
+    return functools.partial(f, **keywords), args
+
+
+def plain_parameters(f: Any) -> tuple[str, ...] | None:
+    """The names of the parameters of a function written in Python, *args and the like left out; else None."""
+    is_bound = type(f) is MethodType
+    function = f.__func__ if is_bound else f if type(f) is FunctionType else uncompiled(f)
+    if type(function) is not FunctionType or "__wrapped__" in function.__dict__:
+        return None
+    code = function.__code__
+    return code.co_varnames[is_bound : code.co_argcount + code.co_kwonlyargcount]
 
 
 def _one_by_one(run: Callable[..., Any], name: str, f: Any, args: tuple[Any, ...], **options: Any) -> Any:
@@ -153,11 +208,14 @@ def operator(
         name = declared.__name__
         made = Operator(declared, evaluate, answer, compiled, one_by_one, shortcut is not None, prepare)
 
-        def general(f: Any, *args: Any, **options: Any) -> Any:
+        def general(f: Any, /, *args: Any, **options: Any) -> Any:
             if not args:
                 return DerivedFunction(public, f, options)
             if options:
+                options, keywords = made.divided(f, args, options)
                 options = made.checked(f, options, False)
+                if keywords:
+                    f, args = with_keywords(name, f, args, keywords)
                 return answer(made.run_of(f, options)(name, f, args, **options), "has_aux" in options)
             engine = engine_of[type(f)] if compiled else None
             return answer((evaluate if engine is None else getattr(engine, compiled))(name, f, args), False)
@@ -189,16 +247,14 @@ class DerivedFunction(Generic[P, R_co]):
         self.__name__ = f"{declared.name}_of_{getattr(f, '__name__', type(f).__name__)}"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        declared, f, given = self._declared, self.f, args
+        declared, f = self._declared, self.f
         if self._shortcut is not None and args and not kwargs:
             return self._shortcut(f, *args)  # type: ignore[no-any-return]
         if not args:
             raise TypeError(f"{self!r} needs the arguments of f, the differentiated one among the positional arguments")
+        given: tuple[Any, ...] = args
         if kwargs:
-            if (engine := engine_of[type(f)]) is not None:
-                given = engine.by_place(declared.name, f, args, kwargs)
-            else:
-                f = functools.partial(f, **kwargs)
+            f, given = with_keywords(declared.name, f, args, kwargs)
         evaluated = self._run(declared.name, f, given, **self.options)
         return declared.answer(evaluated, "has_aux" in self.options)  # type: ignore[no-any-return]
 

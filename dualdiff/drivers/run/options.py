@@ -68,6 +68,14 @@ class OfGradient(PartOfGradient, OfJvp, total=False):
     pass
 
 
+class PartOfDiagonal(PartOfHvp, total=False):
+    batch_dims: int
+
+
+class OfDiagonal(PartOfDiagonal, OfJvp, total=False):
+    sparse: Any
+
+
 class OfJacobian(PartOfJacobian, OfJvp, total=False):
     sparse: Any
 

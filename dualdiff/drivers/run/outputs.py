@@ -9,7 +9,7 @@ import numpy as np
 from dualdiff.base import tags
 from dualdiff.base.errors import expired
 from dualdiff.core.array import DualArray
-from dualdiff.core.containers import Rebuild, flatten, only, output_leaf, tell_outer
+from dualdiff.core.containers import Nesting, flatten, is_record, only, output_leaf, tell_outer
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.run.constants import warn_of_constant
 from dualdiff.drivers.run.inputs import Inputs
@@ -20,7 +20,7 @@ class Outputs:
     """The leaves of a result: values, and tangents in the representation of their space."""
 
     def __init__(self, inputs: Inputs, space: TangentSpace, result: Any, aux: Any) -> None:
-        self.rebuild: Rebuild
+        self.rebuild: Nesting
         leaves, self.rebuild = ([result], only) if isinstance(result, AnyDual) else flatten(result)
         self.values: list[Any] = []
         self.tangents: list[Any] = []
@@ -70,6 +70,9 @@ def copied(tree: Any) -> Any:
     """A copy of a container, with copies of its arrays."""
     if isinstance(tree, (np.ndarray, DualArray)):
         return np.copy(tree, order="K")
+    if is_record(tree):
+        leaves, nesting = flatten(tree)
+        return nesting(map(copied, leaves))
     if isinstance(tree, dict):
         return {k: copied(v) for k, v in tree.items()}
     if isinstance(tree, (tuple, list)):
@@ -85,6 +88,9 @@ def strip(tree: Any, space: TangentSpace) -> Any:
             return tree.value
         check_outer(tree, space)
         return tree
+    if is_record(tree):
+        leaves, nesting = flatten(tree)
+        return nesting([strip(leaf, space) for leaf in leaves])
     if isinstance(tree, dict):
         return {k: strip(v, space) for k, v in tree.items()}
     if isinstance(tree, (tuple, list)):

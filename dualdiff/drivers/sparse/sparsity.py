@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Unpack, overload
+from typing import Any, Concatenate, Unpack, overload
 
 from dualdiff.drivers import gradient
 from dualdiff.drivers.run.engines import uncompiled
@@ -27,16 +27,18 @@ def evaluate_jacobian(
 def jacobian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> DerivedFunction[P, Any]: ...
 @overload
 def jacobian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
+@overload
+def jacobian_sparsity(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate_jacobian)
-def jacobian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def jacobian_sparsity(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The sparsity pattern of the Jacobian: which elements of f(x) depend on which elements of x.
 
     Parameters
     ----------
     f : callable
-        A function of an array (or of nested tuples and dicts) that returns an array (or nested tuples and dicts).
+        A function of an array (or nested containers) that returns an array (or nested containers).
     *args
-        The arguments of f.
+        The arguments of f; keywords that are no options go to f as well, as constants.
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
         tuple, in the same order.
@@ -88,16 +90,18 @@ def evaluate_hessian(
 def hessian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> DerivedFunction[P, Any]: ...
 @overload
 def hessian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
+@overload
+def hessian_sparsity(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate_hessian)
-def hessian_sparsity(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def hessian_sparsity(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The sparsity pattern of the Hessian: which pairs of elements of x interact in a product or nonlinear function.
 
     Parameters
     ----------
     f : callable
-        A function of an array (or of nested tuples and dicts) that returns a scalar.
+        A function of an array (or nested containers) that returns a scalar.
     *args
-        The arguments of f.
+        The arguments of f; keywords that are no options go to f as well, as constants.
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
         tuple of tuples of patterns, one for each pair, in the same order.

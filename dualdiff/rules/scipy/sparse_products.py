@@ -40,6 +40,11 @@ class SparseProduct(LinearMap):
     def transpose(self) -> LinearMap:
         return SparseProduct(self.sparse.T, self._before, self._after, self.out_shape, self.in_shape)
 
+    def of_arguments(self, numbers: Any, reduce: Callable[..., Any]) -> Any:
+        rows, columns = self.sparse.shape
+        found = reduce(numbers.reshape((self._before, columns, self._after)), axis=1)[:, None]
+        return np.broadcast_to(found, (self._before, rows, self._after)).reshape(self.out_shape)
+
     def entries(self) -> tuple[Any, Any, Any]:
         entries = self.sparse.tocoo()
         i, j = np.arange(self._before)[:, None, None], np.arange(self._after)

@@ -8,7 +8,8 @@ points raises.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import plain
 
 _NOWHERE = np.iinfo(np.intp).max
+_highest = partial(np.max, initial=0)
+_lowest = partial(np.min, initial=_NOWHERE)
 
 
 class PointTangent(NamedTuple):
@@ -71,10 +74,13 @@ class Pointwise(TangentSpace):
             return None
         return x.raw.tangent + np.zeros(x.shape)
 
-    def _refuse(self, what: str) -> MixedPointsError:
+    def refused(self, what: str) -> MixedPointsError:
+        """The error for an f that mixes points, or seems to."""
         return MixedPointsError(
             f"derivative(f, x) over an array of points {self.shape} needs an f that works on each point independently, "
-            f"but f {what}: use dualdiff.gradient(f, x) or dualdiff.jacobian(f, x)"
+            f"but f {what}: use dualdiff.gradient(f, x) or dualdiff.jacobian(f, x). If each result depends on its own "
+            f"point alone, use dualdiff.jacobian(f, x, batch_dims={len(self.shape)}), which checks it, or "
+            "dualdiff.jvp(f, x, np.ones_like(x)), which does not"
         )
 
     def apply(
@@ -105,7 +111,7 @@ class Pointwise(TangentSpace):
     def _common(self, points: Any, term: PointTangent) -> Any:
         a, b = self.points(PointTangent(None, points)), self.points(term)
         if np.any((a != b) & (a > 0) & (b > 0)):
-            raise self._refuse("combines different points")
+            raise self.refused("combines different points")
         return np.maximum(a, b)
 
     def gather(
@@ -122,7 +128,7 @@ class Pointwise(TangentSpace):
         return PointTangent(self.single.gather(tangents, structure, shapes, out_shape), structure(*points))
 
     def scatter(self, t: PointTangent, structure: Structure, shape: Shape, out_shape: Shape) -> PointTangent:
-        raise self._refuse("adds elements into an array by index")
+        raise self.refused("adds elements into an array by index")
 
     def put(
         self,
@@ -147,18 +153,21 @@ class Pointwise(TangentSpace):
     def sum(self, t: PointTangent, axes: Shape, shape: Shape, out_shape: Shape) -> PointTangent:
         if not axes or not shape:
             return t
-        points = self.points(t)
-        highest = np.max(points, axis=axes, initial=0)
-        lowest = np.min(np.where(points == 0, _NOWHERE, points), axis=axes, initial=_NOWHERE)
-        if np.any((highest > 0) & (lowest != highest)):
-            raise self._refuse("sums over the points")
-        return PointTangent(self.single.sum(t.tangent, axes, shape, out_shape), highest.reshape(out_shape))
+        points = self._common_point(lambda numbers, reduce: reduce(numbers, axis=axes), t, "sums over the points")
+        return PointTangent(self.single.sum(t.tangent, axes, shape, out_shape), points.reshape(out_shape))
 
     def contract(self, t: PointTangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> PointTangent:
+        points = self._common_point(linear.of_arguments, t, f"uses {linear.name} along the points")
+        return PointTangent(self.single.contract(t.tangent, linear, shape, out_shape), points)
+
+    def _common_point(self, reduced: Callable[..., Any], t: PointTangent, what: str) -> Any:
+        """The point of each result, of whose arguments ``reduced`` takes the highest or the lowest number."""
         points = self.points(t)
-        if points.size and np.all(points == points.flat[0]):
-            return PointTangent(linear(t.tangent), np.full(out_shape, points.flat[0]))
-        raise self._refuse(f"uses {linear.name}, which combines elements")
+        highest = reduced(points, _highest)
+        lowest = reduced(np.where(points == 0, _NOWHERE, points), _lowest)
+        if np.any((highest > 0) & (lowest != highest)):
+            raise self.refused(what)
+        return highest
 
     def conj(self, t: PointTangent, part: str, shape: Shape) -> PointTangent:
         return PointTangent(self.single.conj(t.tangent, part, shape), t.points)
