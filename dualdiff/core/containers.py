@@ -1,8 +1,8 @@
 """Inputs and outputs of differentiated functions: scalars and arrays, in nested containers.
 
 Containers are dicts, tuples, dataclasses, namespaces, and lists that hold one of these or an array.  A list of scalars,
-nested or not, is an array, as in NumPy and SciPy.  Objects in a container that are not numeric (None, a string, ...) are
-constants: they stay where they are and are not leaves.
+nested or not, is an array, as in NumPy and SciPy.  Objects in a container that are not numeric (None, a string, ...)
+are constants: they stay where they are and are not leaves.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class NamedMap(LinearMap):
 
     def of_arguments(self, numbers: Any, reduce: Callable[..., Any]) -> Any:
         found = np.empty(math.prod(self.out_shape), numbers.dtype)
-        rows = self._mixed_last(_numbers(self.out_shape), self.out_shape)
+        rows = self._mixed_last(_flat_indices(self.out_shape), self.out_shape)
         found[rows] = reduce(self._mixed_last(numbers, self.in_shape), axis=1)[:, None]
         return found.reshape(self.out_shape)
 
