@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualdiff.drivers.run.inputs import Inputs
-from dualdiff.drivers.run.modes import takes_reverse
 from dualdiff.drivers.run.operator import DerivedFunction, F, P, R, operator, with_value
 from dualdiff.drivers.run.options import Argnum, OfJacobian, PartOfGradient
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, directions_last, recorded_pass
+from dualdiff.drivers.run.planning import takes_reverse
 from dualdiff.drivers.run.reverse import pulled_rows
 from dualdiff.drivers.sparse.compression import prepared, sparsely
 from dualdiff.tangents.zeros import doubts, settled

@@ -114,7 +114,7 @@ def test_directions_have_the_nesting_of_x():
         with pytest.raises(ValueError, match="the direction v must be a tuple of 2, not"):
             jvp(lambda p: p[0] * p[1], (1.0, 2.0), wrong)
     with pytest.raises(
-        ValueError, match=r"the direction v has the shape \(2,\), and \(3,\) is needed, or \(k, 3\) for k"
+        ValueError, match=r"the direction v has shape \(2,\), but shape \(3,\) is needed, or \(k, 3\) for k"
     ):
         jvp(lambda p: np.sum(p["a"]), {"a": X}, {"a": X[:2]})
     with pytest.raises(ValueError, match="must be a scalar or an array, not a tuple of 3"):

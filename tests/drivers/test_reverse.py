@@ -31,8 +31,8 @@ from dualdiff import (
 )
 from dualdiff.base import tags
 from dualdiff.drivers.run.inputs import Inputs
-from dualdiff.drivers.run.modes import FORWARD_UP_TO
 from dualdiff.drivers.run.passes import recorded_pass
+from dualdiff.drivers.run.planning import FORWARD_UP_TO
 from tests.semantics.memory.test_views import SEEDS, complex_step, point, program
 
 X = np.array([0.3, -1.2, 2.1])

@@ -1,6 +1,6 @@
-"""Directions that a user gives (and weights, which are directions of the results): one, or several at once.
+"""Directions and cotangents given by the user: one, or several at once.
 
-Several stand along one more axis in front of each array, so that the number of axes tells which it is.
+Several have one more axis in front of each array, so that the number of axes tells which it is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dualdiff.drivers.run.seeds import Directions
 def fitted(
     leaves: Sequence[Any], shapes: Sequence[tuple[int, ...]], dtypes: Sequence[Any], name: str
 ) -> tuple[list[Any], int | None]:
-    """The leaves of one direction or of several, in the dtypes of what they belong to; and how many (None: one)."""
+    """The leaves of one direction or of several, in the dtypes of their primals; and the number (None: one)."""
     if len(shapes) == 1:
         (t,) = leaves
         if type(t) is np.ndarray and t.shape == shapes[0] and t.dtype == dtypes[0]:
@@ -35,7 +35,7 @@ def fitted(
         else:
             t = np.asarray(t)
             if t.dtype.kind not in "iufc":
-                raise TypeError(f"{name} has the dtype {t.dtype}, which is not numeric")
+                raise TypeError(f"{name} has dtype {t.dtype}, which is not numeric")
         if t.shape == shape:
             counts.add(None)
         elif t.ndim == len(shape) + 1 and t.shape[1:] == shape:
@@ -43,23 +43,22 @@ def fitted(
         else:
             several = ", ".join(map(str, ("k", *shape)))
             raise ValueError(
-                f"{name} has the shape {t.shape}, and {shape} is needed, or ({several}{',' * (not shape)}) for k of "
-                "them at once"
+                f"{name} has shape {t.shape}, but shape {shape} is needed, or ({several}{',' * (not shape)}) for k at once"
             )
         if t.dtype.kind == "c" and dtype.kind != "c":
-            raise TypeError(f"{name} is complex, and real numbers are needed")
+            raise TypeError(f"{name} is complex, but must be real")
         result.append(t if t.dtype == dtype else t.astype(dtype))
     if len(counts) > 1:
         found = ", ".join(str(np.shape(t)) for t in result)
         raise ValueError(
-            f"{name} has the shapes {found}, and {', '.join(map(str, shapes))} are needed, or these with one more axis "
-            "of the same length in front of each, for several at once"
+            f"{name} has shapes {found}, but {', '.join(map(str, shapes))} are needed, or these with one more axis of "
+            "the same length in front of each, for several at once"
         )
     return result, counts.pop() if counts else None
 
 
 def dense_along(inputs: Inputs, tangents: list[Any], count: int) -> tuple[Outputs, list[Any]]:
-    """The outputs of f, and its derivatives along several directions, which stand in front, in chunks of passes."""
+    """The outputs of f, and its derivatives along several directions, with the directions on the first axis."""
     flat = [np.reshape(t, (count, math.prod(shape))) for t, shape in zip(tangents, inputs.shapes, strict=True)]
     matrix = np.concatenate(flat, axis=1) if flat else np.zeros((count, 0))
     first: Any = None
@@ -72,9 +71,9 @@ def dense_along(inputs: Inputs, tangents: list[Any], count: int) -> tuple[Output
 
 
 def one_by_one(apply: Callable[[list[Any]], list[Any]], leaves: list[Any], count: int) -> list[Any]:
-    """What a linear function of leaves gives for each of several, stacked in front."""
+    """A linear function of leaves, applied to each of several, stacked on the first axis."""
     if not count:
-        # Of no directions at all the result has shapes all the same.
+        # Without directions the result still has its shapes.
         found = apply([np.zeros(np.shape(leaf)[1:], leaf.dtype)[()] for leaf in leaves])
         return [np.zeros((0, *np.shape(t)), np.asarray(t).dtype) for t in found]
     each = [apply([leaf[i] for leaf in leaves]) for i in range(count)]

@@ -8,9 +8,8 @@ from typing import Any, Literal, TypedDict
 import numpy as np
 
 from dualdiff.drivers.run.batches import check_batch_dims
-from dualdiff.drivers.run.chunks import check_chunk_size
 from dualdiff.drivers.run.inputs import check_argnum
-from dualdiff.drivers.run.modes import check_mode
+from dualdiff.drivers.run.planning import check_chunk_size, check_mode
 
 #: The index of the differentiated argument, or a tuple of several.
 Argnum = int | tuple[int, ...]

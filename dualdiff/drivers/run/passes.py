@@ -12,9 +12,9 @@ from dualdiff.base.errors import NotHolomorphicError
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import make
-from dualdiff.drivers.run.chunks import chunks
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs, copied
+from dualdiff.drivers.run.planning import chunks
 from dualdiff.drivers.run.repeated_calls import expect_several_calls
 from dualdiff.drivers.run.seeds import Directions, as_dual, seeded, unit_rows
 from dualdiff.tangents.pattern import Memory

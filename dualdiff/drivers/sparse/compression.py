@@ -13,10 +13,10 @@ import numpy as np
 from dualdiff.base.errors import IncompletePatternError
 from dualdiff.core.application import dtype_of
 from dualdiff.core.dual import AnyDual
-from dualdiff.drivers.run.chunks import chunks
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, sparse_pass
+from dualdiff.drivers.run.planning import chunks
 from dualdiff.drivers.run.repeated_calls import expect_several_calls
 from dualdiff.drivers.run.seeds import Directions
 from dualdiff.drivers.sparse.colouring import column_colours, star_colours

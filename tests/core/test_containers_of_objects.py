@@ -163,7 +163,7 @@ def test_records(name, mode):
     assert isinstance(y, Parameters)
     np.testing.assert_array_equal(pull(Parameters(1.0, np.zeros(3))), [1.0, 0.0, 0.0])
     wrong = {"a": 1.0, "b": X}
-    with pytest.raises(ValueError, match=r"the direction v has to be a .*not a dict with the keys"):
+    with pytest.raises(ValueError, match=r"the direction v must be a .*not a dict with the keys"):
         jvp(energy, p, wrong)
 
 
