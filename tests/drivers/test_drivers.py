@@ -30,7 +30,7 @@ from dualdiff import (
     value_and_jacobian,
     value_gradient_and_hessian,
 )
-from dualdiff.drivers.run import chunks
+from dualdiff.drivers.run import planning
 from dualdiff.tangents.spaces.dense import Active, Dense
 from tests.support import far_away
 from tests.support.against import assert_near, difference_jacobian
@@ -308,7 +308,7 @@ def test_default_chunk_keeps_a_tangent_to_a_megabyte(tangents):
     for n in (10, 300, 1000):
         tangents.clear()
         jacobian(lambda x: x * np.sin(x), np.linspace(0, 1, n), mode="forward")
-        assert max(size for *_, size in tangents) <= chunks.CHUNK_ELEMENTS
+        assert max(size for *_, size in tangents) <= planning.CHUNK_ELEMENTS
         assert {shape[0] for _, _, shape, _ in tangents} <= set(range(1, n + 1))
     tangents.clear()
     f, calls = counted(lambda x: x[:3] * 2.0)

@@ -101,7 +101,7 @@ def test_containers_and_several_arguments():
     for wrong in ({"a": 1.0, "b": b}, {"a": a, "b": X}, {"a": a[:3], "b": b}):
         with pytest.raises(ValueError, match=r"the direction v has shapes .*one more axis of the same length in front"):
             jvp(f, p, wrong)
-    with pytest.raises(ValueError, match=r"the weight w has shapes"):
+    with pytest.raises(ValueError, match=r"the cotangent w has shapes"):
         vjp(f, p)[1]((b, SimpleNamespace(s=1.0)))
 
 

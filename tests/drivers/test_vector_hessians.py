@@ -79,7 +79,7 @@ def test_batches(options):
     np.testing.assert_allclose(found, [by_sympy(x) for x in points], rtol=1e-12, atol=1e-14)
     with pytest.raises(MixedPointsError):
         hessian(lambda x: f(x) * np.sum(x), points, batch_dims=1, **options)
-    with pytest.raises(ValueError, match=r"x starts with the axes \(2,\), and so must"):
+    with pytest.raises(ValueError, match=r"must start with the batch axes of x, \(2,\)"):
         hessian(lambda x: f(x)[0], points, batch_dims=1, **options)
 
 

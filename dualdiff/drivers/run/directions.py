@@ -43,7 +43,8 @@ def fitted(
         else:
             several = ", ".join(map(str, ("k", *shape)))
             raise ValueError(
-                f"{name} has shape {t.shape}, but shape {shape} is needed, or ({several}{',' * (not shape)}) for k at once"
+                f"{name} has shape {t.shape}, but shape {shape} is needed, or ({several}{',' * (not shape)}) for k at "
+                "once"
             )
         if t.dtype.kind == "c" and dtype.kind != "c":
             raise TypeError(f"{name} is complex, but must be real")
