@@ -4,45 +4,53 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dualdiff.base.errors import lost, no_rule
 from dualdiff.base.extras import load
 from dualdiff.core.dual import leading_space
 from dualdiff.rules.writing.array_rules import duals_in
-from dualdiff.rules.writing.versions import deprecated, installed
+from dualdiff.rules.writing.scipy_docs import completed
+
+#: Options that say how SciPy computes, not what.
+HOW = {"balanced", "check_finite", "driver", "lapack_driver", "lwork", "method"}
 
 
-def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Turn a rule for the function of ``scipy.linalg`` with its name into a function of plain arrays and duals.
+def over_scipy(*arrays: str, module: str = "scipy.linalg") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Turn a rule for the SciPy function with its name into a function of plain arrays and duals.
 
     Plain arguments are passed to SciPy unchanged.  Duals are allowed only in the parameters ``arrays``.  With duals the
     rule is called, and its first argument is a function of these parameters that returns the value with the same
     options: SciPy's function, or the rule again if the values are duals of an outer call.  The signature is that of the
-    installed SciPy, from the tables of `versions`.
+    installed SciPy.  A rule names the options that it reads or that change the result; ``**options`` in its signature
+    admits those of SciPy that do not.  An option unknown to the rule is refused.  `scipy_docs` completes the docstring.
     """
 
     def register(rule: Callable[..., Any]) -> Callable[..., Any]:
         name = rule.__name__
-        full = inspect.Signature(list(inspect.signature(rule).parameters.values())[1:])
-        signature, obsolete = installed(name, full), deprecated(name)
-        defaults = {p.name: p.default for p in signature.parameters.values()}
+        own = inspect.Signature(list(inspect.signature(rule).parameters.values())[1:])
+        takes_options = any(p.kind is p.VAR_KEYWORD for p in own.parameters.values())
+        signature = _Installed(module, name, own)
 
         @functools.wraps(rule)
         def function(*args: Any, **kwargs: Any) -> Any:
             duals = duals_in([args, kwargs])
             if not duals:
-                return getattr(_scipy(), name)(*args, **kwargs)
+                return getattr(_scipy(module), name)(*args, **kwargs)
             given = signature.bind(*args, **kwargs).arguments
             for option, x in given.items():
                 if option not in arrays and duals_in(x):
-                    raise lost(f"a dual number as {option}= of dualdiff.scipy.linalg.{name}", "a plain value there")
-            refuse(
-                name, **{option: (given.pop(option, None) is not None, "deprecated by SciPy") for option in obsolete}
-            )
+                    raise lost(f"a dual number as {option}= of dualdiff.{module}.{name}", "a plain value there")
+            known = {k: x for k, x in given.items() if k in own.parameters}
+            for option in [k for k in given if k not in known]:
+                if not (takes_options and (option in HOW or option.startswith("overwrite_"))):
+                    refuse(
+                        name, **{option: (given.pop(option) is not None, "deprecated by SciPy, or newer than the rule")}
+                    )
             # SciPy gets only options that differ from their defaults.  Tangents need the original arrays, so nothing is
             # overwritten.
+            defaults = {k: signature.parameters[k].default for k in given}
             options = {
                 k: x
                 for k, x in given.items()
@@ -54,19 +62,45 @@ def over_scipy(*arrays: str) -> Callable[[Callable[..., Any]], Callable[..., Any
                 call.arguments = {**dict(zip(arrays, values, strict=False)), **options}
                 return function(*call.args, **call.kwargs)
 
-            if signature != full:
-                call = full.bind_partial()
-                call.arguments = given
-                args, kwargs = call.args, call.kwargs
+            value.__name__, value.__module__ = name, f"dualdiff.{module}"
+            call = own.bind_partial()
+            call.arguments = known
             space = leading_space(duals)
             if space.traces:
-                return space.call(name, lambda *a, **k: rule(value, *a, **k), args, kwargs)
-            return rule(value, *args, **kwargs)
+                return space.call(name, lambda *a, **k: rule(value, *a, **k), call.args, call.kwargs)
+            return rule(value, *call.args, **call.kwargs)
 
         function.__signature__ = signature  # type: ignore[attr-defined]
+        function.__doc__ = completed(rule.__doc__ or "", module, name, own)
         return function
 
     return register
+
+
+class _Installed(inspect.Signature):
+    """The signature of a function of the installed SciPy, which is loaded when someone asks for a parameter."""
+
+    __slots__ = ("_module", "_name")
+
+    def __init__(self, module: str, name: str, rule: inspect.Signature) -> None:
+        super().__init__(list(rule.parameters.values()))
+        self._module, self._name = module, name
+
+    @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:  # type: ignore[override]
+        try:
+            return _parameters(self._module, self._name)
+        except ImportError:
+            # Without SciPy, help() shows what the rule reads.
+            return super().parameters
+
+    def replace(self, **changes: Any) -> inspect.Signature:  # type: ignore[override]
+        return inspect.Signature(list(self.parameters.values())).replace(**changes)
+
+
+@functools.cache
+def _parameters(module: str, name: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(getattr(_scipy(module), name)).parameters
 
 
 def without_rule(module: Any, name: str) -> Any:
@@ -84,8 +118,8 @@ def without_rule(module: Any, name: str) -> Any:
     return refusing
 
 
-def _scipy() -> Any:
-    return load("scipy.linalg", "scipy", "dualdiff.scipy.linalg")
+def _scipy(module: str) -> Any:
+    return load(module, "scipy", f"dualdiff.{module}")
 
 
 def refuse(name: str, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""scipy.linalg: eigenvalues and eigenvectors, with SciPy's values."""
+"""scipy.linalg: eigenvalues and eigenvectors."""
 
 from __future__ import annotations
 
@@ -23,44 +23,26 @@ def eigh(
     *,
     lower: bool = True,
     eigvals_only: bool = False,
-    overwrite_a: bool = False,
-    overwrite_b: bool = False,
     type: int = 1,
-    check_finite: bool = True,
     subset_by_index: Any = None,
     subset_by_value: Any = None,
-    driver: str | None = None,
+    **options: Any,
 ) -> Any:
-    r"""Eigenvalues and eigenvectors of a Hermitian matrix, or of a pair of them, as ``scipy.linalg.eigh``.
+    r"""Eigenvalues and eigenvectors of a Hermitian matrix, or of a pencil (a, b).
 
-    Parameters
-    ----------
-    a : (..., n, n) array_like
-        The Hermitian matrix, of which one triangle is read.
-    b : (..., n, n) array_like, optional
-        A positive definite matrix, of which one triangle is read, for the generalized problem.
-    lower, eigvals_only, type, check_finite, subset_by_index, subset_by_value, driver
-        As in SciPy.
-    overwrite_a, overwrite_b
-        Not made use of for duals.
-
-    Returns
-    -------
-    pair of arrays, or array
-        Eigenvalues, :math:`d\lambda_i = v_i^* (dA - \lambda_i dB)\, v_i`, and unless ``eigvals_only`` the eigenvectors,
-        whose derivatives are NaN where a value repeats.
-
-    Notes
-    -----
-    With b, or a subset, the decomposition is done a second time for the tangents.  `funmh` is right where values
-    repeat.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.eigh([[1.0]], [[t]], eigvals_only=True), 2.0)
-    array([-0.25])
+    Args:
+        a ((..., n, n) array_like): A Hermitian matrix, of which one triangle is read.
+        b ((..., n, n) array_like, optional): A Hermitian positive definite matrix, of which one triangle is read, for
+            the generalized problem.
+    Returns:
+        pair of arrays, or array: The eigenvalues, with :math:`d\lambda_i = v_i^* (dA - \lambda_i dB)\, v_i`, and unless
+            ``eigvals_only`` the eigenvectors.  The derivative of an eigenvector is NaN if its eigenvalue is repeated.
+    Notes:
+        With b or a subset, the tangents cost a second decomposition.  Functions of a matrix with repeated eigenvalues
+        are differentiable through `funmh`.
+    Examples:
+        >>> derivative(lambda t: linalg.eigh([[1.0]], [[t]], eigvals_only=True), 2.0)
+        array([-0.25])
     """
     return _eigh(value, a, b, lower, eigvals_only, type, subset_by_index, subset_by_value, "dualdiff.scipy.linalg.eigh")
 
@@ -72,36 +54,22 @@ def eigvalsh(
     b: Any = None,
     *,
     lower: bool = True,
-    overwrite_a: bool = False,
-    overwrite_b: bool = False,
     type: int = 1,
-    check_finite: bool = True,
     subset_by_index: Any = None,
     subset_by_value: Any = None,
-    driver: str | None = None,
+    **options: Any,
 ) -> Any:
-    r"""Eigenvalues of a Hermitian matrix, or of a pair of them, as ``scipy.linalg.eigvalsh``.
+    r"""Eigenvalues of a Hermitian matrix, or of a pencil (a, b).
 
-    Parameters
-    ----------
-    a, b, lower, overwrite_a, overwrite_b, type, check_finite, subset_by_index, subset_by_value, driver
-        As in `eigh`.
-
-    Returns
-    -------
-    array
-        The eigenvalues, also where they repeat: what is symmetric in those that do is exact.
-
-    Notes
-    -----
-    As `eigh`.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.eigvalsh([[t, 0.0], [0.0, 5.0]]), 2.0)
-    array([1., 0.])
+    Args:
+        a, b, lower, type, subset_by_index, subset_by_value: As in `eigh`.
+    Returns:
+        array: The eigenvalues.  Symmetric functions of repeated eigenvalues have exact derivatives.
+    Notes:
+        The cost of `eigh`.
+    Examples:
+        >>> derivative(lambda t: linalg.eigvalsh([[t, 0.0], [0.0, 5.0]]), 2.0)
+        array([1., 0.])
     """
     return _eigh(value, a, b, lower, True, type, subset_by_index, subset_by_value, "dualdiff.scipy.linalg.eigvalsh")
 
@@ -123,7 +91,7 @@ def _eigh(
     if only_values:
         return w
     columns = all_vectors[..., chosen]
-    # The same vectors up to signs, or phases, which do not change.
+    # The same vectors up to signs or phases, which are constant.
     plain = plain_values(columns)
     phase = np.sum(np.conj(plain) * plain_values(v), axis=-2, keepdims=True)
     phase = phase / np.where(phase == 0, 1.0, np.abs(phase))
@@ -131,7 +99,7 @@ def _eigh(
 
 
 def _standard(a: Any, b: Any, kind: int, lower: bool) -> tuple[Any, Any]:
-    """All eigenvalues and eigenvectors, by LAPACK's way from the generalized problem to the standard one."""
+    """All eigenvalues and eigenvectors, with the generalized problem reduced to a standard one as in LAPACK."""
     if b is None:
         w, v = np.linalg.eigh(a, "L" if lower else "U")
         return w, v
@@ -150,86 +118,46 @@ def eig(
     b: Any = None,
     left: bool = False,
     right: bool = True,
-    overwrite_a: bool = False,
-    overwrite_b: bool = False,
-    check_finite: bool = True,
     homogeneous_eigvals: bool = False,
+    **options: Any,
 ) -> Any:
-    r"""Eigenvalues and eigenvectors of a general matrix, as ``scipy.linalg.eig``.
+    r"""Eigenvalues and eigenvectors of a general matrix.
 
-    Parameters
-    ----------
-    a : (..., n, n) array_like
-        The matrix.
-    right, check_finite
-        As in SciPy.
-    b, left, homogeneous_eigvals
-        Refused for duals, if given.
-    overwrite_a, overwrite_b
-        Not made use of for duals.
-
-    Returns
-    -------
-    pair of arrays, or array
-        Eigenvalues and, unless ``right=False``, the eigenvectors, which keep their length and their phase.  Vectors of
-        repeated values have derivative NaN, and so have the values of defective matrices.
-
-    Raises
-    ------
-    dualdiff.NoRuleError
-        If b, left or homogeneous_eigvals is given.
-
-    Notes
-    -----
-    One inverse for all directions, and three products for each.  See M. B. Giles (2008).
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.eig([[t, 0.0], [0.0, 5.0]])[0], 2.0)
-    array([1.+0.j, 0.+0.j])
+    Args:
+        a ((..., n, n) array_like): The matrix.
+        b, left, homogeneous_eigvals: Refused for dual arguments.
+    Returns:
+        pair of arrays, or array: The eigenvalues and, unless ``right=False``, the eigenvectors, whose norm and phase
+            stay fixed.  The derivatives of eigenvectors to repeated eigenvalues, and of the eigenvalues of defective
+            matrices, are NaN.
+    Raises:
+        dualdiff.NoRuleError: If b, left or homogeneous_eigvals is given.
+    Notes:
+        One inverse for all directions, and three products per direction.  See M. B. Giles, Collected matrix derivative
+        results for forward and reverse mode algorithmic differentiation (2008).
+    Examples:
+        >>> derivative(lambda t: linalg.eig([[t, 0.0], [0.0, 5.0]])[0], 2.0)
+        array([1.+0.j, 0.+0.j])
     """
     return _eig(value, a, b, left, right, homogeneous_eigvals, "eig")
 
 
 @over_scipy("a", "b")
-def eigvals(
-    value: Any,
-    a: Any,
-    b: Any = None,
-    overwrite_a: bool = False,
-    overwrite_b: bool = False,
-    check_finite: bool = True,
-    homogeneous_eigvals: bool = False,
-) -> Any:
-    r"""Eigenvalues of a general matrix, as ``scipy.linalg.eigvals``.
+def eigvals(value: Any, a: Any, b: Any = None, homogeneous_eigvals: bool = False, **options: Any) -> Any:
+    r"""Eigenvalues of a general matrix.
 
-    Parameters
-    ----------
-    a, b, overwrite_a, overwrite_b, check_finite, homogeneous_eigvals
-        As in `eig`.
-
-    Returns
-    -------
-    array
-        The eigenvalues: :math:`d\lambda_i = u_i^* dA\,v_i / u_i^* v_i` with the left eigenvectors u.
-
-    Raises
-    ------
-    dualdiff.NoRuleError
-        If b or homogeneous_eigvals is given.
-
-    Notes
-    -----
-    As `eig`.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.eigvals([[t, 0.0], [0.0, 5.0]]), 2.0)
-    array([1.+0.j, 0.+0.j])
+    Args:
+        a, b, homogeneous_eigvals: As in `eig`.
+    Returns:
+        array: The eigenvalues, with :math:`d\lambda_i = u_i^* dA\,v_i / u_i^* v_i`, where u are the left
+            eigenvectors.
+    Raises:
+        dualdiff.NoRuleError: If b or homogeneous_eigvals is given.
+    Notes:
+        The cost of `eig`.
+    Examples:
+        >>> derivative(lambda t: linalg.eigvals([[t, 0.0], [0.0, 5.0]]), 2.0)
+        array([1.+0.j, 0.+0.j])
     """
     return _eig(value, a, b, False, False, homogeneous_eigvals, "eigvals")
 
@@ -238,8 +166,8 @@ def _eig(value: Any, a: Any, b: Any, left: bool, right: bool, is_homogeneous: bo
     refuse(
         name,
         b=(b is not None, "write it with solve(b, a)"),
-        left=(left, "take those of the conjugate transposed matrix"),
-        homogeneous_eigvals=(is_homogeneous, "the eigenvalues alone have one"),
+        left=(left, "take the right eigenvectors of the conjugate transpose"),
+        homogeneous_eigvals=(is_homogeneous, "the eigenvalues themselves have one"),
     )
     operands = Application(a)
     found = value(*operands.values)

@@ -1,12 +1,13 @@
-r"""Functions of matrices by their eigenvalues, f(A) = V f(Λ) V^{-1}, which eigenvalues that repeat do not harm.
+r"""Functions of a matrix by its eigenvalues, f(A) = V f(Λ) V^{-1}, differentiable at repeated eigenvalues.
 
 The derivative along E is :math:`V (F \circ V^{-1} E V) V^{-1}` with :math:`F_{ij} = f[\lambda_i, \lambda_j]`, the
-divided differences of f, which are its derivatives where values coincide (Daleckii and Krein 1951; Higham, Functions of
-Matrices (2008), section 3.2).  Derivatives of higher order are the sums
+divided differences of f, which are derivatives where eigenvalues coincide (Daleckii and Krein 1951; Higham, Functions
+of Matrices (2008), section 3.2).  Derivatives of higher order are the sums
 
     T(E_1, ..., E_k) = \sum f[\lambda_{i_0}, ..., \lambda_{i_k}] P_{i_0} E_1 P_{i_1} ... E_k P_{i_k}
 
-over the projectors P on the eigenvectors: the derivative of T in A is T with one direction more, in all its places.
+over the projectors P on the eigenvectors.  The derivative of T with respect to A is the sum of T with one more
+direction inserted at each position.
 """
 
 from __future__ import annotations
@@ -30,20 +31,22 @@ from dualdiff.tangents.spaces.pointwise import Pointwise
 
 # -- divided differences -----------------------------------------------------------------------------------------------
 def _slope(g: Callable[..., Any], x: Any, *rest: Any) -> Any:
-    """The derivative of an elementwise g(x, ...) in x."""
+    """The derivative of an elementwise g(x, ...) with respect to x."""
     tag = tags.start()
     try:
         space = Pointwise(tag, x.shape, "refused" if plain_values(x).dtype.kind == "c" else "allowed")
         found = g(DualArray(x, space.seed(np.ones(x.shape, plain_values(x).dtype)), space), *rest)
         if shape_of(found) != x.shape:
             raise MixedPointsError(
-                f"a function of eigenvalues has to be elementwise: of {x.shape} numbers it made {shape_of(found)}"
+                f"a function of eigenvalues must be elementwise, but from {x.shape} it returned {shape_of(found)}"
             )
         if not isinstance(found, AnyDual) or found.space is not space:
             return np.zeros(x.shape, plain_values(x).dtype)
         slope = space.slope(found)
         if slope is None:
-            raise MixedPointsError("a function of eigenvalues has to treat each by itself, in its place")
+            raise MixedPointsError(
+                "a function of eigenvalues must be elementwise: each result may depend on one eigenvalue only"
+            )
         return slope
     finally:
         tags.end(tag)
@@ -55,8 +58,8 @@ _NODES, _WEIGHTS = unit_interval(5)
 def _divided(g: Callable[..., Any], near: float, eps: float, tolerance: float) -> Callable[..., Any]:
     r"""The function :math:`g[a, b] = (g(b) - g(a)) / (b - a) = \int_0^1 g'(a + s (b - a))\, ds`, elementwise.
 
-    The integral is taken where it agrees with the quotient up to rounding errors of that, and where a and b are nearer
-    to each other than their own rounding errors.  Where g jumps between them it does not.
+    The integral is used if it agrees with the quotient up to the rounding error of the quotient, or if a and b are
+    closer than their own rounding errors.  It does not agree if g jumps between them.
     """
 
     def difference(a: Any, b: Any, *rest: Any) -> Any:
@@ -71,7 +74,7 @@ def _divided(g: Callable[..., Any], near: float, eps: float, tolerance: float) -
 
 
 class Spectrum:
-    """Eigenvalues and eigenvectors of a plain matrix, or of a stack, and a function of the eigenvalues."""
+    """The eigendecomposition of a plain matrix or a stack, and a function of the eigenvalues."""
 
     def __init__(self, a: Any, func: Callable[[Any], Any], is_hermitian: bool, is_real: bool) -> None:
         self.func, self.is_real = func, is_real
@@ -81,19 +84,19 @@ class Spectrum:
         else:
             self.values, self.vectors = np.linalg.eig(a)
             self.inverse = Factored(self.vectors).inverse
-            # Defective matrices have no basis of eigenvectors.
+            # A defective matrix has no eigenvector basis.
             condition = np.sum(np.abs(self.inverse) ** 2, axis=(-2, -1), keepdims=True)
             self.inverse = np.where(condition * rounding(a) < 1, self.inverse, np.nan)
         self._differences: dict[int, Any] = {}
 
     def apply(self, x: Any) -> Any:
-        """The function, of numbers and duals; what is not a number becomes one."""
+        """Apply the function to plain values or duals, and convert booleans and integers to floats."""
         found = self.func(x)
         like, plain = plain_values(x), plain_values(operand(found))
         return found if np.result_type(plain).kind in "fc" else np.asarray(plain, like.dtype) + 0 * like
 
     def differences(self, k: int) -> Any:
-        """The divided differences of order k, with an axis for each of their k + 1 eigenvalues."""
+        """The divided differences of order k, with one axis per eigenvalue, k + 1 in all."""
         if k not in self._differences:
             g = self.apply
             near, eps = 64 * float(np.max(np.abs(self.values), initial=0.0)), rounding(self.values)
@@ -105,7 +108,7 @@ class Spectrum:
         return self._differences[k]
 
     def sum(self, directions: list[Any]) -> Any:
-        """T of the directions, plain arrays with any axes before those of the matrix."""
+        """T of the directions, which are plain arrays with any number of leading axes."""
         letters = "abcdefgh"[: len(directions) + 1]
         within = [self.inverse @ e @ self.vectors for e in directions]
         subscripts = ["..." + letters] + ["..." + letters[i : i + 2] for i in range(len(within))]
@@ -117,7 +120,7 @@ class Spectrum:
 
 
 def _sum(spectrum: Spectrum, a: Any, value: Any, *directions: Any) -> Any:
-    """T of the directions, or the function itself if there are none, differentiated in everything."""
+    """T of the directions, or the function itself if there are none, differentiated with respect to all arguments."""
     operands = Application(a, *directions)
     if operands.space is None:
         return value if value is not None else spectrum.sum(list(directions))
@@ -142,7 +145,7 @@ def _sum(spectrum: Spectrum, a: Any, value: Any, *directions: Any) -> Any:
 def _place(
     spectrum: Spectrum, a: Any, before: list[Any], after: list[Any], in_shape: Any, out_shape: Any, like: Any
 ) -> MatrixMap:
-    """T as a linear map of one of its directions; transposed, the others go round it in a circle."""
+    """T as a linear map of one direction; the transpose permutes the other directions cyclically."""
     more = len(out_shape) - len(in_shape)
 
     def apply(e: Any) -> Any:
@@ -163,16 +166,16 @@ def _place(
 def funmh(A: Any, func: Callable[[Any], Any]) -> Any:
     r"""A function of a Hermitian matrix by its eigenvalues, :math:`f(A) = V f(\Lambda) V^*`.
 
-    It is right where eigenvalues repeat, or nearly so, to every order, as ``(v * f(w)) @ v.T`` with ``w, v = eigh(A)``
-    cannot be: there the eigenvectors have no derivative, and it gives NaN.  The projector on the eigenvectors whose
-    eigenvalues are below c is ``funmh(A, lambda w: w < c)``.
+    Its derivatives of every order are exact at repeated and nearly repeated eigenvalues.  Those of
+    ``(v * f(w)) @ v.T`` with ``w, v = eigh(A)`` are NaN there, because the eigenvectors have no derivative.  The
+    projector on the eigenvectors whose eigenvalues are below c is ``funmh(A, lambda w: w < c)``.
 
     Parameters
     ----------
     A : (..., n, n) array_like
-        The matrix, real symmetric or Hermitian, of which the lower triangle is read.
+        The matrix, real symmetric or Hermitian, whose lower triangle is read.
     func : callable
-        f, an elementwise function of an array of (real) eigenvalues, which duals can pass through.
+        f, an elementwise function of an array of real eigenvalues that accepts duals.
 
     Returns
     -------
@@ -185,13 +188,13 @@ def funmh(A: Any, func: Callable[[Any], Any]) -> Any:
     dualdiff.MixedPointsError
         If f is not elementwise.
     dualdiff.LostDerivativeError
-        If f makes use of duals of the same differentiation as A; write f as a sum or a product of such.
+        If f contains duals of the same differentiation as A; write f as a sum or product of functions without.
 
     Notes
     -----
-    One decomposition of A; f is evaluated at :math:`O(n^2)` points, and for derivatives of order k at
-    :math:`O(n^{k + 1})`.  See Ju. L. Daleckii and S. G. Krein (1951), and N. J. Higham, Functions of Matrices (2008).
-    SciPy is not needed.
+    One eigendecomposition of A, and f at :math:`O(n^{k + 1})` points for derivatives of order k.  See Ju. L. Daleckii
+    and S. G. Krein (1951), and N. J. Higham, Functions of Matrices (2008).
+    Works without SciPy.
 
     Examples
     --------
@@ -219,50 +222,33 @@ def _check_order(name: str, A: Any, f: Any) -> None:
     inner = leading_space([f])
     if inner is not None and inner.tag >= A.space.tag:
         raise lost(
-            f"a function in dualdiff.scipy.linalg.{name} that makes use of duals of the differentiation of A (or of "
-            "one within it)",
-            "a sum or a product of functions that do not",
+            f"a function in dualdiff.scipy.linalg.{name} that contains duals of the differentiation of A (or of one "
+            "within it)",
+            "a sum or product of functions that do not",
         )
 
 
 @over_scipy("A")
 def funm(value: Any, A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:
-    r"""A function of a diagonalizable matrix by its eigenvalues, as ``scipy.linalg.funm``.
+    r"""A function of a diagonalizable matrix by its eigenvalues.
 
-    Parameters
-    ----------
-    A : (..., n, n) array_like
-        The matrix.  For Hermitian matrices `funmh` is more accurate.
-    func : callable
-        f, an elementwise holomorphic function of an array of complex numbers, which duals can pass through.
-    disp : bool
-        As in SciPy: whether to print a warning, instead of returning an estimate of the error as well.
-
-    Returns
-    -------
-    array, or pair of array and float
-        f(A) as SciPy finds it, and along E :math:`V (F \circ V^{-1} E V) V^{-1}` with the divided differences F of f.
-        Eigenvalues may repeat; where there is no basis of eigenvectors the derivative is NaN.
-
-    Raises
-    ------
-    dualdiff.MixedPointsError
-        If f is not elementwise.
-    dualdiff.NotHolomorphicError
-        If f is not holomorphic.
-
-    Notes
-    -----
-    As `funmh`; the accuracy is that of the eigenvectors, so that `expm`, `logm` and `sqrtm` are better where they fit.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.funm([[1.0, 0.0], [0.0, t]], lambda z: z**3), 1.0)
-    array([[0., 0.],
-           [0., 3.]])
+    Args:
+        A ((..., n, n) array_like): The matrix.  For Hermitian matrices `funmh` is more accurate.
+        func (callable): f, an elementwise holomorphic function of an array of complex eigenvalues that accepts duals.
+        disp (bool): Whether to warn about an inaccurate result, rather than return an error estimate as well.
+    Returns:
+        array, or pair of array and float: f(A), and along E :math:`V (F \circ V^{-1} E V) V^{-1}` with the divided
+            differences F of f.  Eigenvalues may repeat; if A is defective, the derivative is NaN.
+    Raises:
+        dualdiff.MixedPointsError: If f is not elementwise.
+        dualdiff.NotHolomorphicError: If f is not holomorphic.
+    Notes:
+        The cost of `funmh`.  The accuracy is limited by the condition of the eigenvectors; prefer `expm`, `logm` and
+        `sqrtm` if they apply.
+    Examples:
+        >>> derivative(lambda t: linalg.funm([[1.0, 0.0], [0.0, t]], lambda z: z**3), 1.0)
+        array([[0., 0.],
+               [0., 3.]])
     """
     A = operand(A)
     found = value(A.value)

@@ -1,4 +1,4 @@
-"""scipy.linalg: pseudoinverses and least squares."""
+"""scipy.linalg: pseudoinverses and least-squares solutions."""
 
 from __future__ import annotations
 
@@ -12,34 +12,22 @@ from dualdiff.rules.writing.terms import hermitian_part, revalued, rounding
 
 
 @over_scipy("a")
-def pinv(
-    value: Any, a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True
-) -> Any:
-    r"""The pseudoinverse, as ``scipy.linalg.pinv``, differentiated at constant rank.
+def pinv(value: Any, a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, **options: Any) -> Any:
+    r"""The pseudoinverse, differentiated at constant rank.
 
-    Parameters
-    ----------
-    a : (..., m, n) array_like
-        The matrix.
-    atol, rtol, return_rank, check_finite
-        As in SciPy; the rank is an integer, and has no derivative.
-
-    Returns
-    -------
-    array, or pair of array and int
-        The pseudoinverse, and with ``return_rank`` the rank.
-
-    Notes
-    -----
-    See G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973), and `dualdiff.rules.numpy.linalg`.
-
-    Examples
-    --------
-    >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy import linalg
-    >>> jacobian(linalg.pinv, [[2.0], [0.0]])[0, 0].round(12)
-    array([[-0.25],
-           [ 0.  ]])
+    Args:
+        a ((..., m, n) array_like): The matrix.
+    Returns:
+        array, or pair of array and int: The pseudoinverse, with
+            :math:`dA^+ = -A^+ dA\,A^+ + A^+ A^{+*} dA^* (1 - A A^+) + (1 - A^+ A)\, dA^* A^{+*} A^+`,
+            and with ``return_rank`` the rank, an integer.
+    Notes:
+        One decomposition for all directions, and a few products per direction.  See G. H. Golub and V. Pereyra, SIAM J.
+        Numer. Anal. 10 (1973).
+    Examples:
+        >>> jacobian(linalg.pinv, [[2.0], [0.0]])[0, 0].round(12)
+        array([[-0.25],
+               [ 0.  ]])
     """
     found = value(*Application(a).values)
     p, rank = found if return_rank else (found, None)
@@ -48,7 +36,7 @@ def pinv(
 
 
 def _relative(a: Any, atol: Any, rtol: Any, largest: Any = None) -> Any:
-    """SciPy's bound for singular values, relative to the largest."""
+    """SciPy's cutoff for small singular values, relative to the largest."""
     plain = plain_values(a)
     if rtol is None:
         rtol = max(plain.shape[-2:]) * rounding(plain)
@@ -66,32 +54,19 @@ def pinvh(
     rtol: Any = None,
     lower: bool = True,
     return_rank: bool = False,
-    check_finite: bool = True,
+    **options: Any,
 ) -> Any:
-    r"""The pseudoinverse of a Hermitian matrix, as ``scipy.linalg.pinvh``, differentiated at constant rank.
+    r"""The pseudoinverse of a Hermitian matrix, differentiated at constant rank.
 
-    Parameters
-    ----------
-    a : (..., n, n) array_like
-        The matrix, of which one triangle is read.
-    atol, rtol, lower, return_rank, check_finite
-        As in SciPy.
-
-    Returns
-    -------
-    array, or pair of array and int
-        The pseudoinverse, and with ``return_rank`` the rank.
-
-    Notes
-    -----
-    As `pinv`.
-
-    Examples
-    --------
-    >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy import linalg
-    >>> jacobian(linalg.pinvh, [[2.0]])
-    array([[[[-0.25]]]])
+    Args:
+        a ((..., n, n) array_like): The matrix, of which one triangle is read.
+    Returns:
+        array, or pair of array and int: The pseudoinverse, and with ``return_rank`` the rank.
+    Notes:
+        The cost of `pinv`.
+    Examples:
+        >>> jacobian(linalg.pinvh, [[2.0]])
+        array([[[[-0.25]]]])
     """
     found = value(*Application(a).values)
     p, rank = found if return_rank else (found, None)
@@ -101,49 +76,24 @@ def pinvh(
 
 
 @over_scipy("a", "b")
-def lstsq(
-    value: Any,
-    a: Any,
-    b: Any,
-    cond: Any = None,
-    overwrite_a: bool = False,
-    overwrite_b: bool = False,
-    check_finite: bool = True,
-    lapack_driver: str | None = None,
-) -> Any:
-    r"""Least squares, as ``scipy.linalg.lstsq``, differentiated at constant rank.
+def lstsq(value: Any, a: Any, b: Any, cond: Any = None, **options: Any) -> Any:
+    r"""The least-squares solution of :math:`A x = b`, differentiated at constant rank.
 
-    Parameters
-    ----------
-    a : (..., m, n) array_like
-        The matrix.
-    b : (m,) or (..., m, k) array_like
-        One right-hand side or several.
-    cond, check_finite, lapack_driver
-        As in SciPy.
-    overwrite_a, overwrite_b
-        Not made use of for duals.
-
-    Returns
-    -------
-    tuple
-        The solution, the squares of the residuals, the rank (an integer) and the singular values, which the driver
-        "gelsy" does not give.
-
-    Notes
-    -----
-    See G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973), and `dualdiff.rules.numpy.linalg`.
-
-    Examples
-    --------
-    >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy import linalg
-    >>> jacobian(lambda b: linalg.lstsq([[1.0], [1.0]], b)[0], [1.0, 3.0])
-    array([[0.5, 0.5]])
+    Args:
+        a ((..., m, n) array_like): The matrix.
+        b ((m,) or (..., m, k) array_like): One right-hand side or several.
+    Returns:
+        tuple: The solution :math:`x = A^+ b`, the squared residual norms, the rank (an integer) and the
+            singular values, which the driver "gelsy" does not return.
+    Notes:
+        The cost of `pinv`.
+    Examples:
+        >>> jacobian(lambda b: linalg.lstsq([[1.0], [1.0]], b)[0], [1.0, 3.0])
+        array([[0.5, 0.5]])
     """
     x, squares, rank, s = value(*Application(a, b).values)
     cond = rounding(x) if cond is None else cond
-    # Of a stack the driver "gelsy" gives None for each matrix.
+    # For a stack, the driver "gelsy" returns None for each matrix.
     has_values = s is not None and plain_values(s).dtype.kind != "O"
 
     def of_stack(a: Any, b: Any, cond: Any) -> tuple[Any, Any, Any, Any]:

@@ -1,4 +1,4 @@
-"""scipy.linalg: LU factorizations, and systems solved with them; SciPy's values."""
+"""scipy.linalg: LU factorizations, and linear systems solved with them."""
 
 from __future__ import annotations
 
@@ -15,48 +15,27 @@ from dualdiff.rules.writing.terms import Term, result, revalued, terms
 
 
 @over_scipy("a")
-def lu(
-    value: Any,
-    a: Any,
-    permute_l: bool = False,
-    overwrite_a: bool = False,
-    check_finite: bool = True,
-    p_indices: bool = False,
-) -> Any:
-    r"""The factors of Gauss's elimination, :math:`A = P L U`, as ``scipy.linalg.lu``.
+def lu(value: Any, a: Any, permute_l: bool = False, p_indices: bool = False, **options: Any) -> Any:
+    r"""The LU factorization with partial pivoting, :math:`A = P L U`.
 
-    Parameters
-    ----------
-    a : (..., m, n) array_like
-        The matrix, whose leading square block, after the exchange of rows, has to be regular.
-    permute_l, p_indices, check_finite
-        As in SciPy.
-    overwrite_a
-        Not made use of for duals.
-
-    Returns
-    -------
-    tuple of arrays
-        P, L and U, or ``P @ L`` and U with ``permute_l``.  P is constant, and
-        :math:`L^{-1} P^T dA\,U^{-1} = L^{-1} dL + dU\,U^{-1}`, the sum of a strictly lower and an upper triangle.
-        The derivatives are NaN where a pivot is zero.
-
-    Notes
-    -----
-    Two solutions with triangles and two products for each direction.  See F. de Hoog, R. Anderssen and M. Lukas,
-    Differentiation of matrix functionals using triangular factorization, Math. Comp. 80 (2011).
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> P, L, U = derivative(lambda t: linalg.lu([[2.0, t], [t, 1.0]]), 1.0)
-    >>> L
-    array([[0. , 0. ],
-           [0.5, 0. ]])
-    >>> U
-    array([[ 0.,  1.],
-           [ 0., -1.]])
+    Args:
+        a ((..., m, n) array_like): The matrix, whose leading square block must be nonsingular after the row
+            exchanges.
+    Returns:
+        tuple of arrays: P, L and U, or ``P @ L`` and U with ``permute_l``.  P is constant, and :math:`L^{-1} P^T
+            dA\,U^{-1} = L^{-1} dL + dU\,U^{-1}`, the sum of a strictly lower and an upper triangular matrix.  The
+            derivatives are NaN if a pivot is zero.
+    Notes:
+        Two triangular solves and two products per direction.  See F. de Hoog, R. Anderssen and M. Lukas,
+        Differentiation of matrix functionals using triangular factorization, Math. Comp. 80 (2011).
+    Examples:
+        >>> P, L, U = derivative(lambda t: linalg.lu([[2.0, t], [t, 1.0]]), 1.0)
+        >>> L
+        array([[0. , 0. ],
+               [0.5, 0. ]])
+        >>> U
+        array([[ 0.,  1.],
+               [ 0., -1.]])
     """
     operands = Application(a)
     found = value(*operands.values)
@@ -65,7 +44,7 @@ def lu(
         order = permutation if p_indices else permutation @ np.arange(shape_of(permutation)[-1])
         return permutation, *_eliminated(operands, np.argsort(order, axis=-1), lower, upper)
     raised, upper = found
-    # The rows of P L are those of L in an order that the values tell.
+    # P L is a row permutation of L, and the values determine which.
     order = lu(plain_values(operand(a)), p_indices=True)[0]
     rows = np.argsort(order, axis=-1)
     lower, upper = _eliminated(operands, rows, _rows_of(raised, rows), upper)
@@ -73,12 +52,12 @@ def lu(
 
 
 def _rows_of(a: Any, rows: Any) -> Any:
-    """The rows of a matrix, or of each of a stack, in another order."""
+    """Permute the rows of a matrix, or of each matrix of a stack."""
     return a[(*np.indices(rows.shape, sparse=True)[:-1], rows)]
 
 
 def _eliminated(operands: Application, rows: Any, lower: Any, upper: Any) -> tuple[Any, Any]:
-    """L and U, the factors of the matrix with its rows in this order, whose values are found already."""
+    """L and U as duals, given their values: the factors of the matrix with its rows in this order."""
     (t,) = terms(operands, "lu")
     if t is None:
         return result(operands, lower), result(operands, upper)
@@ -105,33 +84,18 @@ def _eliminated(operands: Application, rows: Any, lower: Any, upper: Any) -> tup
 
 
 @over_scipy("a")
-def lu_factor(value: Any, a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """The factors of Gauss's elimination in one array, for `lu_solve`, as ``scipy.linalg.lu_factor``.
+def lu_factor(value: Any, a: Any, **options: Any) -> Any:
+    """The LU factorization packed into one array, for `lu_solve`.
 
-    Parameters
-    ----------
-    a : (..., m, n) array_like
-        The matrix.
-    check_finite
-        As in SciPy.
-    overwrite_a
-        Not made use of for duals.
-
-    Returns
-    -------
-    pair of arrays
-        U, with L below its diagonal, and which row was exchanged with each.
-
-    Notes
-    -----
-    As `lu`.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.lu_solve(linalg.lu_factor([[t]]), [1.0]), 2.0)
-    array([-0.25])
+    Args:
+        a ((..., m, n) array_like): The matrix.
+    Returns:
+        pair of arrays: U, with L below its diagonal, and the pivots: row i was exchanged with row ``piv[i]``.
+    Notes:
+        The cost of `lu`.
+    Examples:
+        >>> derivative(lambda t: linalg.lu_solve(linalg.lu_factor([[t]]), [1.0]), 2.0)
+        array([-0.25])
     """
     operands = Application(a)
     packed, exchanges = value(*operands.values)
@@ -149,7 +113,7 @@ def lu_factor(value: Any, a: Any, overwrite_a: bool = False, check_finite: bool 
 
 
 def _order(exchanges: Any, m: int) -> Any:
-    """The order of the rows after the exchanges, one after the other."""
+    """The permutation of the rows that results from successive exchanges."""
     rows = np.broadcast_to(np.arange(m), (*exchanges.shape[:-1], m)).copy()
     for i in range(exchanges.shape[-1]):
         other = exchanges[..., i, None]
@@ -160,42 +124,22 @@ def _order(exchanges: Any, m: int) -> Any:
 
 
 @over_scipy("lu_and_piv", "b")
-def lu_solve(
-    value: Any, lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True
-) -> Any:
-    """The x with ``a @ x = b``, given ``lu_factor(a)``, as ``scipy.linalg.lu_solve``.
+def lu_solve(value: Any, lu_and_piv: Any, b: Any, trans: int = 0, **options: Any) -> Any:
+    """Solve ``a @ x = b``, given ``lu_factor(a)``.
 
-    Parameters
-    ----------
-    lu_and_piv : pair of arrays
-        What `lu_factor` gave.
-    b : (n,) or (..., n, k) array_like
-        One right-hand side or several.
-    trans : {0, 1, 2}
-        Whether a, its transpose or its conjugate transpose is meant.
-    check_finite
-        As in SciPy.
-    overwrite_b
-        Not made use of for duals.
-
-    Returns
-    -------
-    array
-        x, of the shape of b.
-
-    Notes
-    -----
-    Two triangular solutions for each direction.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy import linalg
-    >>> factors = linalg.lu_factor(np.array([[0.0, 2.0], [4.0, 0.0]]))
-    >>> jacobian(lambda b: linalg.lu_solve(factors, b), [1.0, 1.0])
-    array([[0.  , 0.25],
-           [0.5 , 0.  ]])
+    Args:
+        lu_and_piv (pair of arrays): The result of `lu_factor`.
+        b ((n,) or (..., n, k) array_like): One right-hand side or several.
+        trans ({0, 1, 2}): Solve with a, its transpose or its conjugate transpose.
+    Returns:
+        array: x, shaped like b.
+    Notes:
+        Two triangular solves per direction.
+    Examples:
+        >>> factors = linalg.lu_factor(np.array([[0.0, 2.0], [4.0, 0.0]]))
+        >>> jacobian(lambda b: linalg.lu_solve(factors, b), [1.0, 1.0])
+        array([[0.  , 0.25],
+               [0.5 , 0.  ]])
     """
     packed, exchanges = operand(lu_and_piv[0]), lu_and_piv[1]
     rows = _order(np.asarray(exchanges), shape_of(packed)[-2])

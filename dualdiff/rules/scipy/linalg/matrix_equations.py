@@ -1,6 +1,7 @@
 """scipy.linalg: linear and quadratic matrix equations (Sylvester, Lyapunov, Stein, Riccati).
 
-A solution changes as the equation says: X of A X + X B = Q by the solution of the same equation for dQ - dA X - X dB.
+Differentiating the equation gives the tangent: for A X + X B = Q, dX solves the same equation with the right-hand side
+dQ - dA X - X dB.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from dualdiff.tangents.linear import LinearMap
 
 
 class Sylvester:
-    """The matrices of ``a @ x + x @ b = q``, brought to Schur's form once for all q; a and b may be stacks.
+    """The coefficients of ``a @ x + x @ b = q``, reduced to Schur form once for all q; a and b may be stacks.
 
-    It keeps copies, so that they stay what they were when f writes into its matrices.
+    It keeps copies, which stay unchanged if f later writes into its matrices.
     """
 
     def __init__(self, a: Any, b: Any) -> None:
@@ -27,7 +28,7 @@ class Sylvester:
         self._forms: list[Any] | None = None
 
     def solve(self, q: Any, transposed: bool = False) -> Any:
-        """The x for any axes before those of a q; transposed, the x with ``a.T @ x + x @ b.T = q``."""
+        """Solve for x; q may have further leading axes.  Transposed, solve ``a.T @ x + x @ b.T = q``."""
         operands = Application(self.a, self.b, q)
         if operands.space is None:
             return self._solve_plain(q, transposed)
@@ -41,7 +42,7 @@ class Sylvester:
 
     def _solve_plain(self, q: Any, transposed: bool) -> Any:
         if transposed:
-            # The transposed equation, b @ x.T + x.T @ a = q.T, is solved with the same forms.
+            # The transposed equation, b @ x.T + x.T @ a = q.T, uses the same Schur forms.
             return np.swapaxes(self._solve(np.swapaxes(q, -1, -2), 1), -1, -2)
         return self._solve(q, 0)
 
@@ -73,7 +74,7 @@ class Sylvester:
 
 
 def solving_sylvester(equation: Sylvester, shape: tuple[int, ...]) -> LinearMap:
-    """The linear map from q of this shape to the x with ``a @ x + x @ b = q``."""
+    """The linear map from q of this shape to the solution x of ``a @ x + x @ b = q``."""
     return MatrixMap(
         "sylvester",
         equation.solve,
@@ -85,7 +86,7 @@ def solving_sylvester(equation: Sylvester, shape: tuple[int, ...]) -> LinearMap:
 
 
 def changed(operands: Application, x: Any, equation: Sylvester, transposed: bool = False) -> Any:
-    """The solution for the operands a, b and q, whose value is found already."""
+    """The solution as a dual, given its value x and the operands a, b and q."""
     of_a, of_b, rest = terms(operands, "solve_sylvester")
     with np.errstate(all="ignore"):
         if rest is not None:
@@ -102,37 +103,22 @@ def changed(operands: Application, x: Any, equation: Sylvester, transposed: bool
 
 @over_scipy("a", "b", "q")
 def solve_sylvester(value: Any, a: Any, b: Any, q: Any) -> Any:
-    r"""The X with :math:`A X + X B = Q`, as ``scipy.linalg.solve_sylvester``.
+    r"""Solve the Sylvester equation :math:`A X + X B = Q`.
 
-    Parameters
-    ----------
-    a : (..., m, m) array_like
-    b : (..., n, n) array_like
-        The matrices, of which no eigenvalues add up to zero.
-    q : (..., m, n) array_like
-        The right-hand side.
-
-    Returns
-    -------
-    array
-        X, of the shape of q: :math:`A\,dX + dX\,B = dQ - dA\,X - X\,dB`.
-
-    Raises
-    ------
-    numpy.linalg.LinAlgError
-        If there is no solution.
-
-    Notes
-    -----
-    The forms of Schur are found once more for all tangents together; then each direction takes the solution of a
-    triangular equation.  See R. H. Bartels and G. W. Stewart, Comm. ACM 15 (1972).
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.solve_sylvester([[t]], [[1.0]], [[1.0]]), 1.0)
-    array([[-0.25]])
+    Args:
+        a ((..., m, m) array_like): The left coefficient.
+        b ((..., n, n) array_like): The right coefficient, which shares no eigenvalue with -a.
+        q ((..., m, n) array_like): The right-hand side.
+    Returns:
+        array: X, shaped like q, with :math:`A\,dX + dX\,B = dQ - dA\,X - X\,dB`.
+    Raises:
+        numpy.linalg.LinAlgError: If the equation has no solution.
+    Notes:
+        A second pair of Schur factorizations for all directions, and one triangular Sylvester equation per direction.
+        See R. H. Bartels and G. W. Stewart, Comm. ACM 15 (1972).
+    Examples:
+        >>> derivative(lambda t: linalg.solve_sylvester([[t]], [[1.0]], [[1.0]]), 1.0)
+        array([[-0.25]])
     """
     operands = Application(a, b, q)
     x = value(*operands.values)
@@ -141,77 +127,52 @@ def solve_sylvester(value: Any, a: Any, b: Any, q: Any) -> Any:
 
 @over_scipy("a", "q")
 def solve_continuous_lyapunov(value: Any, a: Any, q: Any) -> Any:
-    r"""The X with :math:`A X + X A^* = Q`, as ``scipy.linalg.solve_continuous_lyapunov``.
+    r"""Solve the continuous Lyapunov equation :math:`A X + X A^* = Q`.
 
-    Parameters
-    ----------
-    a : (..., n, n) array_like
-        The matrix.
-    q : (..., n, n) array_like
-        The right-hand side.
-
-    Returns
-    -------
-    array
-        X: :math:`A\,dX + dX\,A^* = dQ - dA\,X - X\,dA^*`.
-
-    Notes
-    -----
-    As `solve_sylvester`.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.solve_continuous_lyapunov([[t]], [[1.0]]), 1.0)
-    array([[-0.5]])
+    Args:
+        a ((..., n, n) array_like): The matrix.
+        q ((..., n, n) array_like): The right-hand side.
+    Returns:
+        array: X, with :math:`A\,dX + dX\,A^* = dQ - dA\,X - X\,dA^*`.
+    Notes:
+        The cost of `solve_sylvester`.
+    Examples:
+        >>> derivative(lambda t: linalg.solve_continuous_lyapunov([[t]], [[1.0]]), 1.0)
+        array([[-0.5]])
     """
     return revalued(value, lambda a, q: solve_sylvester(a, adjoint(a), q), a, q)
 
 
 @over_scipy("a", "q")
 def solve_lyapunov(value: Any, a: Any, q: Any) -> Any:
-    """Another name of `solve_continuous_lyapunov`, as in SciPy.
+    """Another name for `solve_continuous_lyapunov`.
 
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.solve_lyapunov([[t]], [[1.0]]), 1.0)
-    array([[-0.5]])
+    Returns:
+        array: X.
+    Notes:
+        The cost of `solve_sylvester`.
+    Examples:
+        >>> derivative(lambda t: linalg.solve_lyapunov([[t]], [[1.0]]), 1.0)
+        array([[-0.5]])
     """
     return revalued(value, lambda a, q: solve_sylvester(a, adjoint(a), q), a, q)
 
 
 @over_scipy("a", "q")
-def solve_discrete_lyapunov(value: Any, a: Any, q: Any, method: str | None = None) -> Any:
-    r"""The X with :math:`A X A^* - X + Q = 0`, as ``scipy.linalg.solve_discrete_lyapunov``.
+def solve_discrete_lyapunov(value: Any, a: Any, q: Any, **options: Any) -> Any:
+    r"""Solve the discrete Lyapunov (Stein) equation :math:`A X A^* - X + Q = 0`.
 
-    Parameters
-    ----------
-    a : (..., n, n) array_like
-        The matrix.
-    q : (..., n, n) array_like
-        The right-hand side.
-    method : {"direct", "bilinear"}, optional
-        As in SciPy, for the value.
-
-    Returns
-    -------
-    array
-        X.  Its tangents come from the bilinear transform: with :math:`B = (A - 1) (A + 1)^{-1}` it is the X of
-        :math:`B X + X B^* = -2 (A + 1)^{-1} Q (A + 1)^{-*}`.
-
-    Notes
-    -----
-    As `solve_sylvester`.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.solve_discrete_lyapunov([[t]], [[1.0]]), 0.5).round(6)
-    array([[1.777778]])
+    Args:
+        a ((..., n, n) array_like): The matrix.
+        q ((..., n, n) array_like): The right-hand side.
+    Returns:
+        array: X.  Its tangents come from the bilinear transform: with :math:`B = (A - 1) (A + 1)^{-1}` it solves
+            :math:`B X + X B^* = -2 (A + 1)^{-1} Q (A + 1)^{-*}`.
+    Notes:
+        The cost of `solve_sylvester`.
+    Examples:
+        >>> derivative(lambda t: linalg.solve_discrete_lyapunov([[t]], [[1.0]]), 0.5).round(6)
+        array([[1.777778]])
     """
 
     def composed(a: Any, q: Any) -> Any:
@@ -223,48 +184,31 @@ def solve_discrete_lyapunov(value: Any, a: Any, q: Any, method: str | None = Non
     return revalued(value, composed, a, q)
 
 
-# -- Riccati's ---------------------------------------------------------------------------------------------------------
+# -- algebraic Riccati equations ---------------------------------------------------------------------------------------
 @over_scipy("a", "b", "q", "r")
 def solve_continuous_are(
-    value: Any, a: Any, b: Any, q: Any, r: Any, e: Any = None, s: Any = None, balanced: bool = True
+    value: Any, a: Any, b: Any, q: Any, r: Any, e: Any = None, s: Any = None, **options: Any
 ) -> Any:
-    r"""The stabilizing X with :math:`A^* X + X A - X B R^{-1} B^* X + Q = 0`, as ``scipy.linalg.solve_continuous_are``.
+    r"""The stabilizing solution of :math:`A^* X + X A - X B R^{-1} B^* X + Q = 0`.
 
-    Parameters
-    ----------
-    a : (..., n, n) array_like
-    b : (..., n, k) array_like
-    q : (..., n, n) array_like
-    r : (..., k, k) array_like
-        The matrices; q and r are Hermitian.
-    e, s
-        Refused for duals, if given.
-    balanced : bool
-        As in SciPy, for the value.
-
-    Returns
-    -------
-    array
-        X, whose change solves the Lyapunov equation of the closed loop :math:`A - B R^{-1} B^* X`.
-
-    Raises
-    ------
-    dualdiff.NoRuleError
-        If e or s is given.
-
-    Notes
-    -----
-    As `solve_sylvester`.  See A. J. Laub, A Schur method for solving algebraic Riccati equations, IEEE Trans. Automat.
-    Control 24 (1979), on the value.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.solve_continuous_are([[0.0]], [[1.0]], [[t]], [[1.0]]), 4.0).round(12)
-    array([[0.25]])
+    Args:
+        a ((..., n, n) array_like): The system matrix.
+        b ((..., n, k) array_like): The input matrix.
+        q ((..., n, n) array_like): The Hermitian cost of the state.
+        r ((..., k, k) array_like): The Hermitian cost of the input.
+        e, s: Refused for dual arguments.
+    Returns:
+        array: X.  Its tangent solves the Lyapunov equation of the closed loop :math:`A - B R^{-1} B^* X`.
+    Raises:
+        dualdiff.NoRuleError: If e or s is given.
+    Notes:
+        The cost of `solve_sylvester`.  On the value, see A. J. Laub, A Schur method for solving algebraic Riccati
+        equations, IEEE Trans. Automat. Control 24 (1979).
+    Examples:
+        >>> derivative(lambda t: linalg.solve_continuous_are([[0.0]], [[1.0]], [[t]], [[1.0]]), 4.0).round(12)
+        array([[0.25]])
     """
-    reason = "of the generalized equation"
+    reason = "the generalized equation"
     refuse("solve_continuous_are", e=(e is not None, reason), s=(s is not None, reason))
     values = Application(a, b, q, r).values
     x = value(*values)
@@ -281,38 +225,22 @@ def solve_continuous_are(
 
 
 @over_scipy("a", "b", "q", "r")
-def solve_discrete_are(
-    value: Any, a: Any, b: Any, q: Any, r: Any, e: Any = None, s: Any = None, balanced: bool = True
-) -> Any:
-    r"""The stabilizing X with :math:`A^* X A - X - A^* X B (R + B^* X B)^{-1} B^* X A + Q = 0`.
+def solve_discrete_are(value: Any, a: Any, b: Any, q: Any, r: Any, e: Any = None, s: Any = None, **options: Any) -> Any:
+    r"""The stabilizing solution of :math:`A^* X A - X - A^* X B (R + B^* X B)^{-1} B^* X A + Q = 0`.
 
-    Parameters
-    ----------
-    a, b, q, r, e, s, balanced
-        As in `solve_continuous_are`; the function is ``scipy.linalg.solve_discrete_are``.
-
-    Returns
-    -------
-    array
-        X, whose change solves the discrete Lyapunov equation of the closed loop.
-
-    Raises
-    ------
-    dualdiff.NoRuleError
-        If e or s is given.
-
-    Notes
-    -----
-    As `solve_continuous_are`.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.solve_discrete_are([[0.0]], [[1.0]], [[t]], [[1.0]]), 4.0).round(12)
-    array([[1.]])
+    Args:
+        a, b, q, r, e, s: As in `solve_continuous_are`.
+    Returns:
+        array: X.  Its tangent solves the discrete Lyapunov equation of the closed loop.
+    Raises:
+        dualdiff.NoRuleError: If e or s is given.
+    Notes:
+        The cost of `solve_continuous_are`.
+    Examples:
+        >>> derivative(lambda t: linalg.solve_discrete_are([[0.0]], [[1.0]], [[t]], [[1.0]]), 4.0).round(12)
+        array([[1.]])
     """
-    reason = "of the generalized equation"
+    reason = "the generalized equation"
     refuse("solve_discrete_are", e=(e is not None, reason), s=(s is not None, reason))
     values = Application(a, b, q, r).values
     x = value(*values)

@@ -1,8 +1,8 @@
 r"""scipy.linalg: functions of matrices.
 
-The derivative of f at A along E, the Fréchet derivative :math:`L_f(A, E)`, is written here as a program of NumPy's
-functions that is linear in E, for any number of directions at once.  Duals pass through it like any others, so that
-derivatives of every order follow.  With respect to the transposed, :math:`L_f(A, \cdot)^T = L_f(A^T, \cdot)`.
+The derivative of f at A along E, the Fréchet derivative :math:`L_f(A, E)`, is written here as NumPy code
+that is linear in E and takes any number of directions at once.  The code accepts duals itself, which gives derivatives
+of every order.  Its transpose is :math:`L_f(A, \cdot)^T = L_f(A^T, \cdot)`.
 
 See N. J. Higham, Functions of Matrices: Theory and Computation (2008), chapters 3, 6, 10 and 11.
 """
@@ -26,7 +26,7 @@ from dualdiff.rules.writing.terms import MatrixMap, Term, adjoint, inexact, is_c
 
 
 def _frechet(operands: Application, value: Any, derivative: Callable[[Any, Any], Any]) -> Any:
-    """The function of the one matrix, whose value is found already, by its Fréchet derivative."""
+    """The function of one matrix as a dual, given its value and its Fréchet derivative."""
     (t,) = terms(operands, "a function of a matrix")
     if t is None:
         return result(operands, value)
@@ -34,7 +34,7 @@ def _frechet(operands: Application, value: Any, derivative: Callable[[Any, Any],
     is_real = not is_complex_valued(a) and not is_complex_valued(value)
 
     def along(a: Any, e: Any) -> Any:
-        # Roots on the way may be complex numbers without an imaginary part.
+        # Intermediate roots may be complex with zero imaginary part.
         found = derivative(a, e)
         return _real(found) if is_real and not is_complex_valued(e) else found
 
@@ -56,7 +56,7 @@ def _norm(a: Any) -> float:
 
 
 def unit_interval(n: int) -> tuple[Any, Any]:
-    """Nodes and weights of Gauss's rule for integrals over (0, 1)."""
+    """Nodes and weights of Gauss-Legendre quadrature on (0, 1)."""
     nodes, weights = np.polynomial.legendre.leggauss(n)
     return 0.5 * (nodes + 1), 0.5 * weights
 
@@ -66,40 +66,28 @@ def _eye(a: Any) -> Any:
 
 
 # -- the exponential ---------------------------------------------------------------------------------------------------
-#: The numerator of the approximant [13/13] of Padé to the exponential, scaled to end with 1 (Higham, table 10.4).
+#: The numerator of the [13/13] Padé approximant to the exponential, scaled to end with 1 (Higham, table 10.4).
 _PADE = tuple(math.comb(13, j) * math.factorial(26 - j) // math.factorial(13) for j in range(14))
-#: Up to this norm its derivative is exact to rounding (Al-Mohy and Higham, table 6.1).
+#: The largest norm at which its derivative is accurate to rounding (Al-Mohy and Higham, table 6.1).
 _NEAR_ZERO = 4.74
 
 
 @over_scipy("A")
 def expm(value: Any, A: Any) -> Any:
-    r"""The exponential of a matrix, as ``scipy.linalg.expm``.
+    r"""The exponential of a matrix.
 
-    Parameters
-    ----------
-    A : (..., n, n) array_like
-        The matrix, real or complex.
-
-    Returns
-    -------
-    array
-        :math:`e^A`, with :math:`L(A, E) = \int_0^1 e^{A (1 - s)} E\, e^{A s}\, ds` along E.
-
-    Notes
-    -----
-    The approximant of Padé, scaled and squared, is differentiated: about 20 products of matrices for each direction,
-    and one factorization for all of them.  See A. H. Al-Mohy and N. J. Higham, Computing the Fréchet derivative of the
-    matrix exponential, SIAM J. Matrix Anal. Appl. 30 (2009).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.expm(np.stack([[0 * t, t], [0 * t, 0 * t]])), 1.0)
-    array([[0., 1.],
-           [0., 0.]])
+    Args:
+        A ((..., n, n) array_like): The matrix, real or complex.
+    Returns:
+        array: :math:`e^A`, with :math:`L(A, E) = \int_0^1 e^{A (1 - s)} E\, e^{A s}\, ds` along E.
+    Notes:
+        Scaling and squaring with a Padé approximant, differentiated: about 20 matrix products per direction, and one
+        factorization for all directions.  See A. H. Al-Mohy and N. J. Higham, Computing the Fréchet
+        derivative of the matrix exponential, SIAM J. Matrix Anal. Appl. 30 (2009).
+    Examples:
+        >>> derivative(lambda t: linalg.expm(np.stack([[0 * t, t], [0 * t, 0 * t]])), 1.0)
+        array([[0., 1.],
+               [0., 0.]])
     """
     operands = Application(A)
     return _frechet(operands, value(*operands.values), _expm_along)
@@ -128,33 +116,19 @@ def _expm_along(a: Any, e: Any) -> Any:
 
 
 @over_scipy("A", "E")
-def expm_frechet(
-    value: Any, A: Any, E: Any, method: str | None = None, compute_expm: bool = True, check_finite: bool = True
-) -> Any:
-    """The derivative of the exponential at A along E, as ``scipy.linalg.expm_frechet``, and its own derivatives.
+def expm_frechet(value: Any, A: Any, E: Any, compute_expm: bool = True, **options: Any) -> Any:
+    """The Fréchet derivative of the exponential at A along E.
 
-    Parameters
-    ----------
-    A, E : (..., n, n) array_like
-        The matrix and the direction.
-    method, compute_expm, check_finite
-        As in SciPy.
-
-    Returns
-    -------
-    pair of arrays, or array
-        The exponential and its derivative; with ``compute_expm=False`` the derivative alone.
-
-    Notes
-    -----
-    For duals `jvp` of `expm` is the shorter way.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.expm_frechet([[0.0]], [[t]])[1], 1.0)
-    array([[1.]])
+    Args:
+        A, E ((..., n, n) array_like): The matrix and the direction.
+    Returns:
+        pair of arrays, or array: The exponential and its derivative; with ``compute_expm=False`` the derivative
+            alone.
+    Notes:
+        For the derivative alone, `jvp` of `expm` is shorter.
+    Examples:
+        >>> derivative(lambda t: linalg.expm_frechet([[0.0]], [[t]])[1], 1.0)
+        array([[1.]])
     """
     found = value(*Application(A, E).values)
     exponential, along = found if compute_expm else (None, found)
@@ -164,34 +138,23 @@ def expm_frechet(
 
 # -- trigonometric functions -------------------------------------------------------------------------------------------
 def _of_exponential(name: str, latex: str, composed: Callable[[Any], Any], example: str) -> Any:
-    """A function of a matrix that exponentials make up."""
+    """A function of a matrix composed of exponentials."""
 
     def function(value: Any, A: Any) -> Any:
         return revalued(value, lambda a: composed(a) if is_complex_valued(a) else _real(composed(a)), A)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"""The function :math:`{latex}` of a matrix, as ``scipy.linalg.{name}``.
+    function.__doc__ = f"""The matrix function :math:`{latex}`.
 
-    Parameters
-    ----------
-    A : (..., n, n) array_like
-        The matrix, real or complex.
-
-    Returns
-    -------
-    array
-        The function of the matrix.
-
-    Notes
-    -----
-    Differentiated as exponentials; see `expm`.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.{name}([[t]]), 0.0)
-    array([[{example}]])
+    Args:
+        A ((..., n, n) array_like): The matrix, real or complex.
+    Returns:
+        array: The function of the matrix.
+    Notes:
+        The cost of two or more `expm`, of which it is composed for derivatives.
+    Examples:
+        >>> derivative(lambda t: linalg.{name}([[t]]), 0.0)
+        array([[{example}]])
     """
     return over_scipy("A")(function)
 
@@ -216,41 +179,31 @@ def _hyperbolic_sine(a: Any) -> Any:
     return 0.5 * (expm(a) - expm(-a))
 
 
-cosm = _of_exponential("cosm", r"\\cos A", _cosine, "0.")
-sinm = _of_exponential("sinm", r"\\sin A", _sine, "1.")
-tanm = _of_exponential("tanm", r"\\tan A", lambda a: np.linalg.solve(_cosine(a), _sine(a)), "1.")
-coshm = _of_exponential("coshm", r"\\cosh A", _hyperbolic_cosine, "0.")
-sinhm = _of_exponential("sinhm", r"\\sinh A", _hyperbolic_sine, "1.")
+cosm = _of_exponential("cosm", r"\cos A", _cosine, "0.")
+sinm = _of_exponential("sinm", r"\sin A", _sine, "1.")
+tanm = _of_exponential("tanm", r"\tan A", lambda a: np.linalg.solve(_cosine(a), _sine(a)), "1.")
+coshm = _of_exponential("coshm", r"\cosh A", _hyperbolic_cosine, "0.")
+sinhm = _of_exponential("sinhm", r"\sinh A", _hyperbolic_sine, "1.")
 tanhm = _of_exponential(
-    "tanhm", r"\\tanh A", lambda a: np.linalg.solve(_hyperbolic_cosine(a), _hyperbolic_sine(a)), "1."
+    "tanhm", r"\tanh A", lambda a: np.linalg.solve(_hyperbolic_cosine(a), _hyperbolic_sine(a)), "1."
 )
 
 
 # -- roots and logarithms ----------------------------------------------------------------------------------------------
 @over_scipy("A")
 def sqrtm(value: Any, A: Any) -> Any:
-    r"""The principal square root of a matrix, as ``scipy.linalg.sqrtm``: :math:`X\,dX + dX\,X = dA`.
+    r"""The principal square root of a matrix: :math:`X\,dX + dX\,X = dA`.
 
-    Parameters
-    ----------
-    A : (..., n, n) array_like
-        The matrix, without eigenvalues on the closed negative real axis; elsewhere the derivative is NaN or infinite.
-
-    Returns
-    -------
-    array
-        The square root.
-
-    Notes
-    -----
-    One form of Schur for all directions, and the solution of a triangular equation of Sylvester for each.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.sqrtm([[t]]), 4.0)
-    array([[0.25]])
+    Args:
+        A ((..., n, n) array_like): The matrix, without eigenvalues on the closed negative real axis; elsewhere the
+            derivative is NaN or infinite.
+    Returns:
+        array: The square root X.
+    Notes:
+        One Schur factorization for all directions, and one triangular Sylvester equation per direction.
+    Examples:
+        >>> derivative(lambda t: linalg.sqrtm([[t]]), 4.0)
+        array([[0.25]])
     """
     operands = Application(A)
     x = value(*operands.values)
@@ -261,48 +214,38 @@ def sqrtm(value: Any, A: Any) -> Any:
 
 
 def _double(x: Any) -> Any:
-    """In double precision: older versions of SciPy make complex roots in more than LAPACK takes."""
+    """x in double precision: older versions of SciPy return complex roots in a precision beyond LAPACK's."""
     return x.astype(complex) if plain_values(x).dtype == np.clongdouble else x
 
 
-#: Nodes and weights for the integral over (0, 1): as many as make the logarithm's derivative exact to rounding.
+#: Enough nodes on (0, 1) that the derivative of the logarithm is accurate to rounding.
 _NODES, _WEIGHTS = unit_interval(10)
 _NEAR_ONE = 0.25
 
 
 @over_scipy("A")
 def logm(value: Any, A: Any) -> Any:
-    r"""The principal logarithm of a matrix, as ``scipy.linalg.logm``.
+    r"""The principal logarithm of a matrix.
 
-    Parameters
-    ----------
-    A : (..., n, n) array_like
-        The matrix, without eigenvalues on the closed negative real axis.
-
-    Returns
-    -------
-    array
-        The logarithm, with :math:`L(A, E) = \int_0^1 (1 + s (A - 1))^{-1} E\, (1 + s (A - 1))^{-1} ds` along E.
-
-    Notes
-    -----
-    Square roots are taken, and their derivatives, until the matrix is near the unit matrix, where ten points are
-    enough for the integral.  See A. H. Al-Mohy, N. J. Higham and S. D. Relton, Computing the Fréchet derivative of the
-    matrix logarithm and estimating the condition number, SIAM J. Sci. Comput. 35 (2013).
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.logm([[t]]), 4.0).round(12)
-    array([[0.25]])
+    Args:
+        A ((..., n, n) array_like): The matrix, without eigenvalues on the closed negative real axis.
+    Returns:
+        array: The logarithm, with :math:`L(A, E) = \int_0^1 (1 + s (A - 1))^{-1} E\, (1 + s (A - 1))^{-1} ds` along
+            E.
+    Notes:
+        Inverse scaling and squaring: square roots, and their derivatives, until the matrix is so near the identity that
+        ten nodes suffice for the integral.  See A. H. Al-Mohy, N. J. Higham and S. D. Relton, Computing the Fréchet
+        derivative of the matrix logarithm and estimating the condition number, SIAM J. Sci. Comput. 35 (2013).
+    Examples:
+        >>> derivative(lambda t: linalg.logm([[t]]), 4.0).round(12)
+        array([[0.25]])
     """
     operands = Application(A)
     return _frechet(operands, value(*operands.values), _logm_along)
 
 
 def _logm_along(a: Any, e: Any) -> Any:
-    """:math:`L(A, E)`, by inverse scaling and squaring and the rule of Gauss."""
+    """:math:`L(A, E)`, by inverse scaling and squaring and Gauss-Legendre quadrature."""
     unit, scale = _eye(a), 1.0
     for _ in range(64):
         if not _norm(a - unit) > _NEAR_ONE:
@@ -316,30 +259,19 @@ def _logm_along(a: Any, e: Any) -> Any:
 
 @over_scipy("A", "t")
 def fractional_matrix_power(value: Any, A: Any, t: Any) -> Any:
-    r"""The power :math:`A^t` of a matrix, as ``scipy.linalg.fractional_matrix_power``.
+    r"""The power :math:`A^t` of a matrix.
 
-    Parameters
-    ----------
-    A : (..., n, n) array_like
-        The matrix; unless t is an integer, without eigenvalues on the closed negative real axis.
-    t : float
-        The exponent.
-
-    Returns
-    -------
-    array
-        :math:`e^{t \log A}`, differentiated in A and in t.
-
-    Notes
-    -----
-    As `logm` and `expm`; whole powers as ``numpy.linalg.matrix_power``.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.fractional_matrix_power([[t]], 1.5), 4.0).round(12)
-    array([[3.]])
+    Args:
+        A ((..., n, n) array_like): The matrix; unless t is an integer, without eigenvalues on the closed negative
+            real axis.
+        t (float): The exponent.
+    Returns:
+        array: :math:`e^{t \log A}`, differentiated with respect to A and t.
+    Notes:
+        The cost of `logm` and `expm`; for integer t that of ``numpy.linalg.matrix_power``.
+    Examples:
+        >>> derivative(lambda t: linalg.fractional_matrix_power([[t]], 1.5), 4.0).round(12)
+        array([[3.]])
     """
 
     def composed(a: Any, t: Any) -> Any:
@@ -348,36 +280,24 @@ def fractional_matrix_power(value: Any, A: Any, t: Any) -> Any:
         return expm(t * logm(a))
 
     A = operand(A)
-    # Whole powers of integers are integers, which have no derivative in the exponent.
+    # Integer powers of an integer matrix are integers, which have no derivative with respect to the exponent.
     return revalued(value, composed, A if isinstance(A, AnyDual) else np.asarray(A, inexact(A)), t)
 
 
 @over_scipy("A")
 def signm(value: Any, A: Any) -> Any:
-    r"""The sign of a matrix, as ``scipy.linalg.signm``: :math:`A (A^2)^{-1/2}`.
+    r"""The matrix sign function, :math:`A (A^2)^{-1/2}`.
 
-    Parameters
-    ----------
-    A : (n, n) array_like
-        The matrix, without eigenvalues on the imaginary axis.
-
-    Returns
-    -------
-    array
-        The sign, whose eigenvalues are 1 and -1.
-
-    Notes
-    -----
-    As `sqrtm`, and two products with an inverse.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.signm(np.stack([[1.0, t], [0.0, -1.0]])), 0.0)
-    array([[0., 1.],
-           [0., 0.]])
+    Args:
+        A ((n, n) array_like): The matrix, without eigenvalues on the imaginary axis.
+    Returns:
+        array: The sign, whose eigenvalues are 1 and -1.
+    Notes:
+        The cost of `sqrtm`, an inverse and two products.
+    Examples:
+        >>> derivative(lambda t: linalg.signm(np.stack([[1.0, t], [0.0, -1.0]])), 0.0)
+        array([[0., 1.],
+               [0., 0.]])
     """
     return revalued(value, lambda a: a @ np.linalg.inv(_double(sqrtm(a @ a))), A)
 
@@ -385,33 +305,23 @@ def signm(value: Any, A: Any) -> Any:
 # -- the polar decomposition -------------------------------------------------------------------------------------------
 @over_scipy("a")
 def polar(value: Any, a: Any, side: str = "right") -> Any:
-    r"""The polar decomposition, :math:`A = U P` or, from the left, :math:`A = P U`, as ``scipy.linalg.polar``.
+    r"""The polar decomposition, :math:`A = U P` or, from the left, :math:`A = P U`.
 
-    Parameters
-    ----------
-    a : (..., m, n) array_like
-        The matrix, of full rank; elsewhere the derivatives are NaN.
-    side : {"right", "left"}
-        The side of the Hermitian factor.
-
-    Returns
-    -------
-    pair of arrays
-        U, with orthonormal columns (or rows), and the Hermitian P: :math:`U^* dU = \Omega` with
-        :math:`\Omega P + P \Omega = U^* dA - dA^* U`, and :math:`dP = U^* dA + dU^* A`.  Singular values may repeat.
-
-    Notes
-    -----
-    One form of Schur for all directions, and the solution of a triangular equation for each.  See Higham, chapter 8.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> U, P = derivative(lambda t: linalg.polar([[2.0, -t], [t, 2.0]]), 0.0)
-    >>> U
-    array([[ 0. , -0.5],
-           [ 0.5,  0. ]])
+    Args:
+        a ((..., m, n) array_like): The matrix, of full rank; elsewhere the derivatives are NaN.
+        side ({"right", "left"}): The side on which the Hermitian factor stands.
+    Returns:
+        pair of arrays: U, with orthonormal columns (or rows), and the Hermitian P, with :math:`U^* dU = \Omega`,
+            :math:`\Omega P + P \Omega = U^* dA - dA^* U`, and :math:`dP = U^* dA + dU^* A`.  Singular values may
+            repeat.
+    Notes:
+        One Schur factorization for all directions, and one triangular Sylvester equation per direction.  See N. J.
+        Higham, Functions of Matrices (2008), chapter 8.
+    Examples:
+        >>> U, P = derivative(lambda t: linalg.polar([[2.0, -t], [t, 2.0]]), 0.0)
+        >>> U
+        array([[ 0. , -0.5],
+               [ 0.5,  0. ]])
     """
     operands = Application(a)
     u, p = value(*operands.values)
@@ -429,7 +339,7 @@ def polar(value: Any, a: Any, side: str = "right") -> Any:
 
 
 def _polar(t: Term, u: Any, a: Any) -> Term:
-    """The change of the orthonormal columns u."""
+    """The tangent of the orthonormal columns u."""
     p = adjoint(u) @ a
     within = t.left(adjoint(u))
     change = (within - within.H).map(solving_sylvester(Sylvester(p, p), within.shape)).left(u)

@@ -1,4 +1,4 @@
-"""scipy.linalg: the QR decomposition, with SciPy's values."""
+"""scipy.linalg: the QR factorization."""
 
 from __future__ import annotations
 
@@ -13,57 +13,30 @@ from dualdiff.rules.writing.over_scipy import over_scipy, refuse
 
 
 @over_scipy("a")
-def qr(
-    value: Any,
-    a: Any,
-    overwrite_a: bool = False,
-    lwork: int | None = None,
-    mode: str = "full",
-    pivoting: bool = False,
-    check_finite: bool = True,
-) -> Any:
-    r"""The orthogonal and the triangular factor, :math:`A = Q R`, as ``scipy.linalg.qr``.
+def qr(value: Any, a: Any, mode: str = "full", pivoting: bool = False, **options: Any) -> Any:
+    r"""The QR factorization, :math:`A = Q R`.
 
-    Parameters
-    ----------
-    a : (..., m, n) array_like
-        The matrix, whose first min(m, n) columns (with ``pivoting``, those that come first) have to be independent;
-        elsewhere the derivatives are NaN.
-    mode : {"full", "r", "economic"}
-        As in SciPy; "raw" is refused for duals.
-    pivoting, lwork, check_finite
-        As in SciPy.
-    overwrite_a
-        Not made use of for duals.
-
-    Returns
-    -------
-    tuple of arrays
-        Q (unless ``mode="r"``), R and, with ``pivoting``, the order of the columns:
-        :math:`Q^* dA\,R^{-1} = Q^* dQ + dR\,R^{-1}`, an anti-Hermitian matrix and an upper triangle.
-
-    Raises
-    ------
-    dualdiff.NoRuleError
-        With ``mode="raw"``.
-
-    Notes
-    -----
-    One triangular solution and three products for each direction.  See S. F. Walter and L. Lehmann, Algorithmic
-    differentiation of linear algebra functions with application in optimum experimental design (2010).
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.qr([[1.0, t], [0.0, 1.0]])[1], 1.0).round(12)
-    array([[0., 1.],
-           [0., 0.]])
+    Args:
+        a ((..., m, n) array_like): The matrix, whose first min(m, n) columns (after ``pivoting``) must be linearly
+            independent; otherwise the derivatives are NaN.
+        mode ({"full", "r", "economic"}): As in SciPy; "raw" is refused for duals.
+    Returns:
+        tuple of arrays: Q (unless ``mode="r"``), R and, with ``pivoting``, the order of the columns, with :math:`Q^*
+            dA\,R^{-1} = Q^* dQ + dR\,R^{-1}`, the sum of an anti-Hermitian and an upper triangular matrix.
+    Raises:
+        dualdiff.NoRuleError: If ``mode="raw"``.
+    Notes:
+        One triangular solve and three products per direction.  See S. F. Walter and L. Lehmann, Algorithmic
+        differentiation of linear algebra functions with application in optimum experimental design (2010).
+    Examples:
+        >>> derivative(lambda t: linalg.qr([[1.0, t], [0.0, 1.0]])[1], 1.0).round(12)
+        array([[0., 1.],
+               [0., 0.]])
     """
-    refuse("qr", mode=(mode == "raw", "its Householder vectors are internals of LAPACK"))
+    refuse("qr", mode=(mode == "raw", "its Householder vectors are LAPACK internals"))
     found = value(*Application(a).values)
     if not isinstance(found, (tuple, list)):
-        # R alone, of a stack.
+        # SciPy returns R of a stack alone, without a tuple.
         return _orthogonal_triangular(operand(a), None, found)[1]
     order = found[-1:] if pivoting else ()
     q, r = (None, found[0]) if mode == "r" else found[:2]

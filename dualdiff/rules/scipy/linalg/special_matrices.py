@@ -1,4 +1,4 @@
-"""scipy.linalg: matrices that are made of given elements, each in its places."""
+"""scipy.linalg: structured matrices, whose elements are given."""
 
 from __future__ import annotations
 
@@ -16,37 +16,26 @@ from dualdiff.rules.writing.terms import revalued
 def _row(x: Any, name: str) -> Any:
     x = operand(x)
     if len(shape_of(x)) > 1:
-        raise ValueError(f"dualdiff.scipy.linalg.{name} of duals takes vectors, and was given the shape {shape_of(x)}")
+        raise ValueError(f"dualdiff.scipy.linalg.{name} of duals takes vectors, not an array of shape {shape_of(x)}")
     return np.atleast_1d(x)
 
 
 @over_scipy("c", "r")
 def toeplitz(value: Any, c: Any, r: Any = None) -> Any:
-    """The matrix with constant diagonals, as ``scipy.linalg.toeplitz``.
+    """The Toeplitz matrix, whose diagonals are constant.
 
-    Parameters
-    ----------
-    c : (m,) array_like
-        The first column.
-    r : (n,) array_like, optional
-        The first row, whose first element is not read; the conjugate of c if it is left out.
-
-    Returns
-    -------
-    (m, n) array
-        The matrix.
-
-    Notes
-    -----
-    Elements are moved, and their derivatives with them.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.toeplitz([1.0, t]), 2.0)
-    array([[0., 1.],
-           [1., 0.]])
+    Args:
+        c ((m,) array_like): The first column.
+        r ((n,) array_like, optional): The first row, whose first element is ignored; by default the conjugate of
+            c.
+    Returns:
+        (m, n) array: The matrix.
+    Notes:
+        One indexing operation, for values and tangents alike.
+    Examples:
+        >>> derivative(lambda t: linalg.toeplitz([1.0, t]), 2.0)
+        array([[0., 1.],
+               [1., 0.]])
     """
     c = _row(c, "toeplitz")
     r = np.conjugate(c) if r is None else _row(r, "toeplitz")
@@ -56,31 +45,19 @@ def toeplitz(value: Any, c: Any, r: Any = None) -> Any:
 
 @over_scipy("c", "r")
 def hankel(value: Any, c: Any, r: Any = None) -> Any:
-    """The matrix with constant antidiagonals, as ``scipy.linalg.hankel``.
+    """The Hankel matrix, whose antidiagonals are constant.
 
-    Parameters
-    ----------
-    c : (m,) array_like
-        The first column.
-    r : (n,) array_like, optional
-        The last row, whose first element is not read; zeros if it is left out.
-
-    Returns
-    -------
-    (m, n) array
-        The matrix.
-
-    Notes
-    -----
-    As `toeplitz`.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.hankel([1.0, t]), 2.0)
-    array([[0., 1.],
-           [1., 0.]])
+    Args:
+        c ((m,) array_like): The first column.
+        r ((n,) array_like, optional): The last row, whose first element is ignored; by default zeros.
+    Returns:
+        (m, n) array: The matrix.
+    Notes:
+        The cost of `toeplitz`.
+    Examples:
+        >>> derivative(lambda t: linalg.hankel([1.0, t]), 2.0)
+        array([[0., 1.],
+               [1., 0.]])
     """
     c = _row(c, "hankel")
     r = np.zeros_like(plain_values(c)) if r is None else _row(r, "hankel")
@@ -89,29 +66,18 @@ def hankel(value: Any, c: Any, r: Any = None) -> Any:
 
 @over_scipy("c")
 def circulant(value: Any, c: Any) -> Any:
-    """The matrix whose columns are turned ever further, as ``scipy.linalg.circulant``.
+    """The circulant matrix, whose columns are rotations of the first one.
 
-    Parameters
-    ----------
-    c : (..., n) array_like
-        The first column.
-
-    Returns
-    -------
-    (..., n, n) array
-        The matrix.
-
-    Notes
-    -----
-    As `toeplitz`.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.circulant([1.0, t]), 2.0)
-    array([[0., 1.],
-           [1., 0.]])
+    Args:
+        c ((..., n) array_like): The first column.
+    Returns:
+        (..., n, n) array: The matrix.
+    Notes:
+        The cost of `toeplitz`.
+    Examples:
+        >>> derivative(lambda t: linalg.circulant([1.0, t]), 2.0)
+        array([[0., 1.],
+               [1., 0.]])
     """
     c = np.atleast_1d(operand(c))
     places = np.arange(shape_of(c)[-1])
@@ -120,29 +86,18 @@ def circulant(value: Any, c: Any) -> Any:
 
 @over_scipy("a")
 def companion(value: Any, a: Any) -> Any:
-    """The companion matrix of a polynomial, as ``scipy.linalg.companion``.
+    """The companion matrix of a polynomial.
 
-    Parameters
-    ----------
-    a : (..., n) array_like
-        The coefficients of the polynomial, from the highest on, which must not be zero.
-
-    Returns
-    -------
-    (..., n - 1, n - 1) array
-        The matrix, whose eigenvalues are the roots.
-
-    Notes
-    -----
-    One division.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.companion([1.0, t, 3.0]), 2.0)
-    array([[-1.,  0.],
-           [ 0.,  0.]])
+    Args:
+        a ((..., n) array_like): The coefficients of the polynomial, the leading one first and not zero.
+    Returns:
+        (..., n - 1, n - 1) array: The matrix, whose eigenvalues are the roots.
+    Notes:
+        One division per element.
+    Examples:
+        >>> derivative(lambda t: linalg.companion([1.0, t, 3.0]), 2.0)
+        array([[-1.,  0.],
+               [ 0.,  0.]])
     """
 
     def composed(a: Any) -> Any:
@@ -156,29 +111,18 @@ def companion(value: Any, a: Any) -> Any:
 
 @over_scipy("arrs")
 def block_diag(value: Any, *arrs: Any) -> Any:
-    """The matrix with the arrays along its diagonal, as ``scipy.linalg.block_diag``.
+    """The block diagonal matrix of the arrays.
 
-    Parameters
-    ----------
-    *arrs : array_like
-        Numbers, rows or matrices.
-
-    Returns
-    -------
-    array
-        The matrix, zero elsewhere.
-
-    Notes
-    -----
-    As `toeplitz`.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.block_diag(1.0, [[t]]), 2.0)
-    array([[0., 0.],
-           [0., 1.]])
+    Args:
+        *arrs (array_like): The blocks: scalars, rows or matrices.
+    Returns:
+        array: The matrix, zero outside of the blocks.
+    Notes:
+        The cost of `toeplitz`.
+    Examples:
+        >>> derivative(lambda t: linalg.block_diag(1.0, [[t]]), 2.0)
+        array([[0., 0.],
+               [0., 1.]])
     """
     blocks = [np.atleast_2d(operand(a)) for a in arrs]
     rows, columns = (np.cumsum([0, *(shape_of(b)[i] for b in blocks)]) for i in (-2, -1))
@@ -192,29 +136,18 @@ def block_diag(value: Any, *arrs: Any) -> Any:
 
 @over_scipy("a", "b")
 def khatri_rao(value: Any, a: Any, b: Any) -> Any:
-    """The product of Khatri and Rao, Kronecker's for each column, as ``scipy.linalg.khatri_rao``.
+    """The Khatri-Rao product, the Kronecker product column by column.
 
-    Parameters
-    ----------
-    a : (..., m, k) array_like
-    b : (..., n, k) array_like
-        The factors.
-
-    Returns
-    -------
-    (..., m n, k) array
-        The product.
-
-    Notes
-    -----
-    One product for each element and factor.
-
-    Examples
-    --------
-    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy import linalg
-    >>> derivative(lambda t: linalg.khatri_rao([[t, 1.0]], [[3.0, 4.0]]), 2.0)
-    array([[3., 0.]])
+    Args:
+        a ((..., m, k) array_like): The first factor.
+        b ((..., n, k) array_like): The second factor.
+    Returns:
+        (..., m n, k) array: The product.
+    Notes:
+        Two multiplications per element.
+    Examples:
+        >>> derivative(lambda t: linalg.khatri_rao([[t, 1.0]], [[3.0, 4.0]]), 2.0)
+        array([[3., 0.]])
     """
 
     def composed(a: Any, b: Any) -> Any:
