@@ -44,10 +44,10 @@ def over_scipy(*arrays: str, module: str = "scipy.linalg") -> Callable[[Callable
                     raise lost(f"a dual number as {option}= of dualdiff.{module}.{name}", "a plain value there")
             known = {k: x for k, x in given.items() if k in own.parameters}
             for option in [k for k in given if k not in known]:
-                if not (takes_options and (option in HOW or option.startswith("overwrite_"))):
-                    refuse(
-                        name, **{option: (given.pop(option) is not None, "deprecated by SciPy, or newer than the rule")}
-                    )
+                is_harmless = option in HOW or option.startswith("overwrite_")
+                if not (takes_options and is_harmless) and given.pop(option) is not None:
+                    reason = " (deprecated by SciPy, or newer than the rule)"
+                    raise no_rule(f"dualdiff.{module}.{name} with {option}=", reason)
             # SciPy gets only options that differ from their defaults.  Tangents need the original arrays, so nothing is
             # overwritten.
             defaults = {k: signature.parameters[k].default for k in given}

@@ -11,7 +11,7 @@ A rule's docstring is in Google style, and says only what SciPy's does not:
     Notes:
         One inverse.
     Examples:
-        >>> gradient(linalg.det, [[1.0, 2.0], [2.0, 4.0]])
+        (doctests, without imports)
 
 Users read it in NumPy style, like that of every other public function, with the name of SciPy's function, the
 parameters that mean what they mean in SciPy, and the imports of the examples.
