@@ -236,7 +236,8 @@ def factorial(value: Any, n: Any, exact: bool = False, extend: str = "zero") -> 
     _not_exact("factorial", exact)
 
     def composed(n: Any) -> Any:
-        return np.where(plain_values(n) < 0, 0.0, _scipy.gamma(n + 1.0))
+        found = _scipy.gamma(n + 1.0)
+        return found if extend == "complex" else np.where(plain_values(n) < 0, 0.0, found)
 
     return evaluated(value, composed, n)
 

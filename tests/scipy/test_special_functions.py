@@ -206,6 +206,9 @@ def test_factorial_comb_and_perm():
     )
     if SCIPY_1_15:
         assert derivative(special.factorial, -1.5) == 0.0
+        extended = derivative(lambda n: special.factorial(n, extend="complex"), np.array([-1.5, 2.5]))
+        wanted = [scipy_special.gamma(m) * scipy_special.psi(m) for m in (-0.5, 3.5)]
+        np.testing.assert_allclose(extended, wanted, rtol=1e-14)
     n = np.array([3.0, 5.5, 1.0])
     np.testing.assert_allclose(derivative(lambda n: special.comb(n, 2), n), [2.5, 5.0, 0.0], atol=1e-14)
     np.testing.assert_allclose(derivative(lambda n: special.comb(n, 2, repetition=True), n), [3.5, 6.0, 1.5])
