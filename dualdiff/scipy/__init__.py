@@ -1,6 +1,6 @@
 """SciPy for dual numbers, under SciPy's own names: ``from dualdiff.scipy import linalg, special``.
 
-What of SciPy sees duals by itself (the ufuncs of ``scipy.special``, its solvers) is taken from SciPy.
+Functions of SciPy that accept duals themselves (the ufuncs of ``scipy.special``, the solvers) are SciPy's own.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Derivatives in the forms that ``scipy.integrate`` asks for, where the operators' own form does not fit.
+"""Jacobians in the forms that ``scipy.integrate`` expects, if those of the operators do not fit.
 
-``solve_ivp(f, span, y0, "BDF", jac=jacobian(f, argnum=1))`` takes them as they are; the functions here are for
-``solve_bvp``.  Like the operators they have two forms: with the arguments of f they evaluate, without them they return
-a function, which is what SciPy gets.
+``solve_ivp(f, span, y0, "BDF", jac=jacobian(f, argnum=1))`` takes an operator directly; the functions here are for
+``solve_bvp``.  Like the operators they have two forms: with the arguments of f they evaluate, and without them they
+return a function to pass to SciPy.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from dualdiff.drivers.run.operator import operator
 
 
 def _system_jacobian(operator: str, f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[None, Any, None]:
-    """The Jacobians at all points; no value, no aux."""
+    """No value, the Jacobians at all points, no aux."""
     x, y, *parameters = args
 
     def at_points(points: Any) -> Any:
         result = f(x, np.transpose(points), *parameters)
         if np.shape(result) != np.shape(y):
             raise ValueError(
-                f"system_jacobian: y has the shape {np.shape(y)}, and so must f(x, y), which has {np.shape(result)}"
+                f"system_jacobian: f(x, y) must have the shape of y, {np.shape(y)}, but has {np.shape(result)}"
             )
         return np.transpose(result)
 
@@ -42,10 +42,10 @@ def system_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Parameters
     ----------
     f : callable
-        ``f(x, y)`` or ``f(x, y, p)``, as ``scipy.integrate.solve_bvp`` takes it: y of shape (n, m) to an array of the
-        same shape, each of the m mesh points by itself.
+        ``f(x, y)`` or ``f(x, y, p)``, as ``scipy.integrate.solve_bvp`` takes it: y and the result have shape (n, m), with
+        m independent mesh points.
     *args
-        x of shape (m,), y of shape (n, m), and the parameters p of shape (k,) if there are any.
+        x of shape (m,), y of shape (n, m), and optionally the parameters p of shape (k,).
 
     Returns
     -------
@@ -61,7 +61,8 @@ def system_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Notes
     -----
-    One call of f for all points and directions in y, and one for those in p, unless they are very many.
+    One call of f with all directions of y at all points, and one with all directions of p; more only if there are very
+    many directions.
 
     Examples
     --------
@@ -76,20 +77,20 @@ def system_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
 
 def _boundary_jacobian(operator: str, bc: Callable[..., Any], args: tuple[Any, ...]) -> tuple[None, Any, None]:
-    """The Jacobians in all arguments; no value, no aux."""
+    """No value, the Jacobians with respect to all arguments, no aux."""
     return None, jacobian(bc, *args, argnum=tuple(range(len(args)))), None
 
 
 @operator(_boundary_jacobian)
 def boundary_jacobian(bc: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    r"""The Jacobians of boundary conditions in the values at both ends (and parameters), for ``solve_bvp(bc_jac=)``.
+    r"""The Jacobians of boundary conditions with respect to both end values and p, for ``solve_bvp(bc_jac=)``.
 
     Parameters
     ----------
     bc : callable
         ``bc(ya, yb)`` or ``bc(ya, yb, p)``, as ``scipy.integrate.solve_bvp`` takes it.
     *args
-        ya and yb of shape (n,), and the parameters p of shape (k,) if there are any.
+        ya and yb of shape (n,), and optionally the parameters p of shape (k,).
 
     Returns
     -------

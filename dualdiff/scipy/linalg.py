@@ -1,13 +1,13 @@
-"""``scipy.linalg`` for dual numbers: its functions, which do not see duals by themselves, with their derivatives.
+"""``scipy.linalg`` for dual numbers: the differentiable functions of scipy.linalg, which do not dispatch on duals.
 
-Each function has the signature and, bit for bit, the value of SciPy's function of its name; plain arguments go to SciPy
-as they are.  Derivatives pass through to every order, forwards and backwards, for stacks of matrices where SciPy takes
-them, real and complex.  What numpy.linalg offers needs nothing of this: ``np.linalg.solve(a, b)`` takes duals itself.
+Each function has the signature of SciPy's function of its name and returns its value bit for bit; plain arguments go to
+SciPy unchanged.  Derivatives of every order, forward and reverse, work for real and complex matrices, and for stacks of
+them if SciPy takes stacks.  The functions of numpy.linalg take duals themselves, as in ``np.linalg.solve(a, b)``.
 
 The other functions of ``scipy.linalg`` are here too, and refuse duals.  Beyond SciPy there is `funmh`, a function of a
-Hermitian matrix that is right where its eigenvalues repeat.
+Hermitian matrix that is differentiable at repeated eigenvalues.
 
-The functions need the extra ``scipy``, and load it when they are first called.
+The functions need the extra ``scipy``, and load it at the first call.
 """
 
 from __future__ import annotations

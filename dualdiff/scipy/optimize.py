@@ -1,11 +1,11 @@
-"""Derivatives in the forms that ``scipy.optimize`` asks for, where the operators' own form does not fit.
+"""Derivatives in the forms that ``scipy.optimize`` expects, if those of the operators do not fit.
 
-Most of them fit as they are: ``minimize(f, x0, jac=gradient(f), hess=hessian(f), hessp=hvp(f))``,
+Most solvers take the operators directly: ``minimize(f, x0, jac=gradient(f), hess=hessian(f), hessp=hvp(f))``,
 ``root(f, x0, jac=jacobian(f))``, ``root_scalar(f, fprime=derivative(f), fprime2=derivative(derivative(f)))``,
 ``least_squares(f, x0, jac=jacobian(f, sparse=True))``.
 
 The functions here are for the others.  Like the operators they have two forms: with the arguments of f they evaluate,
-without them they return a function, which is what SciPy gets.
+and without them they return a function to pass to SciPy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["constraint_hessian", "fit_jacobian", "jacobian_operator"]
 def _fit_jacobian(
     operator: str, model: Callable[..., Any], args: tuple[Any, ...], *, mode: Mode = "auto"
 ) -> tuple[None, Any, None]:
-    """The Jacobian in all parameters as one vector; no value, no aux."""
+    """No value, the Jacobian with respect to the vector of all parameters, no aux."""
     x, *parameters = args
     if not parameters:
         raise TypeError("fit_jacobian(model, x, p1, p2, ...) needs the parameters after x")
@@ -36,21 +36,21 @@ def _fit_jacobian(
 
 @operator(_fit_jacobian)
 def fit_jacobian(model: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    r"""The Jacobian :math:`\partial f(x_i; p) / \partial p_j` of a model in its parameters, for ``curve_fit(jac=)``.
+    r"""The Jacobian :math:`\partial f(x_i; p) / \partial p_j` of a model, for ``curve_fit(jac=)``.
 
     Parameters
     ----------
     model : callable
-        ``model(x, p1, p2, ...)``, as ``scipy.optimize.curve_fit`` takes it: an array over the data points.
+        ``model(x, p1, p2, ...)``, as ``scipy.optimize.curve_fit`` takes it, which returns one element per data point.
     *args
-        x and the parameters, numbers.
+        x and the parameters, which are scalars.
     mode : {"auto", "forward", "reverse"}
         As in `dualdiff.jacobian`.
 
     Returns
     -------
     array
-        Of shape (data points, parameters).  ``fit_jacobian(model)`` is a function of (x, p1, p2, ...).
+        Of shape (m, n), for m data points and n parameters.  ``fit_jacobian(model)`` is a function of (x, p1, p2, ...).
 
     Raises
     ------
@@ -59,7 +59,7 @@ def fit_jacobian(model: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Notes
     -----
-    One call of the model, unless there are very many parameters; see `dualdiff.jacobian`.
+    One call of the model; more only if there are very many parameters, see `dualdiff.jacobian`.
 
     Examples
     --------
@@ -77,13 +77,13 @@ def fit_jacobian(model: Callable[..., Any], *args: Any, **options: Any) -> Any:
 def _constraint_hessian(
     operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, mode: Mode = "auto", sparse: Any = False
 ) -> tuple[None, Any, None]:
-    """The Hessian of the weighted sum; no value, no aux."""
+    """No value, the Hessian of the weighted sum, no aux."""
     x, v = args
 
     def weighted(x: Any) -> Any:
         y = f(x)
         if np.size(y) != np.size(v):
-            raise ValueError(f"constraint_hessian: {np.size(v)} multipliers v for {np.size(y)} constraints f(x)")
+            raise ValueError(f"constraint_hessian: got {np.size(v)} multipliers v for {np.size(y)} constraints f(x)")
         return np.sum(np.reshape(v, np.shape(y)) * y)
 
     return None, hessian(weighted, x, mode=mode, sparse=sparse), None
@@ -96,9 +96,10 @@ def constraint_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any
     Parameters
     ----------
     f : callable
-        The constraints as a function of x: a number or an array, as ``scipy.optimize.NonlinearConstraint`` takes it.
+        The constraints as a function of x, as ``scipy.optimize.NonlinearConstraint`` takes it, which returns a scalar or
+        an array.
     *args
-        x, and the multipliers v: as many numbers as f returns.
+        x, and the multipliers v, one per constraint.
     mode, sparse
         As in `dualdiff.hessian`.
 
@@ -110,11 +111,11 @@ def constraint_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any
     Raises
     ------
     ValueError
-        If there are not as many multipliers as constraints.
+        If the numbers of multipliers and constraints differ.
 
     Notes
     -----
-    The Hessian of one function, :math:`v \cdot f`, and costs what it costs; see `dualdiff.hessian`.
+    The cost of the Hessian of the scalar function :math:`v \cdot f`; see `dualdiff.hessian`.
 
     Examples
     --------
@@ -128,14 +129,14 @@ def constraint_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any
 def _jacobian_operator(
     operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
 ) -> tuple[None, Any, None]:
-    """The linear map as SciPy takes it; no value, no aux."""
+    """No value, the linear map as a LinearOperator, no aux."""
     _, linear = linearize(f, *args, argnum=argnum)
     return None, linear.as_linear_operator(), None
 
 
 @operator(_jacobian_operator)
 def jacobian_operator(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    r"""The Jacobian as a ``LinearOperator``, never formed, for ``least_squares(jac=, tr_solver="lsmr")``.
+    r"""The Jacobian as a matrix-free ``LinearOperator``, for ``least_squares(jac=, tr_solver="lsmr")``.
 
     Parameters
     ----------
@@ -144,12 +145,12 @@ def jacobian_operator(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     *args
         The arguments of f.
     argnum : int or tuple of int
-        Which positional argument is differentiated, or which ones, one after the other.
+        The position of the argument to differentiate with respect to, or several, whose columns are concatenated.
 
     Returns
     -------
     scipy.sparse.linalg.LinearOperator
-        Of shape (m, n), with J v and J* w.  ``jacobian_operator(f)`` is a function with the signature of f.
+        Of shape (m, n), with the products J v and J* w.  ``jacobian_operator(f)`` is a function with f's signature.
 
     Raises
     ------
@@ -158,7 +159,7 @@ def jacobian_operator(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Notes
     -----
-    One call of f, recorded; each product costs a small multiple of f's arithmetic.  See `dualdiff.linearize`.
+    One recorded call of f; each product costs a small multiple of the arithmetic of f.  See `dualdiff.linearize`.
 
     Examples
     --------
@@ -166,7 +167,7 @@ def jacobian_operator(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     >>> from dualdiff.scipy.optimize import jacobian_operator
     >>> def residuals(x):
     ...     return np.concatenate([10 * (x[1:] - x[:-1] ** 2), 1 - x[:-1]])
-    >>> found = least_squares(residuals, np.full(20, 0.5), jac=jacobian_operator(residuals), tr_solver="lsmr")
-    >>> found.x.round(5).tolist() == [1.0] * 20
+    >>> solution = least_squares(residuals, np.full(20, 0.5), jac=jacobian_operator(residuals), tr_solver="lsmr")
+    >>> solution.x.round(5).tolist() == [1.0] * 20
     True
     """

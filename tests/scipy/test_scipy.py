@@ -360,7 +360,7 @@ def test_jacobians_of_boundary_value_problems():
     close(of_ends[0], [[1, 0], [0, 0], [0, 1]], 0)
     close(of_ends[1], [[0, 0], [1, 0], [0, 0]], 0)
     close(of_ends[2], [[0], [0], [-1]], 0)
-    with pytest.raises(ValueError, match=r"y has the shape \(2, 4\), and so must f\(x, y\), which has \(4,\)"):
+    with pytest.raises(ValueError, match=r"f\(x, y\) must have the shape of y, \(2, 4\), but has \(4,\)"):
         system_jacobian(lambda x, y: y[0], x, y)
 
 

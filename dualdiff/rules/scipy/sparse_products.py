@@ -1,4 +1,4 @@
-"""Products of a constant matrix of scipy.sparse and duals: ``A @ u``, ``u @ A``, and ``*`` where it means them."""
+"""Products of a constant scipy.sparse matrix and duals: ``A @ u``, ``u @ A``, and ``*`` if it is a matrix product."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dualdiff.tangents.space import Shape
 
 
 class SparseProduct(LinearMap):
-    """The product of a sparse matrix with an axis of an array that has so many places before and after it."""
+    """The product of a sparse matrix along one axis of an array, given the numbers of elements before and after it."""
 
     name = "a product with a scipy.sparse matrix"
 
@@ -28,10 +28,10 @@ class SparseProduct(LinearMap):
     def __call__(self, t: Any) -> Any:
         lead = t.shape[: t.ndim - len(self.in_shape)]
         rows, columns = self.sparse.shape
-        places = math.prod(lead) * self._before
-        first = np.moveaxis(t.reshape((places, columns, self._after)), 1, 0).reshape((columns, places * self._after))
-        found = np.moveaxis((self.sparse @ first).reshape((rows, places, self._after)), 0, 1)
-        return found.reshape(lead + self.out_shape)
+        before = math.prod(lead) * self._before
+        first = np.moveaxis(t.reshape((before, columns, self._after)), 1, 0).reshape((columns, before * self._after))
+        product = np.moveaxis((self.sparse @ first).reshape((rows, before, self._after)), 0, 1)
+        return product.reshape(lead + self.out_shape)
 
     def matrix(self) -> Any:
         return self.sparse.T.toarray("C") if len(self.in_shape) == 1 == len(self.out_shape) else None
@@ -49,12 +49,12 @@ class SparseProduct(LinearMap):
         entries = self.sparse.tocoo()
         i, j = np.arange(self._before)[:, None, None], np.arange(self._after)
         rows, columns = (
-            ((i * n + places.astype(np.intp)[:, None]) * self._after + j).ravel()
-            for n, places in zip(self.sparse.shape, (entries.row, entries.col), strict=True)
+            ((i * n + indices.astype(np.intp)[:, None]) * self._after + j).ravel()
+            for n, indices in zip(self.sparse.shape, (entries.row, entries.col), strict=True)
         )
-        numbers = entries.data * 1.0 if entries.dtype.kind == "b" else entries.data
-        numbers = np.broadcast_to(numbers[:, None], (self._before, len(numbers), self._after))
-        return rows, columns, numbers.ravel()
+        data = entries.data * 1.0 if entries.dtype.kind == "b" else entries.data
+        data = np.broadcast_to(data[:, None], (self._before, len(data), self._after))
+        return rows, columns, data.ravel()
 
     def lasting(self, copied: Callable[[Any], Any]) -> LinearMap:
         matrix = self.sparse.tocsr()
@@ -65,19 +65,19 @@ class SparseProduct(LinearMap):
 
 
 def is_sparse(x: Any) -> bool:
-    """Whether x is an array or a matrix of scipy.sparse, which is loaded if there is one."""
+    """Whether x is a scipy.sparse array or matrix.  If scipy.sparse is not loaded, there is none."""
     module = sys.modules.get("scipy.sparse")
     return module is not None and module.issparse(x)
 
 
 def multiplies_as_matrix(x: Any) -> bool:
-    """Whether ``*`` with x is the product of matrices."""
+    """Whether ``*`` with x is the matrix product."""
     module = sys.modules.get("scipy.sparse")
     return module is not None and module.isspmatrix(x)
 
 
 def sparse_matmul(a: Any, b: Any) -> Any:
-    """``a @ b``, one of which is a sparse matrix and the other a dual array."""
+    """``a @ b``, where one is a sparse matrix and the other a dual array."""
     space = (a if isinstance(a, AnyDual) else b).space
     return space.call("matmul", _product, (a, b), {}) if space.traces else _product(a, b)
 
@@ -88,7 +88,7 @@ def _product(a: Any, b: Any) -> Any:
     if matrix.ndim > 2 or matrix.dtype == object:
         raise no_rule(
             f"a product with a scipy.sparse array of shape {matrix.shape} and dtype {matrix.dtype}",
-            " (a matrix of numbers has one)",
+            " (a matrix of numeric dtype has one)",
         )
     operands = Application(x)
     value = operands.values[0] @ matrix if from_right else matrix @ operands.values[0]

@@ -1,6 +1,6 @@
-"""The derivative rules of ``scipy.special``, put where the numbers look for them.
+"""The derivative rules of ``scipy.special``, and their registration.
 
-This module is imported when a ufunc is met that has no rule yet, if the user has imported ``scipy.special``.
+This module is imported when a dual meets a ufunc without a rule and the user has imported ``scipy.special``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Rules of ``scipy.special``: Bessel functions and their kin, orthogonal polynomials, Mathieu and spheroidal functions.
+"""Rules of ``scipy.special``: Bessel and related functions, orthogonal polynomials, Mathieu and spheroidal functions.
 
-Orders are fixed: no function of SciPy is the derivative in them.
+Orders are not differentiated: SciPy has no function for the derivative with respect to an order.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ row("k0e", "kve_derivative(0.0, x, 1)")
 row("k1e", "kve_derivative(1.0, x, 1)")
 row("jv", UNKNOWN, "0.5 * (jv(x - 1.0, y) - jv(x + 1.0, y))")
 row("yv", UNKNOWN, "0.5 * (yv(x - 1.0, y) - yv(x + 1.0, y))")
-# SciPy cuts off the fraction of the orders of yn and kn.
+# SciPy truncates the orders of yn and kn.
 row("yn", UNKNOWN, "0.5 * (yv(trunc(x) - 1.0, y) - yv(trunc(x) + 1.0, y))")
 row("iv", UNKNOWN, "0.5 * (iv(x - 1.0, y) + iv(x + 1.0, y))")
 row("kv", UNKNOWN, "-0.5 * (kv(x - 1.0, y) + kv(x + 1.0, y))")
 row("kn", UNKNOWN, "-0.5 * (kv(trunc(x) - 1.0, y) + kv(trunc(x) + 1.0, y))")
 row("kve", UNKNOWN, "kve_derivative(x, y, 1)")
-for _name, _turn in (("hankel1", "1j"), ("hankel2", "-1j")):
+for _name, _phase in (("hankel1", "1j"), ("hankel2", "-1j")):
     row(_name, UNKNOWN, f"0.5 * ({_name}(x - 1.0, y) - {_name}(x + 1.0, y))")
-    row(f"{_name}e", UNKNOWN, f"0.5 * ({_name}e(x - 1.0, y) - {_name}e(x + 1.0, y)) - {_turn} * r")
-# Scaled by the exponential of the absolute value of a part of y, which has a partial in the conjugate of y.
+    row(f"{_name}e", UNKNOWN, f"0.5 * ({_name}e(x - 1.0, y) - {_name}e(x + 1.0, y)) - {_phase} * r")
+# Scaled by exp(-abs(imag(y))), which has a partial with respect to the conjugate of y.
 for _name in ("jve", "yve"):
     _slope = f"0.5 * ({_name}(x - 1.0, y) - {_name}(x + 1.0, y))"
     row(
@@ -54,8 +54,8 @@ row(
 )
 row("besselpoly", "besselpoly(x, y + 1, z - 1.0) - besselpoly(x, y + 1, z + 1.0)", UNKNOWN, UNKNOWN)
 
-# -- spherical Bessel functions, and their derivatives -----------------------------------------------------------------
-# (2n + 1) f_n' = n f_(n-1) - (n + 1) f_(n+1), up to signs: SciPy's own f_n' cancels near 0.
+# -- spherical Bessel functions and their derivatives ------------------------------------------------------------------
+# (2n + 1) f_n' = n f_(n-1) - (n + 1) f_(n+1), up to signs: SciPy's own f_n' suffers cancellation near 0.
 _NEIGHBOURS = "({first}where(x == 0, 0.0, x * {f}(x - 1, y)) {second} (x + 1) * {f}(x + 1, y)) / (2.0 * x + 1)"
 for _name, _first, _second in (("jn", "", "-"), ("yn", "", "-"), ("in", "", "+"), ("kn", "-", "-")):
     _f, _slope = f"_spherical_{_name}", f"spherical_{_name}_slope"
@@ -66,7 +66,7 @@ for _name, _first, _second in (("jn", "", "-"), ("yn", "", "-"), ("in", "", "+")
 # -- integrals of Bessel functions -------------------------------------------------------------------------------------
 several("itj0y0", ("j0(x)",), ("y0(x)",))
 several("iti0k0", ("i0(x)",), ("k0(x)",))
-# Near 0 the sums of Bessel functions that they are, without the quotient.
+# Near 0 by series of Bessel functions, which avoid the quotient.
 _TERMS = [(n, 1 / (n - 1) + 1 / (n + 1) if n > 1 else 0.5) for n in range(1, 19, 2)]
 define("one_minus_j0", 1, " + ".join(f"{c!r} * jv({n}.0, x)" for n, c in _TERMS))
 define("i0_minus_one", 1, " + ".join(f"{c * (-1) ** (n // 2)!r} * iv({n}.0, x)" for n, c in _TERMS))
@@ -75,7 +75,7 @@ several("it2i0k0", ("where(absolute(x) < 1.5, i0_minus_one(x), (i0(x) - 1) / x)"
 
 # -- Airy functions ----------------------------------------------------------------------------------------------------
 several("airy", ("r[1]",), ("x * r[0]",), ("r[3]",), ("x * r[2]",))
-# Scaled, of large real x as modified Bessel functions of zeta, whose slopes do not cancel.
+# Scaled; for large real x as modified Bessel functions of zeta, whose derivatives do not cancel.
 define("zeta_of", 1, "2 / 3 * x * sqrt(x)")
 define("airye_in_x", 1, "sqrt(x / 3) / pi * sqrt(x) * kve_derivative(1 / 3, zeta_of(x), 1)")
 define("airyep_in_x", 1, "-x * sqrt(x / 3) / pi * kve_derivative(2 / 3, zeta_of(x), 1)")
@@ -129,21 +129,21 @@ row("ber", "berp(x)")
 row("bei", "beip(x)")
 row("ker", "kerp(x)")
 row("kei", "keip(x)")
-# Near 0 by the Bessel functions of complex argument that they are, without the quotient.
-define("kelvin_bend", 1, "0.5j * (jv(0.0, (1j - 1) * SQRT_HALF * x) - jv(2.0, (1j - 1) * SQRT_HALF * x))")
-row("berp", "where(absolute(x) < 0.5, real(kelvin_bend(x)), -bei(x) - r / x)")
-row("beip", "where(absolute(x) < 0.5, imag(kelvin_bend(x)), ber(x) - r / x)")
+# Near 0 by Bessel functions of complex argument, which avoid the quotient.
+define("kelvin_second", 1, "0.5j * (jv(0.0, (1j - 1) * SQRT_HALF * x) - jv(2.0, (1j - 1) * SQRT_HALF * x))")
+row("berp", "where(absolute(x) < 0.5, real(kelvin_second(x)), -bei(x) - r / x)")
+row("beip", "where(absolute(x) < 0.5, imag(kelvin_second(x)), ber(x) - r / x)")
 row("kerp", "-kei(x) - r / x")
 row("keip", "ker(x) - r / x")
 several(
     "kelvin",
     ("r[2]",),
     ("r[3]",),
-    ("where(absolute(x) < 0.5, kelvin_bend(x), 1j * r[0] - r[2] / x)",),
+    ("where(absolute(x) < 0.5, kelvin_second(x), 1j * r[0] - r[2] / x)",),
     ("1j * r[1] - r[3] / x",),
 )
 
-# -- orthogonal polynomials of fixed degree: a derivative is one of the next lower degree, of another family -----------
+# -- orthogonal polynomials of fixed degree: the derivative has the next lower degree, in another family ---------------
 for _name, _lower in {
     "eval_legendre": "eval_gegenbauer(x - 1, 1.5, y)",
     "eval_chebyt": "x * eval_chebyu(x - 1, y)",
@@ -166,7 +166,7 @@ row(
     "where(x == 0, 0.0, 0.5 * (x + y + z + 1) * eval_jacobi(x - 1, y + 1.0, z + 1.0, w))",
 )
 row("eval_sh_jacobi", *(UNKNOWN,) * 3, "where(x == 0, 0.0, x * eval_sh_jacobi(x - 1, y + 2.0, z + 1.0, w))")
-# At the ends of the interval the quotient is 0 / 0 for order 0, and finite.
+# For order 0 the quotient is 0 / 0 at the ends of the interval, with a finite limit.
 row(
     "lpmv",
     UNKNOWN,
@@ -183,7 +183,7 @@ row(
     " sqrt((y - x) * (y + x + 1.0)) * exp(-1j * z) * sph_harm(x + 1, y, z, w))",
 )
 
-# -- parabolic cylinder functions: the results are a function and its derivative ---------------------------------------
+# -- parabolic cylinder functions: the outputs are a function and its derivative ---------------------------------------
 for _name in ("pbdv", "pbvv"):
     several(_name, (UNKNOWN, "r[1]"), (UNKNOWN, "(0.25 * y * y - x - 0.5) * r[0]"))
 several("pbwa", (UNKNOWN, "r[1]"), (UNKNOWN, "(x - 0.25 * y * y) * r[0]"))
@@ -193,12 +193,12 @@ for _kind, _name in (("a", "cem"), ("b", "sem")):
     _value = f"mathieu_{_kind}"
     own(f"{_value}_slope", getattr(integrals, f"{_value}_slope"), None, UNKNOWN, of=_value)
     row(f"mathieu_{_kind}", UNKNOWN, f"mathieu_{_kind}_slope(x, y)")
-    _curve = f"(mathieu_{_kind}(x, y) - 2 * y * {{cos}}) * r[0]"
-    _bend = "-pi / 180 * " + _curve.format(cos="cos(pi / 90 * z)")
-    several(f"mathieu_{_name}", (UNKNOWN, UNKNOWN, "pi / 180 * r[1]"), (UNKNOWN, UNKNOWN, _bend))
+    _form = f"(mathieu_{_kind}(x, y) - 2 * y * {{cos}}) * r[0]"
+    _second = "-pi / 180 * " + _form.format(cos="cos(pi / 90 * z)")
+    several(f"mathieu_{_name}", (UNKNOWN, UNKNOWN, "pi / 180 * r[1]"), (UNKNOWN, UNKNOWN, _second))
     for _number in ("1", "2"):
-        _bend = _curve.format(cos="cosh(2 * z)")
-        several(f"mathieu_mod{_name}{_number}", (UNKNOWN, UNKNOWN, "r[1]"), (UNKNOWN, UNKNOWN, _bend))
+        _second = _form.format(cos="cosh(2 * z)")
+        several(f"mathieu_mod{_name}{_number}", (UNKNOWN, UNKNOWN, "r[1]"), (UNKNOWN, UNKNOWN, _second))
 
 # -- spheroidal wave functions: a function and its derivative ----------------------------------------------------------
 _ANGULAR = "(2 * {x} * r[1] - ({cv} {sign} (z * {x})**2 - x * x / (1 - {x} * {x})) * r[0]) / (1 - {x} * {x})"
@@ -206,9 +206,9 @@ _RADIAL = "(({cv} - (z * {x})**2 {sign} x * x / ({x} * {x} {one})) * r[0] - 2 * 
 for _shape, _sign, _sign2, _one in (("pro", "-", "+", "- 1"), ("obl", "+", "-", "+ 1")):
     for _suffix, _x, _cv in (("", "w", f"{_shape}_cv(x, y, z)"), ("_cv", "a", "w")):
         _fixed = (UNKNOWN,) * (3 if _suffix == "" else 4)
-        _bend = _ANGULAR.format(x=_x, cv=_cv, sign=_sign)
-        several(f"{_shape}_ang1{_suffix}", (*_fixed, "r[1]"), (*_fixed, _bend))
-        _bend = _RADIAL.format(x=_x, cv=_cv, sign=_sign2, one=_one)
+        _second = _ANGULAR.format(x=_x, cv=_cv, sign=_sign)
+        several(f"{_shape}_ang1{_suffix}", (*_fixed, "r[1]"), (*_fixed, _second))
+        _second = _RADIAL.format(x=_x, cv=_cv, sign=_sign2, one=_one)
         for _number in ("1", "2"):
-            several(f"{_shape}_rad{_number}{_suffix}", (*_fixed, "r[1]"), (*_fixed, _bend))
-refuse("its derivative has no formula in functions of SciPy", "pro_cv", "obl_cv")
+            several(f"{_shape}_rad{_number}{_suffix}", (*_fixed, "r[1]"), (*_fixed, _second))
+refuse("SciPy has no function for its derivative", "pro_cv", "obl_cv")

@@ -1,7 +1,7 @@
 """Rules of ``scipy.special``: distribution functions and their inverses, by their densities.
 
-Counts are rounded down by SciPy; k has derivative zero.  An inverse function r has, in its probability, one over
-the density as its derivative, and in a parameter minus that of the distribution function in it over the density.
+SciPy rounds counts down, so that k has derivative zero.  The derivative of an inverse r is one over the density with
+respect to the probability, and with respect to a parameter minus that of the distribution function over the density.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _beta_density(x: Any, a: Any, b: Any) -> Any:
 def beta_density(a: Any, b: Any, x: Any) -> Any:
     r""":math:`x^{a-1} (1-x)^{b-1} / B(a, b)`."""
     density = first("_beta_pdf", otherwise=_beta_density)(x, a, b)
-    # SciPy's is 0 where a * b underflows.
+    # SciPy's density is 0 if a * b underflows.
     return np.where(a * b < 1e-300, x ** (a - 1) * (1 - x) ** (b - 1) * (a / (a + b) * b), density)
 
 
@@ -43,7 +43,7 @@ def f_density(a: Any, b: Any, x: Any) -> Any:
     """The density of the F distribution with a and b degrees of freedom."""
     w, rest = a * x / (b + a * x), b / (b + a * x)
     small = w < 0.5
-    # The smaller of the two as it is: the beta density would take it from 1.
+    # Pass the smaller of the two: the beta density would subtract it from 1.
     density = beta_density(np.where(small, a, b) / 2, np.where(small, b, a) / 2, np.where(small, w, rest))
     return density * (a / b) * rest * rest
 
@@ -69,13 +69,13 @@ def ncx2_density(x: Any, v: Any, nc: Any) -> Any:
 
 @integrals.in_double
 def betainc_in_a(a: Any, b: Any, x: Any) -> Any:
-    """The derivative of the incomplete beta function in its first parameter."""
+    """The derivative of the incomplete beta function with respect to its first parameter."""
     return integrals.betainc_in_first(a, b, x, 1 - x, beta_density(a, b, x))
 
 
 @integrals.in_double
 def betainc_in_b(a: Any, b: Any, x: Any) -> Any:
-    """The derivative of the incomplete beta function in its second parameter."""
+    """The derivative of the incomplete beta function with respect to its second parameter."""
     return -integrals.betainc_in_first(b, a, 1 - x, x, beta_density(a, b, x))
 
 
@@ -119,7 +119,7 @@ row("gammainc", "gammainc_in_a(x, y)", "gamma_density(x, y)")
 row("gammaincc", "-gammainc_in_a(x, y)", "-gamma_density(x, y)")
 row("gammaincinv", "-gammainc_in_a(x, r) / gamma_density(x, r)", "1 / gamma_density(x, r)")
 row("gammainccinv", "-gammainc_in_a(x, r) / gamma_density(x, r)", "-1 / gamma_density(x, r)")
-# Of no rate the density is that at 0, which may be infinite, times 0.
+# At rate 0 the density is zero times that at 0, which may be infinite.
 define("gdtr_slope", 3, "where(z == 0, 0.0, z * gamma_density(y, x * z))")
 row("gdtr", "gdtr_slope(x, y, z)", "gammainc_in_a(y, x * z)", "gdtr_slope(z, y, x)")
 row("gdtrc", "-gdtr_slope(x, y, z)", "-gammainc_in_a(y, x * z)", "-gdtr_slope(z, y, x)")
@@ -138,7 +138,7 @@ row(
 row("gdtrix", "-r / x", "-gammainc_in_a(y, x * r) / (x * gamma_density(y, x * r))", "1 / (x * gamma_density(y, x * r))")
 row("pdtr", None, "-gamma_density(floor(x) + 1, y)")
 row("pdtrc", None, "gamma_density(floor(x) + 1, y)")
-# Where no k solves for it, SciPy gives the end of the interval that it searches, which does not move.
+# If there is no solution k, SciPy returns the end of its search interval, which is constant.
 row(
     "pdtrik",
     "where(r == 0, 0.0, -1 / gammainc_in_a(r + 1, y))",
@@ -180,7 +180,7 @@ row(
     "1 / betainc_in_b(x, r, z)",
     "-beta_density(x, r, z) / betainc_in_b(x, r, z)",
 )
-# The binomial distribution is the beta distribution with the parameters k + 1 and n - k: both depend on k.
+# The binomial distribution is a beta distribution with parameters k + 1 and n - k, which both depend on k.
 define("betainc_across", 3, "betainc_in_a(x, y, z) - betainc_in_b(x, y, z)")
 row(
     "bdtrik",
@@ -217,7 +217,7 @@ row("bdtri", None, UNKNOWN, "-1 / binomial_slope(x, y, r)")
 row("nbdtr", None, UNKNOWN, "beta_density(floor(y), floor(x) + 1, z)")
 row("nbdtrc", None, UNKNOWN, "-beta_density(floor(y), floor(x) + 1, z)")
 row("nbdtri", None, UNKNOWN, "1 / beta_density(floor(y), floor(x) + 1, r)")
-# By the smaller of the two arguments: betainc would take it from 1.
+# By the smaller of the two arguments: betainc would subtract it from 1.
 define(
     "f_in_a",
     3,
@@ -245,7 +245,7 @@ row(
     "where(r >= 1e10, 0.0, -f_density(x, r, z) / f_in_b(x, r, z))",
 )
 
-# -- noncentral distributions: the noncentrality is Poisson's mean of further degrees of freedom -----------------------
+# -- noncentral distributions: Poisson mixtures, whose mean is half the noncentrality ----------------------------------
 row("chndtr", "ncx2_density(x, y, z)", UNKNOWN, "-ncx2_density(x, y + 2, z)")
 row("chndtrix", "1 / ncx2_density(r, y, z)", UNKNOWN, "ncx2_density(r, y + 2, z) / ncx2_density(r, y, z)")
 row("chndtrinc", "ncx2_density(x, y, r) / ncx2_density(x, y + 2, r)", UNKNOWN, "-1 / ncx2_density(x, y + 2, r)")
@@ -259,7 +259,7 @@ if ufunc("_ncf_pdf") is not None and ufunc("_nct_pdf") is not None:
     row("nctdtr", UNKNOWN, UNKNOWN, "_nct_pdf(z, x, y)")
     row("nctdtrit", UNKNOWN, UNKNOWN, "1 / _nct_pdf(r, x, y)")
 else:
-    refuse("this SciPy is too old to have its density", "ncfdtr", "ncfdtri", "ncfdtrinc", "nctdtr", "nctdtrit")
+    refuse("this version of SciPy lacks its density", "ncfdtr", "ncfdtri", "ncfdtrinc", "nctdtr", "nctdtrit")
 
 # -- Student, normal, Tukey, Voigt -------------------------------------------------------------------------------------
 define(
@@ -277,7 +277,7 @@ row(
 )
 row("nrdtrimn", "-y * slope_of_ndtri(x)", "-ndtri(x)", "1")
 row("nrdtrisd", "-1 / ndtri(y)", "-r * slope_of_ndtri(y) / ndtri(y)", "1 / ndtri(y)")
-# The quantile is the difference of log p exprel(lam log p) at p and at 1 - p.
+# The quantile function is the difference of log p exprel(lam log p) at p and at 1 - p.
 row(
     "tklmbda",
     "where((r <= 0) | (r >= 1), 0.0, 1 / (r**(y - 1) + (1 - r)**(y - 1)))",
@@ -309,6 +309,7 @@ row("smirnovi", UNKNOWN, "1 / _smirnovp(x, r)")
 row("_smirnovp", UNKNOWN, UNKNOWN, of="smirnov")
 
 refuse(
-    "it solves for a parameter in which the distribution function has no derivative that SciPy computes",
+    "it solves for a parameter, and SciPy has no function for the derivative of the distribution function with respect"
+    " to that parameter",
     *("chndtridf", "ncfdtridfd", "ncfdtridfn", "nctdtridf", "nctdtrinc"),
 )

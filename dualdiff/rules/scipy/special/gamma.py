@@ -6,7 +6,7 @@ from dualdiff.rules.scipy.special import partials as integrals
 from dualdiff.rules.scipy.special.special_table import define, own, refuse, row, several, ufunc, zero
 from dualdiff.rules.writing.rows import UNKNOWN
 
-# -- rows of the k-th derivatives, and other functions for partials alone ----------------------------------------------
+# -- k-th derivatives, and other functions that only partials use ------------------------------------------------------
 own("exp_of_product", integrals.exp_of_product, "y * r", "x * r")
 own("sin_of_square", integrals.sin_of_square, "pi * x * cos_of_square(x)")
 own("cos_of_square", integrals.cos_of_square, "-pi * x * sin_of_square(x)")
@@ -23,7 +23,7 @@ row("gamma", "r * psi(x)")
 row("gammaln", "psi(x)")
 row("loggamma", "psi(x)")
 row("psi", "polygamma(1, x)")
-# Near its zeros by reflection: there psi is infinite.
+# By reflection near its zeros, where psi is infinite.
 define("rgamma_reflected", 1, "gamma(1 - x) * (cos_pi(x) - psi(1 - x) * x * sinc(x))")
 define("rgamma_slope", 1, "where(x < 0.5, rgamma_reflected(x), -psi(x) * rgamma(x))")
 row(
@@ -64,7 +64,7 @@ _TAIL = "2 / SQRT_2PI / erfcx(-SQRT_HALF * x)"
 row("log_ndtr", f"where(x < 0, {_TAIL}, normal_density(x) / ndtr(x))", complex_partials=(_TAIL,))
 
 
-# exp(r**2) would blow up the rounding of r.
+# exp(r**2) would amplify the rounding error of r.
 own("slope_of_erfinv", integrals.slope_of_erfinv, "2 * erfinv(x) * r * r")
 own("slope_of_erfcinv", integrals.slope_of_erfcinv, "2 * erfcinv(x) * r * r")
 own("slope_of_ndtri", integrals.slope_of_ndtri, "ndtri(x) * r * r")
@@ -75,20 +75,20 @@ row("ndtri", "slope_of_ndtri(x)")
 row("ndtri_exp", "slope_of_ndtri_exp(x)")
 several("fresnel", ("sin_of_square(x)",), ("cos_of_square(x)",))
 for _name in ("modfresnelp", "modfresnelm"):
-    # SciPy before 1.14 has one for the other.
+    # SciPy before 1.14 exchanges the two.
     _sign, _other = "+-" if ufunc(_name)(0.0)[0].imag > 0 else "-+"
-    _turn = f"(SQRT_HALF {_other} 1j * SQRT_HALF)"
-    several(_name, (f"-exp_of_product({_sign}1j * x, x)",), (f"0.5 * {_turn} * erfcx_derivative(x * {_turn}, 1)",))
+    _phase = f"(SQRT_HALF {_other} 1j * SQRT_HALF)"
+    several(_name, (f"-exp_of_product({_sign}1j * x, x)",), (f"0.5 * {_phase} * erfcx_derivative(x * {_phase}, 1)",))
 row(
     "owens_t",
     "-0.5 * normal_density(x) * erf(SQRT_HALF * y * x)",
     "exp_of_product(-0.5 * x, x) * exp_of_product(-0.5 * x * y, x * y) / (2 * pi * (1 + y * y))",
 )
 
-# -- exponential integrals, and kin ------------------------------------------------------------------------------------
+# -- exponential and related integrals ---------------------------------------------------------------------------------
 row("exp1", "-exp(-x) / x")
 row("expi", "exp(x) / x")
-# The order counts without its fraction.
+# SciPy truncates the order.
 row("expn", UNKNOWN, "-where(trunc(x) == 0, exp(-y) * (1 + y) / (y * y), expn(trunc(x) - 1, y))")
 several("shichi", ("sinh_quotient(x, 0)",), ("cosh(x) / x",))
 several("sici", ("sine_quotient(x, 0)",), ("cos(x) / x",))
@@ -96,7 +96,7 @@ row("spence", "-log1p_quotient(x - 1.0, 0)")
 row("wrightomega", "r / (1 + r)")
 row("_lambertw", "where(x == 0, exp(-r), r / x) / (1 + r)", None, None)
 
-# -- elliptic integrals, by those of Carlson, whose partials do not cancel ---------------------------------------------
+# -- elliptic integrals, by Carlson's forms, whose partials do not cancel ----------------------------------------------
 own(
     "carlson",
     integrals.carlson,
@@ -145,23 +145,23 @@ row("ellipk", "elliprd(0.0, 1.0, 1 - x) / 6")
 row("ellipkm1", "-elliprd(0.0, 1.0, x) / 6")
 row("ellipe", "-elliprd(0.0, 1 - x, 1.0) / 6")
 define("delta_square", 2, "cos(x)**2 + (1 - y) * sin(x)**2")
-define("half_turns", 1, "2 * rint(x / pi)")
+define("half_phases", 1, "2 * rint(x / pi)")
 define("odd_cube", 1, "sin(x - pi * rint(x / pi))**3")
 define(
     "ellipkinc_in_m",
     2,
-    "where(half_turns(x) == 0, 0.0, half_turns(x) * elliprd(0.0, 1.0, 1 - y) / 6)"
+    "where(half_phases(x) == 0, 0.0, half_phases(x) * elliprd(0.0, 1.0, 1 - y) / 6)"
     " + odd_cube(x) * elliprd(cos(x)**2, 1.0, delta_square(x, y)) / 6",
 )
 define(
     "ellipeinc_in_m",
     2,
-    "-where(half_turns(x) == 0, 0.0, half_turns(x) * elliprd(0.0, 1 - y, 1.0) / 6)"
+    "-where(half_phases(x) == 0, 0.0, half_phases(x) * elliprd(0.0, 1 - y, 1.0) / 6)"
     " - odd_cube(x) * elliprd(cos(x)**2, delta_square(x, y), 1.0) / 6",
 )
 row("ellipkinc", "1 / sqrt(delta_square(x, y))", "ellipkinc_in_m(x, y)")
 row("ellipeinc", "sqrt(delta_square(x, y))", "ellipeinc_in_m(x, y)")
-# With u = F(am, m) fixed, am changes by -F_m / F_am.
+# By the implicit function theorem, with u = F(am, m) fixed, the derivative of am is -F_m / F_am.
 _AM = "r[2] * ellipkinc_in_m(r[3], y)"
 several(
     "ellipj",

@@ -1,8 +1,8 @@
-r"""Functions that partials of ``scipy.special`` are made of, and that SciPy has not, or not accurately enough.
+r"""Functions that occur in partials of ``scipy.special``, and that SciPy lacks or computes too inaccurately.
 
-Where a partial is a small difference of large terms, as that of :math:`e^{x^2} \operatorname{erfc} x` for large x, it
-has an integral with a positive integrand, a continued fraction or a series that does not cancel, for derivatives of
-every order k.
+Some partials are small differences of large terms, such as that of :math:`e^{x^2} \operatorname{erfc} x` for large x.
+These are computed without cancellation, by an integral with a positive integrand, a continued fraction or a series, for
+derivatives of every order k.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617
 
 
 def in_double(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function on float64 or complex128, its result rounded once, to the dtype of the arguments."""
+    """Evaluate the function in float64 or complex128, and round the result once to the dtype of the arguments."""
 
     @wraps(function)
     def wide(*args: Any) -> Any:
@@ -39,12 +39,12 @@ def in_double(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _order(k: Any) -> int:
-    """The order of a derivative, the same for all elements."""
+    """The order of the derivative, which is the same for all elements."""
     return int(np.max(k, initial=0))
 
 
 def _exact_product(x: Any, y: Any) -> tuple[Any, Any]:
-    """The rounded product of real numbers, and what rounding took from it (Dekker)."""
+    """The rounded product of real arguments, and its rounding error (Dekker)."""
     p = x * y
     a, b = x * _SPLITTER, y * _SPLITTER
     x1, y1 = a - (a - x), b - (b - y)
@@ -54,7 +54,7 @@ def _exact_product(x: Any, y: Any) -> tuple[Any, Any]:
 
 @in_double
 def exp_of_product(x: Any, y: Any) -> Any:
-    """``exp(x * y)`` without the rounding of the product."""
+    """``exp(x * y)`` without the rounding error of the product."""
     p = x * y
     if p.dtype.kind == "c":
         return np.exp(p)
@@ -63,7 +63,7 @@ def exp_of_product(x: Any, y: Any) -> Any:
 
 
 def _half_turns(x: Any) -> Any:
-    """``x**2`` but for multiples of 4."""
+    """``x**2`` modulo 4."""
     if x.dtype.kind == "c":
         return x * x
     p, lost = _exact_product(x, x)
@@ -114,11 +114,11 @@ def erfcx_derivative(x: Any, k: Any) -> Any:
 def dawsn_derivative(x: Any, k: Any) -> Any:
     r"""The k-th derivative of Dawson's integral.
 
-    For large x the sum of Rybicki (Computers in Physics 3, 1989, 85),
+    For large x by Rybicki's sum (Computers in Physics 3, 1989, 85),
 
     .. math:: F(x) = \pi^{-1/2} \sum_{n\ \mathrm{odd}} e^{-(x - n h)^2} / n,
 
-    differentiated, and without what vanishes in it because Hermite polynomials are orthogonal to lower powers.
+    differentiated, without the terms that vanish because Hermite polynomials are orthogonal to lower powers.
     """
     k, zeroth = _order(k), special.dawsn(x)
     if k == 0:
@@ -146,10 +146,10 @@ def dawsn_derivative(x: Any, k: Any) -> Any:
 
 @in_double
 def voigt_derivative(x: Any, sigma: Any, gamma: Any, k: Any, part: Any) -> Any:
-    r"""The k-th derivative in x of the Voigt profile (part 0), or of its Hilbert transform (part 1).
+    r"""The k-th derivative with respect to x of the Voigt profile (part 0), or of its Hilbert transform (part 1).
 
-    They are the real and the imaginary part of a function that is analytic in :math:`x + i \gamma` and a solution of
-    the heat equation in :math:`\sigma^2 / 2`, so that these are all its derivatives:
+    They are the real and imaginary parts of a function that is analytic in :math:`x + i \gamma` and solves the heat
+    equation in :math:`\sigma^2 / 2`, so that these derivatives give all others:
 
     .. math:: \operatorname{erfcx}(z) / (\sigma \sqrt{2\pi}), \quad z = (\gamma - i x) / (\sigma \sqrt 2)
     """
@@ -172,7 +172,7 @@ def voigt_derivative(x: Any, sigma: Any, gamma: Any, k: Any, part: Any) -> Any:
     return np.where(gauss, hermite, found.real)
 
 
-# The inverse functions by the scaled function: exp(r**2) would blow up the rounding of r.
+# Inverse functions by the scaled function: exp(r**2) would amplify the rounding error of r.
 @in_double
 def slope_of_erfinv(x: Any) -> Any:
     r"""The derivative of erfinv: with r its value, :math:`e^{-r^2} = (1 - |x|) / \operatorname{erfcx} |r|`."""
@@ -186,7 +186,7 @@ def slope_of_erfcinv(x: Any) -> Any:
 
 
 def _scaled_tail(r: Any) -> Any:
-    """The derivative of ndtri times the smaller of the probabilities on both sides of r."""
+    """The derivative of ndtri times the smaller of the two tail probabilities at r."""
     return math.sqrt(math.pi / 2) * special.erfcx(np.abs(r) * math.sqrt(0.5))
 
 
@@ -260,7 +260,7 @@ def polygamma(k: Any, x: Any) -> Any:
 @in_double
 def psi_difference(a: Any, b: Any) -> Any:
     """``psi(a + b) - psi(a)``, also where the two are nearly equal."""
-    # On the left of 0 by reflection, if both differ by a whole number.
+    # Left of 0 by reflection, if the arguments differ by an integer.
     mirrored = (np.minimum(a, a + b) < 0) & (b == np.rint(b))
     sign = np.where(mirrored, -1.0, 1.0)
     a, plain = np.where(mirrored, 1 - a - b, a), special.psi(a + b) - special.psi(a)
@@ -278,7 +278,7 @@ def psi_difference(a: Any, b: Any) -> Any:
     return np.where(regular, sign * (total + far), plain)
 
 
-# -- Kolmogorov's distribution -----------------------------------------------------------------------------------------
+# -- the Kolmogorov distribution ---------------------------------------------------------------------------------------
 @in_double
 def kolmogorov_derivative(x: Any, k: Any) -> Any:
     r"""The k-th derivative, k > 0, of
@@ -297,7 +297,7 @@ def kolmogorov_derivative(x: Any, k: Any) -> Any:
         b = ((2 * j - 1) * math.pi) ** 2 / 8
         polynomial = np.polynomial.Polynomial([0.0, 1.0])
         for _ in range(k):
-            # In t = 1 / x: the derivative in x is -t**2 times that in t.
+            # In t = 1 / x: d/dx = -t**2 d/dt.
             polynomial = np.polynomial.Polynomial([0.0, 0.0, -1.0]) * (
                 polynomial.deriv() - np.polynomial.Polynomial([0.0, 2 * b]) * polynomial
             )
@@ -313,7 +313,7 @@ def carlson(x: Any, y: Any, z: Any, w: Any, i: Any, j: Any, k: Any, m: Any) -> A
 
     .. math:: \int_0^\infty (t+x)^{-i/2} (t+y)^{-j/2} (t+z)^{-k/2} (t+w)^{-m/2}\,dt
 
-    by the trapezoidal rule in :math:`\log t`, which converges exponentially and adds up positive terms.
+    by the trapezoidal rule in :math:`\log t`, which converges exponentially and sums positive terms.
     """
     points, powers = list(np.broadcast_arrays(x, y, z, w)), [float(np.max(p)) / 2 for p in (i, j, k, m)]
     sizes = [np.abs(p) for p in points]
@@ -341,12 +341,12 @@ def carlson(x: Any, y: Any, z: Any, w: Any, i: Any, j: Any, k: Any, m: Any) -> A
 
 # -- modified Bessel functions, scaled ---------------------------------------------------------------------------------
 def _differences(function: Callable[..., Any], v: Any, x: Any, k: int) -> Any:
-    """The central difference of order 2k in the order v."""
+    """The central difference of order 2k with respect to v."""
     return sum((-1) ** i * math.comb(2 * k, i) * function(v + (i - k), x) for i in range(2 * k + 1)) / 2**k
 
 
 def _asymptotic(v: Any, x: Any, k: int, sign: int) -> Any:
-    """The k-th derivative of the series of Hankel, for large x."""
+    """The k-th derivative of Hankel's asymptotic series, for large x."""
     term = x ** (-0.5 - k)
     total = np.zeros_like(term)
     rising = math.prod(0.5 + i for i in range(k))
@@ -375,7 +375,7 @@ def kve_derivative(v: Any, x: Any, k: Any) -> Any:
     z = np.where(large, x, 1.0)
     reach = np.zeros_like(z)
     for _ in range(5):
-        # arccosh(1 + y / z), where the exponential is below exp(-50).
+        # arccosh(1 + y / z), beyond which the exponential is below exp(-50).
         reach = 2 * np.arcsinh(np.sqrt((50 + size * reach) / (2 * z)))
     nodes = 48 + int(np.max(reach, initial=0.0) / 0.1)
     total = np.zeros_like(reach)
@@ -390,7 +390,7 @@ def kve_derivative(v: Any, x: Any, k: Any) -> Any:
 def ive_derivative(v: Any, x: Any, k: Any) -> Any:
     r"""The k-th derivative of :math:`e^{-|x|} I_v(x)` at real x.
 
-    The orders 30 to 300 lose up to six digits where x is about the square of the order over 10: differences of orders.
+    For orders 30 to 300 the differences of orders lose up to six digits, where x is about the order squared over 10.
     """
     k = _order(k)
     if k == 0:
@@ -404,13 +404,13 @@ def ive_derivative(v: Any, x: Any, k: Any) -> Any:
     )
     near = (z > 1) & ~far & (v > -1) & (v != -0.5) & (v < 30)
     if k == 1 and np.any(near):
-        # By Kummer's function: a sum of terms that are not much larger than it.
+        # By Kummer's function, as a sum of terms that are not much larger than the result.
         order, u = np.where(near, v, 0.0), np.where(near, z, 1.0)
         kummer = (0.5 * u) ** order * special.rgamma(order + 1) * special.hyp1f1(order + 1.5, 2 * order + 1, -2 * u)
-        # Before SciPy 1.14 it overflows long before its result does.
+        # Before SciPy 1.14 it overflows although the result is finite.
         near &= np.isfinite(kummer)
         result = np.where(near, ((v + 0.5) * kummer - 0.5 * special.ive(v, z)) / u, result)
-    # Odd functions of x, and 0 at 0, where exp(-abs(x)) has its kink.
+    # Odd functions of x, and 0 at the kink of exp(-abs(x)).
     return np.where(np.mod(v + k, 2) == 1, np.sign(x) * result, result)
 
 
@@ -418,7 +418,10 @@ def ive_derivative(v: Any, x: Any, k: Any) -> Any:
 def _mathieu_slope(function: Callable[..., Any]) -> Callable[..., Any]:
     @in_double
     def slope(m: Any, q: Any) -> Any:
-        r"""The derivative of the characteristic value in q, :math:`\pi^{-1}\int_0^{2\pi} 2 \cos(2t) y(t)^2\,dt`."""
+        r"""The derivative of the characteristic value with respect to q:
+
+        .. math:: \frac{1}{\pi} \int_0^{2\pi} 2 \cos(2t)\, y(t)^2\,dt
+        """
         reach = np.max(np.abs(m), initial=0.0) + math.sqrt(np.max(np.abs(q), initial=0.0))
         nodes = 64 + 8 * int(reach if np.isfinite(reach) else 0)
         angles = 360.0 * np.arange(nodes) / nodes
@@ -432,9 +435,9 @@ mathieu_a_slope = _mathieu_slope(special.mathieu_cem)
 mathieu_b_slope = _mathieu_slope(special.mathieu_sem)
 
 
-# -- incomplete gamma and beta functions in their parameters -----------------------------------------------------------
+# -- incomplete gamma and beta functions with respect to their parameters ----------------------------------------------
 def _half_line(integrand: Callable[[Any], Any], scale: Any) -> Any:
-    """The integral from 0 to infinity of what decays at this scale, by the double exponential formula."""
+    """The integral from 0 to infinity of a function that decays at this scale, by the double exponential formula."""
     total = np.zeros_like(scale)
     for n in range(100, -41, -1):
         u = n / 10
@@ -444,18 +447,18 @@ def _half_line(integrand: Callable[[Any], Any], scale: Any) -> Any:
 
 
 def _decay(slope: Any, curvature: Any) -> Any:
-    """Where a quadratic function with this slope and curvature at 0 reaches 1."""
+    """The point where a quadratic with this slope and curvature at 0 reaches 1."""
     return 2 / (slope + np.sqrt(slope * slope + 2 * np.maximum(curvature, 0.0)))
 
 
 @in_double
 def gammainc_in_a(a: Any, x: Any) -> Any:
-    r"""The derivative of the incomplete gamma function in a, to a dozen digits also where it is as small as 1e-300:
+    r"""The derivative of the incomplete gamma function with respect to a, to a dozen digits even if it is about 1e-300:
 
     .. math:: \frac{1}{\Gamma(a)} \int_0^x (\log t - \psi(a))\, t^{a-1} e^{-t}\,dt
 
-    or minus the same from x to infinity: of the two one that does not cancel.  For small x by the series of the
-    integral in powers of x, whose terms do not cancel either.
+    or minus the integral from x to infinity, whichever does not cancel.  For small x by the series of the integral in
+    powers of x, whose terms do not cancel either.
     """
     a, x = np.broadcast_arrays(a, x)
     small = x < 0.5
@@ -470,7 +473,7 @@ def gammainc_in_a(a: Any, x: Any) -> Any:
     above = _half_line(above_at, _decay(np.maximum(1 - (a - 1) / z, 0.0), (a - 1) / z**2))
     factor = special._ufuncs._igam_fac(a, x)
     result = factor * np.where(rest < 0, below, -above)
-    # The integral is x**a / a times 1 + a s.
+    # The integral is x**a / a * (1 + a * s).
     s = slope = np.zeros_like(a)
     for k in range(15, 0, -1):
         term = (np.where(small, -x, 0.0)) ** k / math.factorial(k)
@@ -482,14 +485,14 @@ def gammainc_in_a(a: Any, x: Any) -> Any:
 
 
 def betainc_in_first(a: Any, b: Any, x: Any, y: Any, density: Any) -> Any:
-    r"""The derivative in a of the incomplete beta function at x = 1 - y, where it has this density:
+    r"""The derivative of the incomplete beta function with respect to a at x = 1 - y, given the density there:
 
     .. math:: \frac{1}{B(a, b)} \int_0^x (\log t + \psi(a + b) - \psi(a))\, t^{a-1} (1-t)^{b-1}\,dt
 
-    or minus the same from x to 1: of the two one that does not cancel.
+    or minus the integral from x to 1, whichever does not cancel.
     """
     a, b, x, y = np.broadcast_arrays(a, b, x, y)
-    # Near the ends the integral has two scales, but a series that does not cancel.
+    # Near the ends the integral has two scales, but there is a series that does not cancel.
     left, right = np.maximum(b, 1.0) * x <= 0.5, np.maximum(a, 1.0) * y <= 0.5
     with np.errstate(all="ignore"):
         rest = np.log(x) + psi_difference(a, b)
@@ -513,7 +516,7 @@ def betainc_in_first(a: Any, b: Any, x: Any, y: Any, density: Any) -> Any:
 
 
 def _left_series(a: Any, b: Any, x: Any) -> Any:
-    r"""The derivative in a of the integral from 0 to x, over :math:`x^a / (a B(a, b))`."""
+    r"""The derivative with respect to a of the integral from 0 to x, over :math:`x^a / (a B(a, b))`."""
     value, slope, term = np.ones_like(x), np.zeros_like(x), np.ones_like(x)
     for k in range(1, 54):
         term = term * (k - b) / k * x
@@ -522,9 +525,9 @@ def _left_series(a: Any, b: Any, x: Any) -> Any:
 
 
 def _right_series(a: Any, b: Any, y: Any) -> Any:
-    r"""The derivative in a of the integral from 1 - y to 1, over :math:`y^b / (b B(a, b))`."""
-    value, slope, term, bend = np.ones_like(y), np.zeros_like(y), np.ones_like(y), np.zeros_like(y)
+    r"""The derivative with respect to a of the integral from 1 - y to 1, over :math:`y^b / (b B(a, b))`."""
+    value, slope, term, term_slope = np.ones_like(y), np.zeros_like(y), np.ones_like(y), np.zeros_like(y)
     for k in range(1, 54):
-        term, bend = term * (k - a) / k * y, (bend * (k - a) - term) / k * y
-        value, slope = value + b * term / (b + k), slope + b * bend / (b + k)
+        term, term_slope = term * (k - a) / k * y, (term_slope * (k - a) - term) / k * y
+        value, slope = value + b * term / (b + k), slope + b * term_slope / (b + k)
     return psi_difference(a, b) * value + slope

@@ -1,7 +1,7 @@
 """The table of ``scipy.special``: how its rows are written.
 
-They are looked up by name, those of ``scipy.special`` and those behind its functions that are no ufuncs: an older
-SciPy has not all of them.
+Ufuncs are looked up by name, in ``scipy.special`` and among the private ones behind its other functions, because an
+older SciPy lacks some of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy.special import _ufuncs
 from dualdiff.core.registry import REFUSED
 from dualdiff.rules.writing.rows import NAMES, Row, Table
 
-#: The rows, by SciPy's names.  Their texts may name those of NumPy too; where both have a function, SciPy's is meant.
+#: The rows by SciPy's names.  Partials may use NumPy's names too; a name that both have refers to SciPy's function.
 SPECIAL = Table(
     {
         **NAMES,
@@ -34,7 +34,7 @@ SPECIAL = Table(
 )
 own, define = SPECIAL.own, SPECIAL.define
 
-#: The ufuncs of several results, with a row for each result.
+#: The ufuncs with several outputs, with a row for each output.
 SEVERAL: dict[Any, tuple[Row, ...]] = {}
 
 Partials = tuple[str | None, ...]
@@ -47,14 +47,14 @@ def ufunc(name: str) -> Any:
 
 
 def row(name: str, *partials: str | None, **more: Any) -> None:
-    """Add the row of a ufunc."""
+    """Add the row of a ufunc, if SciPy has it."""
     function = ufunc(name)
     if function is not None:
         SPECIAL.row(function, *partials, name=name, **more)
 
 
 def several(name: str, *results: Partials, **columns: tuple[Partials | None, ...]) -> None:
-    """Add the rows of a ufunc of several results; further columns have an entry for each result, too."""
+    """Add the rows of a ufunc with several outputs; every column has an entry for each output."""
     function = ufunc(name)
     if function is None:
         return
@@ -79,7 +79,7 @@ def zero(*names: str) -> None:
 
 
 def refuse(reason: str, *names: str) -> None:
-    """Refuse ufuncs that no derivative is known of, in any argument."""
+    """Refuse to differentiate ufuncs with respect to any argument."""
     for name in names:
         function = ufunc(name)
         if function is not None:
@@ -88,5 +88,5 @@ def refuse(reason: str, *names: str) -> None:
 
 
 def first(*names: str, otherwise: Callable[..., Any]) -> Any:
-    """The first of these ufuncs that SciPy has, or else a function of our own."""
+    """The first of these ufuncs that SciPy has, or else a replacement."""
     return next((f for f in map(ufunc, names) if f is not None), otherwise)
