@@ -42,8 +42,8 @@ def system_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
     Parameters
     ----------
     f : callable
-        ``f(x, y)`` or ``f(x, y, p)``, as ``scipy.integrate.solve_bvp`` takes it: y and the result have shape (n, m), with
-        m independent mesh points.
+        ``f(x, y)`` or ``f(x, y, p)``, as ``scipy.integrate.solve_bvp`` takes it: y and the result have shape (n, m),
+        with m independent mesh points.
     *args
         x of shape (m,), y of shape (n, m), and optionally the parameters p of shape (k,).
 

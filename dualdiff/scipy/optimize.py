@@ -96,8 +96,8 @@ def constraint_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any
     Parameters
     ----------
     f : callable
-        The constraints as a function of x, as ``scipy.optimize.NonlinearConstraint`` takes it, which returns a scalar or
-        an array.
+        The constraints as a function of x, as ``scipy.optimize.NonlinearConstraint`` takes it, which returns a scalar
+        or an array.
     *args
         x, and the multipliers v, one per constraint.
     mode, sparse

@@ -1,4 +1,4 @@
-"""NIST's nonlinear regressions, fitted with exact Jacobians to the certified digits."""
+"""NIST's nonlinear regression problems, fitted with exact Jacobians to the certified digits."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,13 @@ PROBLEMS = {"Misra1a": MISRA1A, "Hahn1": HAHN1, "Thurber": THURBER}
 
 
 def digits(found, certified):
-    """How many digits agree at least."""
+    """The least number of digits that agree."""
     with np.errstate(divide="ignore"):
         return np.min(-np.log10(np.abs(found / certified - 1)))
 
 
 def fit(residual, b):
-    """Levenberg and Marquardt while the sum of squares falls, then Gauss and Newton while the steps become shorter."""
+    """Levenberg-Marquardt while the sum of squares falls, then Gauss-Newton while the steps become shorter."""
     damping, scale, gain = 1e-3, 0.0, 1.0
     r, J = value_and_jacobian(residual, b)
     while not 0 <= gain < 1e-8:
@@ -43,7 +43,7 @@ def fit(residual, b):
 @pytest.mark.parametrize("start", [0, 1])
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_certified_digits(name, start):
-    """Parameters, standard deviations and sum of squares, from NIST's own starts; eleven digits are certified."""
+    """Parameters, standard deviations and sum of squares from NIST's starting values; eleven digits are certified."""
     problem = PROBLEMS[name]
     b, r, J = fit(problem.residual, problem.starts[start])
     square_root = np.linalg.inv(np.linalg.qr(J)[1])
@@ -55,7 +55,7 @@ def test_certified_digits(name, start):
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_jacobian_of_the_residuals(name):
-    """The Jacobian at the certified parameters, against the complex step."""
+    """The Jacobian at the certified parameters agrees with the complex step."""
     problem = PROBLEMS[name]
     report = check_derivative(problem.residual, problem.parameters, rtol=1e-12)
     assert report.dual.shape == (*problem.starts.shape[1:], len(problem.pairs) // 2)
@@ -63,7 +63,7 @@ def test_jacobian_of_the_residuals(name):
 
 
 def test_jacobian_in_scipy():
-    """SciPy's least_squares takes jacobian(f) as it is, and reaches the certified parameters with it."""
+    """SciPy's least_squares takes jacobian(f) directly, and reaches the certified parameters."""
     optimize = pytest.importorskip("scipy.optimize")
     start, residual = MISRA1A.starts[0], MISRA1A.residual
     result = optimize.least_squares(residual, start, jac=jacobian(residual), method="lm", xtol=1e-15, ftol=1e-15)

@@ -1,4 +1,4 @@
-"""SciPy's solvers with derivatives from dualdiff, against what they find without, and against known solutions."""
+"""SciPy's solvers with derivatives from dualdiff, compared with their results without and with known solutions."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_minimize_with_value_and_gradient_in_one_call():
 
 
 def test_minimize_of_scipys_own_rosen():
-    # It begins with np.asarray(x), which makes an object array of the duals.
+    # It begins with np.asarray(x), which converts the duals to an object array.
     found = optimize.minimize(optimize.rosen, START, jac=gradient(optimize.rosen), method="BFGS", tol=1e-9)
     close(found.x, np.ones(5), 1e-6)
     close(gradient(optimize.rosen, START, mode="reverse"), optimize.rosen_der(START), 1e-12)
@@ -243,7 +243,7 @@ def test_fit_jacobian():
     expected = [bell, 2 * height * bell * z / width, 2 * height * bell * z**2 / width, np.ones(9)]
     close(fit_jacobian(bump, x, *TRUE), np.stack(expected, axis=1), 1e-14)
     close(fit_jacobian(bump)(x, *TRUE), np.stack(expected, axis=1), 1e-14)
-    # Integers as first guesses, and data with two coordinates.
+    # Integer initial guesses, and data with two coordinates.
     assert fit_jacobian(bump, x, 3, 0, 1, 0).dtype == np.float64
     plane = fit_jacobian(lambda xy, a, b: a * xy[0] + b * xy[1], np.stack([x, x**2]), 1.0, 2.0)
     close(plane, np.stack([x, x**2], axis=1), 1e-14)

@@ -1,4 +1,4 @@
-"""scipy.linalg for duals: arrays that SciPy may overwrite, integers, matrices of size one and none."""
+"""scipy.linalg for duals: arrays that SciPy may overwrite, integers, and matrices of size one and zero."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OVERWRITING = {
 @pytest.mark.parametrize("name", OVERWRITING)
 @pytest.mark.parametrize("argnum", [0, 1])
 def test_arrays_that_scipy_might_overwrite(name, argnum):
-    """Tangents need what the arrays were: SciPy would leave its factors in arrays of its own order."""
+    """Tangents need the original arrays; SciPy would overwrite Fortran-ordered ones with its factors."""
     f, arguments = OVERWRITING[name], [positive(SQUARE), RIGHT @ RIGHT.T + SQUARE]
 
     def solved(x, overwrite):
@@ -62,7 +62,7 @@ BESIDE_INTEGERS = {
 
 @pytest.mark.parametrize("name", BESIDE_INTEGERS)
 def test_matrices_of_integers_beside_duals(name):
-    """Halves of elements, rounding errors and powers are of floating-point numbers."""
+    """Halves of elements, rounding errors and powers are computed in floating point."""
     f, b = BESIDE_INTEGERS[name], np.array([1.5, 2.0])
     expected = hessian(lambda b: np.sum(f([[5.0, 1.0], [1.0, 4.0]], b) ** 2), b)
     for a in ([[5, 1], [1, 4]], np.array([[5, 1], [1, 4]]), np.array([[5, 1], [1, 4]], np.int32)):
@@ -81,7 +81,7 @@ def test_function_of_a_matrix_of_integers():
 
 @pytest.mark.skipif(not BATCHES, reason="an older SciPy looks at their shape first")
 def test_matrices_of_size_one():
-    """By them SciPy divides, whatever is assumed and however many rows there are."""
+    """SciPy divides by them, whatever is assumed and however many rows the right-hand side has."""
     z, v, b = np.array([[0.6 + 0.8j]]), np.array([[0.3 - 1.1j]]), np.array([1.0, 2.0j, 3.0])
     for kind in (None, "her", "pos"):
         f = lambda a, kind=kind: linalg.solve(a, b, assume_a=kind)
@@ -109,7 +109,7 @@ BY_STACKS = {
 @pytest.mark.parametrize("name", BY_STACKS)
 @pytest.mark.parametrize("columns", [(), (2,), (3, 1, 2)])
 def test_right_hand_sides_of_stacks(name, columns):
-    """One for all matrices (as many as unknowns, too), several, and a stack of its own."""
+    """One right-hand side for all matrices (even if there are as many matrices as unknowns), several, and a stack."""
     f, a = BY_STACKS[name], np.concatenate([STACK, 0.5 * STACK[:1] ** 2]) if name == "cho_solve" else TALLS
     b = np.random.default_rng(6).normal(size=(*columns[:-1], a.shape[-2], *columns[-1:]))
     v, w = np.random.default_rng(7).normal(size=a.shape), np.random.default_rng(8).normal(size=b.shape)

@@ -1,4 +1,4 @@
-"""Products of duals with matrices of scipy.sparse, against the same function with the dense matrix."""
+"""Products of duals with scipy.sparse matrices, compared with the same products with dense matrices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def made(kind, name, dense=DENSE):
 
 
 def same(f, g, x):
-    """Every way of differentiating f, against g in dense matrices."""
+    """Differentiate f in every mode, and compare with g, which uses dense matrices."""
     np.testing.assert_array_equal(dd.value_and_jacobian(f, x)[0], f(x))
     expected = dd.jacobian(g, x)
     for options in {"mode": "forward"}, {"mode": "forward", "chunk_size": 1}, {"mode": "reverse"}:

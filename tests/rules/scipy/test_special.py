@@ -1,4 +1,4 @@
-"""The ufuncs of ``scipy.special``: all of them stand in a set, and what the table of accuracy does not judge."""
+"""The ufuncs of ``scipy.special``: each has a test, and those that test_special_accuracy.py does not cover are here."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from tests.support.against import assert_same
 from tests.support.versions import CRASHING, HYP1F1_IS_RIGHT, MISNAMED
 
 special = pytest.importorskip("scipy.special")
-# SciPy 1.15 and 1.16 have it still.
+# SciPy 1.15 and 1.16 still have it.
 pytestmark = pytest.mark.filterwarnings(r"ignore:(.|\n)*sph_harm:DeprecationWarning")
 
-import dualdiff.rules  # noqa: E402 - after SciPy, whose rules it is to load
+import dualdiff.rules  # noqa: E402 - after SciPy, whose rules it loads
 
 dualdiff.base.late.load_rules()
 
@@ -51,13 +51,13 @@ def named(ufunc):
 
 # -- totality ----------------------------------------------------------------------------------------------------------
 def sets_of(ufunc):
-    """The sets that a ufunc stands in."""
+    """The names of the sets that contain a ufunc."""
     found = [] if ufunc not in ROWS else ["a step" if all(row.is_zero for row in ROWS[ufunc]) else "differentiated"]
     return found + ["refused"] * (ufunc in REFUSED)
 
 
 def test_scipy_has_no_other_ufunc():
-    """A SciPy that adds one makes this test fail, with its name, and no other."""
+    """A ufunc that a new SciPy adds makes this test fail by name, and no other test."""
     assert [ufunc.__name__ for ufunc in SURFACE if not sets_of(ufunc)] == []
 
 
@@ -77,7 +77,7 @@ def test_rows_fit_their_ufuncs(ufunc):
         known = {*SPECIAL.names, "r", *ARGUMENTS[: ufunc.nin]}
         for text in (*row.partials, *(row.complex_partials or ()), *(row.conjugates or ())):
             assert text is None or text is UNKNOWN or names_in(text) <= known, text
-        # A ufunc that no argument is known in is refused, with a reason.
+        # A ufunc without any known partial is refused, with a reason.
         assert any(text is not UNKNOWN for text in row.partials) or ufunc.__name__.startswith("_")
 
 
@@ -106,7 +106,7 @@ def test_an_unknown_argument_raises_if_it_carries_a_tangent_and_is_a_constant_ot
         ufunc(*arguments[:i], DualArray(value, [1.0]), *arguments[i + 1 :])
     assert ("first", "second", "third", "fourth", "fifth")[i] + " argument" in str(error.value)
     assert "dualdiff.custom_derivative" in str(error.value)
-    # A dual that carries none.
+    # A dual without a tangent.
     found = ufunc(*arguments[:i], np.floor(DualArray(value, [1.0])) * 0.0 + value, *arguments[i + 1 :])
     for part in found if isinstance(found, tuple) else (found,):
         assert_same(part.tangent, np.zeros(1, part.dtype))
@@ -146,9 +146,9 @@ def test_without_scipy_the_extra_is_named():
     )
 
 
-# -- values, spaces, numbers -------------------------------------------------------------------------------------------
+# -- values, spaces, scalars -------------------------------------------------------------------------------------------
 def arguments_of(ufunc, n=3):
-    """A few points inside of the domain, which a number of one sort is for each argument."""
+    """A few points inside the domain, which names a kind of argument for each position."""
     special_points = {
         "pdtrik": [[0.3, 0.5, 0.7], [3.0, 5.0, 7.0]],
         "bdtrik": [[0.3, 0.5, 0.7], [9.0, 10.0, 12.0], [0.3, 0.4, 0.5]],
@@ -180,7 +180,7 @@ def arguments_of(ufunc, n=3):
         return [np.array(a) for a in special_points[name]]
     if name.startswith(("mathieu", "pro_", "obl_")):
         spheroidal = name[:3] in ("pro", "obl")
-        # Of radial functions where SciPy's results agree with each other.
+        # Radial functions, where SciPy's results agree with each other.
         radial = "rad" in name
         last = [2.0, 2.5, 3.0] if radial else [0.2, 0.5, 0.7]
         c = [2.0, 3.0, 4.0] if radial else [0.4, 0.6, 0.8]
@@ -197,7 +197,7 @@ def arguments_of(ufunc, n=3):
     return found
 
 
-#: SciPy solves for ncfdtrinc to four digits; lambertw has a test of its own.
+#: SciPy solves for ncfdtrinc to four digits; lambertw has a separate test.
 NOT_BY_DIFFERENCES = {"ncfdtrinc", "_lambertw"}
 KNOWN = [
     (ufunc, k, i)
@@ -217,7 +217,7 @@ def result(ufunc, k, *arguments):
     return found[k] if isinstance(found, tuple) else found
 
 
-#: What SciPy computes too roughly for differences: solved to a tolerance, or single formulas of few digits.
+#: SciPy's values are too inaccurate for differences: solved to a tolerance, or by formulas with few digits.
 ROUGH = {
     "chndtrinc",
     "tklmbda",
@@ -248,7 +248,7 @@ def test_against_differences_in_every_space(ufunc, k, i):
     size = np.abs(f(x)).max() / h.min()
     tolerance = 1e-4 if ufunc.__name__ in ROUGH else 1e-6
     np.testing.assert_allclose(slope, (4 * central[0] - central[1]) / 3, rtol=tolerance, atol=1e-10 * size)
-    # The other spaces, and numbers.
+    # The other spaces, and scalars.
     if slope.dtype.kind == "f":
         assert_same(derivative(f, x), slope)
         assert_same(np.diag(jacobian(f, x, mode="forward")), slope)
@@ -261,7 +261,7 @@ def test_against_differences_in_every_space(ufunc, k, i):
 
 IN_PARAMETERS = re.compile("inc_in_|inc_across|f_in_|t_in_")
 SMOOTH = [(ufunc, k, i) for ufunc, k, i in KNOWN if ROWS[ufunc][k].partials[i] is not None]
-#: Their densities have no derivative in SciPy.
+#: SciPy has no derivative of their densities.
 ONCE = {
     *(("smirnov", 1), ("smirnovi", 1), ("ncfdtr", 3), ("ncfdtri", 2), ("ncfdtri", 3), ("ncfdtrinc", 3)),
     *(("nctdtr", 2), ("nctdtrit", 2), ("mathieu_a", 1), ("mathieu_b", 1)),
@@ -288,7 +288,7 @@ def test_second_derivatives(ufunc, k, i):
     try:
         bend = jvp(slope, x, np.ones_like(x))[1]
     except NoRuleError:
-        # Derivatives in parameters are integrals, with no derivative in the parameters again.
+        # Derivatives with respect to parameters are integrals, which are not differentiated again.
         assert IN_PARAMETERS.search(ROWS[ufunc][k].partials[i])
         return
     h = 1e-3 * np.maximum(np.abs(x), 0.1)
@@ -338,7 +338,7 @@ def test_complex_arguments(ufunc, k, i):
     def f(z):
         return result(ufunc, k, *arguments[:i], z, *arguments[i + 1 :])
 
-    # Along both axes: a derivative in the conjugate shows there.
+    # Along both axes, which shows a derivative with respect to the conjugate.
     for direction in (1.0, 1j):
         h = 1e-3 * direction
         value, slope = jvp(f, z, np.full_like(z, direction))
@@ -364,7 +364,7 @@ def test_xlogy_at_zero():
 
 
 def test_rgamma_at_its_zeros():
-    # (-1)^n n!, and the derivatives go on.
+    # (-1)^n n!, and so are the higher derivatives.
     np.testing.assert_allclose(derivative(special.rgamma, -np.arange(5.0)), [1, -1, 2, -6, 24], rtol=1e-14)
     np.testing.assert_allclose(nth_derivative(special.rgamma, 0.0, 2), 2 * np.euler_gamma, rtol=1e-13)
 
@@ -420,7 +420,7 @@ def test_counts_are_steps():
 
 @pytest.mark.parametrize("name", ["kn", "yn", "bdtr", "bdtrc", "bdtri", "nbdtr", "nbdtrc", "nbdtri"])
 def test_fractions_of_counts_do_not_count(name):
-    # SciPy cuts them off, with a warning that may crash the interpreter later: not called here.
+    # SciPy truncates them, with a warning that may crash the interpreter later: not called here.
     whole, broken = ([2.0, 1.3], [2.5, 1.3]) if name in ("kn", "yn") else ([2.0, 5.0, 0.4], [2.5, 5.7, 0.4])
     row, i = SPECIAL[name], len(whole) - 1
     assert row.coefficient(i, broken, 0.45) == row.coefficient(i, whole, 0.45) != 0
@@ -446,7 +446,7 @@ def test_the_kink_of_scaled_bessel_functions_has_no_side():
 
 
 def test_poch_where_only_the_denominator_is_infinite():
-    # 1 / gamma(-2 + e) is 2 e: the slope is 2 gamma(y - 2).
+    # 1 / gamma(-2 + e) is 2 e, so that the derivative is 2 gamma(y - 2).
     np.testing.assert_allclose(derivative(special.poch, -2.0, 0.7), 2 * special.gamma(-1.3), rtol=1e-14)
 
 
@@ -462,7 +462,7 @@ def test_unsigned_degrees_do_not_wrap_around():
 
 
 def test_scaled_functions_keep_their_derivative_far_away():
-    # Differences of neighbours, which cancel in SciPy's terms.
+    # Differences of neighbouring orders, which suffer cancellation in SciPy's form.
     x = np.array([1e3, 1e6, 1e100])
     leading = 1 / np.sqrt(2 * np.pi * x)
     np.testing.assert_allclose(derivative(special.i0e, x), -leading / (2 * x), rtol=1e-3)
@@ -501,7 +501,7 @@ def test_single_precision_stays():
         assert derivative(getattr(special, name), np.float32(0.4)).dtype == np.float32
 
 
-# -- calls of other forms ----------------------------------------------------------------------------------------------
+# -- other forms of calls ----------------------------------------------------------------------------------------------
 def test_out_where_and_methods():
     x = np.array([0.5, 1.0, 2.0])
 
@@ -524,7 +524,7 @@ def test_out_where_and_methods():
 
 
 def test_results_of_several_may_be_written_into():
-    # The derivative of one result is another: what is written into that must not reach the tangent.
+    # The derivative of one output is another output: writing into that must not change the tangent.
     def f(x):
         ai, aip, _, _ = special.airy(x)
         aip[...] = 0.0

@@ -31,13 +31,13 @@ ENGINES = ("float64", "float32")
 
 
 def rows_of(name):
-    """The rows of a ufunc, one for each result."""
+    """The rows of a ufunc, one for each output."""
     ufunc = special_table.ufunc(name)
     return SEVERAL[ufunc] if ufunc in SEVERAL else (SPECIAL[name],)
 
 
 def condition(case, k, i, point, value, exact):
-    """How many units the derivative changes by if the arguments change by one."""
+    """By how many units the derivative changes if the arguments change by one."""
     step = mpmath.mpf(2) ** -30
     changes = (
         abs(wanted(case, k, i, (*point[:j], point[j] * (1 + step), *point[j + 1 :]), value) - exact)
@@ -47,7 +47,7 @@ def condition(case, k, i, point, value, exact):
     return float(sum(changes) / (step * abs(exact)))
 
 
-#: Those of a SciPy that has no density of theirs are refused.
+#: Refused by versions of SciPy that lack their density.
 JUDGED = [
     name
     for name in CASES
@@ -103,7 +103,7 @@ def test_every_partial_has_a_reference():
     assert with_partials - set(CASES) == WITHOUT_REFERENCE | (set() if SCIPY_1_17 else {"sph_harm"})
 
 
-#: mpmath has no such function, or not for real arguments: test_special.py judges these by differences and identities.
+#: mpmath has no such function, or not for real arguments: test_special.py tests these by differences and identities.
 WITHOUT_REFERENCE = {
     *("hankel1", "hankel1e", "hankel2", "hankel2e", "wofz", "_lambertw"),
     *("mathieu_a", "mathieu_b", "mathieu_cem", "mathieu_sem"),
@@ -125,9 +125,9 @@ def test_exceptions_are_needed():
         assert reason
 
 
-# -- incomplete gamma and beta functions in their parameters, far from where draw() looks ------------------------------
+# -- incomplete gamma and beta functions with respect to their parameters, outside of the range of draw() --------------
 def gammainc_in_a(a, x):
-    """By the series of positive terms, digits to spare for what is lost in the tail near 1."""
+    """By the series of positive terms, with spare digits for those lost in the tail near 1."""
     total, term, digamma, k = mp.zero, x**a * mp.exp(-x) * mp.rgamma(a + 1), mp.digamma(a + 1), 0
     while k <= x or term > mp.eps**0.9:
         total += term * (mp.log(x) - digamma)
@@ -137,7 +137,7 @@ def gammainc_in_a(a, x):
 
 
 def betainc_in_parameters(a, b, x):
-    """The same, in a and b."""
+    """The same with respect to a and b."""
     if x > 0.5:
         in_a, in_b = betainc_in_parameters(b, a, 1 - x)
         return -in_b, -in_a
@@ -183,7 +183,7 @@ def test_betainc_in_its_parameters_at_the_edges(a, b, x):
 
 @pytest.mark.skipif(not SCIPY_1_17, reason="an older SciPy's betainc loses all digits there")
 def test_incomplete_functions_of_huge_parameters():
-    # The normal distributions that they approach.
+    # The normal distributions in the limit.
     a = 10.0 ** np.arange(10, 16)
     np.testing.assert_allclose(derivative(special.gammainc, a, a, argnum=0), -1 / np.sqrt(2 * np.pi * a), rtol=1e-5)
     for argnum, sign in ((0, -1), (1, 1)):
@@ -196,5 +196,5 @@ def test_incomplete_functions_at_the_ends_of_their_domain():
     assert derivative(special.gammainc, 2.0, np.inf, argnum=0) == 0.0
     for argnum, end in [(0, 0.0), (0, 1.0), (1, 0.0), (1, 1.0)]:
         assert derivative(special.betainc, 0.5, 0.5, end, argnum=argnum) == 0.0
-    # gammainc(0, x) is 1, and its slope there that of 1 - a E1(x).
+    # gammainc(0, x) is 1, with the derivative of 1 - a E1(x).
     np.testing.assert_allclose(derivative(special.gammainc, 0.0, 0.3, argnum=0), -special.exp1(0.3))

@@ -1,4 +1,4 @@
-"""Derivatives of second and third order of every row of ``scipy.special``: right, or refused with words for users.
+"""Derivatives of second and third order of every row of ``scipy.special``: right, or refused with a message for users.
 
 First derivatives are judged in tests/rules/scipy/test_special_accuracy.py; here those of functions that mpmath has, at
 the same points, and all others by differences of the order below.
@@ -28,12 +28,12 @@ from tests.rules.scipy.test_special import KNOWN, arguments_of, named, result
 from tests.rules.scipy.test_special import ROUGH as SOLVED
 from tests.support.special_references import CASES, draw
 
-#: Digits that the references have, and those of the derivatives that have to agree.
+#: The digits of the references, and those to which the derivatives must agree.
 DIGITS, TOLERANCE = 100, 1e-6
 
 
 def along(f, order):
-    """The derivative of that order of an elementwise function."""
+    """The derivative of this order of an elementwise function."""
     if order == 0:
         return f
     lower = along(f, order - 1)
@@ -41,7 +41,7 @@ def along(f, order):
 
 
 def unless_refused(run):
-    """The result; None if it is refused, naming a public function of SciPy and an argument."""
+    """The result, or None if it is refused with the names of a public function of SciPy and an argument."""
     try:
         return run()
     except NoRuleError as refusal:
@@ -98,9 +98,9 @@ def test_mixed_second_derivatives_are_there_or_refused_in_users_words(ufunc, k, 
         assert mixed is None or np.isfinite(mixed)
 
 
-#: mpmath takes long for these, or has few digits.
+#: mpmath is slow for these, or has few digits.
 SLOW = {"pbwa", "pbdv", "besselpoly", "y1", "owens_t", "elliprj", "fresnel"}
-#: Their points are so far apart in size that second derivatives overflow on the way, to infinity of the right sign.
+#: Their points differ so much in size that second derivatives overflow midway, to infinity of the right sign.
 FAR = {"agm"}
 JUDGED = [
     name
@@ -128,7 +128,7 @@ def test_against_mpmath(name):
             point = [int(a[j]) if a.dtype.kind == "i" else mp.mpf(float(a[j])) for a in arguments]
             wanted, size = reference(case.functions[k], i, point, order)
             if wanted is None or not np.isfinite(got):
-                # Beyond the range on the way; never finite and wrong.
+                # Overflow midway; never finite and wrong.
                 assert wanted is None or order == 3 or abs(wanted) > 1e250
                 continue
             label = f"{name} in {ARGUMENTS[i]}, order {order}, at {[mpmath.nstr(p) for p in point]}"
@@ -136,7 +136,7 @@ def test_against_mpmath(name):
 
 
 def reference(function, i, point, order):
-    """The derivative by mpmath, and what its rounding is; None where it has no digits."""
+    """The derivative by mpmath, and its rounding error; None if it has no correct digits."""
     found = []
     for exponent in (-15, -16):
         with mp.workdps(DIGITS):
@@ -164,7 +164,7 @@ def test_the_hessian_of_the_voigt_profile(point):
 
 
 def test_the_hessian_of_the_voigt_profile_at_its_edges():
-    # Of no width of its own, or no width of the Gaussian: the limits from inside.
+    # Zero Lorentzian or Gaussian width: the one-sided limits.
     for edge, inside in [((1.0, 2.0, 0.0), (1.0, 2.0, 1e-9)), ((1.0, 0.0, 2.0), (1.0, 1e-9, 2.0))]:
         found, wanted = (hessian(lambda p: special.voigt_profile(*p), np.array(p)) for p in (edge, inside))
         np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-8)
@@ -173,7 +173,7 @@ def test_the_hessian_of_the_voigt_profile_at_its_edges():
 @pytest.mark.filterwarnings("ignore:floating point number truncated:RuntimeWarning")
 @pytest.mark.parametrize("n", [0, 0.0, 0.5, 0.99, 1, 1.5, 2, 7.3])
 def test_expn_counts_whole_orders(n):
-    # SciPy takes the order without its fraction.
+    # SciPy truncates the order.
     for order in (1, 2, 3):
         with mp.workdps(30):
             wanted = float(mp.diff(lambda x: mp.expint(int(n), x), 1.5, order))
