@@ -57,11 +57,11 @@ def cho_factor(value: Any, a: Any, lower: bool = False, **options: Any) -> Any:
         array([-0.25])
     """
     operands = Application(a)
-    found, is_lower = value(*operands.values)
-    factor = cholesky_factor(operands, triangle_of(found, lower), not lower, "dualdiff.scipy.linalg.cho_factor")
+    packed, is_lower = value(*operands.values)
+    factor = cholesky_factor(operands, triangle_of(packed, lower), not lower, "dualdiff.scipy.linalg.cho_factor")
     if scipy_version() < CHO_FACTOR_CLEARS:
         factor = factor + a - triangle_of(operand(a), lower)
-    return revalued(lambda v: found, lambda a: factor, a), is_lower
+    return revalued(lambda v: packed, lambda a: factor, a), is_lower
 
 
 @over_scipy("c_and_lower", "b")

@@ -77,10 +77,10 @@ def eigvalsh(
 def _eigh(
     value: Any, a: Any, b: Any, lower: bool, only_values: bool, kind: int, by_index: Any, by_value: Any, name: str
 ) -> Any:
-    found = value(*Application(a, b).values[: 1 if b is None else 2])
+    outputs = value(*Application(a, b).values[: 1 if b is None else 2])
     if b is None and not only_values and by_index is None and by_value is None:
-        return hermitian_eigen(Application(a), found[0], found[1], not lower, name)
-    w, v = (found, None) if only_values else found
+        return hermitian_eigen(Application(a), outputs[0], outputs[1], not lower, name)
+    w, v = (outputs, None) if only_values else outputs
     arrays = (a,) if b is None else (a, b)
     all_values, all_vectors = _standard(operand(a), None if b is None else operand(b), kind, lower)
     start = by_index[0] if by_index is not None else 0
@@ -170,8 +170,8 @@ def _eig(value: Any, a: Any, b: Any, left: bool, right: bool, is_homogeneous: bo
         homogeneous_eigvals=(is_homogeneous, "the eigenvalues themselves have one"),
     )
     operands = Application(a)
-    found = value(*operands.values)
+    outputs = value(*operands.values)
     if not right:
-        return eigenvalues(operands, found)
-    w, v = found
+        return eigenvalues(operands, outputs)
+    w, v = outputs
     return eigen(operands, w, v, f"dualdiff.scipy.linalg.{name}")

@@ -35,14 +35,14 @@ def _slope(g: Callable[..., Any], x: Any, *rest: Any) -> Any:
     tag = tags.start()
     try:
         space = Pointwise(tag, x.shape, "refused" if plain_values(x).dtype.kind == "c" else "allowed")
-        found = g(DualArray(x, space.seed(np.ones(x.shape, plain_values(x).dtype)), space), *rest)
-        if shape_of(found) != x.shape:
+        y = g(DualArray(x, space.seed(np.ones(x.shape, plain_values(x).dtype)), space), *rest)
+        if shape_of(y) != x.shape:
             raise MixedPointsError(
-                f"a function of eigenvalues must be elementwise, but from {x.shape} it returned {shape_of(found)}"
+                f"a function of eigenvalues must be elementwise, but from {x.shape} it returned {shape_of(y)}"
             )
-        if not isinstance(found, AnyDual) or found.space is not space:
+        if not isinstance(y, AnyDual) or y.space is not space:
             return np.zeros(x.shape, plain_values(x).dtype)
-        slope = space.slope(found)
+        slope = space.slope(y)
         if slope is None:
             raise MixedPointsError(
                 "a function of eigenvalues must be elementwise: each result may depend on one eigenvalue only"
@@ -91,9 +91,9 @@ class Spectrum:
 
     def apply(self, x: Any) -> Any:
         """Apply the function to plain values or duals, and convert booleans and integers to floats."""
-        found = self.func(x)
-        like, plain = plain_values(x), plain_values(operand(found))
-        return found if np.result_type(plain).kind in "fc" else np.asarray(plain, like.dtype) + 0 * like
+        y = self.func(x)
+        like, plain = plain_values(x), plain_values(operand(y))
+        return y if np.result_type(plain).kind in "fc" else np.asarray(plain, like.dtype) + 0 * like
 
     def differences(self, k: int) -> Any:
         """The divided differences of order k, with one axis per eigenvalue, k + 1 in all."""
@@ -112,11 +112,11 @@ class Spectrum:
         letters = "abcdefgh"[: len(directions) + 1]
         within = [self.inverse @ e @ self.vectors for e in directions]
         subscripts = ["..." + letters] + ["..." + letters[i : i + 2] for i in range(len(within))]
-        found = np.einsum(
+        total = np.einsum(
             ",".join(subscripts) + "->..." + letters[0] + letters[-1], self.differences(len(within)), *within
         )
-        found = self.vectors @ found @ self.inverse
-        return np.real(found) if self.is_real and not any(map(np.iscomplexobj, directions)) else found
+        total = self.vectors @ total @ self.inverse
+        return np.real(total) if self.is_real and not any(map(np.iscomplexobj, directions)) else total
 
 
 def _sum(spectrum: Spectrum, a: Any, value: Any, *directions: Any) -> Any:
@@ -125,24 +125,24 @@ def _sum(spectrum: Spectrum, a: Any, value: Any, *directions: Any) -> Any:
     if operands.space is None:
         return value if value is not None else spectrum.sum(list(directions))
     a, *along = operands.values
-    found = value if value is not None else _sum(spectrum, a, None, *along)
+    y = value if value is not None else _sum(spectrum, a, None, *along)
     of_a, *of_directions = terms(operands, "a function of a matrix")
-    shape = shape_of(found)
+    shape = shape_of(y)
     with np.errstate(all="ignore"):
         changes = [
-            t.map(_place(spectrum, a, along[:i], along[i + 1 :], t.shape, shape, found))
+            t.map(_linear_in_direction(spectrum, a, along[:i], along[i + 1 :], t.shape, shape, y))
             for i, t in enumerate(of_directions)
             if t is not None
         ]
         if of_a is not None:
             changes += [
-                of_a.map(_place(spectrum, a, along[:i], along[i:], of_a.shape, shape, found))
+                of_a.map(_linear_in_direction(spectrum, a, along[:i], along[i:], of_a.shape, shape, y))
                 for i in range(len(along) + 1)
             ]
-        return result(operands, found, *changes)
+        return result(operands, y, *changes)
 
 
-def _place(
+def _linear_in_direction(
     spectrum: Spectrum, a: Any, before: list[Any], after: list[Any], in_shape: Any, out_shape: Any, like: Any
 ) -> MatrixMap:
     """T as a linear map of one direction; the transpose permutes the other directions cyclically."""
@@ -153,11 +153,11 @@ def _place(
         return _sum(spectrum, a, None, *before, np.reshape(e, (*lead, *(1,) * more, *in_shape)), *after)
 
     def transposed(w: Any) -> Any:
-        found = np.swapaxes(_sum(spectrum, a, None, *after, np.swapaxes(w, -1, -2), *before), -1, -2)
-        lead = found.ndim - len(out_shape)
+        image = np.swapaxes(_sum(spectrum, a, None, *after, np.swapaxes(w, -1, -2), *before), -1, -2)
+        lead = image.ndim - len(out_shape)
         axes = [lead + i for i in range(more)]
         axes += [lead + more + i for i, n in enumerate(in_shape) if n == 1 and out_shape[more + i] > 1]
-        return np.reshape(np.sum(found, axis=tuple(axes)), (*found.shape[:lead], *in_shape))
+        return np.reshape(np.sum(image, axis=tuple(axes)), (*image.shape[:lead], *in_shape))
 
     return MatrixMap("T", apply, transposed, in_shape, out_shape, [like])
 
@@ -251,11 +251,11 @@ def funm(value: Any, A: Any, func: Callable[[Any], Any], disp: bool = True) -> A
                [0., 3.]])
     """
     A = operand(A)
-    found = value(A.value)
-    found, error = found if not disp else (found, None)
+    outputs = value(A.value)
+    f, error = (outputs, None) if disp else outputs
     plain = plain_values(A)
-    is_real = plain.dtype.kind != "c" and plain_values(found).dtype.kind != "c"
+    is_real = plain.dtype.kind != "c" and plain_values(f).dtype.kind != "c"
     spectrum = Spectrum(plain + 0j, func, False, is_real)
     _check_order("funm", A, spectrum.apply(spectrum.values))
-    found = _sum(spectrum, A, found)
-    return found if disp else (found, error)
+    f = _sum(spectrum, A, f)
+    return f if disp else (f, error)

@@ -29,8 +29,8 @@ def pinv(value: Any, a: Any, *, atol: Any = None, rtol: Any = None, return_rank:
         array([[-0.25],
                [ 0.  ]])
     """
-    found = value(*Application(a).values)
-    p, rank = found if return_rank else (found, None)
+    outputs = value(*Application(a).values)
+    p, rank = outputs if return_rank else (outputs, None)
     p = revalued(lambda v: p, lambda x: np.linalg.pinv(x, rtol=_relative(x, atol, rtol)), a)
     return (p, rank) if return_rank else p
 
@@ -68,8 +68,8 @@ def pinvh(
         >>> jacobian(linalg.pinvh, [[2.0]])
         array([[[[-0.25]]]])
     """
-    found = value(*Application(a).values)
-    p, rank = found if return_rank else (found, None)
+    outputs = value(*Application(a).values)
+    p, rank = outputs if return_rank else (outputs, None)
     composed = lambda x: np.linalg.pinv(hermitian_part(x, not lower), rtol=_relative(x, atol, rtol))  # noqa: E731
     p = revalued(lambda v: p, composed, a)
     return (p, rank) if return_rank else p
@@ -104,8 +104,8 @@ def lstsq(value: Any, a: Any, b: Any, cond: Any = None, **options: Any) -> Any:
             x, squares = x[..., 0], squares[..., 0]
         return x, squares, rank, np.broadcast_to(np.linalg.svdvals(a), shape_of(s)) if has_values else s
 
-    def part(i: int, found: Any) -> Any:
+    def part(i: int, plain: Any) -> Any:
         composed = of_stack if np.ndim(rank) else np.linalg.lstsq
-        return revalued(lambda a, b: found, lambda a, b: composed(a, b, cond)[i], a, b)
+        return revalued(lambda a, b: plain, lambda a, b: composed(a, b, cond)[i], a, b)
 
     return part(0, x), part(1, squares), rank, part(3, s) if has_values else s

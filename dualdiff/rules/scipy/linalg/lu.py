@@ -38,17 +38,17 @@ def lu(value: Any, a: Any, permute_l: bool = False, p_indices: bool = False, **o
                [ 0., -1.]])
     """
     operands = Application(a)
-    found = value(*operands.values)
+    outputs = value(*operands.values)
     if not permute_l:
-        permutation, lower, upper = found
+        permutation, lower, upper = outputs
         order = permutation if p_indices else permutation @ np.arange(shape_of(permutation)[-1])
         return permutation, *_eliminated(operands, np.argsort(order, axis=-1), lower, upper)
-    raised, upper = found
+    permuted, upper = outputs
     # P L is a row permutation of L, and the values determine which.
     order = lu(plain_values(operand(a)), p_indices=True)[0]
     rows = np.argsort(order, axis=-1)
-    lower, upper = _eliminated(operands, rows, _rows_of(raised, rows), upper)
-    return revalued(lambda v: raised, lambda a: _rows_of(lower, order), a), upper
+    lower, upper = _eliminated(operands, rows, _rows_of(permuted, rows), upper)
+    return revalued(lambda v: permuted, lambda a: _rows_of(lower, order), a), upper
 
 
 def _rows_of(a: Any, rows: Any) -> Any:
@@ -73,14 +73,14 @@ def _eliminated(operands: Application, rows: Any, lower: Any, upper: Any) -> tup
     with np.errstate(all="ignore"):
         within = solved_from_right(t[..., :k, :k].map(solving(by_l, (*t.shape[:-2], k, k))))
         strict = np.tri(k, k, -1, dtype=plain_values(upper).real.dtype)
-        change_l, change_u = (within * strict).left(leading_l), (within * (1 - strict)).right(leading_u)
+        dl, du = (within * strict).left(leading_l), (within * (1 - strict)).right(leading_u)
         if n > k:
-            rest = t[..., k:] - change_l.right(upper[..., k:])
-            change_u = change_u.beside(rest.map(solving(by_l, rest.shape)))
+            rest = t[..., k:] - dl.right(upper[..., k:])
+            du = du.beside(rest.map(solving(by_l, rest.shape)))
         if m > k:
-            rest = solved_from_right(t[..., k:, :] - change_u.left(lower[..., k:, :]))
-            change_l = change_l.mT.beside(rest.mT).mT
-        return result(operands, lower, change_l), result(operands, upper, change_u)
+            rest = solved_from_right(t[..., k:, :] - du.left(lower[..., k:, :]))
+            dl = dl.mT.beside(rest.mT).mT
+        return result(operands, lower, dl), result(operands, upper, du)
 
 
 @over_scipy("a")

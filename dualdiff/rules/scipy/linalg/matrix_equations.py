@@ -38,7 +38,7 @@ class Sylvester:
         else:
             inner = self._inner = self._inner or Sylvester(a, b)
         x = inner.solve(right, transposed)
-        return changed(operands, x, inner, transposed)
+        return with_tangent(operands, x, inner, transposed)
 
     def _solve_plain(self, q: Any, transposed: bool) -> Any:
         if transposed:
@@ -85,20 +85,20 @@ def solving_sylvester(equation: Sylvester, shape: tuple[int, ...]) -> LinearMap:
     )
 
 
-def changed(operands: Application, x: Any, equation: Sylvester, transposed: bool = False) -> Any:
+def with_tangent(operands: Application, x: Any, equation: Sylvester, transposed: bool = False) -> Any:
     """The solution as a dual, given its value x and the operands a, b and q."""
-    of_a, of_b, rest = terms(operands, "solve_sylvester")
+    of_a, of_b, rhs = terms(operands, "solve_sylvester")
     with np.errstate(all="ignore"):
-        if rest is not None:
-            rest = rest.broadcast(shape_of(x))
+        if rhs is not None:
+            rhs = rhs.broadcast(shape_of(x))
         for t, sided in ((of_a, "right"), (of_b, "left")):
             if t is not None:
-                change: Term = getattr(t.mT if transposed else t, sided)(x)
-                rest = -change if rest is None else rest - change
-        if rest is None:
+                product: Term = getattr(t.mT if transposed else t, sided)(x)
+                rhs = -product if rhs is None else rhs - product
+        if rhs is None:
             return result(operands, x)
         solution = solving_sylvester(equation, shape_of(x))
-        return result(operands, x, rest.map(solution.transpose if transposed else solution))
+        return result(operands, x, rhs.map(solution.transpose if transposed else solution))
 
 
 @over_scipy("a", "b", "q")
@@ -122,7 +122,7 @@ def solve_sylvester(value: Any, a: Any, b: Any, q: Any) -> Any:
     """
     operands = Application(a, b, q)
     x = value(*operands.values)
-    return changed(operands, x, Sylvester(*operands.values[:2]))
+    return with_tangent(operands, x, Sylvester(*operands.values[:2]))
 
 
 @over_scipy("a", "q")

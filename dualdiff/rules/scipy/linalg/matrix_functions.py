@@ -35,8 +35,8 @@ def _frechet(operands: Application, value: Any, derivative: Callable[[Any, Any],
 
     def along(a: Any, e: Any) -> Any:
         # Intermediate roots may be complex with zero imaginary part.
-        found = derivative(a, e)
-        return _real(found) if is_real and not is_complex_valued(e) else found
+        image = derivative(a, e)
+        return _real(image) if is_real and not is_complex_valued(e) else image
 
     linear = MatrixMap(
         "frechet",
@@ -130,8 +130,8 @@ def expm_frechet(value: Any, A: Any, E: Any, compute_expm: bool = True, **option
         >>> derivative(lambda t: linalg.expm_frechet([[0.0]], [[t]])[1], 1.0)
         array([[1.]])
     """
-    found = value(*Application(A, E).values)
-    exponential, along = found if compute_expm else (None, found)
+    outputs = value(*Application(A, E).values)
+    exponential, along = outputs if compute_expm else (None, outputs)
     along = revalued(lambda a, e: along, _expm_along, A, E)
     return (revalued(lambda a, e: exponential, lambda a, e: expm(a), A, E), along) if compute_expm else along
 
@@ -330,19 +330,16 @@ def polar(value: Any, a: Any, side: str = "right") -> Any:
         return result(operands, u), result(operands, p)
     a = operands.values[0]
     with np.errstate(all="ignore"):
-        change_u = _polar(t, u, a) if t.shape[-2] >= t.shape[-1] else _polar(t.H, adjoint(u), adjoint(a)).H
-        if side == "left":
-            change_p = t.right(adjoint(u)) + change_u.H.left(a)
-        else:
-            change_p = t.left(adjoint(u)) + change_u.H.right(a)
-        return result(operands, u, change_u), result(operands, p, change_p)
+        du = _polar(t, u, a) if t.shape[-2] >= t.shape[-1] else _polar(t.H, adjoint(u), adjoint(a)).H
+        dp = t.right(adjoint(u)) + du.H.left(a) if side == "left" else t.left(adjoint(u)) + du.H.right(a)
+        return result(operands, u, du), result(operands, p, dp)
 
 
 def _polar(t: Term, u: Any, a: Any) -> Term:
     """The tangent of the orthonormal columns u."""
     p = adjoint(u) @ a
     within = t.left(adjoint(u))
-    change = (within - within.H).map(solving_sylvester(Sylvester(p, p), within.shape)).left(u)
+    du = (within - within.H).map(solving_sylvester(Sylvester(p, p), within.shape)).left(u)
     if t.shape[-2] > t.shape[-1]:
-        change += (t - within.left(u)).right(Factored(p).inverse)
-    return change
+        du += (t - within.left(u)).right(Factored(p).inverse)
+    return du

@@ -34,12 +34,12 @@ def qr(value: Any, a: Any, mode: str = "full", pivoting: bool = False, **options
                [0., 0.]])
     """
     refuse("qr", mode=(mode == "raw", "its Householder vectors are LAPACK internals"))
-    found = value(*Application(a).values)
-    if not isinstance(found, (tuple, list)):
+    outputs = value(*Application(a).values)
+    if not isinstance(outputs, (tuple, list)):
         # SciPy returns R of a stack alone, without a tuple.
-        return _orthogonal_triangular(operand(a), None, found)[1]
-    order = found[-1:] if pivoting else ()
-    q, r = (None, found[0]) if mode == "r" else found[:2]
+        return _orthogonal_triangular(operand(a), None, outputs)[1]
+    order = outputs[-1:] if pivoting else ()
+    q, r = (None, outputs[0]) if mode == "r" else outputs[:2]
     a = operand(a)
     if pivoting:
         a = np.take_along_axis(a, order[0][..., None, :].astype(np.intp), axis=-1)

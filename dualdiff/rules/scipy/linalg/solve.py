@@ -129,8 +129,8 @@ def _implicit(
 def _of_columns(solve: Callable[[Any], Any], ndim: int) -> Callable[[Any], Any]:
     def apply(t: Any) -> Any:
         columns = np.moveaxis(t, -ndim, 0)
-        found = np.reshape(solve(np.reshape(columns, (columns.shape[0], -1))), columns.shape)
-        return np.moveaxis(found, 0, -ndim)
+        solution = np.reshape(solve(np.reshape(columns, (columns.shape[0], -1))), columns.shape)
+        return np.moveaxis(solution, 0, -ndim)
 
     return apply
 

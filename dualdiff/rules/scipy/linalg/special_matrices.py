@@ -80,8 +80,8 @@ def circulant(value: Any, c: Any) -> Any:
                [1., 0.]])
     """
     c = np.atleast_1d(operand(c))
-    places = np.arange(shape_of(c)[-1])
-    return c[..., (places[:, None] - places) % len(places)]
+    indices = np.arange(shape_of(c)[-1])
+    return c[..., (indices[:, None] - indices) % len(indices)]
 
 
 @over_scipy("a")
@@ -128,10 +128,10 @@ def block_diag(value: Any, *arrs: Any) -> Any:
     rows, columns = (np.cumsum([0, *(shape_of(b)[i] for b in blocks)]) for i in (-2, -1))
     stack = np.broadcast_shapes(*(shape_of(b)[:-2] for b in blocks))
     dtype = np.result_type(*map(plain_values, blocks))
-    found = zeros((*stack, rows[-1], columns[-1]), like=tuple(blocks), dtype=dtype)
+    matrix = zeros((*stack, rows[-1], columns[-1]), like=tuple(blocks), dtype=dtype)
     for block, i, j in zip(blocks, rows, columns, strict=False):
-        found[..., i : i + shape_of(block)[-2], j : j + shape_of(block)[-1]] = block
-    return found
+        matrix[..., i : i + shape_of(block)[-2], j : j + shape_of(block)[-1]] = block
+    return matrix
 
 
 @over_scipy("a", "b")

@@ -27,10 +27,10 @@ def svd(value: Any, a: Any, full_matrices: bool = True, compute_uv: bool = True,
         array([1., 0.])
     """
     operands = Application(a)
-    found = value(*operands.values)
+    outputs = value(*operands.values)
     if not compute_uv:
-        return singular_values(operands, found, "dualdiff.scipy.linalg.svd")
-    u, s, vh = found
+        return singular_values(operands, outputs, "dualdiff.scipy.linalg.svd")
+    u, s, vh = outputs
     return singular(operands, u, s, vh, "dualdiff.scipy.linalg.svd")
 
 
