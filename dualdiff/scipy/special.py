@@ -181,7 +181,7 @@ def polygamma(value: Any, n: Any, x: Any) -> Any:
 
 def _constant_order(name: str, n: Any) -> None:
     if duals_in(n):
-        raise no_rule(f"scipy.special.{name}", " in its first argument")
+        raise no_rule(f"scipy.special.{name}", " with respect to its first argument")
 
 
 @over_scipy("a", module="scipy.special")
@@ -249,7 +249,7 @@ def comb(value: Any, N: Any, k: Any, *, exact: bool = False, repetition: bool = 
     Its derivatives are those of ``scipy.special.binom``.
 
     Args:
-        N, k (array_like): The numbers of things, and of those taken.
+        N, k (array_like): The number of objects, and how many are chosen.
         exact (bool): Whether to compute in integers, which carry no tangent.
         repetition (bool): Whether to count combinations with repetition.
     Returns:
@@ -278,7 +278,7 @@ def perm(value: Any, N: Any, k: Any, exact: bool = False) -> Any:
     Its derivatives are those of ``scipy.special.poch``.
 
     Args:
-        N, k (array_like): The numbers of things, and of those taken.
+        N, k (array_like): The number of objects, and how many are chosen.
         exact (bool): Whether to compute in integers, which carry no tangent.
     Returns:
         float or array: Of the shape that N and k broadcast to.

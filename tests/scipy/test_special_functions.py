@@ -134,7 +134,7 @@ def test_logsumexp_of_infinities_takes_the_first_of_the_largest(a, wanted):
     assert_same(gradient(special.logsumexp, np.array(a)), np.array(wanted))
 
 
-def test_logsumexp_of_other_numbers():
+def test_logsumexp_of_other_dtypes():
     assert gradient(special.logsumexp, X.astype(np.float32)).dtype == np.float32
     assert derivative(lambda t: special.logsumexp([t, 2 * t, 0.0]), 0.5) == pytest.approx(
         gradient(special.logsumexp, [0.5, 1.0, 0.0]) @ [1, 2, 0], rel=1e-14
@@ -178,7 +178,7 @@ def test_polygamma():
     np.testing.assert_allclose(derivative(lambda x: special.polygamma(n, x), x), scipy_special.polygamma(n + 1, x))
     third = nth_derivative(lambda x: special.polygamma(1, x), 0.7, 3)
     np.testing.assert_allclose(third, scipy_special.polygamma(4, 0.7), rtol=1e-14)
-    with pytest.raises(NoRuleError, match=r"scipy\.special\.polygamma has no derivative rule in its first argument"):
+    with pytest.raises(NoRuleError, match=r"scipy\.special\.polygamma has no derivative rule with respect to its first argument"):
         derivative(lambda n: special.polygamma(n, 1.0), 2.0)
 
 

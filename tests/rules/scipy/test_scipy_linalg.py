@@ -276,7 +276,7 @@ def test_single_precision(name):
         check_float32(f, x)
 
 
-def test_plain_arguments_are_scipys_own_affair():
+def test_plain_arguments_go_to_scipy_unchanged():
     assert_same(linalg.expm([[1, 2], [3, 4]]), sl.expm([[1, 2], [3, 4]]))
     with pytest.raises(TypeError):
         linalg.expm()
@@ -388,7 +388,7 @@ def test_function_with_a_parameter_that_is_differentiated():
 
 def test_functions_of_eigenvalues_are_elementwise():
     for f in (lambda w: w / np.sum(w), lambda w: w[..., ::-1], lambda w: w[..., :1]):
-        with pytest.raises(ValueError, match=r"elementwise|each by itself|points"):
+        with pytest.raises(ValueError, match=r"elementwise|points"):
             jvp(lambda a: linalg.funmh(a, f), DIRECTION, SQUARE)  # noqa: B023
     with pytest.raises(TypeError, match="not holomorphic"):
         jvp(lambda a: linalg.funm(a, np.conj), SQUARE, SQUARE)
@@ -417,12 +417,12 @@ def test_polar_decomposition_with_repeated_singular_values():
     lambda a: linalg.lu_solve(linalg.lu_factor(a), a @ a),
     lambda a: a @ linalg.solve(a, a),
 ])  # fmt: skip
-def test_what_gives_the_matrix_again(f):
+def test_factors_reproduce_the_matrix(f):
     assert_near(jvp(f, SQUARE, STACK[1])[1], STACK[1], 1e-12)
     assert_near(jvp(lambda a: jvp(f, a, STACK[1])[1], SQUARE, STACK[1])[1], 0 * SQUARE, 1e-11)
 
 
-def test_equations_hold_along_the_way():
+def test_differentiated_equations_hold():
     a, b, q, r = SMALL, SMALL[:, :1], positive(SMALL), np.array([[2.0]])
 
     def continuous(t):
@@ -483,7 +483,7 @@ def test_one_triangle_is_read():
     lambda a, b: linalg.lu_solve(linalg.lu_factor(a), b),
     lambda a, b: linalg.solve(a, b),
 ])  # fmt: skip
-def test_matrices_that_are_written_later(f):
+def test_matrices_that_are_overwritten_later(f):
     """Reverse mode needs them as they were, even if they are plain arrays or views."""
 
     def overwriting(b):
@@ -504,7 +504,7 @@ def test_matrices_that_are_written_later(f):
     assert_near(vjp(both, BAND)[1](w), vjp(lambda a: f(1.0 * a, a @ a), BAND)[1](w), 1e-13)
 
 
-def test_structure_that_scipy_finds_by_itself_does_not_restrict_the_derivative():
+def test_structure_that_scipy_detects_does_not_restrict_the_derivative():
     a = np.diag([2.0, 3.0])
     J = jacobian(lambda a: linalg.solve(a, np.ones(2)), a)
     assert_near(J, jacobian(lambda a: np.linalg.solve(a, np.ones(2)), a), 1e-15)
@@ -550,7 +550,7 @@ def test_other_functions_of_scipy_take_plain_matrices_and_refuse_duals(name):
         jacobian(lambda a: getattr(linalg, name)(a)[0], SQUARE)
 
 
-def test_a_name_that_scipy_has_not():
+def test_a_name_that_scipy_lacks():
     with pytest.raises(AttributeError, match="inverse_of_nobody"):
         linalg.inverse_of_nobody  # noqa: B018 - the case
     assert linalg.LinAlgError is np.linalg.LinAlgError

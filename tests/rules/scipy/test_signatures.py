@@ -26,7 +26,7 @@ FUNCTIONS = [
 ]
 each_function = pytest.mark.parametrize(("ours", "theirs", "name"), FUNCTIONS, ids=[name for *_, name in FUNCTIONS])
 #: Options of some versions of SciPy, long deprecated.
-DEPRECATED = {"blocksize", "cond", "disp", "eigvals", "rcond", "turbo"}
+DEPRECATED = {"blocksize", "cond", "disp", "eigvals", "legacy", "rcond", "turbo"}
 
 
 @each_function

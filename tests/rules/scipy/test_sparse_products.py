@@ -48,7 +48,7 @@ def test_every_format(kind, name):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_times_of_a_matrix_is_its_product(name):
+def test_star_of_a_matrix_is_the_matrix_product(name):
     a = made("matrix", name)
     same(lambda x: a * np.sin(x), lambda x: DENSE @ np.sin(x), X)
     same(lambda x: np.sin(x) * a.T, lambda x: np.sin(x) @ DENSE.T, X)
@@ -118,7 +118,7 @@ def test_a_heat_equation():
     np.testing.assert_allclose(dd.gradient(energy, u, a, mode="forward"), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_what_scipy_refuses_is_refused_in_its_words():
+def test_errors_of_scipy_are_kept():
     a = sparse.csr_array(DENSE)
     for f in (lambda x: a @ x[:2]), (lambda x: x @ a), (lambda x: a @ x[0]):
         with pytest.raises(ValueError, match=r"mismatch|Scalar operands") as plain:
@@ -129,7 +129,7 @@ def test_what_scipy_refuses_is_refused_in_its_words():
 
 
 @pytest.mark.skipif(not SPARSE_OF_MORE_AXES, reason="an older SciPy has none")
-def test_arrays_of_more_axes_have_no_rule():
+def test_arrays_with_more_axes_have_no_rule():
     a = sparse.coo_array(np.ones((2, 3, 4)))
     with pytest.raises(NoRuleError, match=r"scipy.sparse array of shape \(2, 3, 4\).*custom_derivative"):
         dd.jacobian(lambda x: a @ x, X)

@@ -62,7 +62,7 @@ def test_scipy_has_no_other_ufunc():
 
 
 @pytest.mark.parametrize("ufunc", [f for f in SURFACE if sets_of(f)], ids=named)
-def test_every_ufunc_stands_in_exactly_one_set(ufunc):
+def test_every_ufunc_is_in_exactly_one_set(ufunc):
     assert len(sets_of(ufunc)) == 1
     assert ((ufunc, "__call__") in UFUNCS) == (ufunc in ROWS)
 
@@ -254,9 +254,9 @@ def test_against_differences_in_every_space(ufunc, k, i):
         assert_same(np.diag(jacobian(f, x, mode="forward")), slope)
         assert_same(np.diag(jacobian(f, x, mode="reverse")), slope)
         assert_same(jacobian(f, x, sparse=True).toarray(), np.diag(slope))
-        numbers = [a[0].item() for a in arguments]
-        number = derivative(lambda t: result(ufunc, k, *numbers[:i], t, *numbers[i + 1 :]), numbers[i])
-        np.testing.assert_allclose(number, slope[0], rtol=1e-13)
+        scalars = [a[0].item() for a in arguments]
+        found = derivative(lambda t: result(ufunc, k, *scalars[:i], t, *scalars[i + 1 :]), scalars[i])
+        np.testing.assert_allclose(found, slope[0], rtol=1e-13)
 
 
 IN_PARAMETERS = re.compile("inc_in_|inc_across|f_in_|t_in_")
@@ -397,8 +397,8 @@ def test_poch_and_binom_where_a_factor_is_zero():
     ],
 )
 def test_derivatives_at_zero_are_regular_at_every_order(f, wanted):
-    for order, number in enumerate(wanted, 1):
-        np.testing.assert_allclose(nth_derivative(f, 0.0, order), number, rtol=1e-11, atol=1e-13)
+    for order, expected in enumerate(wanted, 1):
+        np.testing.assert_allclose(nth_derivative(f, 0.0, order), expected, rtol=1e-11, atol=1e-13)
 
 
 def test_a_zero_tangent_contributes_zero():
@@ -419,14 +419,14 @@ def test_counts_are_steps():
 
 
 @pytest.mark.parametrize("name", ["kn", "yn", "bdtr", "bdtrc", "bdtri", "nbdtr", "nbdtrc", "nbdtri"])
-def test_fractions_of_counts_do_not_count(name):
+def test_fractions_of_counts_are_ignored(name):
     # SciPy truncates them, with a warning that may crash the interpreter later: not called here.
     whole, broken = ([2.0, 1.3], [2.5, 1.3]) if name in ("kn", "yn") else ([2.0, 5.0, 0.4], [2.5, 5.7, 0.4])
     row, i = SPECIAL[name], len(whole) - 1
     assert row.coefficient(i, broken, 0.45) == row.coefficient(i, whole, 0.45) != 0
 
 
-def test_results_at_the_end_of_what_scipy_searches_do_not_move():
+def test_results_at_the_end_of_scipys_search_interval_are_constant():
     for f, arguments in [
         (special.pdtrik, (0.38, 0.58)),
         (special.bdtrik, (0.42, 0.02, 0.22)),
@@ -439,7 +439,7 @@ def test_results_at_the_end_of_what_scipy_searches_do_not_move():
                 assert derivative(f, *arguments, argnum=i) == 0.0
 
 
-def test_the_kink_of_scaled_bessel_functions_has_no_side():
+def test_scaled_bessel_functions_at_their_kink():
     assert derivative(special.i0e, 0.0) == 0.0
     assert derivative(special.i1e, 0.0) == 0.5
     assert nth_derivative(special.i0e, 0.0, 2) == 1.5
@@ -450,7 +450,7 @@ def test_poch_where_only_the_denominator_is_infinite():
     np.testing.assert_allclose(derivative(special.poch, -2.0, 0.7), 2 * special.gamma(-1.3), rtol=1e-14)
 
 
-def test_gamma_distributions_of_no_rate():
+def test_gamma_distributions_of_rate_zero():
     assert derivative(special.gdtr, 0.1, 0.5, 0.0) == 0.0
     assert derivative(special.gdtrc, 0.0, 0.5, 0.3, argnum=2) == 0.0
 
@@ -523,7 +523,7 @@ def test_out_where_and_methods():
     np.testing.assert_allclose(derivative(pair, x), (np.sin(x) + 2 * np.cos(x)) / x, rtol=1e-14)
 
 
-def test_results_of_several_may_be_written_into():
+def test_outputs_may_be_overwritten():
     # The derivative of one output is another output: writing into that must not change the tangent.
     def f(x):
         ai, aip, _, _ = special.airy(x)

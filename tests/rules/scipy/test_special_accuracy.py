@@ -1,9 +1,9 @@
 """The rounding error of every partial derivative of ``scipy.special``, in units in the last place, against mpmath.
 
-A partial may be off by 8 units, times what a rounding of the arguments would change it by where that is more than one
-unit, but never by half of its digits: no condition excuses a wrong formula.  Where a function of SciPy is itself less
-accurate than that, the row is among the exceptions, with its bound.
-The table of the largest errors comes with ``pytest tests/rules/scipy/test_special_accuracy.py --accuracy-table``.
+A partial may be off by 8 units, times the change in units if the arguments are rounded, if that is more than one, but
+never by half of its digits: ill-conditioning does not excuse a wrong formula.  If a function of SciPy is itself less
+accurate, the row is among the exceptions, with its bound.
+The table of the largest errors is printed by ``pytest tests/rules/scipy/test_special_accuracy.py --accuracy-table``.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def betainc_in_parameters(a, b, x):
         *((0.2, 60.0), (1.0, 0.7), (2.0, 1.5), (30.0, 4.0), (30.0, 99.0), (870.0, 445.0), (1150.0, 1736.0)),
     ],
 )
-def test_gammainc_in_its_parameter_at_the_edges(a, x):
+def test_gammainc_with_respect_to_its_parameter_at_the_edges(a, x):
     with mp.workdps(200):
         exact = gammainc_in_a(mpmath.mpf(a), mpmath.mpf(x))
     np.testing.assert_allclose(derivative(special.gammainc, float(a), x, argnum=0), float(exact), rtol=4e-12)
@@ -173,7 +173,7 @@ def test_gammainc_in_its_parameter_at_the_edges(a, x):
         *((0.5, 2.0, 0.25), (2.0, 0.5, 0.249), (2.3, 12.0, 1e-20), (40.0, 40.0, 0.99), (140.0, 330.0, 0.9)),
     ],
 )
-def test_betainc_in_its_parameters_at_the_edges(a, b, x):
+def test_betainc_with_respect_to_its_parameters_at_the_edges(a, b, x):
     with mp.workdps(330):
         exact = betainc_in_parameters(mpmath.mpf(a), mpmath.mpf(b), mpmath.mpf(x))
     for i in range(2):

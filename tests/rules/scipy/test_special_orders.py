@@ -1,7 +1,7 @@
 """Derivatives of second and third order of every row of ``scipy.special``: right, or refused with a message for users.
 
-First derivatives are judged in tests/rules/scipy/test_special_accuracy.py; here those of functions that mpmath has, at
-the same points, and all others by differences of the order below.
+tests/rules/scipy/test_special_accuracy.py tests first derivatives.  Here functions that mpmath has are compared with it
+at the same points, and all others with differences of the order below.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def test_third_derivatives(ufunc, k, i):
 
 
 @pytest.mark.parametrize(("ufunc", "k", "i"), DIFFERENTIATED, ids=case_id)
-def test_mixed_second_derivatives_are_there_or_refused_in_users_words(ufunc, k, i):
+def test_mixed_second_derivatives_are_right_or_refused_in_the_users_terms(ufunc, k, i):
     arguments = [a[0].item() for a in arguments_of(ufunc)]
     for j in range(len(arguments)):
         if i == j or isinstance(arguments[j], int):
@@ -172,7 +172,7 @@ def test_the_hessian_of_the_voigt_profile_at_its_edges():
 
 @pytest.mark.filterwarnings("ignore:floating point number truncated:RuntimeWarning")
 @pytest.mark.parametrize("n", [0, 0.0, 0.5, 0.99, 1, 1.5, 2, 7.3])
-def test_expn_counts_whole_orders(n):
+def test_expn_truncates_its_order(n):
     # SciPy truncates the order.
     for order in (1, 2, 3):
         with mp.workdps(30):

@@ -13,7 +13,7 @@ from dualdiff.rules.writing.over_scipy import over_scipy
 from dualdiff.rules.writing.terms import revalued
 
 
-def _row(x: Any, name: str) -> Any:
+def _vector(x: Any, name: str) -> Any:
     x = operand(x)
     if len(shape_of(x)) > 1:
         raise ValueError(f"dualdiff.scipy.linalg.{name} of duals takes vectors, not an array of shape {shape_of(x)}")
@@ -37,8 +37,8 @@ def toeplitz(value: Any, c: Any, r: Any = None) -> Any:
         array([[0., 1.],
                [1., 0.]])
     """
-    c = _row(c, "toeplitz")
-    r = np.conjugate(c) if r is None else _row(r, "toeplitz")
+    c = _vector(c, "toeplitz")
+    r = np.conjugate(c) if r is None else _vector(r, "toeplitz")
     m, n = len(c), len(r)
     return np.concatenate([c[::-1], r[1:]])[m - 1 - np.arange(m)[:, None] + np.arange(n)]
 
@@ -59,8 +59,8 @@ def hankel(value: Any, c: Any, r: Any = None) -> Any:
         array([[0., 1.],
                [1., 0.]])
     """
-    c = _row(c, "hankel")
-    r = np.zeros_like(plain_values(c)) if r is None else _row(r, "hankel")
+    c = _vector(c, "hankel")
+    r = np.zeros_like(plain_values(c)) if r is None else _vector(r, "hankel")
     return np.concatenate([c, r[1:]])[np.arange(len(c))[:, None] + np.arange(len(r))]
 
 
