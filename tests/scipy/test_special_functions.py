@@ -178,7 +178,7 @@ def test_polygamma():
     np.testing.assert_allclose(derivative(lambda x: special.polygamma(n, x), x), scipy_special.polygamma(n + 1, x))
     third = nth_derivative(lambda x: special.polygamma(1, x), 0.7, 3)
     np.testing.assert_allclose(third, scipy_special.polygamma(4, 0.7), rtol=1e-14)
-    with pytest.raises(NoRuleError, match=r"scipy\.special\.polygamma has no derivative rule with respect to its first argument"):
+    with pytest.raises(NoRuleError, match=r"special\.polygamma has no derivative rule with respect to its first"):
         derivative(lambda n: special.polygamma(n, 1.0), 2.0)
 
 
