@@ -50,21 +50,19 @@ def over_scipy(*arrays: str, module: str = "scipy.linalg") -> Callable[[Callable
                     raise no_rule(f"dualdiff.{module}.{name} with {option}=", reason)
             # SciPy gets only options that differ from their defaults.  Tangents need the original arrays, so nothing is
             # overwritten.
-            defaults = {k: signature.parameters[k].default for k in given}
+            parameters = signature.parameters
             options = {
                 k: x
                 for k, x in given.items()
-                if k not in arrays and not k.startswith("overwrite_") and x is not defaults[k]
+                if k not in arrays and not k.startswith("overwrite_") and x is not parameters[k].default
             }
 
             def value(*values: Any) -> Any:
-                call = signature.bind_partial()
-                call.arguments = {**dict(zip(arrays, values, strict=False)), **options}
+                call = inspect.BoundArguments(signature, {**dict(zip(arrays, values, strict=False)), **options})
                 return function(*call.args, **call.kwargs)
 
             value.__name__, value.__module__ = name, f"dualdiff.{module}"
-            call = own.bind_partial()
-            call.arguments = known
+            call = inspect.BoundArguments(own, known)
             space = leading_space(duals)
             if space.traces:
                 return space.call(name, lambda *a, **k: rule(value, *a, **k), call.args, call.kwargs)
