@@ -1,4 +1,4 @@
-"""To see automatic differentiation at work: evaluation traces, computational graphs, plots, and exercises.
+"""Tools for teaching automatic differentiation: evaluation traces, computational graphs, plots, and exercises.
 
 >>> import numpy as np
 >>> from dualdiff.teaching import trace

@@ -1,4 +1,4 @@
-"""Exercises that check themselves: not answered, keep working (with a hint), correct; never an exception."""
+"""Exercises that check themselves: not answered, keep working (with a hint), or correct; never an exception."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 
 State = Literal["not answered", "keep working", "correct"]
 
-#: Every exercise made so far, by name; a new one of the same name replaces the old one (a cell was run again).
+#: Every exercise so far, by name; a new one of the same name replaces the old one, as when a cell is run again.
 REGISTRY: dict[str, Exercise] = {}
 
-#: The state is told by a sign, too: not by colour alone.
+#: A sign shows the state in addition to the colour, for readers without colour vision.
 _SIGNS = {"not answered": ("…", "#6e7781"), "keep working": ("↻", "#bf6a02"), "correct": ("✓", "#1a7f37")}
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a checker says: ``state`` is ``"not answered"``, ``"keep working"`` or ``"correct"``."""
+    """The outcome of a check: ``state`` is ``"not answered"``, ``"keep working"`` or ``"correct"``."""
 
     name: str
     state: State
@@ -31,9 +31,9 @@ class Result:
         return self.state == "correct"
 
     def __repr__(self) -> str:
-        return f"{self.name}: {self._told()}"
+        return f"{self.name}: {self._text()}"
 
-    def _told(self) -> str:
+    def _text(self) -> str:
         if self.state == "correct":
             return f"correct! {self.message}".rstrip()
         words = "not answered yet" if self.state == "not answered" else "keep working"
@@ -43,29 +43,29 @@ class Result:
         sign, colour = _SIGNS[self.state]
         return (
             f'<div style="border-left:4px solid {colour};padding:.3em .8em;margin:.3em 0">'
-            f"<b>{sign} {html.escape(self.name)}</b>: {html.escape(self._told())}</div>"
+            f"<b>{sign} {html.escape(self.name)}</b>: {html.escape(self._text())}</div>"
         )
 
 
 class Exercise:
-    """A question with a checker of answers.
+    """A question with a check of the answer.
 
     Parameters
     ----------
     name : str
-        Names the exercise, ``"01.1"`` or ``"chain rule"``; `find` gets it back.
+        The name of the exercise, ``"01.1"`` or ``"chain rule"``, by which `find` returns it.
     question : str
         The text of the exercise.
     check : callable, optional
-        ``check(answer)`` returns True, or False, or a hint (a str) for this very answer.  What it raises counts as a
-        wrong answer, and is part of the message.
-    expected : number, array, container or callable, optional
-        Instead of ``check``: the right answer.  Numbers and arrays are compared within ``tolerance``, shapes exactly.
-        If it is a function, the answer has to be one, and both are compared at the points ``at``.
+        ``check(answer)`` returns True, False, or a hint (a str) for this particular answer.  An exception counts as a
+        wrong answer and appears in the message.
+    expected : scalar, array, container or callable, optional
+        Instead of ``check``: the correct answer.  Scalars and arrays are compared within ``tolerance``, shapes exactly.
+        If it is a function, the answer has to be a function, too, and both are compared at the points ``at``.
     at : sequence, optional
-        The points at which functions are compared; a tuple is a list of arguments.
+        The points at which functions are compared; a tuple holds several arguments.
     hints : sequence of str
-        Shown one after the other, each to the next wrong answer, the last one again and again.
+        Shown one by one, each for another wrong answer; the last one is repeated.
     tolerance : float, default 1e-9
         Relative and absolute.
 
@@ -93,14 +93,14 @@ class Exercise:
         if (check is None) == (expected is None):
             raise ValueError(f"the exercise {name!r} needs either check= or expected=")
         if callable(expected) and not at:
-            raise ValueError(f"the exercise {name!r} expects a function: at= has the points to compare at")
+            raise ValueError(f"the exercise {name!r} expects a function: pass the points to compare at as at=[...]")
         self.name, self.question, self.hints = name, question, list(hints)
         self._check, self._expected, self._at, self._tolerance = check, expected, list(at), tolerance
         self._wrong = 0
         REGISTRY[name] = self
 
     def check(self, answer: Any = ...) -> Result:
-        """What the checker says of an answer.  Never raises.
+        """Check an answer.  Never raises.
 
         Parameters
         ----------
@@ -110,14 +110,14 @@ class Exercise:
         Returns
         -------
         Result
-            It shows itself in a terminal and in a notebook, and is true if the answer is correct.
+            Displayed in a terminal and in a notebook; true if the answer is correct.
         """
         if answer is ... or answer is None:
             return Result(self.name, "not answered", self.question)
         try:
             verdict = self._verdict(answer)
         except Exception as error:
-            verdict = f"Checking your answer raised {type(error).__name__}: {_said(error)}"
+            verdict = f"Checking your answer raised {type(error).__name__}: {_first_line(error)}"
         if isinstance(verdict, str):
             return Result(self.name, "keep working", verdict)
         if verdict:
@@ -132,7 +132,7 @@ class Exercise:
         if not callable(self._expected):
             return _agree(answer, self._expected, self._tolerance)
         if not callable(answer):
-            return f"The answer has to be a function, and yours is {_shown(answer)}."
+            return f"The answer has to be a function, but yours is {_shown(answer)}."
         for point in self._at:
             args = point if isinstance(point, tuple) else (point,)
             wanted, given = self._expected(*args), answer(*args)
@@ -166,7 +166,7 @@ def find(name: str) -> Exercise:
     Raises
     ------
     KeyError
-        If there is none; the message has the names that there are.
+        If there is none; the message lists the existing names.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def find(name: str) -> Exercise:
 
 
 def _agree(given: Any, wanted: Any, tolerance: float) -> bool | str:
-    """Whether two answers are the same within the tolerance; a hint if they are not even of one kind."""
+    """Whether two answers agree within the tolerance; a hint if they are of different kinds."""
     if isinstance(wanted, (str, bool)):
         return type(given) is type(wanted) and given == wanted
     if isinstance(wanted, dict):
@@ -192,7 +192,7 @@ def _agree(given: Any, wanted: Any, tolerance: float) -> bool | str:
             return f"The answer has {len(wanted)} parts."
         pairs = list(zip(given, wanted, strict=True))
     else:
-        return _agree_numbers(given, wanted, tolerance)
+        return _agree_numerically(given, wanted, tolerance)
     for pair in pairs:
         verdict = _agree(*pair, tolerance)
         if verdict is not True:
@@ -200,12 +200,12 @@ def _agree(given: Any, wanted: Any, tolerance: float) -> bool | str:
     return True
 
 
-def _agree_numbers(given: Any, wanted: Any, tolerance: float) -> bool | str:
+def _agree_numerically(given: Any, wanted: Any, tolerance: float) -> bool | str:
     if not _is_numeric(given):
-        return f"The answer is a number or an array, and yours is {_shown(given)}."
+        return f"The answer is a number or an array, but yours is {_shown(given)}."
     given, wanted = np.asarray(given), np.asarray(wanted)
     if given.shape != wanted.shape:
-        return f"The answer has the shape {wanted.shape}, and yours {given.shape}."
+        return f"The answer has shape {wanted.shape}, but yours has shape {given.shape}."
     return bool(np.allclose(given, wanted, rtol=tolerance, atol=tolerance, equal_nan=True))
 
 
@@ -222,8 +222,8 @@ def _shown(x: Any) -> str:
     return words if len(words) <= 60 else words[:57] + "..."
 
 
-def _said(error: Exception) -> str:
-    """The first line of a message, even of one that cannot be had."""
+def _first_line(error: Exception) -> str:
+    """The first line of a message, even if str(error) raises."""
     try:
         return (str(error).splitlines() or [""])[0]
     except Exception:

@@ -1,7 +1,7 @@
-"""Computational graphs as pictures: laid out in layers by fast-sugiyama, written as SVG.
+"""Drawings of computational graphs: laid out in layers by fast-sugiyama, written as SVG.
 
-A graph of many layers is broken into lines, as text is; what comes from an earlier line is repeated, dashed, at the
-left of the line that needs it.
+A graph of many layers is broken into lines like text; nodes of earlier lines are repeated, dashed, at the left of the
+lines that need them.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ Area = tuple[float, float, float, float]
 #: Lines of layers are broken at about this width, in pixels.
 WIDTH = 1080
 MARGIN = 16
-#: Between two layers there is room for a label and the curves beside it.
+#: The space between two layers, for a label and the curves beside it.
 GAP = 44
-#: Between two nodes of a layer.
+#: The space between two nodes of a layer.
 SPACE = 16
-#: Letters of a sans-serif font are hardly ever wider, as a part of the font size.
+#: The width of a letter relative to the font size; few letters of a sans-serif font are wider.
 LETTER = 0.63
 LONGEST = 26
 
@@ -61,15 +61,15 @@ _COLOURS = {
 
 
 class Graph:
-    """The picture of a computational graph, as `Trace.graph` makes it.
+    """The drawing of a computational graph, as returned by `Trace.graph`.
 
-    In a notebook it shows itself, with a bar to scroll if it is wide.  The colours follow the reader's choice of a
-    light or a dark theme, on a paper of their own, so that they can be read on any page.
+    Notebooks display it, with a scroll bar if it is wide.  The colours follow the reader's light or dark theme; the
+    drawing has a background of its own, so that it is legible on any page.
 
     Attributes
     ----------
     svg : str
-        The picture as text.
+        The drawing as SVG text.
     """
 
     def __init__(self, picture: Picture) -> None:
@@ -80,28 +80,28 @@ class Graph:
         return self.svg
 
     def _repr_html_(self) -> str:
-        # An image keeps its styles to itself, and in this frame its size.
+        # The styles of an image do not affect the page, and this frame keeps its size.
         data = base64.b64encode(self.svg.encode()).decode()
         picture = f'<img alt="computational graph" style="max-width:none" src="data:image/svg+xml;base64,{data}">'
         return f'<div style="overflow-x:auto">{picture}</div>'
 
     def __repr__(self) -> str:
-        return f"<computational graph of {self._picture.steps} nodes: .save('graph.svg') writes the picture>"
+        return f"<computational graph of {self._picture.steps} nodes: .save('graph.svg') writes the drawing>"
 
     def save(self, path: str | os.PathLike[str], theme: Theme = "auto") -> None:
-        """Write the picture into a file, ``"graph.svg"``.
+        """Write the drawing to a file, ``"graph.svg"``.
 
         Parameters
         ----------
         path : str or path
-            The name of the file, which ends in ``.svg``.
+            The name of the file, ending in ``.svg``.
         theme : {"auto", "light", "dark"}
-            The colours; by default those that the reader prefers.
+            The colours; ``"auto"`` follows the reader's theme.
 
         Raises
         ------
         ValueError
-            If the name does not end in ``.svg``, or the theme has another name.
+            If the name does not end in ``.svg``, or the theme is unknown.
         OSError
             If the file cannot be written.
 
@@ -111,11 +111,11 @@ class Graph:
         >>> trace(lambda x: x * x, 3.0).graph().save("square.png")
         Traceback (most recent call last):
             ...
-        ValueError: the picture is written as SVG: give the file a name that ends in .svg, not 'square.png'
+        ValueError: the drawing is written as SVG: give the file a name that ends in .svg, not 'square.png'
         """
         name = os.fspath(path)
         if not name.lower().endswith(".svg"):
-            raise ValueError(f"the picture is written as SVG: give the file a name that ends in .svg, not {name!r}")
+            raise ValueError(f"the drawing is written as SVG: give the file a name that ends in .svg, not {name!r}")
         if theme not in ("auto", *_COLOURS):
             raise ValueError(f"theme is 'auto', 'light' or 'dark', not {theme!r}")
         with open(name, "w", encoding="utf-8") as file:
@@ -124,7 +124,7 @@ class Graph:
 
 @dataclass
 class _Box:
-    """A node, or its repetition in a later line; x and y are its middle."""
+    """A node, or its repetition in a later line; x and y are its centre."""
 
     step: Step
     lines: list[tuple[str, str]]
@@ -142,19 +142,19 @@ class _Box:
 
 @dataclass
 class _Edge:
-    """An edge from box to box, with the places of its bends."""
+    """An edge from box to box, with the positions of its bends."""
 
     source: _Box
     target: _Box
     label: str
     bends: list[tuple[int, float]] = field(default_factory=list)
-    # How far from the middle of the target it arrives.
+    # The offset from the centre of the target at which it arrives.
     port: float = 0.0
 
 
 @dataclass
 class Picture:
-    """What is drawn: shapes without colours, and the size of the whole."""
+    """What is drawn: shapes without colours, and the total size."""
 
     shapes: list[str]
     width: float
@@ -162,7 +162,7 @@ class Picture:
     steps: int
 
     def svg(self, theme: Theme) -> str:
-        """The text of the picture in a theme."""
+        """The SVG text in a theme."""
         style = _style(_COLOURS["light" if theme == "auto" else theme])
         if theme == "auto":
             style += f"@media (prefers-color-scheme: dark) {{{_style(_COLOURS['dark'])}}}"
@@ -196,7 +196,7 @@ def _style(c: Mapping[str, str]) -> str:
 
 
 def drawn(trace: Trace, values: bool, tangents: bool, adjoints: dict[str, Any] | None) -> Picture:
-    """The picture of a trace."""
+    """The drawing of a trace."""
     layout = load("fast_sugiyama", "plot", "the drawing of a computational graph")
     layers: dict[Step, int] = {}
     for step in trace.steps:
@@ -232,7 +232,7 @@ def drawn(trace: Trace, values: bool, tangents: bool, adjoints: dict[str, Any] |
 
 
 def _lines(step: Step, values: bool, tangents: bool, adjoints: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
-    """The lines of words in a node, with their style."""
+    """The lines of text in a node, with their styles."""
     is_input = step.operation == "input"
     value = _cut(number(step.value, 5))
     yield _cut(step.name if is_input else step.operation), "op"
@@ -260,14 +260,14 @@ def _width(words: str, size: int) -> float:
 
 
 def _legend(trace: Trace, tangents: bool, adjoints: bool, is_broken: bool) -> Iterator[tuple[str, str]]:
-    """What the marks mean, and what the trace leaves out."""
+    """What the marks mean, and what the trace omits."""
     if tangents:
         heads = ", ".join(trace.directions)
         yield "→ tangents" + (f": {heads}" if len(trace.directions) > 1 else ""), "dd-forward"
     if adjoints:
-        yield "← adjoints: the derivative of f in each node", "dd-backward"
+        yield "← adjoints: the derivative of f with respect to each node", "dd-backward"
     if is_broken:
-        yield "A dashed node stands for one of an earlier line.", ""
+        yield "A dashed node repeats one of an earlier line.", ""
     for remark in trace.remarks:
         yield remark, ""
 
@@ -289,7 +289,7 @@ def _bands(
         + GAP
         for k, column in columns.items()
     }
-    # As few lines as there can be, and these of even length: a last line of one node would look lost.
+    # As few lines as possible, of even length: a last line with a single node would look lost.
     lines = len(_broken(widths, WIDTH))
     room = sum(widths.values()) / lines
     while len(_broken(widths, room)) > lines:
@@ -298,7 +298,7 @@ def _bands(
 
 
 def _broken(widths: Mapping[int, float], room: float) -> list[list[int]]:
-    """The layers, with a new line before each that would go beyond the room."""
+    """The layers, with a new line before each that would exceed the available width."""
     lines: list[list[int]] = [[]]
     used = 0.0
     for k in sorted(widths):
@@ -311,14 +311,14 @@ def _broken(widths: Mapping[int, float], room: float) -> list[list[int]]:
 
 
 def _labels(step: Step) -> list[str]:
-    """What is written on the edges to a step: its partial derivatives."""
+    """The labels of the edges to a step: its partial derivatives."""
     return ["" if p is None else number(p, 4) for p in step.partials]
 
 
 def _band(
     steps: list[Step], layers: dict[Step, int], inner: dict[Step, list[tuple[str, str]]], results: set[Step]
 ) -> tuple[list[_Box], list[_Edge]]:
-    """The nodes and edges of a line; what comes from earlier lines is repeated at its left."""
+    """The nodes and edges of a line; nodes of earlier lines that it needs are repeated at its left."""
     here = set(steps)
     first = min(layers[s] for s in steps)
     earlier = dict.fromkeys(o for s in steps for o in s.operands if o not in here)
@@ -332,10 +332,10 @@ def _band(
 
 
 def _placed(layout: Any, boxes: list[_Box], edges: list[_Edge], top: float) -> None:
-    """Give the boxes and the bends of the edges their places."""
+    """Set the positions of the boxes and of the bends of the edges."""
     layers = [box.layer for box in boxes]
     numbers = {id(box): i for i, box in enumerate(boxes)}
-    # An edge bends at a vertex of its own in each layer that it passes, so that every link is one layer long.
+    # An edge gets a vertex of its own in each layer that it crosses, so that every link spans one layer.
     chains = []
     for edge in edges:
         passed = range(edge.source.layer + 1, edge.target.layer)
@@ -371,7 +371,7 @@ def _placed(layout: Any, boxes: list[_Box], edges: list[_Edge], top: float) -> N
 
 
 def _heights(layout: Any, size: int, links: list[tuple[int, int]]) -> list[float]:
-    """How far down each vertex stands, one apart at least: the parts that hang together below each other."""
+    """The vertical position of each vertex, at least one apart; connected components are stacked."""
     drawn = layout.from_edges(links, vertex_spacing=1, crossing_minimization="median") if links else []
     parts = [{vertex: float(place) for vertex, (place, _) in part} for part, *_ in drawn]
     parts += [{vertex: 0.0} for vertex in set(range(size)).difference(*parts)]
@@ -379,7 +379,7 @@ def _heights(layout: Any, size: int, links: list[tuple[int, int]]) -> list[float
     top = 0.0
     for part in sorted(parts, key=min):
         low, high = min(part.values()), max(part.values())
-        # Upside down is as good to the layout; to the reader, what comes first belongs on top.
+        # The layout is symmetric up and down; for the reader, what comes first belongs on top.
         is_turned = sum((place - (low + high) / 2) * -vertex for vertex, place in part.items()) > 0
         for vertex, place in part.items():
             heights[vertex] = top + (high - place if is_turned else place - low)
@@ -411,7 +411,7 @@ def _text(x: float, y: float, words: str, style: str = "") -> str:
 
 
 def _edges(boxes: list[_Box], edges: list[_Edge], ways: list[str]) -> list[str]:
-    """The curves, and then the labels, each where it covers nothing else."""
+    """The curves, then the labels, placed where they cover nothing else."""
     sides = {k: _sides(boxes, k) for k in {box.layer for box in boxes}}
     paths = [_points(edge, sides) for edge in edges]
     curves = [shape for points in paths for shape in _curve(points, ways)]
@@ -435,7 +435,7 @@ def _sides(boxes: list[_Box], layer: int) -> Point:
 
 
 def _points(edge: _Edge, sides: dict[int, Point]) -> list[Point]:
-    """Where an edge goes: straight through the layers that it passes, and in curves between them."""
+    """The path of an edge: straight through the layers that it crosses, curved between them."""
     source, target = edge.source, edge.target
     points = [(source.x + source.width / 2, source.y)]
     points.append((sides[source.layer][1], source.y))
@@ -473,22 +473,22 @@ def _pieces(points: list[Point]) -> list[tuple[Point, Point]]:
 
 
 def _on_curve(a: Point, b: Point, t: float) -> Point:
-    """A point of a piece of a curve, which has horizontal ends and its handles in the middle."""
+    """A point of a piece of a curve, a Bezier curve with horizontal ends and its handles in the middle."""
     (x0, y0), (x1, y1) = a, b
     return x0 + (x1 - x0) * (1.5 * t * (1 - t) + t**3), y0 + (y1 - y0) * (3 * t * t - 2 * t**3)
 
 
 class _Covered:
-    """What labels are not to hide: nodes, other labels, and other curves, by dots on them."""
+    """What labels should not cover: nodes, other labels, and other curves, sampled as dots."""
 
     def __init__(self, boxes: list[_Box], paths: list[list[Point]]) -> None:
         self.areas = [(b.x - b.width / 2, b.y - b.height / 2, b.x + b.width / 2, b.y + b.height / 2) for b in boxes]
         dots = [[_on_curve(a, b, t / 24) for a, b in _pieces(points) for t in range(25)] for points in paths]
-        self._dots = np.array([dot for found in dots for dot in found]).reshape(-1, 2)
+        self._dots = np.array([dot for curve in dots for dot in curve]).reshape(-1, 2)
         self._curve = np.repeat(np.arange(len(dots)), list(map(len, dots)))
 
     def cost(self, area: Area, curve: int) -> float:
-        """How much of it lies in an area, but for the curve of this number."""
+        """How much of it lies in an area, not counting the curve of this index."""
         x0, y0, x1, y1 = area
         x, y = self._dots.T
         hidden = np.count_nonzero((x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1) & (self._curve != curve))
@@ -498,14 +498,14 @@ class _Covered:
 
 
 def _free(points: list[Point], curve: int, label: str, covered: _Covered) -> Point:
-    """A place on the curve for a label, where it covers no node, no other label and no other curve if there is one."""
+    """A position on the curve for a label, if possible one where it covers no node, other label or other curve."""
     half = _width(label, 12) / 2 + 2
 
     def area(x: float, y: float) -> Area:
         return x - half, y - 9, x + half, y + 9
 
     best, least = points[0], np.inf
-    # Near the end first: what is written there is the derivative of the node that it leads to.
+    # Near the end first: the label is a partial derivative of the node at the end.
     for a, b in reversed(_pieces(points)):
         if b[0] - a[0] < 2 * half + 12:
             continue

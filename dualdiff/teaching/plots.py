@@ -1,6 +1,6 @@
-"""Plots of what the library computes, by matplotlib (``pip install 'dualdiff[plot]'``).
+"""Plots of what the library computes, with matplotlib (``pip install 'dualdiff[plot]'``).
 
-Each takes the Axes to draw on as ``ax``, makes new ones if there are none, and returns them.
+Each function takes the Axes to draw on as ``ax``, creates new ones if none are given, and returns them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from dualdiff.drivers.gradient import gradient
 from dualdiff.drivers.sparse.colouring import column_colours
 from dualdiff.tangents.pattern import Pattern
 
-#: Colours that can be told apart without colour vision (Okabe and Ito, 2008), light ones last.
+#: Colours that are distinguishable with colour vision deficiency (Okabe and Ito, 2008), light ones last.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 GREY = "#6b7280"
 EPS = float(np.finfo(float).eps)
 
 
 def _axes(ax: Any, function: str, size: tuple[float, float] = (6.4, 4.2)) -> Any:
-    """The Axes to draw on, new ones if none were given."""
+    """The Axes to draw on; new ones if none were given."""
     if ax is None:
         pyplot = load("matplotlib.pyplot", "plot", f"dualdiff.teaching.{function}")
         _, ax = pyplot.subplots(figsize=size, layout="constrained")
@@ -36,9 +36,9 @@ def _interval(a: float, b: float, function: str) -> None:
         raise ValueError(f"{function} needs an interval with a < b, not [{a}, {b}]")
 
 
-def _count(name: str, number: int, function: str) -> None:
-    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
-        raise ValueError(f"{function}: {name} is a positive integer, not {number!r}")
+def _count(name: str, n: int, function: str) -> None:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"{function}: {name} has to be a positive integer, not {n!r}")
 
 
 def plot_derivatives(f: Callable[[Any], Any], a: float, b: float, order: int = 2, ax: Any = None) -> Any:
@@ -47,7 +47,7 @@ def plot_derivatives(f: Callable[[Any], Any], a: float, b: float, order: int = 2
     Parameters
     ----------
     f : callable
-        A function of one number, which works on arrays of points too.
+        A function of one variable.
     a, b : float
         The interval.
     order : int, default 2
@@ -63,7 +63,7 @@ def plot_derivatives(f: Callable[[Any], Any], a: float, b: float, order: int = 2
     ImportError
         If matplotlib is not installed and no Axes are given.
     ValueError
-        If not a < b, or the order is no positive integer.
+        If not a < b, or the order is not a positive integer.
 
     Examples
     --------
@@ -97,20 +97,20 @@ def plot_derivatives(f: Callable[[Any], Any], a: float, b: float, order: int = 2
 
 
 def plot_step_size(f: Callable[[Any], Any], x: float, ax: Any = None, *, exact: float | None = None) -> Any:
-    """The error of finite differences over the step size, against that of the dual number: the V-curve.
+    """The error of finite differences as a function of the step size, compared with the dual number: the V-curve.
 
-    Forward differences lose truncation error of order h and gain rounding error of order 1/h; central ones h**2.
+    As h decreases, truncation errors fall like h (central differences: h**2) and rounding errors grow like 1/h.
 
     Parameters
     ----------
     f : callable
-        A function of one number.
+        A function of one variable.
     x : float
-        Where to differentiate.
+        The point at which to differentiate.
     ax : matplotlib Axes, optional
     exact : float, optional
-        The derivative to compare with, such as one from mpmath.  If it is left out, the dual number is the reference,
-        and its line is drawn at the rounding error of one float.
+        The derivative to compare with, for instance from mpmath.  By default the dual number is the reference, and its
+        line is drawn at the rounding error of one float.
 
     Returns
     -------
@@ -123,7 +123,8 @@ def plot_step_size(f: Callable[[Any], Any], x: float, ax: Any = None, *, exact: 
 
     Notes
     -----
-    The dotted lines are the theory: truncation by Taylor's formula, rounding of f as half a unit in the last place.
+    The dotted lines are the theory: truncation errors by Taylor's theorem, and half a unit in the last place of f as
+    the rounding error.
 
     Examples
     --------
@@ -140,11 +141,11 @@ def plot_step_size(f: Callable[[Any], Any], x: float, ax: Any = None, *, exact: 
     steps = h * max(1.0, abs(x))
     forward = np.array([(f(x + s) - value) / s for s in steps])
     central = np.array([(f(x + s) - f(x - s)) / (2 * s) for s in steps])
-    for found, name, colour, mark in (
+    for estimate, name, colour, mark in (
         (forward, "forward difference", VERMILION, "o"),
         (central, "central difference", BLUE, "^"),
     ):
-        error = np.maximum(np.abs(found - right) / scale, EPS / 4)
+        error = np.maximum(np.abs(estimate - right) / scale, EPS / 4)
         ax.loglog(h, error, mark, color=colour, markersize=3.4, label=name)
     bend, twist = (abs(nth_derivative(f, x, k)) for k in (2, 3))
     for line, words, at, colour, offset, side in (
@@ -172,12 +173,12 @@ def plot_step_size(f: Callable[[Any], Any], x: float, ax: Any = None, *, exact: 
 
 
 def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
-    """Where a Jacobian or Hessian is not zero; with colours, which columns share a direction.
+    """The nonzeros of a Jacobian or Hessian; with colours, which columns share a direction.
 
     Parameters
     ----------
     pattern : (m, n) array or scipy.sparse array
-        As from `dualdiff.jacobian_sparsity`.
+        A sparsity pattern, for instance from `dualdiff.jacobian_sparsity`.
     colours : (n,) array of int or True, optional
         A colour for each column; with True, the library's own column colouring.
     ax : matplotlib Axes, optional
@@ -201,14 +202,14 @@ def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
     """
     dense = np.asarray(pattern.toarray() if hasattr(pattern, "toarray") else pattern) != 0
     if dense.ndim != 2:
-        raise ValueError(f"a pattern has rows and columns, and this one has the shape {dense.shape}")
+        raise ValueError(f"a pattern has rows and columns, but this one has shape {dense.shape}")
     rows, columns = dense.shape
     if colours is True:
         colours = column_colours(_pattern(dense))
     ax = _axes(ax, "plot_sparsity", (5.2, 5.2))
     many = np.zeros(columns, int) if colours is None else np.asarray(colours)
     if many.shape != (columns,):
-        raise ValueError(f"{columns} columns need {columns} colours, and colours has the shape {many.shape}")
+        raise ValueError(f"{columns} columns need {columns} colours, but colours has shape {many.shape}")
     number = len(np.unique(many))
     shades = load("matplotlib.colors", "plot", "dualdiff.teaching.plot_sparsity")
     palette = [BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, "#F0E442", "#000000"]
@@ -222,7 +223,7 @@ def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
         ax.grid(which="minor", color="white", linewidth=1.2)
         ax.tick_params(which="minor", length=0)
     if colours is not None and max(rows, columns) <= 30:
-        # The numbers tell the colours apart where the eye does not.
+        # The numbers make the colours distinguishable without colour vision.
         for i, j in np.argwhere(dense):
             colour = palette[shown[i, j]] if number <= len(palette) else "#000000"
             ink = "white" if colour in (BLUE, "#000000", VERMILION, GREEN) else "black"
@@ -230,7 +231,7 @@ def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
     ax.set_xlabel(f"{columns} inputs")
     ax.set_ylabel(f"{rows} results")
     ax.set_title(
-        f"{int(dense.sum())} of {dense.size} entries are not zero"
+        f"{int(dense.sum())} of {dense.size} entries are nonzero"
         if colours is None
         else f"{number} colours: {number} directions instead of {columns}",
         fontsize=11,
@@ -245,14 +246,14 @@ def _pattern(dense: Any) -> Pattern:
 
 
 def plot_newton(f: Callable[[Any], Any], x0: float, steps: int = 5, ax: Any = None) -> Any:
-    """Newton's method on a function of one number: the tangents that lead from iterate to iterate.
+    """Newton's method for a function of one variable: the tangents that lead from iterate to iterate.
 
     Parameters
     ----------
     f : callable
-        A function of one number.
+        A function of one variable.
     x0 : float
-        Where to start.
+        The starting point.
     steps : int, default 5
     ax : matplotlib Axes, optional
 
@@ -265,7 +266,7 @@ def plot_newton(f: Callable[[Any], Any], x0: float, steps: int = 5, ax: Any = No
     ImportError
         If matplotlib is not installed and no Axes are given.
     ValueError
-        If a tangent is horizontal, so that it leads nowhere.
+        If a tangent is horizontal, so that there is no next iterate.
 
     Examples
     --------
@@ -314,14 +315,14 @@ def plot_newton(f: Callable[[Any], Any], x0: float, steps: int = 5, ax: Any = No
 
 
 def plot_descent(f: Callable[[Any], Any], x0: Sequence[float], rate: float, steps: int = 50, ax: Any = None) -> Any:
-    """Gradient descent on a function of two numbers: its contours, and the path ``x - rate * gradient``.
+    """Gradient descent on a function of two variables: its contours, and the iterates ``x - rate * gradient``.
 
     Parameters
     ----------
     f : callable
-        A function of an array of two numbers.
+        A function of an array with two elements.
     x0 : (2,) array_like
-        Where to start.
+        The starting point.
     rate : float
         The learning rate.
     steps : int, default 50
@@ -336,12 +337,12 @@ def plot_descent(f: Callable[[Any], Any], x0: Sequence[float], rate: float, step
     ImportError
         If matplotlib is not installed and no Axes are given.
     ValueError
-        If x0 is not two numbers.
+        If x0 does not have two elements.
 
     Notes
     -----
-    ``steps`` gradients, and 3600 values of f for the contours.  A path that diverges is drawn until it leaves what a
-    float can hold, or is a thousand times as long as the distance from the origin at its start.
+    Costs ``steps`` gradients, and 3600 values of f for the contours.  A path that diverges is drawn until an element
+    overflows or exceeds a thousand times one plus the largest element of x0.
 
     Examples
     --------
@@ -351,7 +352,7 @@ def plot_descent(f: Callable[[Any], Any], x0: Sequence[float], rate: float, step
     _count("steps", steps, "plot_descent")
     x = np.asarray(x0, float)
     if x.shape != (2,):
-        raise ValueError(f"plot_descent draws functions of two numbers, and x0 has the shape {x.shape}")
+        raise ValueError(f"plot_descent draws functions of two variables, but x0 has shape {x.shape}")
     far = 1e3 * (1 + np.abs(x).max())
     path = [x]
     for _ in range(steps):

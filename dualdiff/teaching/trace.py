@@ -1,4 +1,4 @@
-"""Evaluation traces: every step of a run of f, with its formula, its value and its tangents."""
+"""Evaluation traces: every step of a run of f, with its formula, value and tangents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dualdiff.teaching.graph import Graph, drawn
 from dualdiff.teaching.traced_space import Note, Traced
 from dualdiff.teaching.words import formula, html_table, number, operation, table, text
 
-#: Unit directions of more numbers than these are no table that anyone could read.
+#: With more elements than these, a table of unit directions would be unreadable.
 FEW = 6
 
 
@@ -34,16 +34,16 @@ class Step:
     name : str
         ``"x"`` for an input, ``"v1"``, ``"v2"``, ... for the results of operations.
     formula : str
-        The operation in the names of its operands, ``"v1*x"``; empty for an input.
+        The operation, written with the names of its operands, ``"v1*x"``; empty for an input.
     operation : str
-        What is written into the node of the graph, ``"sin"`` or ``"+"``; ``"input"`` for an input.
+        The label of the node in the graph, ``"sin"`` or ``"+"``; ``"input"`` for an input.
     operands : tuple of Step
-        The earlier steps on which this one depends, each once.
-    value : number or array
+        The earlier steps on which this one depends, without repetition.
+    value : scalar or array
     tangents : tuple
         One for each direction of the trace, shaped like the value.
     partials : tuple
-        The partial derivative in each operand, where operand and value are numbers; otherwise None.
+        The partial derivative with respect to each operand if operand and value are scalars; None otherwise.
     """
 
     name: str
@@ -56,24 +56,24 @@ class Step:
 
 
 class Trace:
-    """The evaluation trace of a run of f, as `trace` returns it; it shows itself as a table.
+    """The evaluation trace of a run of f, as returned by `trace`; displayed as a table.
 
     Attributes
     ----------
     steps : list of Step
-        The inputs, and then the operations in the order in which they were computed.
+        The inputs, then the operations in the order of evaluation.
     inputs, operations : list of Step
-        Both parts of it.
+        The two parts of ``steps``.
     results : list of Step
-        What f returned, one for each number or array that depends on the inputs.
-    value : number, array or container
-        What f returned, without derivatives.
+        One for each scalar or array among the results of f that depends on the inputs.
+    value : scalar, array or container
+        The value of f.
     directions : list of str
-        The heads of the columns of tangents: ``["d/dx", "d/dy"]``, or ``["tangent"]`` if there is one.
+        The headings of the columns of tangents: ``["d/dx", "d/dy"]``, or ``["tangent"]`` if there is only one.
     remarks : list of str
-        What the trace does not show: branches that were not taken, steps beyond the limit.
+        Notes on what the trace does not show: branches that were not taken, steps beyond the limit.
     error : Exception or None
-        What f raised; the trace ends there.
+        The exception that f raised; the trace ends there.
     """
 
     def __init__(
@@ -98,20 +98,22 @@ class Trace:
         for step in self.steps:
             if step.name == name:
                 return step
-        raise KeyError(f"no step has the name {name!r}; they go from {self.steps[0].name} to {self.steps[-1].name}")
+        raise KeyError(
+            f"no step has the name {name!r}; the steps go from {self.steps[0].name} to {self.steps[-1].name}"
+        )
 
     def __len__(self) -> int:
         """The number of steps, inputs included."""
         return len(self.steps)
 
     def _rows(self) -> tuple[list[str], list[list[str]]]:
-        """The table: its head, and a row for each step."""
+        """The headings of the table, and a row for each step."""
         head = ["", "formula", "value", *self.directions]
         rows = [[s.name, s.formula, number(s.value), *map(number, s.tangents)] for s in self.steps]
         return head, rows
 
     def _below(self) -> list[str]:
-        """What stands below the table."""
+        """The lines below the table."""
         return [f"f = {self._answer}", *self.remarks] if self.error is None else self.remarks
 
     def __repr__(self) -> str:
@@ -121,41 +123,41 @@ class Trace:
         return html_table(*self._rows(), self._below())
 
     def adjoints(self) -> dict[str, Any]:
-        """The derivative of the result in every step, by name: the backward sweep of reverse mode.
+        """The derivative of the result with respect to every step, by name: the backward sweep of reverse mode.
 
         Returns
         -------
         dict
-            A number or array, shaped like the value of the step, by the name of the step, last step first.
+            Scalars or arrays, shaped like the values of the steps, by the names of the steps, last step first.
 
         Raises
         ------
         ValueError
-            If f did not return a single number.
+            If f did not return a real scalar.
         """
         if self.error is not None:
-            raise ValueError(f"adjoints start from the result, and f raised {type(self.error).__name__}")
+            raise ValueError(f"adjoints start from the result, but f raised {type(self.error).__name__}")
         if len(self.results) != 1 or np.size(self.results[0].value) != 1 or np.iscomplexobj(self.results[0].value):
             raise ValueError(
-                f"adjoints are the derivatives of a single real number, and f returned {self._answer}: trace one of "
-                "its numbers, or a weighted sum such as lambda x: np.sum(w * f(x))"
+                f"adjoints are the derivatives of a real scalar, but f returned {self._answer}: trace one of its "
+                "elements, or a weighted sum such as lambda x: np.sum(w * f(x))"
             )
-        found: dict[Note, Any] = {}
+        cotangents: dict[Note, Any] = {}
         (result,) = self.results
-        found[self._notes[self.steps.index(result)]] = np.ones_like(result.value)[()]
+        cotangents[self._notes[self.steps.index(result)]] = np.ones_like(result.value)[()]
         adjoints: dict[str, Any] = {}
         for step, note in zip(reversed(self.steps), reversed(self._notes), strict=True):
-            w = found.get(note)
+            w = cotangents.get(note)
             adjoints[step.name] = _sized(w, step.value)
             for parent, part in zip(note.parents, note.pull(w), strict=True):
                 if part is not None:
-                    found[parent] = part if found.get(parent) is None else found[parent] + part
+                    cotangents[parent] = part if cotangents.get(parent) is None else cotangents[parent] + part
         return adjoints
 
     def graph(self, tangents: bool = False, adjoints: bool = False, values: bool = True) -> Graph:
         """The computational graph of the run: inputs left, result right.
 
-        The operation is in the node, and the local partial derivative on the edge.
+        Nodes are labelled with operations, edges with local partial derivatives.
 
         Parameters
         ----------
@@ -169,14 +171,14 @@ class Trace:
         Returns
         -------
         Graph
-            Shown as a picture in notebooks; ``.save("graph.svg")`` writes it into a file.
+            Displayed in notebooks; ``.save("graph.svg")`` writes it to a file.
 
         Raises
         ------
         ImportError
-            If fast-sugiyama, which lays it out, is not installed: ``pip install 'dualdiff[plot]'``.
+            If fast-sugiyama, which computes the layout, is not installed: ``pip install 'dualdiff[plot]'``.
         ValueError
-            If adjoints are asked for and f did not return a single number.
+            If ``adjoints`` is true and f did not return a real scalar.
         """
         return Graph(drawn(self, values, tangents, self.adjoints() if adjoints else None))
 
@@ -188,47 +190,48 @@ def trace(
     directions: Sequence[Any] | None = None,
     limit: int = 200,
 ) -> Trace:
-    """Run f once and write down every step: its formula, its value and its tangents.
+    """Run f once and record every step: its formula, value and tangents.
 
     The tangents are those of forward mode: with :math:`\\dot v_j` the tangents of the operands,
 
     .. math:: \\dot v_i = \\sum_j \\frac{\\partial v_i}{\\partial v_j} \\dot v_j .
 
-    Loops unroll, of branches the one that was taken is there, and an array is one row.
+    Loops are unrolled, only the branches taken are shown, and an array is one row.
 
     Parameters
     ----------
     f : callable
-        Ordinary Python and NumPy code.  It may return numbers, arrays, and containers of them.
-    *x : number, array, or nested containers of them
+        Ordinary Python and NumPy code that returns scalars, arrays, or containers of them.
+    *x : scalar, array, or nested containers of them
         The arguments of f.
     argnum : int or sequence of int, optional
-        Which arguments are the inputs of the trace; the others are constants.  By default all are, but for integers
-        beside arguments that are none: those are counts and sizes.
+        The arguments that are inputs of the trace; the others are constants.  By default all arguments are inputs,
+        except integers if some arguments are not integers: those are taken as counts and sizes.
     directions : sequence, optional
-        The directions of the tangents.  Each has one entry for each input, shaped like it (for a single input the entry
-        alone will do).  By default there is one direction for each number among the inputs; if they are more than six,
-        the tangents are left out.
+        The directions of the tangents.  Each has one entry per input, shaped like it; for a single input the entry
+        itself will do.  By default there is one direction for each element of the inputs; with more than six elements
+        the tangents are omitted.
     limit : int, default 200
-        The largest number of steps to show.  The rest of the run appears as one step, with its value and tangents.
+        The maximum number of steps to show.  The rest of the run appears as one step, with its value and tangents.
 
     Returns
     -------
     Trace
-        A table in a terminal and in a notebook; with the rows in ``.steps`` and the graph in ``.graph()``.
+        Displayed as a table in a terminal and in a notebook; the rows are in ``.steps``, and ``.graph()`` draws the
+        computational graph.
 
     Raises
     ------
     TypeError
-        If f is not a function, or an input is no number.  What f itself raises ends the trace, which says so, and
-        is kept in its ``error``.
+        If f is not a function, or an input is not numeric.  An exception of f itself ends the trace, which reports it
+        and stores it in ``error``.
     ValueError
         If a direction does not fit the inputs.
 
     Notes
     -----
-    One call of f.  The example is that of Baydin, Pearlmutter, Radul and Siskind, "Automatic differentiation in machine
-    learning: a survey", Journal of Machine Learning Research 18 (2018), tables 2 and 3.
+    The cost is one call of f.  The example is that of Baydin, Pearlmutter, Radul and Siskind, "Automatic
+    differentiation in machine learning: a survey", Journal of Machine Learning Research 18 (2018), tables 2 and 3.
 
     Examples
     --------
@@ -261,7 +264,7 @@ def trace(
     if argnum is None and (constant := sorted({*range(len(x))} - {*_chosen(None, x)})):
         given = ", ".join(f"{names[i]} = {x[i]}" for i in constant)
         remarks = [*remarks, f"integers are constants ({given}): write {float(x[constant[0]])} for an input"]
-    # What Numba has compiled is traced as it was written.
+    # A function compiled by Numba is traced as its Python source.
     function = getattr(f, "py_func", f)
 
     def run(leaves: list[Any]) -> Any:
@@ -286,9 +289,9 @@ def traced(
     remarks: list[str],
     limit: int,
 ) -> Trace:
-    """The trace of ``run``, a function of a list of numbers and arrays, with a name from ``labels`` for each step.
+    """The trace of ``run``, a function of a list of scalars and arrays, with a name from ``labels`` for each step.
 
-    ``seeds`` has the tangents of the inputs for each direction.
+    ``seeds`` holds, for each direction, the tangents of the inputs.
     """
     tag = tags.start()
     error: Exception | None = None
@@ -309,9 +312,9 @@ def traced(
             outputs, rebuild = flatten(returned)
             outputs = [output_leaf(leaf, "trace") for leaf in outputs]
             value = value_of(rebuild(outputs))
-            found = [_answer(leaf, space) for leaf in outputs]
-            results = [note for note in found if isinstance(note, Note)]
-            answers = rebuild(found)
+            noted = [_answer(leaf, space) for leaf in outputs]
+            results = [note for note in noted if isinstance(note, Note)]
+            answers = rebuild(noted)
     finally:
         tags.end(tag)
 
@@ -346,7 +349,7 @@ def traced(
 
 
 def _answer(leaf: Any, space: Traced) -> Any:
-    """The note of a result, or its value if it is constant."""
+    """The note of a result, or its value if it is a constant."""
     if not isinstance(leaf, AnyDual) or leaf.space.tag != space.tag or leaf.raw is None:
         return value_of(leaf)
     return space.find(leaf) or space.rest(leaf)
@@ -357,12 +360,12 @@ def _rest(space: Traced) -> str:
 
 
 def _sized(t: Any, like: Any) -> Any:
-    """A tangent or adjoint in full size, plain."""
+    """A tangent or adjoint as a plain scalar or array of the shape of the value."""
     return np.zeros_like(like)[()] if t is None else np.broadcast_to(value_of(t), np.shape(like)).copy()[()]
 
 
 def _partials(note: Note) -> tuple[Any, ...]:
-    """The partial derivative in each parent, where both are numbers."""
+    """The partial derivative with respect to each parent, where both are scalars."""
     partials: list[Any] = []
     for i, parent in enumerate(note.parents):
         if np.shape(parent.value) or np.shape(note.value):
@@ -376,20 +379,20 @@ def _partials(note: Note) -> tuple[Any, ...]:
 def _remarks(
     space: Traced, called: dict[Note, str], results: list[Note], error: Exception | None, value: Any, limit: int
 ) -> list[str]:
-    """What the trace leaves out."""
+    """Notes on what the trace omits."""
     remarks = []
     if error is not None:
         last = called[space.notes[-1]]
-        remarks.append(f"f raised {type(error).__name__} after {last}, and the trace ends there: {error}")
+        remarks.append(f"f raised {type(error).__name__} after {last}, where the trace ends: {error}")
     elif not results:
         remarks.append("f does not depend on its inputs: its derivative is zero")
     if space.comparisons:
         shown = dict.fromkeys(f"{text(a, called)} {symbol} {text(b, called)}" for symbol, (a, b) in space.comparisons)
         first = ", ".join(list(shown)[:3]) + (", ..." if len(shown) > 3 else "")
-        remarks.append(f"f compares values ({first}): of its branches only those taken are shown")
+        remarks.append(f"f compares values ({first}): only the branches taken are shown")
     if space.left_out:
         remarks.append(
-            f"f has {space.left_out} steps beyond the limit of {limit}: they are left out, and the result is right; "
+            f"f has {space.left_out} steps beyond the limit of {limit}: they are omitted, but the result is correct; "
             f"trace(..., limit={limit + space.left_out}) shows them"
         )
     return remarks
@@ -399,10 +402,10 @@ def _remarks(
 
 
 def _chosen(argnum: int | Sequence[int] | None, x: tuple[Any, ...]) -> list[int]:
-    """Which of the arguments are inputs."""
+    """The positions of the arguments that are inputs."""
     n = len(x)
     if argnum is None:
-        # An integer beside other numbers is a count or a size.
+        # An integer among other arguments is taken as a count or a size.
         return [i for i, part in enumerate(x) if not isinstance(part, (int, np.integer))] or list(range(n))
     chosen = [argnum] if isinstance(argnum, (int, np.integer)) else list(argnum)
     for i in chosen:
@@ -438,25 +441,27 @@ class _Inputs:
         for name, x in given:
             leaves, rebuild = input_leaves("trace", x, False)
             if any(isinstance(leaf, AnyDual) for leaf in leaves):
-                raise TypeError("trace shows plain numbers, and was given duals: pass dualdiff.value(x)")
+                raise TypeError("trace takes plain values, but was given duals: pass dualdiff.value(x)")
             self.leaves += leaves
             self.names += rebuild.names(name)
             self._rebuild.append((len(leaves), rebuild))
 
     def rebuilt(self, leaves: list[Any]) -> list[Any]:
-        """The inputs with other leaves."""
+        """The inputs with their leaves replaced."""
         leaves_left = iter(leaves)
         return [rebuild.argument([next(leaves_left) for _ in range(n)]) for n, rebuild in self._rebuild]
 
     def directions(self, given: Sequence[Any] | None) -> tuple[list[str], list[list[Any]], list[str]]:
-        """The heads of the columns of tangents, the directions, and a remark if there are none."""
+        """The headings of the columns of tangents, the directions, and a remark if there are none."""
         if given is not None:
             seeds = [self._direction(direction) for direction in given]
             heads = ["tangent"] if len(seeds) == 1 else [f"tangent {i + 1}" for i in range(len(seeds))]
             return heads, seeds, []
         size = sum(np.size(leaf) for leaf in self.leaves)
         if size > FEW:
-            remark = f"the tangents are left out, as the inputs are {size} numbers: pass directions=[...] to see some"
+            remark = (
+                f"the tangents are omitted because the inputs have {size} elements: pass directions=[...] to see some"
+            )
             return [], [], [remark]
         heads, seeds = [], []
         for i, (name, leaf) in enumerate(zip(self.names, self.leaves, strict=True)):
@@ -478,6 +483,6 @@ class _Inputs:
         for name, leaf, part in zip(self.names, self.leaves, parts, strict=True):
             if np.shape(part) != np.shape(leaf):
                 raise ValueError(
-                    f"trace: the direction has the shape {np.shape(part)} in {name}, which has {np.shape(leaf)}"
+                    f"trace: the direction of {name} has shape {np.shape(part)}, but {name} has shape {np.shape(leaf)}"
                 )
         return [np.asarray(part, np.result_type(leaf))[()] for leaf, part in zip(self.leaves, parts, strict=True)]

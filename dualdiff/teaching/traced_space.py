@@ -1,7 +1,7 @@
-"""What f does, step by step: a record in which every operation that the user wrote has a name.
+"""A tangent space that records f step by step, with a name for every operation that the user wrote.
 
-The linear program of a run is cut at the results of these operations.  Between two cuts lies the little program of one
-operation: its local derivative.
+The linear program of a run is cut at the results of these operations.  The part between two cuts is the local
+derivative of one operation.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from dualdiff.tangents.zeros import plain
 
 
 class Note:
-    """An operation: its arguments, in which other notes stand for what carries a tangent, and its value.
+    """An operation: its value and its arguments, with notes in place of arguments that carry a tangent.
 
-    ``node`` is its result in the linear programs of later operations, ``inner`` in its own, None where the derivative
-    is zero.
+    ``node`` is its result as an input of the linear programs of later operations; ``inner`` is its result in its own
+    program, None if the derivative is zero.
     """
 
     __slots__ = ("arguments", "inner", "keywords", "name", "node", "parents", "value")
@@ -58,11 +58,11 @@ class Traced(Recorded):
         super().__init__(tag)
         self.limit = limit
         self.notes: list[Note] = []
-        #: How many operations came after the limit.
+        #: The number of operations beyond the limit.
         self.left_out = 0
         self.comparisons: list[tuple[str, Any]] = []
         self._known: dict[Any, Note] = {}
-        # How many NumPy functions are at work: what they do inside is not what the user wrote.
+        # The nesting depth of running NumPy functions: their internal operations are not the user's.
         self._depth = 0
 
     # -- notes -------------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Traced(Recorded):
         arguments = [self._referenced(x) for x in operands]
         lists = [i for i, a in enumerate(arguments) if not isinstance(a, Note) and any(notes_in(a))]
         if lists and t is not None:
-            # A list of duals was made an array first, by a step of its own.
+            # A list of duals was first converted to an array, in a separate step.
             given = {id(a) for a in arguments}
             arrays = (note for note in self.ancestors(t) if id(note) not in given)
             for i, note in zip(lists, arrays, strict=False):
@@ -97,8 +97,8 @@ class Traced(Recorded):
             result = function(*args, **kwargs)
         finally:
             self._depth -= 1
-        for root, raw in before.values():
-            if root.raw is not raw and root.raw is not None:
+        for root, tangent in before.values():
+            if root.raw is not tangent and root.raw is not None:
                 root.rename(self._step(name, arguments, keywords, root.value, root.raw))
         return self._result(result, name, arguments, keywords, ours)
 
@@ -108,12 +108,12 @@ class Traced(Recorded):
         return answer
 
     def find(self, x: AnyDual) -> Note | None:
-        """The note of a dual; a new one if what made it was no operation that the core knows the name of."""
-        raw = x.raw
-        note = None if raw is None else self._known.get(raw.serial)
-        if note is not None or raw is None or self.is_full:
+        """The note of a dual; a new one if it did not result from an operation with a known name."""
+        tangent = x.raw
+        note = None if tangent is None else self._known.get(tangent.serial)
+        if note is not None or tangent is None or self.is_full:
             return note
-        note = self._noted(_verb(raw), tuple(self.ancestors(raw)), {}, x.value, raw)
+        note = self._noted(_verb(tangent), tuple(self.ancestors(tangent)), {}, x.value, tangent)
         if isinstance(x, DualArray):
             x.rename(note.node)
         else:
@@ -121,7 +121,7 @@ class Traced(Recorded):
         return note
 
     def rest(self, x: AnyDual) -> Note:
-        """A note for all that led to this dual and is not in the notes."""
+        """One note for all operations that led to this dual and are not noted themselves."""
         return self._noted("rest", tuple(self.ancestors(x.raw)), {}, x.value, x.raw)
 
     @property
@@ -129,43 +129,43 @@ class Traced(Recorded):
         """Whether the limit is reached."""
         return len(self.notes) >= self.limit
 
-    def ancestors(self, raw: Node) -> list[Note]:
-        """The notes that a tangent was made from, in their order."""
-        found: dict[int, Note] = {}
-        seen, waiting = {raw.serial}, [raw]
+    def ancestors(self, tangent: Node) -> list[Note]:
+        """The nearest notes on which a tangent depends, in order."""
+        result: dict[int, Note] = {}
+        seen, waiting = {tangent.serial}, [tangent]
         while waiting:
             node = waiting.pop()
             note = self._known.get(node.serial)
             if note is not None:
-                found[node.serial] = note
+                result[node.serial] = note
                 continue
             for parent in node.parents:
                 if parent is not None and parent.serial not in seen:
                     seen.add(parent.serial)
                     waiting.append(parent)
-        return [found[serial] for serial in sorted(found)]
+        return [result[serial] for serial in sorted(result)]
 
-    def _step(self, name: str, arguments: Any, keywords: Any, value: Any, raw: Node | None) -> Node | None:
+    def _step(self, name: str, arguments: Any, keywords: Any, value: Any, tangent: Node | None) -> Node | None:
         if self.is_full:
             self.left_out += 1
-            return raw
-        return self._noted(name, arguments, keywords, value, raw).node
+            return tangent
+        return self._noted(name, arguments, keywords, value, tangent).node
 
-    def _noted(self, name: str, arguments: Any, keywords: Any, value: Any, raw: Node | None) -> Note:
+    def _noted(self, name: str, arguments: Any, keywords: Any, value: Any, tangent: Node | None) -> Note:
         value = plain(value)
         value = np.copy(value) if issubclass(type(value), np.ndarray) else value
         node = self.seed(np.shape(value), np.result_type(value))
-        note = Note(name, arguments, keywords, value, node, raw)
+        note = Note(name, arguments, keywords, value, node, tangent)
         parents = dict.fromkeys(notes_in([arguments, keywords]))
-        if raw is not None:
-            parents.update(dict.fromkeys(self.ancestors(raw)))
+        if tangent is not None:
+            parents.update(dict.fromkeys(self.ancestors(tangent)))
         note.parents = list(parents)
         self.notes.append(note)
         self._known[node.serial] = note
         return note
 
     def _referenced(self, x: Any) -> Any:
-        """The same with notes in the places of duals of this call, and plain numbers in those of others."""
+        """The same with notes in place of duals of this call, and plain values in place of other duals."""
         if isinstance(x, AnyDual):
             note = self.find(x) if x.space.tag == self.tag else None
             return plain(x) if note is None else note
@@ -179,20 +179,20 @@ class Traced(Recorded):
         return x
 
     def _result(self, x: Any, name: str, arguments: Any, keywords: Any, given: list[AnyDual]) -> Any:
-        """What NumPy's function returned, with a note for each dual in it."""
+        """The result of a NumPy function, with a note for each dual in it."""
         if isinstance(x, (tuple, list)):
             items = [self._result(v, f"{name}[{i}]", arguments, keywords, given) for i, v in enumerate(x)]
             return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
         if not isinstance(x, AnyDual) or x.space.tag != self.tag or any(x is d for d in given):
             return x
-        raw = self._step(name, arguments, keywords, x.value, x.raw)
+        tangent = self._step(name, arguments, keywords, x.value, x.raw)
         if isinstance(x, DualArray):
-            x.rename(raw)
+            x.rename(tangent)
         else:
-            x.raw = raw
+            x.raw = tangent
         return x
 
-    # -- verbs that are operations of the user's own, if no function is at work --------------------------------------
+    # -- operations of the user, if no NumPy function is running -----------------------------------------------------
 
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
@@ -201,36 +201,36 @@ class Traced(Recorded):
         if self._depth or structure.broadcasts or note is None:
             return super().gather(sources, structure, shapes, out_shape)
         key = (note.node.serial, repr(structure.params)) if structure.slices else None
-        found = self._known.get(key)
-        if found is not None:
-            return found.node
-        raw = super().gather(sources, structure, shapes, out_shape)
+        result = self._known.get(key)
+        if result is not None:
+            return result.node
+        tangent = super().gather(sources, structure, shapes, out_shape)
         if self.is_full:
             self.left_out += 1
-            return raw
+            return tangent
         params = structure.params if structure.name == "getitem" else {}
-        found = self._noted(structure.name, (note,), params, structure(note.value), raw)
+        result = self._noted(structure.name, (note,), params, structure(note.value), tangent)
         if key is not None:
-            self._known[key] = found
-        return found.node
+            self._known[key] = result
+        return result.node
 
     def put(
         self, target: Tangent | None, source: Tangent | None, key: Any, shape: Shape, source_shape: Shape, like: Any
     ) -> Node | None:
-        raw = super().put(target, source, key, shape, source_shape, like)
-        if self._depth or raw is None:
-            return raw
+        tangent = super().put(target, source, key, shape, source_shape, like)
+        if self._depth or tangent is None:
+            return tangent
         into, given = (None if t is None else self._known.get(t.serial) for t in (target, source))
         if given is not None and key is Ellipsis and source_shape == shape:
             return given.node
-        number = np.shape(np.empty(shape)[key]) == () and not source_shape
-        written = given if given is not None else plain(like)[key] if number else "..."
-        return self._step("put", (into, key, written), {}, like, raw)
+        is_scalar = np.shape(np.empty(shape)[key]) == () and not source_shape
+        written = given if given is not None else plain(like)[key] if is_scalar else "..."
+        return self._step("put", (into, key, written), {}, like, tangent)
 
 
-def _verb(raw: Node) -> str:
+def _verb(tangent: Node) -> str:
     """The name of an operation of which only the tangent is known."""
-    return raw.structure.name if isinstance(raw, Gather) else raw.verb
+    return tangent.structure.name if isinstance(tangent, Gather) else tangent.verb
 
 
 def _duals(x: Any) -> Iterator[AnyDual]:

@@ -1,4 +1,4 @@
-"""How a trace is written: numbers, formulas, and tables for terminals and notebooks."""
+"""The text of traces: numbers, formulas, and tables for terminals and notebooks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from dualdiff.teaching.traced_space import Note, notes_in
 
-#: How an operator is written in a formula, and in the node of a graph.
+#: The symbols of operators in a formula, and in the node of a graph.
 INFIX = {
     "add": (" + ", "+"),
     "subtract": (" - ", "−"),
@@ -25,11 +25,11 @@ INFIX = {
 PREFIX = {"negative": ("-", "−"), "positive": ("+", "+")}
 SHORT = {"absolute": "abs"}
 
-#: Longer formulas are cut.
+#: Longer formulas are truncated.
 LONGEST = 48
-#: Columns of tangents that would make a line of a terminal longer follow below.
+#: Columns of tangents that do not fit this width of a terminal follow below.
 WIDTH = 80
-#: Arrays of more numbers are named by their shape.
+#: Arrays with more elements are described by their shape.
 FEW = 6
 
 
@@ -37,7 +37,7 @@ FEW = 6
 
 
 def number(x: Any, digits: int = 6) -> str:
-    """A number with some of its digits; a small array with its numbers, and a large one by its shape."""
+    """A scalar rounded to some digits; a small array by its elements, a large one by its shape."""
     if issubclass(type(x), np.ndarray) and x.shape:
         if x.size > FEW:
             return f"{'×'.join(map(str, x.shape))} array" if x.ndim > 1 else f"array of {x.size}"
@@ -58,7 +58,7 @@ def _listed(x: Any, digits: int) -> str:
 
 
 def text(x: Any, names: Mapping[Note, str]) -> str:
-    """An argument: the name of a step, a number, or whatever else was written."""
+    """The text of an argument: the name of a step, a number, or another object."""
     if isinstance(x, Note):
         return names[x]
     if isinstance(x, str):
@@ -82,7 +82,7 @@ def text(x: Any, names: Mapping[Note, str]) -> str:
 
 
 def key(x: Any, names: Mapping[Note, str]) -> str:
-    """What stands between the square brackets."""
+    """The text of an index, between the square brackets."""
     if isinstance(x, tuple):
         return ", ".join(key(k, names) for k in x)
     if issubclass(type(x), np.ndarray):
@@ -91,7 +91,7 @@ def key(x: Any, names: Mapping[Note, str]) -> str:
 
 
 def formula(note: Note, names: Mapping[Note, str]) -> str:
-    """The operation in the names of its operands: ``v1 + v2``, ``sin(x)``."""
+    """The operation, written with the names of its operands: ``v1 + v2``, ``sin(x)``."""
     args = note.arguments
     if note.name == "input":
         return ""
@@ -118,7 +118,7 @@ def _bracketed(x: Any, names: Mapping[Note, str]) -> str:
 
 
 def operation(note: Note) -> str:
-    """What stands in the node of the graph: the function, with a constant operand of an operator beside it."""
+    """The label of a node of the graph: the function, or an operator with its constant operand."""
     args = note.arguments
     if note.name == "getitem":
         return f"[{key(note.keywords['key'], {})}]"
@@ -140,9 +140,9 @@ def operation(note: Note) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of columns: names and formulas to the left, numbers with their points below each other.
+    """The lines of a table: names and formulas aligned left, numbers aligned at their decimal points.
 
-    What does not fit beside them follows below, with the names again.
+    Columns that do not fit follow below, with the names repeated.
     """
     columns = []
     for k, (title, *cells) in enumerate(zip(head, *rows, strict=True)):
@@ -159,13 +159,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _points_aligned(numbers: Sequence[str]) -> list[str]:
-    """The numbers with blanks before them, so that their decimal points are below each other."""
+    """The numbers padded on the left, so that their decimal points are aligned."""
     places = [len(re.split(r"[.e]", n)[0]) if re.fullmatch(r"-?[\d.]+(e[-+]?\d+)?", n) else 0 for n in numbers]
     return [" " * (max(places) - place if place else 0) + n for place, n in zip(places, numbers, strict=True)]
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], below: Sequence[str]) -> str:
-    """The table for notebooks: the colours are those of the page."""
+    """The table for notebooks, in the colours of the page."""
     rule = "border-bottom:1px solid currentColor"
     cell = "padding:.25em .9em .25em 0;text-align:left;background:none;white-space:nowrap"
     figures = f"{cell};font-variant-numeric:tabular-nums"
@@ -188,5 +188,5 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], below: Sequen
 
 
 def _points_kept(row: Sequence[str]) -> Sequence[str]:
-    """Minus signs as typography has them, in the columns of numbers."""
+    """A row with typographic minus signs in the columns of numbers."""
     return [*row[:2], *(re.sub(r"(?<![\w)])-", "−", n) for n in row[2:])]

@@ -1,4 +1,4 @@
-"""Graphs: what is in the picture, that nothing overlaps, and that it can be read in both themes."""
+"""Graphs: the content of the drawing, no overlaps, and legibility in both themes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_values_tangents_and_adjoints_on_demand():
     assert "→ 5.5, 1.7163" in texts(t.graph(tangents=True).svg)
     shown = texts(t.graph(adjoints=True).svg)
     assert "← 5.5" in shown
-    assert "← adjoints: the derivative of f in each node" in shown
+    assert "← adjoints: the derivative of f with respect to each node" in shown
 
 
 @pytest.mark.parametrize("name", TRACES)
@@ -92,7 +92,7 @@ def test_nothing_overlaps_and_all_is_on_the_paper(name, tangents):
     width, height = float(picture.get("width")), float(picture.get("height"))
     assert width <= 1300
     assert all(min(x0, y0) > 0 and x1 < width and y1 < height for x0, y0, x1, y1 in nodes)
-    # The papers behind the labels of edges: they cover no node, and none another.
+    # The backgrounds of edge labels: they cover no node and no other label.
     papers = [node for node in picture.iter(f"{SVG}rect") if node.get("class") == "dd-paper" and node.get("x")]
     sizes = [[float(node.get(k)) for k in ("x", "y", "width", "height")] for node in papers]
     labels = [(x, y + 2, x + w, y + h - 2) for x, y, w, h in sizes]
@@ -102,10 +102,10 @@ def test_nothing_overlaps_and_all_is_on_the_paper(name, tangents):
 
 @pytest.mark.parametrize("name", TRACES)
 def test_edges_lead_right_and_around_the_nodes(name):
-    # igraph, which laid the graphs out before, tangled the edges of a graph in several parts.
+    # An earlier layout library tangled the edges of graphs with several components.
     svg = TRACES[name].graph().svg
     inner = [(x0 + 2, y0 + 2, x1 - 2, y1 - 2) for x0, y0, x1, y1 in boxes(svg)]
-    # The lines of words below the picture.
+    # The lines of text below the drawing.
     words = [node for node in ET.fromstring(svg).iter(f"{SVG}text") if "dd-left" in node.get("class")]
     inner += [(0, float(node.get("y")) - 12, 999, float(node.get("y"))) for node in words if node.text != "f"]
     for path in ET.fromstring(svg).iter(f"{SVG}path"):
@@ -184,7 +184,7 @@ def test_words_are_escaped():
 
 def test_saving(tmp_path):
     graph = TRACES["5 nodes"].graph()
-    assert repr(graph) == "<computational graph of 7 nodes: .save('graph.svg') writes the picture>"
+    assert repr(graph) == "<computational graph of 7 nodes: .save('graph.svg') writes the drawing>"
     graph.save(tmp_path / "a.svg")
     assert (tmp_path / "a.svg").read_text(encoding="utf-8") == graph.svg
     with pytest.raises(ValueError, match=r"a name that ends in \.svg, not 'a\.png'"):
@@ -206,7 +206,7 @@ def test_the_command_line_draws_with_the_names_of_its_trace(tmp_path, capsys):
     assert main(["2*3*log(x) + x*y - sin(y)", "--at", "x=2", "y=5", "--graph", str(path)]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "f      15.11780735802281"
     shown = texts(path.read_text(encoding="utf-8"))
-    # v1 is 2*3, which is no node.
+    # v1 is 2*3, a constant without a node.
     for words in ("x", "y", "log", "v2 = 0.69315", "6 ×", "v3 = 4.1589", "v7 = 15.118"):
         assert words in shown
 

@@ -1,4 +1,4 @@
-"""Plots: that they draw what the library computes, on labelled axes; and what they refuse."""
+"""Plots: they draw what the library computes, on labelled axes, and refuse invalid arguments."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PLOTS = {
 
 
 def overlapping(ax):
-    """The texts on the Axes that cover each other."""
+    """The texts on the Axes that overlap."""
     ax.figure.canvas.draw()
     texts = [t for t in [*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label] if t.get_text()]
     extents = [t.get_window_extent() for t in texts]
@@ -97,11 +97,11 @@ def test_finite_differences_are_a_v_above_the_dual_number():
 
 def test_the_colouring_of_a_pattern():
     pattern = dualdiff.jacobian_sparsity(ring, np.ones(12))
-    assert teaching.plot_sparsity(pattern).get_title() == "36 of 144 entries are not zero"
+    assert teaching.plot_sparsity(pattern).get_title() == "36 of 144 entries are nonzero"
     assert teaching.plot_sparsity(pattern, True).get_title() == "3 colours: 3 directions instead of 12"
     many = teaching.plot_sparsity(np.ones((12, 12)), np.arange(12))
     assert many.get_title() == "12 colours: 12 directions instead of 12"
-    with pytest.raises(ValueError, match=r"12 columns need 12 colours, and colours has the shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"12 columns need 12 colours, but colours has shape \(3,\)"):
         teaching.plot_sparsity(pattern, [1, 2, 3])
     with pytest.raises(ValueError, match=r"a pattern has rows and columns"):
         teaching.plot_sparsity(np.ones(3))
@@ -112,7 +112,7 @@ def test_newton():
     assert title.startswith("after 6 steps: x = 2.09455148154")
     with pytest.raises(ValueError, match="the tangent at x = 0 is horizontal"):
         teaching.plot_newton(lambda x: x**2 + 1, 0.0, 3)
-    with pytest.raises(ValueError, match="steps is a positive integer, not 0"):
+    with pytest.raises(ValueError, match="steps has to be a positive integer, not 0"):
         teaching.plot_newton(cubic, 3.6, 0)
 
 
@@ -122,7 +122,7 @@ def test_descent():
     assert len(path) == 21
     first = np.array([-1.2, 1.4])
     np.testing.assert_allclose(path[1], first - 0.012 * dualdiff.gradient(valley, first))
-    with pytest.raises(ValueError, match=r"functions of two numbers, and x0 has the shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"functions of two variables, but x0 has shape \(3,\)"):
         teaching.plot_descent(valley, [1.0, 2.0, 3.0], 0.1)
 
 

@@ -57,11 +57,11 @@ def test_steps_have_operands_and_local_partials():
     assert t["v2"].partials == (5.0, 2.0)
     assert t["v4"].partials == (np.cos(5.0),)
     assert [s.operation for s in t.operations] == ["log", "×", "+", "sin", "−"]
-    with pytest.raises(KeyError, match="no step has the name 'v9'; they go from x1 to v5"):
+    with pytest.raises(KeyError, match="no step has the name 'v9'; the steps go from x1 to v5"):
         t["v9"]
 
 
-def test_a_number_that_is_used_twice_is_one_operand():
+def test_an_operand_used_twice_is_listed_once():
     t = trace(lambda x: x * x, 3.0)
     assert t["v1"].formula == "x*x"
     assert (t["v1"].operands, t["v1"].partials) == ((t["x"],), (6.0,))
@@ -83,7 +83,7 @@ def test_branches_are_shown_as_taken():
 
     assert [s.formula for s in trace(f, 2.0).operations] == ["2*x", "v1**2"]
     assert [s.formula for s in trace(f, 1.0).operations] == ["2*x", "-v1"]
-    assert trace(f, 1.0).remarks == ["f compares values (v1 > 3): of its branches only those taken are shown"]
+    assert trace(f, 1.0).remarks == ["f compares values (v1 > 3): only the branches taken are shown"]
 
 
 def test_arrays_are_one_row_each():
@@ -99,11 +99,13 @@ def test_arrays_are_one_row_each():
     np.testing.assert_allclose([float(d) for d in t["v5"].tangents[:4]], gradient(f, w, b).ravel(), rtol=1e-14)
 
 
-def test_many_numbers_need_directions():
+def test_large_inputs_need_directions():
     x = np.linspace(0.0, 1.0, 50)
     t = trace(lambda x: np.sum(np.sin(x)), x)
     assert t.directions == []
-    assert t.remarks == ["the tangents are left out, as the inputs are 50 numbers: pass directions=[...] to see some"]
+    assert t.remarks == [
+        "the tangents are omitted because the inputs have 50 elements: pass directions=[...] to see some"
+    ]
     v = np.cos(x)
     t = trace(lambda x: np.sum(np.sin(x)), x, directions=[v])
     assert t.directions == ["tangent"]
@@ -116,7 +118,7 @@ def test_directions_of_several_inputs():
     assert t["v2"].tangents == (7.0, 4.0)
     with pytest.raises(ValueError, match=r"a direction needs an entry for each of the inputs x1, x2, not 1\.0"):
         trace(survey, 2.0, 5.0, directions=[1.0])
-    with pytest.raises(ValueError, match=r"the direction has the shape \(3,\) in x, which has \(2,\)"):
+    with pytest.raises(ValueError, match=r"the direction of x has shape \(3,\), but x has shape \(2,\)"):
         trace(lambda x: np.sum(x), np.ones(2), directions=[np.ones(3)])
 
 
@@ -124,7 +126,7 @@ def test_f_that_returns_an_array():
     t = trace(lambda x: [x[0] * x[1], x[1], 3.0], np.array([2.0, 5.0]))
     np.testing.assert_array_equal(t.value, [10.0, 5.0, 3.0])
     assert [list(column) for column in t.results[0].tangents] == [[5.0, 0.0, 0.0], [2.0, 1.0, 0.0]]
-    with pytest.raises(ValueError, match="adjoints are the derivatives of a single real number, and f returned v4"):
+    with pytest.raises(ValueError, match="adjoints are the derivatives of a real scalar, but f returned v4"):
         t.adjoints()
 
 
@@ -139,9 +141,9 @@ def test_f_that_raises():
     t = trace(lambda x: 1 / (x - 2), 2.0)
     assert isinstance(t.error, ZeroDivisionError)
     assert [s.name for s in t.steps] == ["x", "v1"]
-    assert repr(t).splitlines()[-1].startswith("f raised ZeroDivisionError after v1, and the trace ends there: ")
+    assert repr(t).splitlines()[-1].startswith("f raised ZeroDivisionError after v1, where the trace ends: ")
     assert "f raised ZeroDivisionError" in html.unescape(t._repr_html_())
-    with pytest.raises(ValueError, match="adjoints start from the result, and f raised ZeroDivisionError"):
+    with pytest.raises(ValueError, match="adjoints start from the result, but f raised ZeroDivisionError"):
         t.adjoints()
 
 
@@ -153,7 +155,7 @@ def test_f_that_would_lose_the_derivative():
     assert "dualdiff.sin(x)" in t.remarks[0]
 
 
-def test_what_f_shall_not_return():
+def test_results_that_are_not_numeric_are_refused():
     with pytest.raises(TypeError, match=r"trace: f returned None \(is a return statement missing\?\)"):
         trace(lambda x: None, 2.0)
 
@@ -183,7 +185,7 @@ def test_more_steps_than_the_limit():
     assert t.results[0].tangents[0] == pytest.approx(derivative(f, 1.0), rel=1e-12)
     assert t.adjoints()["x"] == pytest.approx(derivative(f, 1.0), rel=1e-12)
     assert t.remarks == [
-        "f has 2970 steps beyond the limit of 30: they are left out, and the result is right; "
+        "f has 2970 steps beyond the limit of 30: they are omitted, but the result is correct; "
         "trace(..., limit=3000) shows them"
     ]
     assert not trace(f, 1.0, limit=3000).remarks
@@ -263,7 +265,7 @@ def test_names_of_inputs():
     t = trace(lambda p, q: p["a"] * q.u + q.v, {"a": 1.0}, Point(2.0, 3.0))
     assert [s.name for s in t.inputs] == ["p['a']", "q.u", "q.v"]
     assert [s.name for s in trace(lambda *x: x[0] * x[1], 2.0, 3.0).inputs] == ["x1", "x2"]
-    # The names of steps keep out of the way of those of inputs.
+    # The names of steps do not clash with those of inputs.
     assert [s.name for s in trace(lambda v1: v1 * v1, 2.0).steps] == ["v1", "vv1"]
 
 
@@ -271,7 +273,7 @@ def test_some_arguments_can_be_constants():
     t = trace(lambda x, n, name: x**n, 2.0, 3, "cube", argnum=0)
     assert t["v1"].formula == "x**3"
     assert [s.name for s in trace(survey, 2.0, 5.0, argnum=[1]).inputs] == ["x2"]
-    # Integers are counts where there are other numbers.
+    # Integers are counts if there are other numbers.
     t = trace(lambda x, n: sum(x**k for k in range(n)), 2.0, 3)
     assert [s.name for s in t.inputs] == ["x"]
     assert t.remarks == ["integers are constants (n = 3): write 3.0 for an input"]
@@ -285,7 +287,7 @@ def test_some_arguments_can_be_constants():
 def test_complex_numbers():
     t = trace(lambda z: z * z, 1.0 + 2.0j)
     assert t["v1"].tangents == (2 + 4j,)
-    with pytest.raises(ValueError, match="a single real number"):
+    with pytest.raises(ValueError, match="a real scalar"):
         t.adjoints()
 
 
@@ -298,7 +300,7 @@ def test_bad_arguments():
         trace(np.sin, 1.0, limit=0)
     with pytest.raises(TypeError, match=r"trace: x has the type str"):
         trace(np.sin, "1.0")
-    with pytest.raises(TypeError, match="trace shows plain numbers, and was given duals"):
+    with pytest.raises(TypeError, match="trace takes plain values, but was given duals"):
         derivative(lambda x: trace(np.sin, x).value, 1.0)
 
 
@@ -309,19 +311,19 @@ def test_html_takes_its_colours_from_the_page_and_escapes():
     assert page.count("<tr>") == 3
 
 
-def test_a_compiled_function_is_traced_as_it_was_written():
+def test_a_compiled_function_is_traced_as_its_python_source():
     numba = pytest.importorskip("numba")
     f = numba.njit(lambda x: x * x + 1)
     assert [s.formula for s in trace(f, 3.0).operations] == ["x*x", "v1 + 1"]
 
 
-def test_a_list_beside_an_operator_is_an_array_by_a_step_of_its_own():
+def test_a_list_operand_is_converted_to_an_array_in_a_separate_step():
     t = trace(lambda x: [x[0], x[1]] * x, np.array([2.0, 3.0]))
     assert [s.formula for s in t.operations] == ["x[0]", "x[1]", "stack([v1, v2])", "v3*x"]
     assert t["v4"].operands == (t["v3"], t["x"])
 
 
-def test_an_object_array_of_duals_beside_an_operator():
+def test_an_object_array_of_duals_as_an_operand():
     t = trace(lambda x: np.array([x, x * x]) * x, 3.0)
     assert [s.formula for s in t.operations] == ["x*x", "[x, v1]*x"]
     assert [s.operation for s in t.operations] == ["×", "×"]
@@ -329,7 +331,7 @@ def test_an_object_array_of_duals_beside_an_operator():
 
 
 def test_a_table_is_as_wide_as_a_terminal():
-    """Columns that do not fit follow below, with the names again, and none is lost."""
+    """Columns that do not fit follow below, with the names repeated, and none is lost."""
     t = trace(lambda x: np.sum((x - np.mean(x)) ** 2), np.array([1.0, 2.0, 6.0]))
     lines = repr(t).splitlines()
     assert max(map(len, lines)) <= 80
