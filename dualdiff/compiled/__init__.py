@@ -1,14 +1,14 @@
-"""Dual numbers as Numba types: an ``@njit`` function is differentiated at the speed of hand-written code.
+"""Dual numbers as Numba types, so that ``@njit`` functions are differentiated at the speed of hand-written code.
 
-Numba calls `init` before it compiles for the first time (entry point ``numba_extensions``); `dualdiff`'s operators
-load `engine` when they meet a compiled function.  Nothing else imports Numba.
+Numba calls `init` before its first compilation (entry point ``numba_extensions``); `dualdiff`'s operators load `engine`
+when they are given a compiled function.  Nothing else imports Numba.
 """
 
 from __future__ import annotations
 
 
 def init() -> None:
-    """Teach Numba the types, the rules and the operators: importing them does it."""
+    """Register the types, rules and operators with Numba: importing their modules does so."""
     from dualdiff.compiled import boxing
     from dualdiff.compiled.functions import array_functions, arrays, linear_algebra, readers, scalar_methods, table_rows
     from dualdiff.compiled.operators import in_compiled_code

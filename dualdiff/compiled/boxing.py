@@ -1,4 +1,4 @@
-"""Duals handed over between Python and compiled code: those built by hand, ``Dual(3.0, 1.0)``."""
+"""Duals passed between Python and compiled code: only those built by hand, ``Dual(3.0, 1.0)``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dualdiff.compiled.types import DualType, make, parts
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual, Dual
 
-#: A dual that was built by hand: one float with one partial.
+#: The type of a dual built by hand: a float with one partial.
 HANDMADE = DualType(types.float64, 1)
 
 
@@ -26,7 +26,7 @@ def _typeof_dual(x: AnyDual) -> Any:
             "a compiled function was called with an array of dual numbers: differentiate the compiled function itself, "
             "or call its py_func"
         )
-    # Compiled code does not know the tag of a dual, and could not tell those of several running calls apart.
+    # Compiled duals have no tag, so that those of several running calls could not be told apart.
     if x.space.tag != tags.MANUAL or x.dtype != float:
         raise NoRuleError(
             "a compiled function was called with a dual number of a differentiation that is running in Python: "
@@ -36,7 +36,7 @@ def _typeof_dual(x: AnyDual) -> Any:
 
 
 def _ask_duals_first(kind: type) -> None:
-    # Numba dispatches on ``__class__``, by which a dual is what its value is.
+    # Numba dispatches on ``__class__``, which for a dual is the class of its value.
     typeof = typeof_impl.dispatch(kind)
     typeof_impl.register(kind, lambda x, c: _typeof_dual(x) if isinstance(x, AnyDual) else typeof(x, c))
 
@@ -48,15 +48,15 @@ for _kind in (float, complex, np.generic, np.ndarray):
 @unbox(DualType)  # type: ignore[untyped-decorator]
 def _unbox(t: DualType, obj: Any, c: Any) -> Any:
     if t != HANDMADE:
-        c.pyapi.err_set_string("PyExc_TypeError", f"{t} of compiled code cannot be taken from Python")
+        c.pyapi.err_set_string("PyExc_TypeError", f"{t} of compiled code cannot be passed from Python")
         nothing = ir.Constant(c.context.get_value_type(t), None)
         return NativeValue(nothing, is_error=ir.Constant(ir.IntType(1), 1))
-    numbers = []
+    components = []
     for name in "value", "raw":
         part = c.pyapi.object_getattr_string(obj, name)
-        numbers.append(c.pyapi.float_as_double(part))
+        components.append(c.pyapi.float_as_double(part))
         c.pyapi.decref(part)
-    return NativeValue(make(c.context, c.builder, t, *numbers), is_error=c.pyapi.c_api_error())
+    return NativeValue(make(c.context, c.builder, t, *components), is_error=c.pyapi.c_api_error())
 
 
 @box(DualType)  # type: ignore[untyped-decorator]

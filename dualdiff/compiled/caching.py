@@ -1,6 +1,7 @@
-"""What is compiled for functions with ``cache=True`` is kept on disk beside them, and loaded by the next process.
+"""The on-disk cache of drivers: those of functions with ``cache=True`` are stored beside them for the next process.
 
-The key says all that the machine code was made of: the function and those that it calls, and dualdiff's own sources.
+The key covers everything that the machine code was built from: the function, the functions it calls, and dualdiff's
+sources.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numba.core.dispatcher import Dispatcher
 
 from dualdiff.compiled.operators.known import FunctionConstant
 
-#: What changes with its version alone.
+#: Libraries whose functions change only with a new version, and are not part of the key.
 LIBRARIES = {"dualdiff", "numba", "numpy", "scipy", "math"}
 
 
@@ -32,7 +33,7 @@ class CacheBeside(FunctionCache):  # type: ignore[misc]
         self._impl = copy.copy(other._impl)
         self._impl._filename_base = f"{other._impl.filename_base}-dualdiff_{place}"
         self._cache_path = other.cache_path
-        stamp = other._impl.locator.get_source_stamp(), own_version()
+        stamp = other._impl.locator.get_source_stamp(), source_version()
         self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)
         self.enable()
 
@@ -46,15 +47,15 @@ class CacheBeside(FunctionCache):  # type: ignore[misc]
 
 
 @cache
-def own_version() -> str:
-    """What changes with the code and the rules that derivatives are compiled from."""
+def source_version() -> str:
+    """A hash of the sources from which derivatives are compiled."""
     package = Path(__file__).parent.parent
     paths = sorted(path for part in ("compiled", "rules") for path in (package / part).rglob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 class Sources:
-    """What a function is compiled from: its code, and that of the functions it calls, wherever they are defined."""
+    """What a function is compiled from: its code and that of the functions it calls, wherever they are defined."""
 
     def __init__(self, function: Any) -> None:
         self.texts: list[str] = []
@@ -63,7 +64,7 @@ class Sources:
         self._add_code_of(function)
 
     def digest(self) -> str:
-        """The same in every process."""
+        """A hash that is the same in every process."""
         return hashlib.sha256("\n".join(self.texts).encode()).hexdigest()
 
     def _add(self, value: Any) -> None:
@@ -100,7 +101,7 @@ class Sources:
             names += code.co_names
         for cell in function.__closure__ or ():
             self._add(cell.cell_contents)
-        # Names may be attributes: of modules, whose functions are compiled in, or of what adds nothing.
+        # Names may be attributes: those of modules may be functions that are compiled in; others add nothing.
         spaces = [function.__globals__]
         for space in spaces:
             for name in names:
@@ -114,7 +115,7 @@ class Sources:
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
-    """The code of a function and of those that are written in it."""
+    """The code of a function and of the functions nested in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -122,19 +123,19 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def compiled_beside(f: Any, arguments: str, body: str, names: dict[str, Any] | None = None, nogil: bool = False) -> Any:
-    """A function that calls another one, f, compiled from its text, and cached if that is."""
+    """A function that calls f, compiled from its text, and cached on disk if f is."""
     text = f"({arguments}):\n    {body}\n"
     namespace = {"f": FunctionConstant(f), **(names or {}), "__name__": __name__}
     exec(compile(f"def driver{text}", "<dualdiff>", "exec"), namespace)
     function = namespace["driver"]
     place = hashlib.sha256(f"{f.targetoptions} {nogil} {text}".encode()).hexdigest()[:16]
-    # Numba's names for machine code have to differ from those of other functions, which other processes cached.
+    # Numba's symbol names must differ from those of other functions that other processes cached.
     origin = f"{f.py_func.__module__} {f.py_func.__qualname__} {place} {Sources(function).digest()}"
     function.__name__ = function.__qualname__ = f"dualdiff_{hashlib.sha256(origin.encode()).hexdigest()[:16]}"
-    found = njit(nogil=nogil)(function)
+    driver = njit(nogil=nogil)(function)
     if isinstance(f._cache, FunctionCache):
-        found._cache = CacheBeside(function, place, f._cache)
-    return found
+        driver._cache = CacheBeside(function, place, f._cache)
+    return driver
 
 
 def _keep_apart() -> None:
@@ -146,7 +147,7 @@ def _keep_apart() -> None:
         key = index_key(self, sig, codegen)
         sources = Sources(self._py_func)
         if sources.has_dualdiff or "Dual(" in str(sig):
-            return key, own_version(), sources.digest()
+            return key, source_version(), sources.digest()
         return key
 
     FunctionCache._index_key = with_sources

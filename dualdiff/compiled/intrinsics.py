@@ -1,4 +1,4 @@
-"""What compiled operators do to duals: seed them and read them."""
+"""Intrinsics of the compiled operators: seed duals, and read their values and partials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dualdiff.compiled.types import DualType, level_of, make, parts, zero_partia
 
 @intrinsic  # type: ignore[untyped-decorator]
 def seeded(typingctx: Any, x: Any, lane: Any, kind: Any) -> Any:
-    """The dual of a number whose partial in one lane is 1; outside of the lanes a constant."""
+    """The dual of x with partial 1 in one lane; a constant if the lane is out of range."""
     t = kind.instance_type
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -31,8 +31,8 @@ def seeded(typingctx: Any, x: Any, lane: Any, kind: Any) -> Any:
             return make(context, builder, t, value, builder.select(first, one, zero))
         model = context.data_model_manager[t.partials]
         if model.is_vector:
-            numbers = ir.Constant(ir.VectorType(args[1].type, t.count), list(range(t.count)))
-            mine = builder.icmp_signed("==", numbers, code.splat(t, args[1]))
+            indices = ir.Constant(ir.VectorType(args[1].type, t.count), list(range(t.count)))
+            mine = builder.icmp_signed("==", indices, code.splat(t, args[1]))
             units = ir.Constant(model.get_value_type(), [1.0] * t.count)
             partials = builder.select(mine, units, zero_partials(context, t))
         else:
@@ -47,7 +47,7 @@ def seeded(typingctx: Any, x: Any, lane: Any, kind: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def constant(typingctx: Any, x: Any, kind: Any) -> Any:
-    """A number as one of another type."""
+    """A scalar converted to another type, as a constant."""
     t = kind.dtype if isinstance(kind, types.DType) else kind.instance_type
     return t(x, kind), lambda context, builder, sig, args: Code(context, builder).cast((x, args[0]), t)
 
@@ -59,14 +59,14 @@ def dual(typingctx: Any, value: Any, partial: Any, kind: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         code = Code(context, builder)
-        number, tangent = (code.cast(n, t.element) for n in zip((value, partial), args, strict=False))
+        primal, tangent = (code.cast(n, t.element) for n in zip((value, partial), args, strict=False))
         if t.masked:
             if isinstance(partial, DualType):
                 tangent = code.present(t, tangent)
             else:
                 absent = zero_tangent(context, t.element, True)
                 tangent = builder.select(code.is_zero(t.element, tangent), absent, tangent)
-        return make(context, builder, t, number, tangent)
+        return make(context, builder, t, primal, tangent)
 
     return t(value, partial, kind), codegen
 
@@ -75,13 +75,13 @@ def _check(y: Any) -> None:
     if not isinstance(types.unliteral(y), (types.Number, types.Boolean, DualType)):
         raise refusal(
             NoRuleError,
-            f"f returned {y}, and compiled functions are differentiated if they return numbers or arrays; {REMEDY}",
+            f"f returned {y}, but compiled functions have to return scalars or arrays to be differentiated; {REMEDY}",
         )
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def value_in(typingctx: Any, y: Any, kind: Any) -> Any:
-    """The value of a number in the differentiation whose duals are of this type."""
+    """The value of a scalar in the differentiation with this dual type."""
     t = kind.instance_type
     _check(y)
     if level_of(y) < t.level:
@@ -92,7 +92,7 @@ def value_in(typingctx: Any, y: Any, kind: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def partial_in(typingctx: Any, y: Any, lane: Any, kind: Any) -> Any:
-    """A partial of a number in the differentiation whose duals are of this type; of a constant it is zero."""
+    """A partial of a scalar in the differentiation with this dual type; zero for a constant."""
     t = kind.instance_type
     _check(y)
     result = y.element if level_of(y) == t.level else t.element
@@ -115,7 +115,7 @@ def partial_in(typingctx: Any, y: Any, lane: Any, kind: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def lanes_of(typingctx: Any, y: Any) -> Any:
-    """An array of duals seen as one of their values and partials, along a last axis more."""
+    """A view of an array of duals with an additional last axis for the value and the partials."""
     t = y.dtype
     result = types.Array(t.element, y.ndim + 1, "A")
 
@@ -141,7 +141,7 @@ def lanes_of(typingctx: Any, y: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def with_value(typingctx: Any, y: Any, value: Any) -> Any:
-    """The dual with its value replaced: the same number, computed in another order."""
+    """The dual with its value replaced by the same quantity computed in another order."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.insert_value(args[0], Code(context, builder).cast((value, args[1]), y.element), 0)
@@ -151,25 +151,25 @@ def with_value(typingctx: Any, y: Any, value: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def base_value(typingctx: Any, y: Any) -> Any:
-    """The plain number inside of a dual."""
+    """The value of a dual at the innermost level."""
     return y.base(y), lambda context, builder, sig, args: Code(context, builder).base_value((y, args[0]))[1]
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def is_nan(typingctx: Any, y: Any) -> Any:
-    """Whether there is a NaN in a number, the tangents of outer differentiations included."""
+    """Whether a scalar has a NaN, the tangents of outer differentiations included."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         def check(t: Any, a: Any) -> Any:
             if isinstance(t, DualType):
                 value, partials = parts(builder, a)
-                found = check(t.element, value)
+                result = check(t.element, value)
                 if t.count == 1:
-                    return builder.or_(found, check(t.element, partials))
+                    return builder.or_(result, check(t.element, partials))
                 model = context.data_model_manager[t.partials]
                 for i in range(t.count):
-                    found = builder.or_(found, check(t.element, model.lane(builder, partials, i)))
-                return found
+                    result = builder.or_(result, check(t.element, model.lane(builder, partials, i)))
+                return result
             if isinstance(t, types.Complex):
                 z = context.make_complex(builder, t, value=a)
                 return builder.or_(check(t.underlying_float, z.real), check(t.underlying_float, z.imag))
@@ -184,7 +184,7 @@ def is_nan(typingctx: Any, y: Any) -> Any:
 
 @only_compiled
 def any_nan(y: Any) -> Any:
-    """Whether there is a NaN in a number, an array or a tuple of them."""
+    """Whether a scalar, an array or a tuple of them has a NaN."""
 
 
 @overload(any_nan, strict=False)

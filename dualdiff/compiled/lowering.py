@@ -1,4 +1,4 @@
-"""A row of the table as machine code: the value by Numba's own function, the partials by walking their texts."""
+"""A row of the table as machine code: the value by Numba's own function, the partials from their expressions."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from dualdiff.rules.numpy.elementwise.table import CONSTANTS, ROWS
 from dualdiff.rules.writing.rows import Row
 from dualdiff.rules.writing.texts import ARGUMENTS, CHOSEN, branched, names_in
 
-#: A number on its way into machine code: its type and its value.
+#: A scalar in code generation: its Numba type and its LLVM value.
 Typed = tuple[Any, Any]
 
-#: Tangents may be fused (a * b + c rounded once), values never.
+#: Tangents may use fused multiply-add, values never.
 FUSED = ("contract",)
 
 _OPERATORS: dict[type, str] = {
@@ -55,25 +55,25 @@ def parsed(text: str) -> ast.expr:
 
 @cache
 def public(name: str) -> Any:
-    """The function of a row, ``dualdiff.sin``; those for partials alone have none that is public."""
+    """The public function of a row, ``dualdiff.sin``; rows that only partials use have none."""
     return elementwise_function(name) if name in ROWS and not name.startswith("_") else COMPILED[name].ufunc
 
 
 @cache
 def numba_function(name: str) -> Any:
-    """The function under which Numba knows a row: NumPy's, or the public one of the row."""
+    """The function as which Numba knows a row: NumPy's, or the public one of the row."""
     ufunc = COMPILED[name].ufunc
     return public(name) if name in KERNELS or not isinstance(ufunc, np.ufunc) else ufunc
 
 
 class Code:
-    """Where machine code is written."""
+    """Generates machine code at the position of an LLVM builder."""
 
     def __init__(self, context: Any, builder: Any) -> None:
         self.context, self.builder = context, builder
 
     def call(self, function: Any, *arguments: Typed) -> Typed:
-        """What Numba makes of a call of the function with numbers of these types."""
+        """A call of the function, as Numba resolves it for scalars of these types."""
         context, typing = self.context, self.context.typing_context
         kinds = tuple(t for t, _ in arguments)
         resolved = typing.resolve_value_type(function)
@@ -86,22 +86,22 @@ class Code:
         ]
         return signature.return_type, implementation(self.builder, given)
 
-    def cast(self, number: Typed, t: Any) -> Any:
-        """The number as one of type t."""
-        kind, value = number
+    def cast(self, scalar: Typed, t: Any) -> Any:
+        """The scalar converted to type t."""
+        kind, value = scalar
         if isinstance(kind, types.Literal) and not isinstance(value, ir.Value):
             kind = kind.literal_type
             value = self.context.get_constant(kind, value)
         return self.context.cast(self.builder, value, kind, t)
 
-    def constant(self, t: Any, number: float) -> Typed:
+    def constant(self, t: Any, value: float) -> Typed:
         """A constant in the precision of t."""
         base = t.base if isinstance(t, DualType) else t
         base = base.underlying_float if isinstance(base, types.Complex) else base
-        return base, self.context.get_constant(base, float(number))
+        return base, self.context.get_constant(base, float(value))
 
     def function(self, name: str, *arguments: Typed) -> Typed:
-        """The function of a row on these numbers, in the arithmetic of tangents."""
+        """The function of a row on these scalars, in the arithmetic of tangents."""
         kinds = {t for t, _ in arguments}
         if len(kinds) == 1 and isinstance(arguments[0][0], types.Float):
             if name in _ON_FLOATS:
@@ -113,7 +113,7 @@ class Code:
 
     # -- partials ----------------------------------------------------------------------------------------------------
     def lanes(self, t: DualType, operation: Callable[..., Any], *partials: Any) -> Any:
-        """An operation on numbers, done to each partial."""
+        """An operation on scalars, applied to each partial."""
         if t.count == 1:
             return operation(*partials)
         model = self.context.data_model_manager[t.partials]
@@ -141,14 +141,14 @@ class Code:
         return self.lanes(t, lambda a: self.function("negative", (t.element, a))[1], p)
 
     def scale(self, t: DualType, p: Any, coefficient: Typed, is_constant: bool = False) -> Any:
-        """The partials times a number; masked, zero times infinity is settled by whether that is a constant."""
+        """The partials times a coefficient; if masked, zero times infinity depends on whether that is constant."""
         element = t.element
         if self._on_floats(t):
             c = self.cast(coefficient, element)
             if t.count > 1:
                 c = self.splat(t, c)
             product = self.builder.fmul(p, c, flags=FUSED)
-            return self._settled(p, c, product, is_constant) if t.masked else product
+            return self._masked_product(p, c, product, is_constant) if t.masked else product
 
         def times(a: Any) -> Any:
             if t.masked:
@@ -158,33 +158,33 @@ class Code:
         return self.lanes(t, times, p)
 
     def splat(self, t: DualType, c: Any) -> Any:
-        """A vector with the number in every lane."""
+        """A vector with the scalar in every lane."""
         vector = ir.VectorType(c.type, t.count)
         single = self.builder.insert_element(ir.Constant(vector, ir.Undefined), c, ir.Constant(ir.IntType(32), 0))
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), t.count), None)
         return self.builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), lanes)
 
     # -- zero times infinity -----------------------------------------------------------------------------------------
-    def _settled(self, p: Any, c: Any, product: Any, is_constant: bool) -> Any:
-        """A product of floats, or of vectors: zero of a zero tangent, and of a zero coefficient that is constant."""
+    def _masked_product(self, p: Any, c: Any, product: Any, is_constant: bool) -> Any:
+        """A product of floats or vectors: zero for a zero tangent, and for a zero coefficient that is constant."""
         builder, zero = self.builder, ir.Constant(p.type, None)
-        # No product is -0.0, which says that nothing depends on the variable.
-        found = builder.select(builder.fcmp_ordered("==", p, zero), p, builder.fadd(product, zero))
+        # Products must not be -0.0, which marks results that do not depend on the variable.
+        result = builder.select(builder.fcmp_ordered("==", p, zero), p, builder.fadd(product, zero))
         if is_constant:
             absent = ir.Constant(p.type, [-0.0] * p.type.count if isinstance(p.type, ir.VectorType) else -0.0)
-            found = builder.select(builder.fcmp_ordered("==", c, zero), absent, found)
-        return found
+            result = builder.select(builder.fcmp_ordered("==", c, zero), absent, result)
+        return result
 
     def product(self, element: Any, a: Any, coefficient: Typed, is_constant: bool) -> Any:
         """A masked tangent times a coefficient, at all levels.
 
-        In a zero that a zero tangent leaves of an infinite coefficient, the tangents of outer differentiations are
-        unknown: NaN, unless neither of the two depends on the variable.
+        Where a zero tangent times an infinite coefficient is set to zero, the tangents of outer differentiations are
+        unknown: NaN, unless neither factor depends on the variable.
         """
         builder = self.builder
         if isinstance(element, types.Float):
             c = self.cast(coefficient, element)
-            return self._settled(a, c, builder.fmul(a, c), is_constant)
+            return self._masked_product(a, c, builder.fmul(a, c), is_constant)
         if not isinstance(element, DualType):
             return self._complex_product(element, a, coefficient, is_constant)
         if level_of(coefficient[0]) == element.level:
@@ -199,21 +199,21 @@ class Code:
         unknown = self.unknown(element.element)
 
         def lane(r: Any, s: Any = None) -> Any:
-            found = self.product(element.element, r, outer, q is None)
+            result = self.product(element.element, r, outer, q is None)
             no_part = self.lane_is_absent(element, r)
             if s is not None:
-                # Where the tangent is zero and the coefficient finite, a slope of the coefficient has no part in it.
+                # Where the tangent is zero and the coefficient finite, an infinite slope of the latter does not count.
                 slope = self.product(element.element, s, (element.element, value), False)
                 steep = builder.not_(self.is_finite((element.element, s)))
-                slope = builder.select(builder.and_(is_idle, steep), self.chosen_zero(element.element), slope)
-                found = self._sum(element.element, found, slope)
+                slope = builder.select(builder.and_(is_idle, steep), self.conventional_zero(element.element), slope)
+                result = self._sum(element.element, result, slope)
                 no_part = builder.and_(no_part, self.lane_is_absent(element, s))
-            return builder.select(builder.and_(is_singular, builder.not_(no_part)), unknown, found)
+            return builder.select(builder.and_(is_singular, builder.not_(no_part)), unknown, result)
 
         lanes = self.lanes(element, lane, *((p,) if q is None else (p, q)))
-        found = self.product(element.element, value, outer, is_constant)
-        found = make(self.context, builder, element, found, lanes)
-        return builder.select(is_absent, zero_tangent(self.context, element, True), found)
+        result = self.product(element.element, value, outer, is_constant)
+        result = make(self.context, builder, element, result, lanes)
+        return builder.select(is_absent, zero_tangent(self.context, element, True), result)
 
     def _sum(self, t: Any, a: Any, b: Any) -> Any:
         return self.builder.fadd(a, b) if isinstance(t, types.Float) else self.function("add", (t, a), (t, b))[1]
@@ -222,22 +222,22 @@ class Code:
         builder, c = self.builder, self.cast(coefficient, t)
         z = self.context.make_complex(builder, t, value=self.function("multiply", (t, a), (t, c))[1])
         z.real = builder.fadd(z.real, ir.Constant(z.real.type, 0.0))
-        found = builder.select(self.is_zero(t, a), a, z._getvalue())
+        result = builder.select(self.is_zero(t, a), a, z._getvalue())
         if is_constant:
-            found = builder.select(self.is_zero(t, c), zero_tangent(self.context, t, True), found)
-        return found
+            result = builder.select(self.is_zero(t, c), zero_tangent(self.context, t, True), result)
+        return result
 
     def is_zero(self, t: Any, a: Any) -> Any:
-        """Whether a number is zero in value."""
+        """Whether the value of a scalar is zero."""
         t, a = self.base_value((t, a))
         if isinstance(t, types.Complex):
             z = self.context.make_complex(self.builder, t, value=a)
             return self.builder.and_(*(self.is_zero(t.underlying_float, x) for x in (z.real, z.imag)))
         return self.builder.fcmp_ordered("==", a, ir.Constant(a.type, 0.0))
 
-    def is_finite(self, number: Typed) -> Any:
-        """Whether a number is finite in value."""
-        t, a = self.base_value(number)
+    def is_finite(self, scalar: Typed) -> Any:
+        """Whether the value of a scalar is finite."""
+        t, a = self.base_value(scalar)
         if isinstance(t, types.Complex):
             z = self.context.make_complex(self.builder, t, value=a)
             return self.builder.and_(*(self.is_finite((t.underlying_float, x)) for x in (z.real, z.imag)))
@@ -246,7 +246,7 @@ class Code:
         return self.builder.fcmp_ordered("==", self.builder.fsub(a, a), ir.Constant(a.type, 0.0))
 
     def is_absent(self, t: Any, tangent: Any) -> Any:
-        """Whether a tangent of this type, of a masked dual, says that this does not depend on the variable."""
+        """Whether a tangent of a masked dual marks it as independent of the variable."""
         builder, (t, a) = self.builder, self.base_value((t, tangent))
         is_zero = self.is_zero(t, a)
         if isinstance(t, types.Complex):
@@ -255,62 +255,62 @@ class Code:
         return builder.and_(is_zero, builder.icmp_signed("<", builder.bitcast(a, bits), ir.Constant(bits, 0)))
 
     def lane_is_absent(self, t: DualType, tangent: Any) -> Any:
-        """The same of a partial of a dual, which cannot tell where that is not masked."""
+        """The same for a partial of a dual; False if the dual is not masked."""
         return self.is_absent(t.element, tangent) if t.masked else ir.Constant(ir.IntType(1), 0)
 
     def present(self, t: DualType, tangent: Any) -> Any:
-        """A tangent of a masked dual as a number like others, without what -0.0 says in it."""
+        """A tangent of a masked dual as an ordinary scalar, without the mark -0.0."""
         return self.cast(self.function("add", (t.element, tangent), self.constant(t.element, 0.0)), t.element)
 
     def unknown(self, t: Any) -> Any:
-        """A number of which nothing is known."""
+        """A scalar of which nothing is known: NaN at every level."""
         return self._filled(t, math.nan)
 
-    def chosen_zero(self, t: Any) -> Any:
-        """Zero by choice, so that its tangents are unknown."""
+    def conventional_zero(self, t: Any) -> Any:
+        """Zero by convention, with unknown tangents."""
         return self._filled(t, 0.0)
 
-    def _filled(self, t: Any, number: float) -> Any:
-        """A number of this value whose tangents are unknown."""
+    def _filled(self, t: Any, value: float) -> Any:
+        """A scalar of this value with unknown tangents."""
         if not isinstance(t, DualType):
-            return self.context.get_constant_generic(self.builder, t, number)
+            return self.context.get_constant_generic(self.builder, t, value)
         unknown = self.unknown(t.element)
-        model, value = self.context.data_model_manager[t.partials], self._filled(t.element, number)
+        model, inner = self.context.data_model_manager[t.partials], self._filled(t.element, value)
         partials = unknown if t.count == 1 else ir.Constant(model.get_value_type(), [unknown] * t.count)
-        return ir.Constant.literal_struct([value, partials])
+        return ir.Constant.literal_struct([inner, partials])
 
-    def base_value(self, number: Typed) -> Typed:
-        """The plain number inside of a dual."""
-        t, value = number
+    def base_value(self, scalar: Typed) -> Typed:
+        """The value of a dual at the innermost level."""
+        t, value = scalar
         while isinstance(t, DualType):
             value, t = parts(self.builder, value)[0], t.element
         return t, value
 
 
 class Partial:
-    """A partial derivative at numbers of a type, written as code."""
+    """Generates code for a partial derivative at scalars of an element type."""
 
     def __init__(self, code: Code, element: Any, names: dict[str, Typed]) -> None:
         self.code, self.element, self.names = code, element, names
 
     def evaluate(self, node: ast.expr) -> Typed:
-        """The code of an expression."""
+        """Generate the code of an expression."""
         code = self.code
         match node:
             case ast.Constant(value=bool(truth)):
                 return types.boolean, ir.Constant(ir.IntType(1), truth)
-            case ast.Constant(value=complex(number)):
-                return self.element, code.context.get_constant_generic(code.builder, self.element, number)
-            case ast.Constant(value=number):
-                return code.constant(self.element, number)  # type: ignore[arg-type]
+            case ast.Constant(value=complex(constant)):
+                return self.element, code.context.get_constant_generic(code.builder, self.element, constant)
+            case ast.Constant(value=constant):
+                return code.constant(self.element, constant)  # type: ignore[arg-type]
             case ast.Name(id=name):
                 if name in CONSTANTS:
                     return code.constant(self.element, CONSTANTS[name])
-                return self._number(*self.names[name])
+                return self._argument(*self.names[name])
             case ast.BinOp(left=left, op=op, right=right):
                 return self._binary(_OPERATORS[type(op)], self.evaluate(left), self.evaluate(right))
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=number)):
-                return code.constant(self.element, -number)  # type: ignore[operator]
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=constant)):
+                return code.constant(self.element, -constant)  # type: ignore[operator]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return code.function("negative", self.evaluate(operand))
             case ast.IfExp():
@@ -319,10 +319,10 @@ class Partial:
                 return types.boolean, self.condition(node)
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 return code.function(name, *map(self.evaluate, arguments))
-        raise NotImplementedError(f"{ast.unparse(node)} in the text of a partial derivative")
+        raise NotImplementedError(f"{ast.unparse(node)} in the expression of a partial derivative")
 
-    def _number(self, t: Any, value: Any) -> Typed:
-        """An argument; a constant stays one, so that nothing is multiplied by its zero tangent."""
+    def _argument(self, t: Any, value: Any) -> Typed:
+        """An argument; a constant stays plain, so that no code multiplies by its zero tangent."""
         if level_of(t) == level_of(self.element):
             target = self.element
         elif isinstance(t, (DualType, types.Complex)):
@@ -337,7 +337,7 @@ class Partial:
         return self.code.function(name, a, b)
 
     def condition(self, node: ast.expr) -> Any:
-        """The code of a truth value: by value at every level."""
+        """Generate the code of a condition, on values only at every level."""
         builder = self.code.builder
         match node:
             case ast.BoolOp(op=op, values=values):
@@ -354,10 +354,10 @@ class Partial:
                     return self.code.call(ufunc, (t, a), (_, b))[1]
                 compare = builder.fcmp_unordered if symbol == "!=" else builder.fcmp_ordered
                 return compare(symbol, a, b)
-        raise NotImplementedError(f"{ast.unparse(node)} as a condition in the text of a partial derivative")
+        raise NotImplementedError(f"{ast.unparse(node)} as a condition in the expression of a partial derivative")
 
-    def _zero_by_choice(self) -> Typed:
-        """Zero, with unknown slopes in all that an argument depends on."""
+    def _zero_by_convention(self) -> Typed:
+        """Zero, with unknown tangents wherever an argument has one."""
         code, t = self.code, self.element
         if not isinstance(t, DualType):
             return code.constant(t, 0.0)
@@ -368,7 +368,7 @@ class Partial:
             constant = zero_tangent(code.context, t.element, t.masked)
             return code.builder.select(functools.reduce(code.builder.and_, absent), constant, code.unknown(t.element))
 
-        return t, make(code.context, code.builder, t, code.chosen_zero(t.element), code.lanes(t, lane, *given))
+        return t, make(code.context, code.builder, t, code.conventional_zero(t.element), code.lanes(t, lane, *given))
 
     def _choice(self, node: ast.IfExp) -> Typed:
         is_chosen = isinstance(node.body, ast.Constant) and node.body.kind == CHOSEN
@@ -376,7 +376,7 @@ class Partial:
         place = cgutils.alloca_once(builder, self.code.context.get_value_type(element))
         with builder.if_else(self.condition(node.test)) as (then, otherwise):
             with then:
-                zero_or_other = self._zero_by_choice() if is_chosen else self.evaluate(node.body)
+                zero_or_other = self._zero_by_convention() if is_chosen else self.evaluate(node.body)
                 builder.store(self.code.cast(zero_or_other, element), place)
             with otherwise:
                 builder.store(self.code.cast(self.evaluate(node.orelse), element), place)
@@ -384,7 +384,7 @@ class Partial:
 
 
 def apply(context: Any, builder: Any, row: Row, function: Any, t: DualType, arguments: list[Typed]) -> Any:
-    """A dual of type t: the function of a row on numbers and duals, at least one of which is of t's level."""
+    """The function of a row as a dual of type t, given scalars and duals, at least one of them at the level of t."""
     code = Code(context, builder)
     values: list[Typed] = []
     active: list[tuple[int, Any]] = []
@@ -409,7 +409,7 @@ def apply(context: Any, builder: Any, row: Row, function: Any, t: DualType, argu
         elif text == "-1":
             term = code.negative(t, p)
         else:
-            # The result depends on all that is active.
+            # The result depends on every active argument.
             is_constant = not names_in(text) & {"r", *(ARGUMENTS[j] for j, _ in active)}
             term = code.scale(t, p, Partial(code, t.element, names).evaluate(parsed(text)), is_constant)
         total = term if total is None else code.add(t, total, term)

@@ -1,4 +1,4 @@
-"""Names for what exists in compiled code alone."""
+"""Names for functions that exist only in compiled code."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, NoReturn
 
 
 def only_compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function without a body: Numba compiles, in its place, what is overloaded on it for the types at hand.
+    """A function without a body, for which Numba compiles the overload for the types of the arguments.
 
-    Compiled code calls it by this name, and plain Python never does.
+    Compiled code calls it by this name; Python never does.
     """
 
     @wraps(function)
     def stub(*args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError(f"{function.__name__} is a function of compiled code: Python has none of this name to run")
+        raise TypeError(f"{function.__name__} exists only in compiled code and cannot be called from Python")
 
     return stub

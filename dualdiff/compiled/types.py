@@ -1,7 +1,7 @@
-"""The types: a dual number is a value of type ``element`` and N partials of the same type.
+"""The Numba types: a dual number is a value of type ``element`` and N partials of the same type.
 
-The element is a number, or a dual of an outer differentiation: the depth of nesting is what a tag is elsewhere.  The
-partials of a float are one vector of the processor's.
+The element is a scalar, or a dual of an outer differentiation: the nesting level serves as the tag.  The partials of a
+float are one SIMD vector.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from numba.core.imputils import lower_constant
 from numba.core.typeconv import Conversion
 from numba.extending import lower_cast, register_model
 
-from dualdiff.compiled.caching import own_version
+from dualdiff.compiled.caching import source_version
 
 
 class PartialsType(types.Type):
-    """N partial derivatives of one number."""
+    """N partials of one scalar."""
 
     def __init__(self, element: Any, count: int) -> None:
         self.element, self.count = element, count
@@ -27,18 +27,18 @@ class PartialsType(types.Type):
 
     @property
     def is_vector(self) -> bool:
-        """Whether they are one vector of floats."""
+        """Whether the partials are one SIMD vector of floats."""
         return isinstance(self.element, types.Float)
 
 
 class DualType(types.Type):
     """A dual number with ``count`` partials.
 
-    ``masked`` says that zero times infinity is settled by the fifth law; this costs time, and is needed only where a
-    tangent came out NaN without it.  A partial of such a dual is -0.0 where the number does not depend on the variable
-    at all, and 0.0 where it depends on it with slope zero: sums keep the two apart by themselves.  ``is_real`` says
-    that the partials are derivatives along real directions, so that those of complex numbers can be conjugated; along
-    complex ones only what is holomorphic has a derivative.
+    ``masked`` duals treat zero times infinity by the fifth law; they are slower, and needed only where an unmasked pass
+    gives a NaN.  A partial of such a dual is -0.0 if the dual does not depend on the variable at all, and 0.0 if it
+    depends on it with slope zero: IEEE sums keep the two apart.  ``is_real`` says that the partials are derivatives
+    along real directions, so that those of complex values can be conjugated; along complex directions only holomorphic
+    functions have a derivative.
     """
 
     mutable = False
@@ -55,15 +55,15 @@ class DualType(types.Type):
 
     @property
     def key(self) -> Any:
-        """What tells types apart; with other rules, functions that Numba cached on disk are to be compiled again."""
-        return self.name, own_version()
+        """Identifies the type; with the sources, so that functions cached on disk are recompiled for new rules."""
+        return self.name, source_version()
 
     def of(self, element: Any) -> DualType:
-        """The same with another type of value."""
+        """The same dual type with another element."""
         return self if element == self.element else DualType(element, self.count, self.masked, self.is_real)
 
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
-        """Numbers, and duals of outer differentiations, are constants to it."""
+        """Scalars, and duals of outer differentiations, convert to constants."""
         if isinstance(other, DualType) and other.level == self.level:
             if (other.count, other.masked) != (self.count, self.masked):
                 return None
@@ -75,7 +75,7 @@ class DualType(types.Type):
         return None
 
     def unify(self, typingctx: Any, other: Any) -> Any:
-        """The dual that both can become."""
+        """The dual type that both convert to."""
         if isinstance(other, DualType):
             if other.level > self.level:
                 return None
@@ -89,23 +89,23 @@ class DualType(types.Type):
         return None if element is None else self.of(element)
 
 
-# Numba fuses an expression of arrays into one loop only if all of its types count as its own.
+# Numba fuses an array expression into one loop only if all of its types are marked as internal.
 DualType._is_internal = True
 
 
 def _no_better_than_safe(conversion: Any) -> Any:
-    """A function compiled for floats is not to be called with duals made of them."""
+    """Never an exact match: a call with floats must not select code compiled for duals."""
     return conversion and max(conversion, Conversion.safe)
 
 
 def level_of(t: Any) -> int:
-    """How many differentiations deep a number of this type is."""
+    """The nesting level of differentiation of a scalar type; 0 for plain scalars."""
     return t.level if isinstance(t, DualType) else 0
 
 
 @register_model(PartialsType)
 class PartialsModel(models.DataModel):  # type: ignore[misc]
-    """In registers a vector of floats (an array of other elements), in memory an array."""
+    """A vector of floats (an array of other elements) in registers, an array in memory."""
 
     def __init__(self, dmm: Any, fe_type: Any) -> None:
         super().__init__(dmm, fe_type)
@@ -117,7 +117,7 @@ class PartialsModel(models.DataModel):  # type: ignore[misc]
 
     def get_data_type(self) -> Any:
         if self.is_vector:
-            # Packed, a vector needs no more alignment than its elements, and is written in one piece.
+            # Packed, a vector needs only the alignment of its elements, and is stored in one instruction.
             return ir.LiteralStructType([self.get_value_type()], packed=True)
         return ir.ArrayType(self.element.get_data_type(), self.count)
 
@@ -144,8 +144,8 @@ class PartialsModel(models.DataModel):  # type: ignore[misc]
             return builder.load(pointer, align=align or int(lane[1:]) // 8)
         value = ir.Constant(self.get_value_type(), ir.Undefined)
         for i in range(self.count):
-            number = self.element.load_from_data_pointer(builder, cgutils.gep_inbounds(builder, ptr, 0, i), align)
-            value = builder.insert_value(value, number, i)
+            entry = self.element.load_from_data_pointer(builder, cgutils.gep_inbounds(builder, ptr, 0, i), align)
+            value = builder.insert_value(value, entry, i)
         return value
 
     def lane(self, builder: Any, value: Any, i: int) -> Any:
@@ -155,7 +155,7 @@ class PartialsModel(models.DataModel):  # type: ignore[misc]
         return builder.extract_value(value, i)
 
     def put(self, builder: Any, value: Any, lane: Any, i: int) -> Any:
-        """The partials with number i replaced."""
+        """The partials with partial i replaced."""
         if self.is_vector:
             return builder.insert_element(value, lane, ir.Constant(ir.IntType(32), i))
         return builder.insert_value(value, lane, i)
@@ -181,7 +181,7 @@ class PartialsModel(models.DataModel):  # type: ignore[misc]
 
 @register_model(DualType)
 class DualModel(models.StructModel):  # type: ignore[misc]
-    """The value and the partials, side by side."""
+    """A struct of the value and the partials."""
 
     def __init__(self, dmm: Any, fe_type: Any) -> None:
         super().__init__(dmm, fe_type, [("value", fe_type.element), ("partials", fe_type.partials)])
@@ -198,7 +198,7 @@ def zero_partials(context: Any, t: DualType) -> Any:
 
 
 def zero_tangent(context: Any, element: Any, masked: bool) -> Any:
-    """The tangent of a constant, in one direction."""
+    """The tangent of a constant along one direction."""
     if isinstance(element, DualType):
         value = zero_tangent(context, element.element, masked)
         return ir.Constant.literal_struct([value, zero_partials(context, element)])
@@ -208,13 +208,13 @@ def zero_tangent(context: Any, element: Any, masked: bool) -> Any:
     return ir.Constant(kind, [-0.0, 0.0] if isinstance(element, types.Complex) else -0.0)
 
 
-def _repeated(context: Any, t: DualType, number: Any) -> Any:
-    """Partials that are all the same."""
-    return number if t.count == 1 else ir.Constant(context.get_value_type(t.partials), [number] * t.count)
+def _repeated(context: Any, t: DualType, partial: Any) -> Any:
+    """Partials that are all equal."""
+    return partial if t.count == 1 else ir.Constant(context.get_value_type(t.partials), [partial] * t.count)
 
 
 def make(context: Any, builder: Any, t: DualType, value: Any, partials: Any = None) -> Any:
-    """The dual of this value; without partials a constant."""
+    """The dual with this value and these partials; a constant without partials."""
     dual = ir.Constant(context.get_value_type(t), ir.Undefined)
     dual = builder.insert_value(dual, value, 0)
     return builder.insert_value(dual, zero_partials(context, t) if partials is None else partials, 1)
@@ -232,8 +232,8 @@ def _constant(context: Any, builder: Any, fromty: Any, toty: Any, val: Any) -> A
 
 
 @lower_constant(DualType)  # type: ignore[untyped-decorator]
-def _of_python_number(context: Any, builder: Any, t: DualType, number: Any) -> Any:
-    value = context.get_constant_generic(builder, t.element, number)
+def _of_python_scalar(context: Any, builder: Any, t: DualType, scalar: Any) -> Any:
+    value = context.get_constant_generic(builder, t.element, scalar)
     return ir.Constant.literal_struct([value, zero_partials(context, t)])
 
 
@@ -247,7 +247,7 @@ def _convert(context: Any, builder: Any, fromty: Any, toty: Any, val: Any) -> An
 
 
 def cast_partials(context: Any, builder: Any, partials: Any, fromty: DualType, toty: DualType) -> Any:
-    """The partials in the precision of another type."""
+    """The partials converted to the precision of another type."""
     if fromty.element == toty.element:
         return partials
     if toty.count == 1:

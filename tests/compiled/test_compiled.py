@@ -1,4 +1,4 @@
-"""Compiled functions: the same drivers, the same derivatives, the values of the plain compiled function."""
+"""Compiled functions: the same operators and derivatives, and the values of the plain compiled function."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rosenbrock(x):
 
 
 # -- operators ---------------------------------------------------------------------------------------------------------
-def test_derivative_at_a_number_and_at_points():
+def test_derivative_at_a_scalar_and_at_points():
     f = scalar.py_func
     assert dualdiff.value_and_derivative(scalar, 0.7) == (scalar(0.7), pytest.approx(dualdiff.derivative(f, 0.7)))
     assert dualdiff.derivative(scalar, 2) == pytest.approx(dualdiff.derivative(f, 2.0), rel=1e-15)
@@ -125,7 +125,7 @@ def test_arrays_that_are_written_into():
 
 
 def expressions_for_numpy(x):
-    """The same with a buffer that NumPy lets duals into."""
+    """The same with a buffer that accepts duals in NumPy."""
     y = 2 * np.sin(x) * x[0] + x**2 - x / (1 + x * x)
     z = np.zeros_like(x)
     z[1:] += x[:-1]
@@ -175,7 +175,7 @@ def test_branches_loops_tuples_and_other_functions():
         return x * pair[1] + steps
 
     def step_by_step(x):
-        # 5, 2.5, 2, 1, so that f(x) is ((x / 2 - 0.5) / 2) times the number that came in with it.
+        # 5, 2.5, 2, 1, so f(x) is ((x / 2 - 0.5) / 2) times the other argument.
         return (x / 2 - 0.5) / 2 * scalar.py_func(x)
 
     assert dualdiff.derivative(halving, 5.0) == pytest.approx(dualdiff.derivative(step_by_step, 5.0), rel=1e-14)

@@ -1,4 +1,4 @@
-"""Compiled duals: the order in memory of x, other arguments that f writes into, and f's own order of summation."""
+"""Compiled duals: the memory layout of x, other arguments that f writes into, and the order of summation of f."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def products(x):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_loops_and_views_are_those_of_the_order_in_memory(layout):
+def test_loops_and_views_follow_the_memory_layout(layout):
     x = LAYOUTS[layout](MATRIX)
     value, slope = dualdiff.value_and_gradient(total, x)
     assert value == total(x)
@@ -53,12 +53,12 @@ def test_loops_and_views_are_those_of_the_order_in_memory(layout):
     np.testing.assert_array_equal(slope, expected)
 
 
-def test_products_of_a_matrix_by_columns_have_the_same_bits():
+def test_products_of_a_matrix_in_fortran_order_have_the_same_bits():
     x = np.asfortranarray(MATRIX)
     assert dualdiff.value_and_gradient(products, x)[0] == products(x)
 
 
-def test_a_matrix_by_columns_in_a_tuple():
+def test_a_matrix_in_fortran_order_in_a_tuple():
     Pair = namedtuple("Pair", "a b")
     f = njit(lambda p: p.a.sum() * p.b.sum())
     p = Pair(np.asfortranarray(MATRIX), MATRIX[0])
@@ -85,7 +85,7 @@ def counting(x, counter):
 
 
 @njit
-def counting_at_a_number(x, counter):
+def counting_at_a_scalar(x, counter):
     counter[0] += 1.0
     return x * x * counter[0]
 
@@ -106,7 +106,7 @@ def test_each_pass_sees_other_arguments_as_they_were(options):
         value, slope = dualdiff.value_and_gradient(counting, X, counter, **options)
         assert value == counting(X, np.ones(1))
         np.testing.assert_array_equal(slope, 4 * X)
-        # As f itself leaves it.
+        # As after one call of f.
         np.testing.assert_array_equal(counter, [2.0])
 
 
@@ -120,7 +120,7 @@ def test_each_pass_sees_other_arguments_as_they_were_for_every_operator():
     np.testing.assert_array_equal(counter, [2.0])
     counter = np.ones(1)
     for i in range(3):
-        assert dualdiff.derivative(counting_at_a_number, 3.0, counter) == 6.0 * (i + 2)
+        assert dualdiff.derivative(counting_at_a_scalar, 3.0, counter) == 6.0 * (i + 2)
     np.testing.assert_array_equal(slope_inside(X), 4 * X)
 
 

@@ -1,4 +1,4 @@
-"""Ordinary compiled code on arrays of duals, a line a feature: Numba's values, and the tangents of NumPy's engine."""
+"""Ordinary compiled code on arrays of duals, one feature per line: Numba's values, the tangents of NumPy's engine."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def lines(text):
 
 
 def in_one(expressions):
-    """A function that writes all expressions into one buffer, and the place of each."""
+    """A function that writes all expressions into one buffer, and the offset of each."""
     places, body, start = [], [], 0
     for expression in expressions:
         plain = np.asarray(eval(expression, NAMES, {"x": X}))

@@ -1,4 +1,4 @@
-"""`custom_derivative` of functions that Numba compiled."""
+"""`custom_derivative` of functions compiled by Numba."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ X = np.array([0.7, -1.3, 0.4, 2.1])
 
 
 def test_compiled_functions():
-    """Numba's functions are external code: as f, and as a rule, which duals do not pass through."""
+    """Compiled functions are external code that duals do not pass through, both as f and as a rule."""
     square = njit(lambda x: x * x)
     rule = njit(lambda primals, tangents: 2 * primals[0] * tangents[0])
     f = custom_derivative(square, jvp=rule)
@@ -23,7 +23,7 @@ def test_compiled_functions():
 
 
 def test_compiled_partials_end_at_the_first_derivative():
-    """They take numbers and no duals: the second derivative says so."""
+    """They take floats, not duals, and the error for the second derivative says so."""
     f = custom_derivative(njit(lambda x: x * x), njit(lambda x: 2 * x))
     assert derivative(f, 3.0) == 6.0
     with pytest.raises(NoRuleError, match="a compiled function was called with a dual number"):
@@ -31,7 +31,7 @@ def test_compiled_partials_end_at_the_first_derivative():
 
 
 def test_inside_compiled_code_it_is_unknown():
-    """Numba compiles neither the function nor its rule; it says so where f is called plainly, too."""
+    """Numba compiles neither the function nor its rule, and says so for a plain call of f, too."""
     f = custom_derivative(np.sin, np.cos)
 
     @njit

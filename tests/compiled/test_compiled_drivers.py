@@ -1,4 +1,4 @@
-"""What compiled drivers do beyond one array and one number: threads, patterns, tuples, aux, batches, algorithms."""
+"""Compiled drivers beyond one array and one scalar: threads, patterns, tuples, aux, batches, whole algorithms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LAYER = Layer(np.arange(1.0, 5.0).reshape(2, 2), 0.5)
 
 
 def assert_same(found, expected):
-    """The same numbers in the same nesting."""
+    """Check that two results are equal, in the same nesting."""
     (found, _), (expected, _) = flatten(found), flatten(expected)
     assert list(map(np.shape, found)) == list(map(np.shape, expected))
     for a, b in zip(found, expected, strict=True):
@@ -50,17 +50,17 @@ def ring(x):
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------
-def test_threads_find_the_same_bit_for_bit(monkeypatch):
+def test_threads_give_the_same_bits(monkeypatch):
     monkeypatch.setattr(drivers.config, "NUMBA_NUM_THREADS", 3)
     curve = njit(lambda x: np.sqrt(x * x) * np.sin(x + 1))
-    points = X[:20].reshape(4, 5) - X[0]  # with a zero, which has to be masked
+    points = X[:20].reshape(4, 5) - X[0]  # with a zero, which needs the masked driver
     values, slopes = dualdiff.value_and_derivative(curve, points, parallel=True)
     np.testing.assert_array_equal(values, curve(points))
     np.testing.assert_array_equal(slopes, dualdiff.value_and_derivative(curve, points)[1])
     assert slopes[0, 0] == 0
     for operator in dualdiff.gradient, dualdiff.hessian:
         np.testing.assert_array_equal(operator(chain, X, parallel=True), operator(chain, X))
-    # The threads belong to the call, so that threads may call.
+    # Each call has a pool of its own, so that several threads can call.
     with ThreadPoolExecutor(4) as pool:
         for slope in pool.map(lambda _: dualdiff.gradient(chain, X, parallel=True), range(8)):
             np.testing.assert_array_equal(slope, dualdiff.gradient(chain, X))
@@ -110,14 +110,14 @@ def test_coloured_jacobian():
 def test_patterns_that_do_not_fit_a_compiled_function():
     with pytest.raises(ValueError, match=r"lacks 42 entries .* row 0, column 1"):
         dualdiff.jacobian(ring, X, sparse=np.eye(21), check=True)
-    with pytest.raises(ValueError, match=r"\(22, 22\), but x has 21 numbers"):
+    with pytest.raises(ValueError, match=r"\(22, 22\), but x has 21 elements"):
         dualdiff.jacobian(ring, X, sparse=np.eye(22))
-    with pytest.raises(ValueError, match=r"\(20, 21\), but f returned 21 numbers"):
+    with pytest.raises(ValueError, match=r"\(20, 21\), but f returned 21 elements"):
         dualdiff.jacobian(ring, X, sparse=np.eye(20, 21))
-    with pytest.raises(ValueError, match="no pattern"):
+    with pytest.raises(ValueError, match="not a pattern"):
         dualdiff.jacobian(ring, X, sparse=True, check=True)
     buffer = njit(lambda x: _filled(np.zeros(2), x[0]))
-    with pytest.raises(dualdiff.NoRuleError, match="give the pattern"):
+    with pytest.raises(dualdiff.NoRuleError, match="pass the pattern"):
         dualdiff.jacobian(buffer, X, sparse=True)
 
 
@@ -160,7 +160,7 @@ def test_both_in_tuples_and_another_argument_first():
     assert_same(found, dualdiff.jvp(both.py_func, pair, pair, 2.0, argnum=1))
 
 
-def test_containers_that_compiled_functions_do_not_take():
+def test_containers_that_compiled_functions_cannot_take():
     with pytest.raises(dualdiff.NoRuleError, match="named tuple"):
         dualdiff.gradient(layer, {"weights": X, "bias": 1.0}, 3.0)
     with pytest.raises(dualdiff.NoRuleError, match=r"\['float32', 'float64'\]"):
@@ -212,7 +212,7 @@ def test_derivatives_of_compiled_functions_are_checked():
 # -- whole algorithms as compiled functions ----------------------------------------------------------------------------
 @njit
 def residual(new, old, h, rates):
-    """How far a step of the implicit Euler method is from done, for a reaction there and back."""
+    """The residual of an implicit Euler step for a reversible reaction."""
     change = h * (rates[0] * new[0] - rates[1] * new[1] ** 2)
     found = np.empty_like(new)
     found[0], found[1] = new[0] - old[0] + change, new[1] - old[1] - change
@@ -237,7 +237,7 @@ def test_implicit_stepper():
     rates, y = np.array([1e4, 2.0]), np.array([1.0, 0.0])
     found = implicit_euler(y, 0.1, 3, rates)
     assert found.sum() == pytest.approx(1.0, rel=1e-12)
-    # Each step solves a quadratic equation for the second species: y1 is what is left.
+    # Each step solves a quadratic equation for the second species; y1 follows from conservation.
     b = 0.0
     for _ in range(3):
         p, q = 0.1 * rates[1], 1 + 0.1 * rates[0]
@@ -306,7 +306,7 @@ print(*found, *(sum(s.values()) for d in drivers for s in (d.stats.cache_hits, d
 
 @pytest.fixture
 def run_script(tmp_path):
-    """Run a script, in a process of its own, with what the others before it cached; what it printed, as words."""
+    """Run a script in a new process, with the cache of earlier ones; return the words that it printed."""
 
     def run(text, *arguments, **environment):
         script = tmp_path / "script.py"
@@ -390,7 +390,7 @@ OF_OTHER_RULES = """
 import sys
 from dualdiff.compiled import caching
 
-caching.own_version = lambda: sys.argv[1]
+caching.source_version = lambda: sys.argv[1]
 
 import dualdiff, numba
 
@@ -417,7 +417,7 @@ print(*(sum(d.stats.cache_hits.values()) for d in (outer, *drivers, square, plai
 
 
 def test_nothing_cached_outlives_the_rules(run_script):
-    """Nor do functions that only call what calls an operator; those without derivatives are left to Numba."""
+    """Nor do functions that call an operator indirectly; the cache of functions without derivatives is Numba's."""
     assert run_script(OF_OTHER_RULES, "old") == ["0", "0", "0", "0"]
     assert run_script(OF_OTHER_RULES, "old") == ["1", "1", "0", "1"]
     assert run_script(OF_OTHER_RULES, "new") == ["0", "0", "0", "1"]
@@ -437,7 +437,7 @@ print(*dualdiff.value_and_derivative(f, 3.0))
 
 
 def test_cached_drivers_follow_the_functions_that_f_calls(run_script, tmp_path):
-    """Of another file, and so unknown to Numba's cache of f."""
+    """Those of another file, of which Numba's cache of f does not know."""
     for power, expected in (2, ["9.0", "6.0"]), (3, ["27.0", "27.0"]):
         text = f"import numba\n@numba.njit\ndef g(x):\n    return x**{power}\n"
         (tmp_path / "helper.py").write_text(text)
@@ -475,7 +475,7 @@ def test_keywords_of_a_compiled_function():
 
 
 @pytest.mark.parametrize("operator", [dualdiff.vjp, dualdiff.linearize])
-def test_reverse_mode_names_the_function_as_it_was_written(operator):
+def test_reverse_mode_names_py_func(operator):
     with pytest.raises(dualdiff.NoRuleError, match=rf"{operator.__name__} is not compiled.*f\.py_func"):
         operator(_weighted, np.array([1.0, 2.0]))
 
@@ -487,7 +487,7 @@ def test_a_derivative_of_a_derivative_names_nth_derivative():
 
 
 def test_signatures_leave_no_room_for_duals():
-    with pytest.raises(dualdiff.NoRuleError, match=r"given to @njit alone.*without signatures"):
+    with pytest.raises(dualdiff.NoRuleError, match=r"only for the signatures given to @njit.*without signatures"):
         dualdiff.derivative(njit("float64(float64)")(lambda x: x**2), 1.0)
 
 
@@ -497,7 +497,7 @@ def test_a_ufunc_of_numba_names_the_python_function():
             dualdiff.derivative(ufunc, 1.0)
 
 
-def test_a_buffer_of_plain_numbers_names_those_that_do():
+def test_the_error_of_a_plain_buffer_names_buffers_for_duals():
     def squares(make):
         @njit
         def f(x):

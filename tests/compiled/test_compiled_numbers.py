@@ -1,4 +1,4 @@
-"""Compiled duals beside the table's real numbers: special functions, complex numbers, tuples, precisions, ranks."""
+"""Compiled duals beyond the real rows of the table: special functions, complex scalars, tuples, precisions, ranks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Pair = namedtuple("Pair", "a b")
 X = np.array([1.0, 2.0, 3.0])
 
 
-# -- functions of math that NumPy has not ------------------------------------------------------------------------------
+# -- functions of math that NumPy lacks --------------------------------------------------------------------------------
 @njit
 def special(x, k):
     return (math.erf(x), math.erfc(x), math.gamma(x), math.lgamma(x))[k]
@@ -73,7 +73,7 @@ def through_complex_arrays(x):
     return np.concatenate((parts, z.conj().sum().imag * x, np.linalg.norm(z) * x))
 
 
-def test_complex_numbers_on_the_way():
+def test_complex_intermediate_results():
     f, x = njit(through_complex_numbers), np.float64(0.7)
     value, slope, curvature = dualdiff.value_gradient_and_hessian(f, 0.7)
     assert value == f(0.7)
@@ -96,7 +96,7 @@ def test_complex_numbers_on_the_way():
         (lambda z: np.angle(z), "angle"),
     ],
 )
-def test_what_is_not_holomorphic_has_no_complex_derivative(f, name):
+def test_functions_that_are_not_holomorphic_have_no_complex_derivative(f, name):
     with pytest.raises(dualdiff.NotHolomorphicError, match=rf"not holomorphic \(it uses {name} .*jvp") as raised:
         dualdiff.derivative(njit(f), 0.7 + 0.2j)
     assert "\n" not in str(raised.value)
@@ -127,8 +127,8 @@ def of_tuples(x):
     return total + pair.a * pair.b + options(x) + options(x, 3.0, x)
 
 
-def test_tuples_of_numbers_and_duals():
-    # 2 x, of max, 2 of min, 2 x of an array, five of sums and items and one more, 6 + 2 + 6 x.
+def test_tuples_of_scalars_and_duals():
+    # In order: 2 x of the loop, max, 2 of min, 2 x of an array, sums and items, 6 + 2 + 6 x of the pair and options.
     assert dualdiff.value_and_derivative(of_tuples, 0.7) == (of_tuples(0.7), pytest.approx(10 * 0.7 + 17, rel=1e-14))
 
 
@@ -148,7 +148,7 @@ def test_single_precision_and_three_axes():
 
 
 @pytest.mark.parametrize("f", [lambda x: hash(x) * x, lambda x: len({x}) * x, lambda x: len({x: 1}) * x])
-def test_duals_are_no_keys(f):
+def test_duals_are_not_keys(f):
     with pytest.raises(TypeError, match=r"dual numbers are unhashable.*dualdiff\.value\(x\) as the key") as raised:
         dualdiff.derivative(njit(f), 2.0)
     assert "\n" not in str(raised.value)

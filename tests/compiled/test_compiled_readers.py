@@ -1,4 +1,4 @@
-"""What reads duals in compiled code otherwise than by calculating answers as for floats, or is refused."""
+"""Functions that read duals without computing with them answer as for floats, or are refused, in compiled code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def printing(x):
     return 2 * x[0]
 
 
-#: Conditions and numbers that f reads off x: each takes the branch, and has the value, that it has for floats.
+#: Conditions on x and quantities read from x: each takes the branch, and has the value, that it has for floats.
 ANSWERED = {
     "is": lambda x: x[0] * 2 if x[0] is x[0] else x[1],
     "is not": lambda x: x[1] if x[0] is not x[0] else x[0] * 2,
@@ -71,7 +71,7 @@ REFUSED = {
     r"float\(x\)": lambda x: float(x[0]) * x[1],
     r"int\(x\)": lambda x: int(x[0]) * x[1],
     r"complex\(x\)": lambda x: complex(x[0]).real,
-    "a number type of NumPy's": lambda x: np.float64(x[0]) * x[1],
+    "a scalar type of NumPy": lambda x: np.float64(x[0]) * x[1],
     "astype": lambda x: x.astype(np.float32)[0],
 }
 
@@ -90,8 +90,8 @@ def test_a_hash_is_refused():
 
 
 # -- what Numba offers -------------------------------------------------------------------------------------------------
-#: The attributes and methods of arrays: those that only move or count elements, those of `OF_MEMORY`, and the others
-#: by what they do with duals.
+#: Attributes and methods of arrays that have been examined: they move or count elements, belong to `OF_MEMORY`, or
+#: have implementations for duals.
 ATTRIBUTES = {
     *("T", "transpose", "copy", "item", "nonzero", "reshape", "ravel", "flatten", "flat", "sort", "argsort"),
     *("dtype", "shape", "ndim", "size", "flags", "astype", "real", "imag", "itemset"),
@@ -103,9 +103,11 @@ METHODS = {
 }
 
 
-def test_every_attribute_of_arrays_has_been_looked_at():
-    found = {name.removeprefix("resolve_") for name in dir(ArrayAttribute) if name.startswith("resolve_")}
-    found -= {"resolve", "generic"}
-    assert found <= ATTRIBUTES, f"Numba has attributes of arrays that nobody tried with duals: {found - ATTRIBUTES}"
-    own = {t._attr for t in builtin_registry.attributes if t.key is numba.types.Array and hasattr(t, "_attr")}
-    assert own <= METHODS, f"Numba has methods of arrays that nobody tried with duals: {own - METHODS}"
+def test_every_attribute_of_arrays_has_been_examined():
+    names = {name.removeprefix("resolve_") for name in dir(ArrayAttribute) if name.startswith("resolve_")}
+    names -= {"resolve", "generic"}
+    assert names <= ATTRIBUTES, (
+        f"attributes of Numba's arrays that have not been examined with duals: {names - ATTRIBUTES}"
+    )
+    methods = {t._attr for t in builtin_registry.attributes if t.key is numba.types.Array and hasattr(t, "_attr")}
+    assert methods <= METHODS, f"methods of Numba's arrays that have not been examined with duals: {methods - METHODS}"

@@ -1,4 +1,4 @@
-"""Every row of the table in compiled code, under every name, against the same row in NumPy's engine."""
+"""Every row of the table in compiled code, under every name, compared with the same row in NumPy's engine."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from dualdiff.compiled.functions.table_rows import names  # noqa: E402  (needs N
 SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "mod": "%", "floordiv": "//"}
 WHOLE = {"ldexp": (1,), "sinc_derivative": (1,), "exprel_derivative": (1,), "i0_derivative": (1,)}
 
-#: What Numba itself cannot compile for single floats.
+#: Functions that Numba itself cannot compile for floats.
 UNKNOWN_TO_NUMBA = {"math.cbrt", "math.fmod", "np.clip", "np.heaviside", "np.i0"}
 
 
 def callers(row: Row) -> dict[str, str]:
-    """How compiled code calls a row: a template of source under the name of each function."""
+    """How compiled code calls a row: a template of source for the name of each function."""
     found = {}
     arguments = ", ".join(["{}"] * row.arity)
     for function in names(row):
@@ -49,13 +49,13 @@ def callers(row: Row) -> dict[str, str]:
 
 
 def point(row: Row) -> list[float]:
-    """A point of the domain of a row."""
+    """A point in the domain of a row."""
     numbers = [a + (b - a) * (0.31 + 0.13 * i) for i, (a, b) in enumerate(row.domain)]
     return [float(round(x)) if i in WHOLE.get(row.name, ()) else x for i, x in enumerate(numbers)]
 
 
 def expressions(row: Row) -> list[tuple[str, int, str]]:
-    """The calls of a row with a dual in each of its arguments, and with duals in all: (name, argument, source)."""
+    """The calls of a row with a dual as each of its arguments, and as all of them: (name, argument, source)."""
     found = []
     numbers = [repr(int(x)) if row.name == "ldexp" and i == 1 else f"{x!r}" for i, x in enumerate(point(row))]
     smooth = [i for i in range(row.arity) if i not in WHOLE.get(row.name, ())]

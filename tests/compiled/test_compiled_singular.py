@@ -1,4 +1,4 @@
-"""Singular points in compiled code: the right number or NaN, first and second derivatives; never finite and wrong."""
+"""Singular points in compiled code: first and second derivatives are right or NaN, never finite and wrong."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ numba = pytest.importorskip("numba")
 NAN = np.nan
 UNKNOWN = [[NAN, NAN], [NAN, NAN]]
 
-#: Of each f of two numbers: the point, the gradient, the Hessian.  NaN where the derivative does not exist, or is not
-#: found; what a part does not depend on is found beside it.
+#: For each f of two variables: the point, the gradient, the Hessian.  NaN where the derivative does not exist or is
+#: unknown; entries that do not depend on the singular part are exact.
 FORMS = {
     "np.linalg.norm(x)": ([0.0, 0.0], [0.0, 0.0], UNKNOWN),
     "np.linalg.norm(x)**2": ([0.0, 0.0], [0.0, 0.0], UNKNOWN),
@@ -47,6 +47,6 @@ def test_right_or_nan(text):
     x = np.array(point)
     np.testing.assert_array_equal(dualdiff.gradient(f, x), slope)
     np.testing.assert_array_equal(dualdiff.hessian(f, x), matrix)
-    # A zero is not the mark of masked partials, -0.0.
-    found = dualdiff.gradient(f, x)
-    assert not np.any(np.signbit(found[found == 0]))
+    # Zeros carry no mark of masked partials, -0.0.
+    result = dualdiff.gradient(f, x)
+    assert not np.any(np.signbit(result[result == 0]))

@@ -1,6 +1,6 @@
-"""Array functions of duals that Numba writes for its own numbers alone, written out for duals.
+"""Array functions that Numba implements only for its own scalar types, implemented for duals.
 
-What is written here makes the tangents.  The values are those of Numba's own function of the values, to the last bit.
+The implementations here provide the tangents.  The values come from Numba's own function and agree to the last bit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.core.reading import value
 
-# Their declarations are what is extended here.
+# Importing these declares the functions that are extended here.
 _ = arraymath, arrayobj, linalg
 
 
@@ -30,19 +30,19 @@ def of_duals(a: Any) -> bool:
     return isinstance(a, types.Array) and isinstance(a.dtype, DualType)
 
 
-def numbers_in(t: Any) -> Any:
-    """The type of the numbers of an array, or of a number."""
+def scalar_type(t: Any) -> Any:
+    """The type of the elements of an array, or of a scalar."""
     return getattr(t, "dtype", t)
 
 
 @only_compiled
 def values_of(a: Any, kind: Any) -> Any:
-    """The values of an array or a number in the differentiation whose duals are of this type."""
+    """The values of an array or a scalar in the differentiation with this dual type."""
 
 
 @overload(values_of, strict=False)
 def _values_of(a: Any, kind: Any) -> Any:
-    if level_of(numbers_in(a)) < kind.instance_type.level:
+    if level_of(scalar_type(a)) < kind.instance_type.level:
         return lambda a, kind: a
     if not of_duals(a):
         return lambda a, kind: value_in(a, kind)
@@ -53,7 +53,7 @@ def _values_of(a: Any, kind: Any) -> Any:
 
 @only_compiled
 def with_values(y: Any, values: Any) -> Any:
-    """A result, its values replaced by the same computed in another order."""
+    """A result with its values replaced by those of Numba's own function."""
 
 
 @overload(with_values, strict=False)
@@ -69,7 +69,7 @@ def _with_values(y: Any, values: Any) -> Any:
 
 
 def hide_from_duals(function: Any) -> None:
-    """Let Numba's own overloads of a function be none for duals, of which many break down instead of refusing."""
+    """Make Numba's own overloads of a function decline duals, for which many of them crash."""
     for f, t in builtin_registry.globals:
         if f is function and isinstance(t, types.Function):
             for template in t.templates:
@@ -82,7 +82,7 @@ def _hide(template: Any) -> None:
         return
 
     def either(*args: Any) -> Any:
-        return None if any(level_of(numbers_in(a)) for a in args) else own(*args)
+        return None if any(level_of(scalar_type(a)) for a in args) else own(*args)
 
     names = ", ".join(inspect.signature(own).parameters)
     known = with_signature(own, f"either({names})", {"either": either})
@@ -91,7 +91,7 @@ def _hide(template: Any) -> None:
 
 
 def with_signature(function: Any, text: str, names: dict[str, Any]) -> Any:
-    """A function with the parameters of another, whose names and defaults Numba reads."""
+    """A function with the parameters of another, of which Numba reads the names and defaults."""
     parameters = [p for name, p in inspect.signature(function).parameters.items() if name != "kind"]
     defaults = {f"default_of_{p.name}": p.default for p in parameters if p.default is not p.empty}
     texts = [
@@ -104,8 +104,8 @@ def with_signature(function: Any, text: str, names: dict[str, Any]) -> Any:
 def written(*functions: Any, method: str | None = None, values: bool = True) -> Callable[[Any], Any]:
     """Register an implementation for duals.
 
-    Without ``values`` it computes its values as Numba does.  If it names a last parameter ``kind``, it is given the
-    type of the duals.
+    Pass ``values=False`` if it computes the values in the same order as Numba.  If its last parameter is named
+    ``kind``, it is passed the dual type.
     """
 
     def register(implementation: Any) -> Any:
@@ -116,24 +116,24 @@ def written(*functions: Any, method: str | None = None, values: bool = True) -> 
 
         def choice(function: Any) -> Any:
             def choose(*kinds: Any) -> Any:
-                t = top(tuple(n for n in map(numbers_in, kinds) if isinstance(n, (types.Number, DualType))))
+                t = top(tuple(n for n in map(scalar_type, kinds) if isinstance(n, (types.Number, DualType))))
                 if t is None:
                     return None
 
                 given = [
-                    f"values_of({n}, t)" if level_of(numbers_in(k)) else n for n, k in zip(names, kinds, strict=True)
+                    f"values_of({n}, t)" if level_of(scalar_type(k)) else n for n, k in zip(names, kinds, strict=True)
                 ]
-                text = f"ours({', '.join(names)}, {told})"
+                text = f"implementation({', '.join(names)}, {told})"
                 if values:
                     text = f"with_values({text}, function({', '.join(given)}))"
-                scope = {"ours": compiled, "function": function, "t": t, "values_of": values_of}
+                scope = {"implementation": compiled, "function": function, "t": t, "values_of": values_of}
                 return with_signature(implementation, text, scope | {"with_values": with_values})
 
             return with_signature(implementation, f"choose({', '.join(names)})", {"choose": choose})
 
         targets = [*functions]
         if method:
-            # Numba's method of an array is a call of the function that it was declared with.
+            # Numba implements a method of arrays as an overload of the function that declares it.
             targets.append(declaration(method))
         for function in targets:
             hide_from_duals(function)
@@ -144,6 +144,7 @@ def written(*functions: Any, method: str | None = None, values: bool = True) -> 
 
 
 def declaration(method: str) -> Any:
+    """The function by which Numba declares a method of arrays."""
     for template in builtin_registry.attributes:
         if template.key is types.Array and getattr(template, "_attr", None) == method:
             return template._overload_func
@@ -178,68 +179,68 @@ def cumprod(a):  # type: ignore[no-untyped-def]
 
 
 @register_jitable  # type: ignore[untyped-decorator]
-def numbers_of(a):  # type: ignore[no-untyped-def]
-    """What is not NaN, in a row."""
+def without_nan(a):  # type: ignore[no-untyped-def]
+    """The elements that are not NaN, as a vector."""
     flat = a.ravel()
     return flat[~np.isnan(flat)]
 
 
 @register_jitable  # type: ignore[untyped-decorator]
-def without_nan(a, instead):  # type: ignore[no-untyped-def]
-    """A copy with a number in place of NaN."""
+def replace_nan(a, replacement):  # type: ignore[no-untyped-def]
+    """A copy with NaN replaced."""
     out = a.copy()
     flat = out.ravel()
     for i in range(flat.size):
         if np.isnan(flat[i]):
-            flat[i] = instead
+            flat[i] = replacement
     return out
 
 
 @written(np.nansum)
 def nansum(a):  # type: ignore[no-untyped-def]
-    return np.sum(without_nan(a, 0.0))
+    return np.sum(replace_nan(a, 0.0))
 
 
 @written(np.nanprod)
 def nanprod(a):  # type: ignore[no-untyped-def]
-    return np.prod(without_nan(a, 1.0))
+    return np.prod(replace_nan(a, 1.0))
 
 
 @written(np.nancumsum)
 def nancumsum(a):  # type: ignore[no-untyped-def]
-    return np.cumsum(without_nan(a, 0.0))
+    return np.cumsum(replace_nan(a, 0.0))
 
 
 @written(np.nancumprod)
 def nancumprod(a):  # type: ignore[no-untyped-def]
-    return np.cumprod(without_nan(a, 1.0))
+    return np.cumprod(replace_nan(a, 1.0))
 
 
 @written(np.nanmean)
 def nanmean(a):  # type: ignore[no-untyped-def]
-    return np.mean(numbers_of(a))
+    return np.mean(without_nan(a))
 
 
 @written(np.nanvar)
 def nanvar(a):  # type: ignore[no-untyped-def]
-    return np.var(numbers_of(a))
+    return np.var(without_nan(a))
 
 
 @written(np.nanstd)
 def nanstd(a):  # type: ignore[no-untyped-def]
-    return np.std(numbers_of(a))
+    return np.std(without_nan(a))
 
 
 @written(np.nanmax)
 def nanmax(a):  # type: ignore[no-untyped-def]
-    numbers = numbers_of(a)
-    return np.max(numbers) if numbers.size else a.ravel()[0]
+    rest = without_nan(a)
+    return np.max(rest) if rest.size else a.ravel()[0]
 
 
 @written(np.nanmin)
 def nanmin(a):  # type: ignore[no-untyped-def]
-    numbers = numbers_of(a)
-    return np.min(numbers) if numbers.size else a.ravel()[0]
+    rest = without_nan(a)
+    return np.min(rest) if rest.size else a.ravel()[0]
 
 
 @written(np.trace)
@@ -247,10 +248,10 @@ def trace(a, offset=0):  # type: ignore[no-untyped-def]
     return np.sum(np.diag(a, offset))
 
 
-# -- order: what is equal in value stays in its order ------------------------------------------------------------------
+# -- sorting: elements of equal value keep their order -----------------------------------------------------------------
 @register_jitable  # type: ignore[untyped-decorator]
 def in_order(a):  # type: ignore[no-untyped-def]
-    """A row, sorted."""
+    """A vector, sorted by value."""
     return a[np.argsort(value(a), kind="mergesort")]
 
 
@@ -268,33 +269,33 @@ def median(a):  # type: ignore[no-untyped-def]
 
 @written(np.nanmedian)
 def nanmedian(a):  # type: ignore[no-untyped-def]
-    return np.median(numbers_of(a))
+    return np.median(without_nan(a))
 
 
 @only_compiled
 def at_rank(y: Any, q: Any, whole: Any) -> Any:
-    """What stands at a fraction of a sorted row, or at several, between neighbours on a straight line."""
+    """Quantiles of a sorted vector by linear interpolation, at one fraction q / whole or several."""
 
 
 @overload(at_rank, strict=False)
 def _at_rank(y: Any, q: Any, whole: Any) -> Any:
     if isinstance(q, (types.Number, DualType)):
 
-        def at_number(y: Any, q: Any, whole: Any) -> Any:
+        def at_scalar(y: Any, q: Any, whole: Any) -> Any:
             rank = q / whole * (y.size - 1)
             below = min(max(int(value(rank)), 0), y.size - 1)
             above = min(below + 1, y.size - 1)
             return y[below] + (rank - below) * (y[above] - y[below])
 
-        return at_number
+        return at_scalar
 
-    def at_numbers(y: Any, q: Any, whole: Any) -> Any:
+    def at_scalars(y: Any, q: Any, whole: Any) -> Any:
         out = np.empty(len(q), y.dtype)
         for i in range(len(q)):
             out[i] = at_rank(y, q[i], whole)
         return out
 
-    return at_numbers
+    return at_scalars
 
 
 @written(np.quantile)
@@ -309,15 +310,15 @@ def percentile(a, q):  # type: ignore[no-untyped-def]
 
 @written(np.nanquantile)
 def nanquantile(a, q):  # type: ignore[no-untyped-def]
-    return np.quantile(numbers_of(a), q)
+    return np.quantile(without_nan(a), q)
 
 
 @written(np.nanpercentile)
 def nanpercentile(a, q):  # type: ignore[no-untyped-def]
-    return np.percentile(numbers_of(a), q)
+    return np.percentile(without_nan(a), q)
 
 
-# -- ranges, lines and sliding products --------------------------------------------------------------------------------
+# -- linspace, interp and convolution ----------------------------------------------------------------------------------
 @written(np.linspace)
 def linspace(start, stop, num=50, kind=None):  # type: ignore[no-untyped-def]
     out = np.empty(num, kind)
@@ -335,7 +336,7 @@ def interp(x, xp, fp, kind=None):  # type: ignore[no-untyped-def]
 
 @only_compiled
 def between(x: Any, xp: Any, fp: Any, kind: Any) -> Any:
-    """The straight line between two knots; at a knot the one after it, at the last one the one before."""
+    """Piecewise linear interpolation; at a knot the segment to its right, at the last knot that to its left."""
 
 
 @overload(between, strict=False)
@@ -345,13 +346,13 @@ def _between(x: Any, xp: Any, fp: Any, kind: Any) -> Any:
         def at_points(x: Any, xp: Any, fp: Any, kind: Any) -> Any:
             out = np.empty(x.shape, kind)
             flat = out.ravel()
-            for i, number in enumerate(x.flat):
-                flat[i] = between(number, xp, fp, kind)
+            for i, point in enumerate(x.flat):
+                flat[i] = between(point, xp, fp, kind)
             return out
 
         return at_points
 
-    def at_number(x: Any, xp: Any, fp: Any, kind: Any) -> Any:
+    def at_scalar(x: Any, xp: Any, fp: Any, kind: Any) -> Any:
         last = len(xp) - 1
         if x < xp[0] or last == 0:
             return constant(fp[0], kind)
@@ -360,7 +361,7 @@ def _between(x: Any, xp: Any, fp: Any, kind: Any) -> Any:
         j = min(max(np.searchsorted(xp, x, side="right") - 1, 0), last - 1)
         return constant(fp[j] + (fp[j + 1] - fp[j]) / (xp[j + 1] - xp[j]) * (x - xp[j]), kind)
 
-    return at_number
+    return at_scalar
 
 
 @written(np.convolve)
@@ -376,7 +377,7 @@ def correlate(a, v, mode="valid", kind=None):  # type: ignore[no-untyped-def]
 
 @register_jitable  # type: ignore[untyped-decorator]
 def sliding(a, v, mode, middle, kind):  # type: ignore[no-untyped-def]
-    """The products of two rows, one reversed and moved along the other: all, the middle ones, or those in full."""
+    """The convolution of two vectors: full, the middle part, or only where they overlap completely."""
     n, m = a.size, v.size
     out = np.zeros(n + m - 1, kind)
     for i in range(n):
@@ -400,28 +401,28 @@ def cross(a, b, kind=None):  # type: ignore[no-untyped-def]
     return out
 
 
-# -- functions that see values alone -----------------------------------------------------------------------------------
+# -- functions that depend only on values ------------------------------------------------------------------------------
 def instead(function: Any, choose: Callable[..., Any]) -> None:
-    """Let a choice by the types of the arguments take the place of Numba's own overload where there are duals."""
+    """Replace Numba's own overload of a function by another one for duals."""
     (template,) = (template for f, t in builtin_registry.globals if f is function for template in t.templates)
     own = template._overload_func
     hide_from_duals(function)
 
     def chosen(*kinds: Any) -> Any:
-        return choose(*kinds) if any(level_of(numbers_in(k)) for k in kinds) else None
+        return choose(*kinds) if any(level_of(scalar_type(k)) for k in kinds) else None
 
     names = ", ".join(inspect.signature(own).parameters)
     overload(function, strict=False)(with_signature(own, f"chosen({names})", {"chosen": chosen}))
 
 
 def by_value(function: Any) -> None:
-    """Let a function see the values of duals."""
+    """Let a function take the values of duals."""
     (template,) = (template for f, t in builtin_registry.globals if f is function for template in t.templates)
     own = template._overload_func
     names = list(inspect.signature(own).parameters)
 
     def choose(*kinds: Any) -> Any:
-        given = [f"value({n})" if level_of(numbers_in(k)) else n for n, k in zip(names, kinds, strict=True)]
+        given = [f"value({n})" if level_of(scalar_type(k)) else n for n, k in zip(names, kinds, strict=True)]
         return with_signature(own, f"function({', '.join(given)})", {"function": function, "value": value})
 
     instead(function, choose)

@@ -1,6 +1,6 @@
-"""Arrays of duals: choices, arrays of numbers given one by one, buffers.
+"""Arrays of duals: np.where, arrays built from lists and tuples, buffers.
 
-Everything that only moves elements, and expressions of elementwise functions, work through Numba's own machinery.
+Operations that only move elements, and expressions of elementwise functions, work by Numba's own implementations.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numba.core.typing.templates import AbstractTemplate, infer
 from numba.extending import intrinsic, lower_builtin, overload
 
 from dualdiff.base.errors import NoRuleError
-from dualdiff.compiled.functions.array_functions import numbers_in, of_duals, values_of
-from dualdiff.compiled.functions.table_rows import is_number, known, over_arrays
+from dualdiff.compiled.functions.array_functions import of_duals, scalar_type, values_of
+from dualdiff.compiled.functions.table_rows import add_template, is_scalar, over_arrays
 from dualdiff.compiled.intrinsics import base_value, constant
 from dualdiff.compiled.refusals import refusal
 from dualdiff.compiled.types import DualType, level_of
@@ -45,12 +45,12 @@ def _asarray(a: Any) -> Any:
         return None
     t = a
 
-    def of_number(a: Any) -> Any:
+    def of_scalar(a: Any) -> Any:
         out = np.empty((), t)
         out[()] = a
         return out
 
-    return of_number
+    return of_scalar
 
 
 @overload(np.append, strict=False)
@@ -60,12 +60,12 @@ def _append(arr: Any, values: Any, axis: Any = None) -> Any:
     return lambda arr, values, axis=None: np.concatenate((arr.ravel(), np.asarray(values).ravel()))
 
 
-# -- choices -----------------------------------------------------------------------------------------------------------
+# -- np.where ----------------------------------------------------------------------------------------------------------
 class Choice(AbstractTemplate):  # type: ignore[misc]
-    """``np.where(condition, x, y)``, where numbers give an array without axes, as Numba has it."""
+    """``np.where(condition, x, y)``; scalars give an array without axes, as in Numba."""
 
     def generic(self, args: Any, kws: Any) -> Any:
-        kinds = list(map(numbers_in, args))
+        kinds = list(map(scalar_type, args))
         if kws or len(args) != 3 or not any(map(level_of, kinds[1:])):
             return None
         result = self.context.unify_types(*map(types.unliteral, kinds[1:]))
@@ -75,7 +75,7 @@ class Choice(AbstractTemplate):  # type: ignore[misc]
         return signature(types.Array(result, ndim, "C"), *args)
 
 
-known(np.where, Choice)
+add_template(np.where, Choice)
 
 
 @lower_builtin(Choice, types.VarArg(types.Any))  # type: ignore[untyped-decorator]
@@ -83,12 +83,12 @@ def _choose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     t = sig.return_type.dtype
     if not sig.return_type.ndim:
 
-        def of_numbers(condition: Any, x: Any, y: Any) -> Any:
+        def of_scalars(condition: Any, x: Any, y: Any) -> Any:
             out = np.empty((), t)
             out[()] = x if condition else y
             return out
 
-        return context.compile_internal(builder, of_numbers, sig, args)
+        return context.compile_internal(builder, of_scalars, sig, args)
 
     def chosen(code: Any, condition: Any, x: Any, y: Any) -> Any:
         return t, builder.select(code.cast(condition, types.boolean), code.cast(x, t), code.cast(y, t))
@@ -96,15 +96,15 @@ def _choose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return over_arrays(context, builder, chosen, sig, args, 3)
 
 
-# -- tuples of numbers and duals ---------------------------------------------------------------------------------------
+# -- tuples of scalars and duals ---------------------------------------------------------------------------------------
 def _of_one_type(context: Any, t: Any) -> Any:
-    """The tuple of duals that a tuple of numbers and duals, or of such tuples, can become; None for others."""
+    """The homogeneous tuple type for a (nested) tuple of plain scalars and duals; None for other types."""
     if not isinstance(t, types.Tuple) or isinstance(t, types.BaseNamedTuple):
         return None
     items = [_of_one_type(context, item) or types.unliteral(item) for item in t.types]
     if not any(level_of(_innermost(item)) for item in items):
         return None
-    one = items[0] if len(set(items)) == 1 else context.unify_types(*items) if all(map(is_number, items)) else None
+    one = items[0] if len(set(items)) == 1 else context.unify_types(*items) if all(map(is_scalar, items)) else None
     return None if one is None else types.UniTuple(one, len(items))
 
 
@@ -114,14 +114,14 @@ def _innermost(t: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def of_one_type(typingctx: Any, items: Any) -> Any:
-    """The tuple of duals that a tuple of numbers and duals can become."""
+    """Convert a tuple of plain scalars and duals to a homogeneous tuple of duals."""
     t = _of_one_type(typingctx, items)
     return None if t is None else (t(items), lambda context, builder, sig, a: context.cast(builder, a[0], items, t))
 
 
 @infer
 class IterateMixed(AbstractTemplate):  # type: ignore[misc]
-    """Loops over tuples of numbers and duals, of which Numba makes one of duals first."""
+    """Iteration over tuples of plain scalars and duals, which are converted to homogeneous tuples."""
 
     key = "getiter"
 
@@ -131,7 +131,7 @@ class IterateMixed(AbstractTemplate):  # type: ignore[misc]
 
 
 def _through_one_type(function: Any) -> None:
-    # Numba's own overload of a variable number of arguments takes tuples of its own numbers, and is none for duals.
+    # Numba's own overload takes tuples of its own scalar types only.
     def choose(*x: Any) -> Any:
         if len(x) == 1 and _of_one_type(registry.cpu_target.typing_context, x[0]) is not None:
             return lambda *x: function(of_one_type(x[0]))
@@ -144,9 +144,9 @@ _through_one_type(max)
 _through_one_type(min)
 
 
-# -- arrays of numbers given one by one --------------------------------------------------------------------------------
+# -- arrays built from lists and tuples --------------------------------------------------------------------------------
 def _spare_lists_of_duals() -> None:
-    # Numba writes the elements of a literal list straight into the array, whose dtype it looks up in NumPy by name.
+    # Numba writes the elements of a literal list directly into an array, whose dtype it looks up in NumPy by name.
     match = RewriteArrayOfConsts.match
 
     def match_numbers(self: Any, func_ir: Any, block: Any, typemap: Any, calltypes: Any) -> Any:
@@ -169,13 +169,13 @@ def _array(object: Any) -> Any:
         return None
     if isinstance(t, DualType):
 
-        def of_numbers(object: Any) -> Any:
+        def of_scalars(object: Any) -> Any:
             out = np.empty(len(object), t)
             for i in range(len(object)):
                 out[i] = object[i]
             return out
 
-        return of_numbers
+        return of_scalars
     element = getattr(t, "dtype", None)
     if isinstance(t, (types.List, types.ListType, types.UniTuple)) and isinstance(element, DualType):
 

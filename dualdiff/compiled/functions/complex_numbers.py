@@ -1,4 +1,4 @@
-"""Complex duals: their parts, conjugates and sizes, which only derivatives along real directions have."""
+"""Complex duals: parts, conjugates and absolute values, which are differentiable along real directions only."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ def is_complex(t: Any) -> bool:
 
 
 def checked(name: str, t: DualType) -> None:
-    """Refuse what is not holomorphic where a derivative along complex directions is taken."""
+    """Refuse a function that is not holomorphic when differentiating along complex directions."""
     if not t.is_real:
         raise refusal(
             NotHolomorphicError,
-            f"f is not holomorphic (it uses {name} of complex numbers), so that it has no derivative in the complex x; "
-            "use jvp, which is right along any direction, or pass f.py_func for NumPy's engine",
+            f"f is not holomorphic (it uses {name} of complex numbers), so it has no derivative with respect to "
+            "complex x; use jvp, which is exact along any single direction, or pass f.py_func for NumPy's engine",
         )
     if isinstance(t.element, DualType):
         checked(name, t.element)
 
 
 def real_type(t: Any) -> Any:
-    """The type of the real part of a number."""
+    """The type of the real part of a scalar."""
     return t.of(real_type(t.element)) if isinstance(t, DualType) else t.underlying_float
 
 
 def _mapped(
-    context: Any, builder: Any, t: Any, to: Any, number: Any, part: Callable[..., Any], is_tangent: bool = False
+    context: Any, builder: Any, t: Any, to: Any, scalar: Any, part: Callable[..., Any], is_tangent: bool = False
 ) -> Any:
-    """A real-linear operation done to the value and to each partial, at every level."""
+    """A real-linear operation applied to the value and to each partial, at every level."""
     if not isinstance(t, DualType):
-        return part(context, builder, t, number, is_tangent)
-    value, partials = parts(builder, number)
+        return part(context, builder, t, scalar, is_tangent)
+    value, partials = parts(builder, scalar)
 
     def each(a: Any, is_tangent: bool = True) -> Any:
         return _mapped(context, builder, t.element, to.element, a, part, is_tangent)
@@ -53,10 +53,10 @@ def _mapped(
     if t.count == 1:
         return make(context, builder, to, each(value, is_tangent), each(partials))
     source, target = (context.data_model_manager[kind.partials] for kind in (t, to))
-    found = ir.Constant(target.get_value_type(), ir.Undefined)
+    result = ir.Constant(target.get_value_type(), ir.Undefined)
     for i in range(t.count):
-        found = target.put(builder, found, each(source.lane(builder, partials, i)), i)
-    return make(context, builder, to, each(value, is_tangent), found)
+        result = target.put(builder, result, each(source.lane(builder, partials, i)), i)
+    return make(context, builder, to, each(value, is_tangent), result)
 
 
 def _real_of(context: Any, builder: Any, t: Any, z: Any, is_tangent: bool) -> Any:
@@ -65,7 +65,7 @@ def _real_of(context: Any, builder: Any, t: Any, z: Any, is_tangent: bool) -> An
 
 def _imag_of(context: Any, builder: Any, t: Any, z: Any, is_tangent: bool) -> Any:
     part = context.make_complex(builder, t, value=z).imag
-    # In tangents -0.0 has a meaning.
+    # In masked tangents -0.0 is a mark.
     return builder.fadd(part, ir.Constant(part.type, 0.0)) if is_tangent else part
 
 
@@ -90,13 +90,13 @@ conjugated = _linear("conj", _conjugate_of, lambda t: t)
 
 
 @only_compiled
-def size_of_complex(z: Any) -> Any:
+def abs_of_complex(z: Any) -> Any:
     """The absolute value of a complex dual."""
 
 
 @only_compiled
 def angle_of_complex(z: Any) -> Any:
-    """The argument of a complex dual."""
+    """The argument (phase angle) of a complex dual."""
 
 
 @only_compiled
@@ -104,8 +104,8 @@ def conjugate_of_complex(z: Any) -> Any:
     """The conjugate of a complex dual."""
 
 
-@overload(size_of_complex, strict=False)
-def _size(z: Any) -> Any:
+@overload(abs_of_complex, strict=False)
+def _abs(z: Any) -> Any:
     t = z
     checked("abs", z)
     return lambda z: with_value(np.hypot(real_part(z), imaginary_part(z)), np.abs(value_in(z, t)))
@@ -123,12 +123,12 @@ def _conjugate(z: Any) -> Any:
     return lambda z: conjugated(z)
 
 
-#: By the rows that are not holomorphic.
-PARTS = {"absolute": size_of_complex, "conjugate": conjugate_of_complex}
+#: The implementations of rows that are not holomorphic.
+PARTS = {"absolute": abs_of_complex, "conjugate": conjugate_of_complex}
 
 
 def type_of_part(name: str, t: Any) -> Any:
-    """The type of the result of such a row; None where complex duals have none."""
+    """The type of the result of such a row; None for other rows."""
     if name not in PARTS:
         return None
     checked({"absolute": "abs", "conjugate": "conj"}[name], t)

@@ -1,6 +1,6 @@
-"""Functions that the table brings along for NumPy's arrays, written for single numbers so that Numba can compile them.
+"""Scalar versions, for Numba to compile, of the functions that the table defines for NumPy's arrays.
 
-What they compute, and why in this way, is said in `dualdiff.rules.numpy.elementwise.moments` and
+What they compute and why in this way is explained in `dualdiff.rules.numpy.elementwise.moments` and
 `dualdiff.rules.numpy.elementwise.table`.
 """
 
@@ -19,13 +19,13 @@ from dualdiff.rules.writing.texts import ARGUMENTS, expression
 LN2 = math.log(2.0)
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
-#: Bernoulli's numbers 2, 4, 6, ...
+#: The Bernoulli numbers of index 2, 4, 6, ...
 BERNOULLI = (
     *(1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66),
     *(-691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330),
 )
 
-#: By the names of their rows.
+#: The kernels by the names of their rows.
 KERNELS: dict[str, Callable[..., Any]] = {}
 
 
@@ -36,7 +36,7 @@ def _kernel(function: Any) -> Any:
 
 @register_jitable  # type: ignore[untyped-decorator]
 def _lost_in(d, x, y):  # type: ignore[no-untyped-def]
-    """What rounding took from the difference d of x and y."""
+    """The rounding error of the difference d of x and y."""
     back = d - x
     return (x - (d - back)) - (y + back) if abs(d) < 1100 else 0.0
 
@@ -64,13 +64,13 @@ def expit(x):  # type: ignore[no-untyped-def]
 
 @_kernel
 def xlogy(x, y):  # type: ignore[no-untyped-def]
-    """``x log(y)``, 0 where x is."""
+    """``x log(y)``, and 0 where x is 0."""
     return 0.0 if x == 0 and y == y else x * np.log(y)
 
 
 @_kernel
 def xlog1py(x, y):  # type: ignore[no-untyped-def]
-    """``x log(1 + y)``, 0 where x is."""
+    """``x log(1 + y)``, and 0 where x is 0."""
     return 0.0 if x == 0 and y == y else x * np.log1p(y)
 
 
@@ -153,7 +153,7 @@ def i0(x):  # type: ignore[no-untyped-def]
 
 @_kernel
 def gauss(x):  # type: ignore[no-untyped-def]
-    """``2 / sqrt(pi) * exp(-x * x)``, the square taken exactly but for a small rest."""
+    """``2 / sqrt(pi) * exp(-x * x)``, with the square split into an exact part and a small remainder."""
     if abs(x) > 30:
         return 0.0
     near = np.trunc(16.0 * x) / 16.0
@@ -164,24 +164,24 @@ def gauss(x):  # type: ignore[no-untyped-def]
 def digamma_derivative(x, k):  # type: ignore[no-untyped-def]
     """The k-th derivative of the digamma function (DLMF 5.15).
 
-    On the far left by reflection, near 0 by the recurrence, and on the right by the asymptotic series.
+    By reflection for large negative x, by the recurrence near 0, and by the asymptotic series for large x.
     """
     k = int(k)
     if x <= 0 and x == np.floor(x):
         return np.nan
     sign = 1.0 if k % 2 else -1.0
     if x < -20:
-        return -sign * digamma_derivative_on_the_right(1.0 - x, k) - math.pi * cotangent_derivative(x, k)
+        return -sign * digamma_derivative_asymptotic(1.0 - x, k) - math.pi * cotangent_derivative(x, k)
     factorial = math.gamma(k + 1.0)
     total = 0.0
     while x < 12 + k:
         total += factorial / x ** (k + 1)
         x = x + 1.0
-    return sign * total + digamma_derivative_on_the_right(x, k)
+    return sign * total + digamma_derivative_asymptotic(x, k)
 
 
 @register_jitable  # type: ignore[untyped-decorator]
-def digamma_derivative_on_the_right(x, k):  # type: ignore[no-untyped-def]
+def digamma_derivative_asymptotic(x, k):  # type: ignore[no-untyped-def]
     """The asymptotic series (DLMF 5.11.2), differentiated k times."""
     sign = 1.0 if k % 2 else -1.0
     far = math.log(x) if k == 0 else sign * math.gamma(float(k)) / x**k
@@ -212,13 +212,13 @@ def cotangent_derivative(x, k):  # type: ignore[no-untyped-def]
 
 @_kernel
 def clip(x, y, z):  # type: ignore[no-untyped-def]
-    """``numpy.clip`` of single numbers."""
+    """``numpy.clip`` of scalars."""
     return np.minimum(np.maximum(x, y), z)
 
 
 @_kernel
 def heaviside(x, y):  # type: ignore[no-untyped-def]
-    """``numpy.heaviside`` of single numbers."""
+    """``numpy.heaviside`` of scalars."""
     if x == 0:
         return y * 1.0
     return x if x != x else (1.0 if x > 0 else 0.0)
@@ -226,15 +226,15 @@ def heaviside(x, y):  # type: ignore[no-untyped-def]
 
 @_kernel
 def ldexp(x, y):  # type: ignore[no-untyped-def]
-    """``x * 2**y`` with y a whole number of any type."""
+    """``x * 2**y`` with an integral y of any type."""
     return math.ldexp(x, int(y))
 
 
-def _abbreviation(text: str, arity: int) -> Any:
-    """What several partials share, from its text."""
+def _shared_part(text: str, arity: int) -> Any:
+    """A subexpression shared by several partials, compiled from its text."""
     names = {**vars(np), **KERNELS, **CONSTANTS}
     return eval(f"lambda {', '.join(ARGUMENTS[:arity])}: {expression(text)}", names)
 
 
 for _name, _row in ROWS.parts.items():
-    KERNELS[_name] = register_jitable(_abbreviation(_row.definition, _row.arity))
+    KERNELS[_name] = register_jitable(_shared_part(_row.definition, _row.arity))

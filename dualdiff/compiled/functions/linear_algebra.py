@@ -1,4 +1,4 @@
-"""Linear algebra of duals: the values by BLAS and LAPACK, the tangents of all directions at once."""
+"""Linear algebra of duals: values by BLAS and LAPACK, tangents along all directions at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload, register_jitable
 
-from dualdiff.compiled.functions.array_functions import hide_from_duals, numbers_in, of_duals, values_of, written
+from dualdiff.compiled.functions.array_functions import hide_from_duals, of_duals, scalar_type, values_of, written
 from dualdiff.compiled.functions.table_rows import top
 from dualdiff.compiled.intrinsics import constant, lanes_of, partial_in, with_value
 from dualdiff.compiled.stubs import only_compiled
@@ -18,7 +18,7 @@ from dualdiff.core.reading import value
 
 # -- products ----------------------------------------------------------------------------------------------------------
 def _dual_of_both(a: Any, b: Any) -> Any:
-    """The type of products of the elements of two arrays, one of which at least has duals."""
+    """The dual type of products of elements of two arrays, at least one of which has duals; None for others."""
     if not (isinstance(a, types.Array) and isinstance(b, types.Array)):
         return None
     t = top((a.dtype, b.dtype))
@@ -33,11 +33,11 @@ def _product(a: Any, b: Any) -> Any:
         case 1, 1:
 
             def product(a: Any, b: Any) -> Any:
-                found = np.dot(values_of(a, t), values_of(b, t))
+                result = np.dot(values_of(a, t), values_of(b, t))
                 c = constant(0.0, t)
                 for k in range(a.size):
                     c += a[k] * b[k]
-                return with_value(c, found)
+                return with_value(c, result)
 
         case 2, 1:
 
@@ -99,7 +99,7 @@ def norm(x, ord=None):  # type: ignore[no-untyped-def]
 
 @only_compiled
 def norm_of_kind(x: Any, ord: Any) -> Any:
-    """The norm of a vector, and Frobenius's of a matrix."""
+    """The norm of a vector, or the Frobenius norm of a matrix."""
 
 
 @overload(norm_of_kind, strict=False)
@@ -150,7 +150,7 @@ def _solve(a: Any, b: Any) -> Any:
     def solve(a: Any, b: Any) -> Any:
         matrix = values_of(a, t)
         values = np.linalg.solve(matrix, values_of(b, t))
-        # d(a x) = db, so that the tangents of x solve the same system for db - da x.
+        # d(a x) = db, so the tangents of x solve the same system for db - da x.
         n, m = b.shape
         sides = np.empty((n, m * count), element)
         for i in range(n):
@@ -161,14 +161,14 @@ def _solve(a: Any, b: Any) -> Any:
                 for lane in range(count):
                     sides[i, j * count + lane] = partial_in(residual, lane, t)
         tangents = np.linalg.solve(matrix, sides)
-        found = np.empty(b.shape, t)
-        lanes = lanes_of(found)
+        result = np.empty(b.shape, t)
+        lanes = lanes_of(result)
         for i in range(n):
             for j in range(m):
                 lanes[i, j, 0] = values[i, j]
                 for lane in range(count):
                     lanes[i, j, lane + 1] = tangents[i, j * count + lane] + 0.0
-        return found
+        return result
 
     return solve
 
@@ -180,7 +180,9 @@ def inv(a):  # type: ignore[no-untyped-def]
 
 @register_jitable  # type: ignore[untyped-decorator]
 def eliminated(a):  # type: ignore[no-untyped-def]
-    """Pivots by complete pivoting, down to the first that is zero; the sign of the exchanges, and what is left."""
+    """LU factorization with complete pivoting, up to the first zero pivot: the matrix, the sign of the row and column
+    exchanges, and the rank.
+    """
     u = a.copy()
     n = len(u)
     sign = 1.0
@@ -209,25 +211,25 @@ def eliminated(a):  # type: ignore[no-untyped-def]
 @written(np.linalg.det)
 def det(a):  # type: ignore[no-untyped-def]
     u, sign, rank = eliminated(a)
-    found = constant(sign, a.dtype)
+    result = constant(sign, a.dtype)
     for k in range(rank):
-        found *= u[k, k]
-    # What is left is zero in value, and so is its determinant with as many derivatives as it has rows less one.
+        result *= u[k, k]
+    # The remaining block is zero in value; its determinant vanishes with all derivatives of order below its size.
     left = len(u) - rank
     if left == 1:
-        found *= u[rank, rank]
+        result *= u[rank, rank]
     elif left == 2:
-        found *= u[rank, rank] * u[rank + 1, rank + 1] - u[rank, rank + 1] * u[rank + 1, rank]
+        result *= u[rank, rank] * u[rank + 1, rank + 1] - u[rank, rank + 1] * u[rank + 1, rank]
     elif left > 2:
         if depth(a) > 2:
             raise ValueError("third derivatives of np.linalg.det at a matrix of corank three or more")
-        found *= 0.0
-    return found
+        result *= 0.0
+    return result
 
 
 @only_compiled
 def depth(a: Any) -> Any:
-    """How many differentiations deep the elements of an array are."""
+    """The nesting level of the elements of an array."""
 
 
 @overload(depth, strict=False)
@@ -238,17 +240,17 @@ def _depth(a: Any) -> Any:
 
 @overload(np.linalg.slogdet, strict=False)
 def _slogdet(a: Any) -> Any:
-    t = numbers_in(a)
+    t = scalar_type(a)
     if not of_duals(a) or not isinstance(t.base, types.Float):
         return None
 
     def slogdet(a: Any) -> Any:
-        sign, found = np.linalg.slogdet(values_of(a, t))
+        sign, result = np.linalg.slogdet(values_of(a, t))
         u, _, rank = eliminated(a)
         size = constant(0.0, t)
         for k in range(rank):
             size += np.log(np.abs(u[k, k]))
-        return sign, with_value(size, found)
+        return sign, with_value(size, result)
 
     return slogdet
 
@@ -273,9 +275,9 @@ def cholesky(a):  # type: ignore[no-untyped-def]
 @written(np.linalg.matrix_power)
 def matrix_power(a, n):  # type: ignore[no-untyped-def]
     power = np.linalg.inv(a) if n < 0 else a.copy()
-    found = np.zeros(a.shape, a.dtype)
+    result = np.zeros(a.shape, a.dtype)
     for i in range(a.shape[0]):
-        found[i, i] = 1.0
+        result[i, i] = 1.0
     for _ in range(abs(n)):
-        found = np.dot(found, power)
-    return found
+        result = np.dot(result, power)
+    return result

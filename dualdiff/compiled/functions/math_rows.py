@@ -1,6 +1,6 @@
-"""Functions of Python's ``math`` that NumPy has not: rows of the form of the table, for compiled code alone.
+"""Functions of Python's ``math`` that NumPy lacks, as rows for compiled code only.
 
-NumPy's engine has them from SciPy, for arrays (``scipy.special``).
+NumPy's engine has them through ``scipy.special``.
 """
 
 from __future__ import annotations
@@ -33,5 +33,5 @@ row(math.erfc, "-gauss(x)", math="erfc")
 row(math.gamma, "r * digamma_derivative(x, 0)", math="gamma", domain=(0.1, 20.0))
 row(math.lgamma, "digamma_derivative(x, 0)", math="lgamma", domain=(0.1, 20.0))
 
-#: What compiled code differentiates elementwise.
+#: The elementwise functions that compiled code differentiates.
 COMPILED = {**ROWS, **ROWS.parts, **SPECIAL}

@@ -1,6 +1,6 @@
-"""What reads numbers without calculating with them: identity, text, memory.
+"""Functions that read values without computing with them: identity, text, memory.
 
-It answers for duals as for their values, or refuses: what counts bytes would count those of the partials.
+For duals they answer as for their values, or are refused: the memory of a dual contains its partials.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dualdiff.compiled.refusals import refusal
 from dualdiff.compiled.types import DualType
 from dualdiff.core.reading import value
 
-#: What shows the memory of arrays: attributes, and functions and methods.
+#: Attributes, functions and methods that expose the memory of arrays.
 OF_MEMORY = ("nbytes", "itemsize", "strides", "ctypes", "view")
 FUNCTIONS_OF_MEMORY = {
     "np.frombuffer": np.frombuffer,
@@ -38,7 +38,7 @@ FUNCTIONS_OF_MEMORY = {
 def _refused(name: str) -> Any:
     return refusal(
         LostDerivativeError,
-        f"{name} would read the memory of dual numbers as that of plain ones: use dualdiff.value(x) if the plain "
+        f"{name} would read the memory of dual numbers as that of plain floats: use dualdiff.value(x) if the "
         "values are meant",
     )
 
@@ -47,12 +47,12 @@ def _refuse_attribute(name: str) -> None:
     place = f"resolve_{name}"
     resolve = getattr(ArrayAttribute, place)
 
-    def resolve_of_numbers(self: Any, a: Any) -> Any:
+    def resolve_plain(self: Any, a: Any) -> Any:
         if of_duals(a):
             raise _refused(f"x.{name}")
         return resolve(self, a)
 
-    setattr(ArrayAttribute, place, resolve_of_numbers)
+    setattr(ArrayAttribute, place, resolve_plain)
 
 
 def _refuse_function(name: str, function: Any) -> None:
@@ -89,7 +89,7 @@ def _str(x: Any) -> Any:
 
 
 def _refuse_text_of(function: Any) -> None:
-    # Numba writes the name of the type, which says that there are duals.
+    # Numba writes the name of the type, which reveals the duals.
     def refusing(own: Any) -> Any:
         def choose(kind: Any) -> Any:
             if "Dual(" in str(kind) and not isinstance(kind, DualType):
@@ -110,10 +110,10 @@ _refuse_text_of(repr)
 
 
 @lower_builtin("print_item", DualType)  # type: ignore[untyped-decorator]
-def _print_number(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _print_scalar(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     code = Code(context, builder)
-    kind, number = code.base_value((sig.args[0], args[0]))
-    return print_item_impl_Any(context, builder, types.none(kind), [number])
+    kind, scalar = code.base_value((sig.args[0], args[0]))
+    return print_item_impl_Any(context, builder, types.none(kind), [scalar])
 
 
 @lower_builtin("print_item", types.Array)  # type: ignore[untyped-decorator]

@@ -1,4 +1,4 @@
-"""What single duals can do beside the rows of the table: attributes, methods, functions of two results."""
+"""Scalar duals beyond the rows of the table: attributes, methods, functions with two results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numba.core import types
 from numba.extending import overload, overload_method
 
 from dualdiff.base.errors import UNHASHABLE
-from dualdiff.compiled.functions.array_functions import hide_from_duals, numbers_in
+from dualdiff.compiled.functions.array_functions import hide_from_duals, scalar_type
 from dualdiff.compiled.functions.complex_numbers import (
     angle_of_complex,
     checked,
@@ -39,15 +39,15 @@ def _everywhere(function: Any, of_complex: Any, of_real: Any) -> None:
     hide_from_duals(function)
 
     def choose(z: Any) -> Any:
-        number = z.dtype if isinstance(z, types.Array) else z
-        if not isinstance(number, DualType):
+        scalar = z.dtype if isinstance(z, types.Array) else z
+        if not isinstance(scalar, DualType):
             return None
-        if not is_complex(number):
+        if not is_complex(scalar):
             return of_real
-        if number is z:
+        if scalar is z:
             return lambda z: of_complex(z)
-        checked(function.__name__, number)
-        t = real_type(number)
+        checked(function.__name__, scalar)
+        t = real_type(scalar)
 
         def of_array(z: Any) -> Any:
             out = np.empty(z.shape, t)
@@ -67,7 +67,7 @@ _everywhere(np.angle, angle_of_complex, None)
 
 
 def _divmod(x: Any, y: Any) -> Any:
-    if any(level_of(numbers_in(a)) for a in (x, y)):
+    if any(level_of(scalar_type(a)) for a in (x, y)):
         return lambda x, y: (x // y, x % y)
     return None
 

@@ -1,4 +1,4 @@
-"""The rows of the table as Numba's functions: every name under which compiled code calls them."""
+"""The rows of the table, registered with Numba under every name by which compiled code calls them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dualdiff.compiled.types import DualType, level_of
 from dualdiff.rules.python.operators import BINARY, UNARY
 from dualdiff.rules.writing.rows import Row
 
-#: Functions that see values alone.
+#: Functions that depend only on values.
 BY_VALUE: tuple[Any, ...] = (
     *(getattr(operator, name) for name in ("lt", "le", "eq", "ne", "gt", "ge")),
     *(getattr(np, name) for name in ("less", "less_equal", "equal", "not_equal", "greater", "greater_equal")),
@@ -45,7 +45,7 @@ _BUILTINS: dict[str, tuple[Any, ...]] = {
 }
 
 
-#: Operators that write into their left operand, if that is an array.
+#: Operators that write into their left operand if it is an array.
 IN_PLACE = {getattr(operator, f"i{name}") for name in BINARY}
 
 
@@ -65,40 +65,40 @@ def names(row: Row) -> Iterator[Any]:
 
 
 def top(kinds: tuple[Any, ...]) -> DualType | None:
-    """The dual of the innermost differentiation among the types; None if there is none, or they do not fit."""
+    """The dual type of the innermost differentiation among the types; None if there is none, or if several differ."""
     level = max(map(level_of, kinds), default=0)
     duals = {(t.count, t.masked): t for t in kinds if level and level_of(t) == level}
     return next(iter(duals.values())) if len(duals) == 1 else None
 
 
-def is_number(t: Any) -> bool:
-    """Whether a type is that of numbers or duals."""
+def is_scalar(t: Any) -> bool:
+    """Whether a type is that of plain scalars or duals."""
     return isinstance(t, (types.Number, types.Boolean, types.Literal, DualType))
 
 
 def _scalar_result(context: Any, row: Row, function: Any, kinds: tuple[Any, ...]) -> Any:
-    """The type of the result, or None where the row does not take these types."""
+    """The type of the result, or None if the row does not accept these types."""
     t = top(kinds)
-    if t is None or not all(map(is_number, kinds)):
+    if t is None or not all(map(is_scalar, kinds)):
         return None
     values = tuple(k.element if level_of(k) == t.level else k for k in kinds)
     if row.conjugates is not None and isinstance(t.base, types.Complex):
         return type_of_part(row.name, *kinds)
-    found = context.resolve_function_type(function, values, {})
-    if found is None:
+    resolved = context.resolve_function_type(function, values, {})
+    if resolved is None:
         return None
-    result = found.return_type
+    result = resolved.return_type
     if row.is_zero or not isinstance(result, (types.Float, types.Complex, DualType)):
         return result
     return t.of(result)
 
 
 def _elementwise(row: Row, key: Any) -> None:
-    # The value is what Numba makes of the same call, unless it knows none.
+    # The value is computed by Numba's own function, if there is one.
     function = public(row.name) if row.name in KERNELS else key
 
     class Elementwise(AbstractTemplate):  # type: ignore[misc]
-        # Numba multiplies out a power with a literal exponent, and so must its value here.
+        # Numba expands powers with a literal exponent into products; the values here must agree to the bit.
         prefer_literal = row.name == "power"
 
         def generic(self, args: Any, kws: Any) -> Any:
@@ -119,7 +119,7 @@ def _elementwise(row: Row, key: Any) -> None:
                 result = types.Array(result, max(a.ndim for a in arrays), layout)
             return signature(result, *args)
 
-    known(key, Elementwise)
+    add_template(key, Elementwise)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if any(isinstance(a, types.Array) for a in sig.args):
@@ -137,28 +137,28 @@ def _elementwise(row: Row, key: Any) -> None:
     lower_builtin(Elementwise, types.VarArg(types.Any))(lower)
 
 
-def known(key: Any, template: Any) -> None:
-    """Add a template to those of a function; its lowerings are registered under the template itself."""
+def add_template(key: Any, template: Any) -> None:
+    """Add a template to a function; its implementations are registered under the template itself."""
     template.key = key
     template.get_impl_key = lambda self, sig: template
     infer_global(key, types.Function(template))
 
 
 def calling(key: Any) -> Any:
-    """What computes one number of an array: a call of the function."""
-    return lambda code, *numbers: code.call(key, *numbers)
+    """Computes one element of an array by calling the function."""
+    return lambda code, *scalars: code.call(key, *scalars)
 
 
 def over_arrays(context: Any, builder: Any, compute: Any, sig: Any, args: Any, inputs: int) -> Any:
     """The loop over arrays, with broadcasting, where Numba has not fused it with others.
 
-    An argument after the inputs is the array to write into.
+    An argument after the inputs is the output array.
     """
 
     class Kernel(npyimpl._Kernel):  # type: ignore[misc]
-        def generate(self, *numbers: Any) -> Any:
-            found = compute(Code(context, builder), *zip(self.outer_sig.args, numbers, strict=True))
-            return self.cast(found[1], found[0], self.outer_sig.return_type)
+        def generate(self, *scalars: Any) -> Any:
+            kind, entry = compute(Code(context, builder), *zip(self.outer_sig.args, scalars, strict=True))
+            return self.cast(entry, kind, self.outer_sig.return_type)
 
     ufunc = SimpleNamespace(nin=inputs, nout=1, nargs=inputs + 1, __name__="dual")
     return npyimpl.numpy_ufunc_kernel(context, builder, sig, args, ufunc, Kernel)
@@ -190,7 +190,7 @@ _accept_dual_numbers()
 
 
 def _of_values(context: Any, builder: Any, key: Any, sig: Any, arguments: Any) -> Any:
-    """The function of the plain numbers inside."""
+    """The function applied to the values at the innermost level."""
     code = Code(context, builder)
     result = code.call(key, *map(code.base_value, arguments))
     return code.cast(result, sig.return_type)
@@ -200,16 +200,16 @@ def _by_value(key: Any) -> None:
     class ByValue(AbstractTemplate):  # type: ignore[misc]
         def generic(self, args: Any, kws: Any) -> Any:
             kinds = tuple(a.dtype if isinstance(a, types.Array) else a for a in args)
-            if kws or not any(map(level_of, kinds)) or not all(map(is_number, kinds)):
+            if kws or not any(map(level_of, kinds)) or not all(map(is_scalar, kinds)):
                 return None
             base = tuple(k.base if isinstance(k, DualType) else k for k in kinds)
-            found = self.context.resolve_function_type(key, base, {})
-            if found is None:
+            resolved = self.context.resolve_function_type(key, base, {})
+            if resolved is None:
                 return None
             ndim = max((a.ndim for a in args if isinstance(a, types.Array)), default=0)
-            return signature(types.Array(found.return_type, ndim, "C") if ndim else found.return_type, *args)
+            return signature(types.Array(resolved.return_type, ndim, "C") if ndim else resolved.return_type, *args)
 
-    known(key, ByValue)
+    add_template(key, ByValue)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if any(isinstance(a, types.Array) for a in sig.args):
@@ -222,46 +222,46 @@ def _by_value(key: Any) -> None:
 def _largest(key: Any, better: Any) -> None:
     class Largest(AbstractTemplate):  # type: ignore[misc]
         def generic(self, args: Any, kws: Any) -> Any:
-            if kws or len(args) < 2 or not any(map(level_of, args)) or not all(map(is_number, args)):
+            if kws or len(args) < 2 or not any(map(level_of, args)) or not all(map(is_scalar, args)):
                 return None
             unified = self.context.unify_types(*args)
             return None if unified is None else signature(unified, *args)
 
-    known(key, Largest)
+    add_template(key, Largest)
 
     @lower_builtin(Largest, types.VarArg(types.Any))  # type: ignore[untyped-decorator]
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         code, t = Code(context, builder), sig.return_type
-        best, *others = [code.cast(number, t) for number in zip(sig.args, args, strict=True)]
+        best, *others = [code.cast(scalar, t) for scalar in zip(sig.args, args, strict=True)]
         for other in others:
             _, is_better = code.call(better, (t, other), (t, best))
             best = builder.select(is_better, other, best)
         return best
 
 
-def _plain(name: str, row: Row) -> None:
-    """dualdiff's own function of plain numbers, in compiled code."""
+def _plain_function(name: str, row: Row) -> None:
+    """Register dualdiff's own function for plain scalars in compiled code."""
     kernel: Callable[..., Any] = KERNELS.get(name) or _forward(row)
 
-    def numbers(*kinds: Any) -> Any:
+    def implementation(*kinds: Any) -> Any:
         return kernel if all(isinstance(k, (types.Number, types.Boolean)) for k in kinds) else None
 
     arguments = ", ".join(kernel.__code__.co_varnames[: row.arity])
-    choose = eval(f"lambda {arguments}: numbers({arguments})", {"numbers": numbers})
+    choose = eval(f"lambda {arguments}: implementation({arguments})", {"implementation": implementation})
     overload(public(name), inline="never")(choose)
 
 
 def _forward(row: Row) -> Callable[..., Any]:
     arguments = ", ".join("xyz"[: row.arity])
-    found: Callable[..., Any] = eval(f"lambda {arguments}: ufunc({arguments})", {"ufunc": row.ufunc})
-    return found
+    forward: Callable[..., Any] = eval(f"lambda {arguments}: ufunc({arguments})", {"ufunc": row.ufunc})
+    return forward
 
 
 def _register() -> None:
-    """Teach Numba every row of the table."""
+    """Register every row of the table with Numba."""
     for name, row in COMPILED.items():
         if public(name) is not getattr(math, name, None):
-            _plain(name, row)
+            _plain_function(name, row)
         for key in dict.fromkeys(names(row)):
             _elementwise(row, key)
     for key in BY_VALUE:

@@ -1,4 +1,4 @@
-"""The arguments of f in compiled code: the duals in the order in memory that x has, and what f may write into."""
+"""The arguments of f in compiled code: duals in the memory layout of x, and protection of the other arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dualdiff.compiled.stubs import only_compiled
 # -- x -----------------------------------------------------------------------------------------------------------------
 @only_compiled
 def ordered(duals: Any, x: Any) -> Any:
-    """The duals of x in its order in memory: loops over memory, and what is a view, are as they are for x."""
+    """The duals in the memory layout of x, so that f iterates in the same order and gets views where x gives views."""
 
 
 @overload(ordered, strict=False)
@@ -29,7 +29,7 @@ def _ordered(duals: Any, x: Any) -> Any:
 
 @register_jitable  # type: ignore[untyped-decorator]
 def strided(a):  # type: ignore[no-untyped-def]
-    """A copy that is not contiguous, so that what would be a copy of x is a copy here."""
+    """A copy that is not contiguous, so that operations that copy x copy it, too."""
     copy = np.empty(a.shape + (2,), a.dtype)[..., 0]  # noqa: RUF005  (for Numba)
     copy[...] = a
     return copy
@@ -37,14 +37,14 @@ def strided(a):  # type: ignore[no-untyped-def]
 
 # -- the others --------------------------------------------------------------------------------------------------------
 def frozen(t: Any) -> Any:
-    """The type of an argument that is only to be read."""
+    """The read-only type of an argument."""
     if isinstance(t, types.BaseTuple):
         return t if isinstance(t, types.BaseNamedTuple) else types.Tuple(tuple(map(frozen, t)))
     return t.copy(readonly=True) if isinstance(t, types.Array) and t.mutable else t
 
 
 def writes(f: Any, x: Any, args: Any) -> bool:
-    """Whether a function writes into one of these arguments: it does not compile if they are only to be read."""
+    """Whether a function writes into one of these arguments: then it does not compile for read-only ones."""
     args = tuple(args)
     read = tuple(map(frozen, args))
     if read == args and not any(map(_may_be_written, args)):
@@ -53,7 +53,7 @@ def writes(f: Any, x: Any, args: Any) -> bool:
         return True
     try:
         f.dispatcher.get_call_template((types.unliteral(x), *map(types.unliteral, read)), {})
-    except Exception:  # of many kinds; whoever compiles f for the arguments themselves is told what is wrong
+    except Exception:  # of many kinds; compiling f for the arguments themselves will say what is wrong
         return True
     return False
 
@@ -66,7 +66,7 @@ def _may_be_written(t: Any) -> bool:
 
 @only_compiled
 def protected(f: Any, x: Any, args: Any) -> Any:
-    """The arguments for one call of f: copies, if it writes into them."""
+    """The arguments for one call of f: copies if it writes into them."""
 
 
 @overload(protected, strict=False)
@@ -75,12 +75,12 @@ def _protected(f: Any, x: Any, args: Any) -> Any:
         return lambda f, x, args: copies(args)
     if frozen(args) == args:
         return lambda f, x, args: args
-    return lambda f, x, args: only_read(args)
+    return lambda f, x, args: read_only(args)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def only_read(typingctx: Any, args: Any) -> Any:
-    """The same arguments, only to be read."""
+def read_only(typingctx: Any, args: Any) -> Any:
+    """The same arguments, read-only."""
     t = frozen(args)
 
     def codegen(context: Any, builder: Any, sig: Any, given: Any) -> Any:
@@ -91,7 +91,7 @@ def only_read(typingctx: Any, args: Any) -> Any:
 
 @only_compiled
 def copies(argument: Any) -> Any:
-    """An argument with copies of its arrays."""
+    """An argument with its arrays copied."""
 
 
 @overload(copies, strict=False)

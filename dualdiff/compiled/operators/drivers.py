@@ -1,6 +1,6 @@
-"""The compiled drivers of a function: made when they are first needed, kept with it, run by one thread or several.
+"""The compiled drivers of a function: built on first use, stored with the function, run on one or several threads.
 
-A driver seeds, runs f chunk by chunk, and reads the derivative off.
+A driver seeds, runs f chunk by chunk, and extracts the derivative.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dualdiff.compiled.caching import compiled_beside
 from dualdiff.compiled.operators import in_compiled_code
 from dualdiff.compiled.operators.known import FunctionConstant
 
-#: What compiled drivers take before f's other arguments, and what they return, the derivative last.
+#: The parameters of each driver before f's other arguments, and the expression it returns, the derivative last.
 DRIVERS = {
     "derivative": ("x", "derivative_core(f, x, args, {masked})"),
     "points": ("x, values, slopes", "(points_core(f, x, args, values, slopes, {masked}),)"),
@@ -43,8 +43,8 @@ DRIVERS = {
 }
 
 
-def kept(make: Callable[..., Any]) -> Callable[..., Any]:
-    """What is compiled for a function and these other arguments, kept with the function."""
+def memoized(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Memoize what is compiled for a function and a key, in an attribute of the function."""
 
     def find(f: Any, *key: Any) -> Any:
         try:
@@ -53,8 +53,8 @@ def kept(make: Callable[..., Any]) -> Callable[..., Any]:
             f._dualdiff = {}
         except KeyError:
             pass
-        found = f._dualdiff[make.__name__, *key] = make(f, *key)
-        return found
+        result = f._dualdiff[make.__name__, *key] = make(f, *key)
+        return result
 
     return find
 
@@ -76,34 +76,34 @@ def _forget_when_recompiled() -> None:
 _forget_when_recompiled()
 
 
-@kept
+@memoized
 def driver_of(f: Any, name: str, argnum: int, width: int, masked: bool, nogil: bool = False) -> Any:
-    """A compiled function of what the driver takes and f's other arguments; it also says whether there is a NaN."""
+    """The compiled driver, a function of its parameters and f's other arguments, which also reports a NaN."""
     arguments, expression = DRIVERS[name]
-    found = expression.format(width=width, masked=masked)
-    has_nan = False if masked else "any_nan(found[-1])"
-    body = f"found = {found}; return found, {has_nan}"
+    call = expression.format(width=width, masked=masked)
+    has_nan = False if masked else "any_nan(result[-1])"
+    body = f"result = {call}; return result, {has_nan}"
     return compiled_beside(with_first(f, argnum), f"{arguments}, *args", body, vars(in_compiled_code), nogil)
 
 
-@kept
+@memoized
 def slope_of(f: Any) -> Any:
-    """The derivative at a float alone, where it is a number."""
+    """A driver that returns only the derivative of a scalar-valued f at a float."""
     names = {"core": in_compiled_code.derivative_core}
     return compiled_beside(with_first(f, 0), "x, *args", "return core(f, x, args, False)[1]", names)
 
 
 def reorders(f: Any) -> bool:
-    """Whether f may compute in another order than it is written in, which duals do not."""
+    """Whether Numba may reorder the arithmetic of f, which it cannot do with duals."""
     return bool(f.targetoptions.get("parallel") or f.targetoptions.get("fastmath"))
 
 
-@kept
+@memoized
 def with_first(f: Any, argnum: int) -> Any:
-    """f as a function whose first argument is the one that is differentiated, run by one thread."""
+    """f with the differentiated argument first, compiled for one thread."""
     names = {}
     if reorders(f):
-        # Numba's loops over several threads know its own numbers alone, and fast ones know no NaN.
+        # Numba's parallel loops support only its own scalar types, and fastmath assumes that there are no NaNs.
         names["f"] = FunctionConstant(jit(**{**f.targetoptions, "parallel": False, "fastmath": False})(f.py_func))
     elif argnum == 0:
         return f
@@ -111,9 +111,9 @@ def with_first(f: Any, argnum: int) -> Any:
     return compiled_beside(f, f"x, {others}*rest", f"return f({others}x, *rest)", names)
 
 
-@kept
+@memoized
 def of_tuple(f: Any, places: tuple[int, ...]) -> Any:
-    """f as a function whose first argument is the tuple of those at these places."""
+    """f with the tuple of the arguments at these positions as its first argument."""
     arguments = [f"a{i}" for i in range(max(places) + 1) if i not in places]
     given = iter(arguments)
     parts = [f"x[{places.index(i)}]" if i in places else next(given) for i in range(max(places) + 1)]
@@ -121,57 +121,57 @@ def of_tuple(f: Any, places: tuple[int, ...]) -> Any:
     return compiled_beside(with_first(f, 0), ", ".join(["x", *arguments, "*rest"]), body)
 
 
-@kept
+@memoized
 def without_aux(f: Any) -> Any:
-    """The first of the pair that f returns."""
+    """f without aux: the first item of the pair that it returns."""
     return compiled_beside(f, "*args", "return f(*args)[0]")
 
 
-@kept
+@memoized
 def of_flat(f: Any, argnum: int, nesting: str, kinds: tuple[type, ...]) -> Any:
-    """f of a flat array, of where its parts are, and of f's other arguments."""
+    """f as a function of a flat array, the layout of its parts, and f's other arguments."""
     names = {"np": np, **{f"kind{i}": kind for i, kind in enumerate(kinds)}}
     return compiled_beside(with_first(f, argnum), "x, layout, *rest", f"return f({nesting}, *rest)", names)
 
 
-@kept
+@memoized
 def derivative_as_function(f: Any, argnum: int) -> Any:
-    """The derivative as a compiled function with f's arguments, the one that is differentiated first."""
+    """The derivative as a compiled function of f's arguments, the differentiated one first."""
     names = {"derivative": in_compiled_code._derivative}
-    found = compiled_beside(with_first(f, argnum), "x, *args", "return derivative(f, x, args)[1]", names)
-    found.py_func.__name__ = f.py_func.__name__  # for messages
-    return found
+    result = compiled_beside(with_first(f, argnum), "x, *args", "return derivative(f, x, args)[1]", names)
+    result.py_func.__name__ = f.py_func.__name__  # for messages
+    return result
 
 
 def evaluated(f: Any, name: str, argnum: int, width: int, args: tuple[Any, ...]) -> Any:
-    """What a driver finds."""
-    found, has_nan = driver_of(f, name, argnum, width, False)(*args)
+    """The results of a driver."""
+    result, has_nan = driver_of(f, name, argnum, width, False)(*args)
     if has_nan:
-        # Once more with zero tangents contributing zero, which costs time and is seldom needed.
-        found, _ = driver_of(f, name, argnum, width, True)(*args)
-    return found
+        # The masked driver lets zero tangents contribute zero; it is slower and seldom needed.
+        result, _ = driver_of(f, name, argnum, width, True)(*args)
+    return result
 
 
 def spread(f: Any, name: str, argnum: int, width: int, pieces: list[tuple[Any, ...]]) -> list[Any]:
-    """What a driver finds for each of the pieces, one for each thread."""
+    """The results of a driver for each of the pieces, one thread per piece."""
 
     def run(masked: bool) -> list[Any]:
         driver = driver_of(f, name, argnum, width, masked, True)
         if len(pieces) == 1:
             return [driver(*pieces[0])]
-        # Threads of this call alone: unlike Numba's, they may be used by several threads, and after a fork.
+        # A pool for this call: unlike Numba's threads, it works when several threads call, and after a fork.
         with ThreadPoolExecutor(len(pieces)) as pool:
             others = [pool.submit(driver, *piece) for piece in pieces[1:]]
             return [driver(*pieces[0]), *(other.result() for other in others)]
 
-    found = run(False)
-    if any(has_nan for _, has_nan in found):
-        found = run(True)
-    return [result for result, _ in found]
+    pairs = run(False)
+    if any(has_nan for _, has_nan in pairs):
+        pairs = run(True)
+    return [result for result, _ in pairs]
 
 
 def ranges(total: int, step: int, triangular: bool = False) -> list[tuple[int, int]]:
-    """Parts of a range for each thread to take, in whole steps; of a triangle's columns such as are equally large."""
+    """A range split among the threads in multiples of the step; columns of a triangle into parts of equal area."""
     steps, threads = -(-total // step), config.NUMBA_NUM_THREADS
     shares = [k / threads for k in range(threads + 1)]
     bounds = [min(total, step * round(steps * (1 - math.sqrt(1 - s) if triangular else s))) for s in shares]

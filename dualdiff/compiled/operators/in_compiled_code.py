@@ -1,7 +1,7 @@
-"""The operators in compiled code: ``dualdiff.derivative(f, x)`` and its relatives called by an ``@njit`` function.
+"""The operators in compiled code: ``dualdiff.derivative(f, x)`` and its relatives, called from ``@njit`` functions.
 
-Compiled code has no closures that capture variables of a running function, so that outer variables are handed over as
-arguments; and their types say to how many differentiations they belong, which is all that keeps nested ones apart.
+Compiled code has no closures over variables of a running function, so outer variables are passed as arguments.  Their
+types record the nesting level, which is all that keeps nested differentiations apart.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numba.extending import overload, register_jitable
 from dualdiff.compiled.intrinsics import any_nan, dual, is_nan, lanes_of, partial_in, seeded, value_in
 from dualdiff.compiled.operators.arguments import ordered, protected
 from dualdiff.compiled.operators.known import FunctionConstant
-from dualdiff.compiled.operators.results import as_array, one_number, shape_of, tangents_in, values_in
+from dualdiff.compiled.operators.results import as_array, scalar_of, shape_of, tangents_in, values_in
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.drivers.derivative import derivative, value_and_derivative
@@ -26,8 +26,8 @@ from dualdiff.drivers.hvp import hvp
 from dualdiff.drivers.jacobian import jacobian, value_and_jacobian
 from dualdiff.drivers.jvp import jvp
 
-#: Partials in one pass: as many as four of the processor's vectors hold, or two long ones.  More spill registers;
-#: fewer compute values more often.
+#: Partials in one pass: as many as fit four vector registers, or two wide ones.  More would spill registers; fewer
+#: would compute values more often.
 WIDTH = 16 if llvm.get_host_cpu_features().get("avx") else 8
 
 #: Columns of a Hessian in one pass.
@@ -35,8 +35,8 @@ HESSIAN_WIDTH = 8
 
 
 def outermost(*kinds: Any) -> Any:
-    """The type that a dual of a new differentiation has as its element: all the arguments are constants to it."""
-    found: Any = None
+    """The element type for duals of a new differentiation, with respect to which all the arguments are constants."""
+    result: Any = None
     for kind in kinds:
         if isinstance(kind, types.BaseTuple):
             kind = outermost(*kind)
@@ -44,28 +44,28 @@ def outermost(*kinds: Any) -> Any:
             kind = kind.dtype
         elif isinstance(kind, (types.Literal, types.Omitted)):
             continue
-        if isinstance(kind, DualType) and (found is None or level_of(kind) > level_of(found)):
-            found = kind
-    return found
+        if isinstance(kind, DualType) and (result is None or level_of(kind) > level_of(result)):
+            result = kind
+    return result
 
 
 def element_for(x: Any, args: Any) -> Any:
-    """The type of x, as a number among those of outer differentiations."""
-    number = x.dtype if isinstance(x, types.Array) else x
-    base = number.base if isinstance(number, DualType) else number
+    """The element type for duals of x, which includes the levels of outer differentiations."""
+    scalar = x.dtype if isinstance(x, types.Array) else x
+    base = scalar.base if isinstance(scalar, DualType) else scalar
     if isinstance(base, types.Literal):
         base = base.literal_type
     if isinstance(base, types.Integer):
         base = types.float64
     if not isinstance(base, (types.Float, types.Complex)):
-        raise errors.NumbaTypeError(f"dualdiff differentiates in numbers and arrays of numbers, not in {x}")
-    outer = outermost(number, args)
+        raise errors.NumbaTypeError(f"dualdiff differentiates with respect to scalars and arrays, not {x}")
+    outer = outermost(scalar, args)
     return base if outer is None else outer
 
 
 # -- the operators, masked or not --------------------------------------------------------------------------------------
-# Those over arrays run along the directions from start to stop.  The direction of the j-th number of x is j, or stands
-# in places, if those are not None.
+# Those over arrays run along the directions from start to stop.  Element j of x is seeded in direction j, or places[j]
+# unless places is None.
 @register_jitable  # type: ignore[untyped-decorator]
 def seed(duals, x, places, start, kind):  # type: ignore[no-untyped-def]
     """Fill an array with the duals of x for one pass."""
@@ -76,7 +76,7 @@ def seed(duals, x, places, start, kind):  # type: ignore[no-untyped-def]
 
 @only_compiled
 def direction(places: Any, j: Any) -> Any:
-    """The direction of a number of x."""
+    """The direction in which element j of x is seeded."""
 
 
 @overload(direction, strict=False)
@@ -86,52 +86,52 @@ def _direction(places: Any, j: Any) -> Any:
 
 @only_compiled
 def derivative_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
-    """Value and derivative of f at a number, or at each number of an array."""
+    """Value and derivative of f at a scalar, or at each element of an array."""
 
 
 @only_compiled
 def points_core(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: Any) -> Any:
-    """Values (unless they are None) and derivatives of f at a row of numbers, into arrays; NaN if one of these is."""
+    """Write values (unless None) and derivatives of f at a vector of points into arrays; NaN if a derivative is."""
 
 
 @only_compiled
 def gradient_core(f: Any, x: Any, args: Any, width: Any, masked: Any, start: Any, stop: Any) -> Any:
-    """Value and gradient of f at an array, flat."""
+    """Value and flat gradient of f at an array."""
 
 
 @only_compiled
 def jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, start: Any, stop: Any) -> Any:
-    """Value of f at an array, and its derivatives along the directions, which are the last axis."""
+    """Value of f at an array, and its derivatives along the directions, on the last axis."""
 
 
 @only_compiled
 def entries_core(
     f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, probe: Any, last: Any, pattern: Any, rounding: Any
 ) -> Any:
-    """Value of f at an array, whether it shows that entries are missing, and those of its derivatives in a pattern.
+    """Value of f at an array, whether the pattern seems to lack entries, and the Jacobian's entries in the pattern.
 
-    The pattern is the number of rows, and for each entry its row, its direction and its column.  The last direction is
-    the probe.  The entries are left zero if f returns another number of results than there are rows.
+    The pattern is the number of rows and, for each entry, its row, direction and column.  The last direction is the
+    probe.  The entries stay zero if f returns more or fewer elements than there are rows.
     """
 
 
 @only_compiled
 def hessian_core(f: Any, x: Any, args: Any, masked: Any, start: Any, stop: Any) -> Any:
-    """Value, gradient and Hessian of f at an array, flat; of the Hessian these columns, from the diagonal down."""
+    """Value, flat gradient, and columns of the flat Hessian of f at an array, on and below the diagonal."""
 
 
 @only_compiled
 def jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
-    """Value of f at x and derivative along v."""
+    """Value of f at x, and its derivative along v."""
 
 
 @only_compiled
 def hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any:
-    """Derivative of f at x along v, and Hessian of f at x times v."""
+    """Derivative of f at x along v, and product of its Hessian with v."""
 
 
 def _core(core: Any) -> Any:
-    """Register what makes an implementation of a core, once it is told literally whether to mask."""
+    """Register a function that builds the implementation of a core, given a literal ``masked``."""
 
     def register(make: Any) -> Any:
         place = make.__code__.co_varnames.index("masked")
@@ -140,7 +140,7 @@ def _core(core: Any) -> Any:
         def choose(*kinds: Any) -> Any:
             return make(*kinds) if isinstance(kinds[place], types.Literal) else None
 
-        # Numba reads the names of the arguments.
+        # Numba matches the names of the parameters.
         overload(core, prefer_literal=True, strict=False)(eval(f"lambda {names}: choose({names})", {"choose": choose}))
         return make
 
@@ -152,11 +152,11 @@ def _derivative_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     t = DualType(element_for(x, args), 1, masked.literal_value)
     if not isinstance(x, types.Array):
 
-        def at_number(f: Any, x: Any, args: Any, masked: Any) -> Any:
+        def at_scalar(f: Any, x: Any, args: Any, masked: Any) -> Any:
             y = f(seeded(x, 0, t), *protected(f, x, args))
             return values_in(y, t), tangents_in(y, t)
 
-        return at_number
+        return at_scalar
     element, is_masked = t.element, t.masked
 
     def at_points(f: Any, x: Any, args: Any, masked: Any) -> Any:
@@ -173,15 +173,15 @@ def _points_core(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: An
     is_wanted = isinstance(values, types.Array)
 
     def at_points(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: Any) -> Any:
-        found = 0.0
+        result = 0.0
         for i in range(x.size):
             y = f(seeded(x[i], 0, t), *protected(f, x[i], args))
             if is_wanted:
                 values[i] = value_in(y, t)
             slopes[i] = slope = partial_in(y, 0, t)
             if is_nan(slope):
-                found = np.nan
-        return found
+                result = np.nan
+        return result
 
     return at_points
 
@@ -197,7 +197,7 @@ def _gradient_core(f: Any, x: Any, args: Any, width: Any, masked: Any, start: An
         slope = np.empty(stop - start, element)
         for first in range(start, max(stop, start + 1), count):
             seed(duals, x, None, first, t)
-            y = one_number(f(ordered(duals, x), *protected(f, x, args)))
+            y = scalar_of(f(ordered(duals, x), *protected(f, x, args)))
             for i in range(min(count, stop - first)):
                 slope[first - start + i] = partial_in(y, i, t)
         return value_in(y, t), slope
@@ -220,9 +220,9 @@ def _jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any, places: A
             if first == start:
                 matrix = np.empty((rows.size, stop - start), element)
                 value = values_in(y, t)
-            for row, number in enumerate(rows.flat):
+            for row, entry in enumerate(rows.flat):
                 for i in range(min(count, stop - first)):
-                    matrix[row, first - start + i] = partial_in(number, i, t)
+                    matrix[row, first - start + i] = partial_in(entry, i, t)
         return value, matrix.reshape(shape_of(y, rows) + (stop - start,))  # noqa: RUF005  (for Numba)
 
     return of_array
@@ -274,7 +274,7 @@ def _entries_core(
                         left[i] += partial_in(results[i], lane, t)
         is_doubtful = False
         for i in range(size):
-            # What is not finite is doubtful, too.
+            # NaN and infinity are doubtful, too.
             if not (abs(left[i]) <= rounding * sizes[i] and abs(left[i]) < np.inf):
                 is_doubtful = True
         return value, is_doubtful, entries
@@ -284,15 +284,15 @@ def _entries_core(
 
 @_core(jvp_core)
 def _jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
-    # Along one direction everything has a derivative, whatever it does to complex numbers.
+    # Along a single direction, functions that are not holomorphic have a derivative, too.
     t = DualType(element_for(x, types.Tuple((v, args))), 1, masked.literal_value, is_real=True)
     if not isinstance(x, types.Array):
 
-        def at_number(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
+        def at_scalar(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
             y = f(dual(x, v, t), *protected(f, x, args))
             return values_in(y, t), tangents_in(y, t)
 
-        return at_number
+        return at_scalar
 
     def at_array(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
         duals = np.empty(x.shape, t)
@@ -307,7 +307,7 @@ def _jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
 
 @_core(hessian_core)
 def _hessian_core(f: Any, x: Any, args: Any, masked: Any, start: Any, stop: Any) -> Any:
-    # One vector of the processor's along the first axis, four of them along the second: more spill registers.
+    # One vector register along the first axis, four of them along the second: more would spill.
     rows, columns = 4, HESSIAN_WIDTH
     first = DualType(element_for(x, args), columns, masked.literal_value)
     second = DualType(first, rows, masked.literal_value)
@@ -324,7 +324,7 @@ def _hessian_core(f: Any, x: Any, args: Any, masked: Any, start: Any, stop: Any)
             for i0 in range(j0, max(n, 1), rows):
                 for k in range(n):
                     flat_duals[k] = seeded(seeded(flat[k], k - j0, first), k - i0, second)
-                y = one_number(f(ordered(duals, x), *protected(f, x, args)))
+                y = scalar_of(f(ordered(duals, x), *protected(f, x, args)))
                 for i in range(min(rows, n - i0)):
                     row = partial_in(y, i, second)
                     if j0 == 0:
@@ -338,23 +338,23 @@ def _hessian_core(f: Any, x: Any, args: Any, masked: Any, start: Any, stop: Any)
 
 @register_jitable  # type: ignore[untyped-decorator]
 def mirror(matrix):  # type: ignore[no-untyped-def]
-    """Fill in above the diagonal what stands below it."""
+    """Copy the triangle below the diagonal to the one above."""
     for i in range(len(matrix)):
         for j in range(i + 1, len(matrix)):
             matrix[i, j] = matrix[j, i]
 
 
 @register_jitable  # type: ignore[untyped-decorator]
-def shaped(found, x):  # type: ignore[no-untyped-def]
-    """Value and derivative with the axes of x in place of that of directions."""
-    value, derivative = found
+def shaped(result, x):  # type: ignore[no-untyped-def]
+    """Value and derivative, with the axes of x instead of the axis of directions."""
+    value, derivative = result
     return value, derivative.reshape(derivative.shape[:-1] + x.shape)
 
 
 @register_jitable  # type: ignore[untyped-decorator]
-def square(found, x):  # type: ignore[no-untyped-def]
-    """Value, gradient and the entire Hessian, with the axes of x."""
-    value, slope, matrix = found
+def square(result, x):  # type: ignore[no-untyped-def]
+    """Value, gradient and full Hessian, with the axes of x."""
+    value, slope, matrix = result
     mirror(matrix)
     return value, slope.reshape(x.shape), matrix.reshape(x.shape + x.shape)
 
@@ -375,7 +375,7 @@ def _hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any
         for start in range(0, max(n, 1), count):
             for k in range(n):
                 flat_duals[k] = dual(seeded(flat[k], k - start, first), along[k], second)
-            y = partial_in(one_number(f(ordered(duals, x), *protected(f, x, args))), 0, second)
+            y = partial_in(scalar_of(f(ordered(duals, x), *protected(f, x, args))), 0, second)
             for i in range(min(count, n - start)):
                 flat_product[start + i] = partial_in(y, i, first)
         return value_in(y, first), product
@@ -385,28 +385,28 @@ def _hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any
 
 @only_compiled
 def slope_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
-    """Value and derivative, at a number, of f to numbers."""
+    """Value and derivative of a scalar-valued f at a scalar."""
 
 
 @only_compiled
 def second_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
-    """Value, first and second derivative, at a number, of f to numbers."""
+    """Value, first and second derivative of a scalar-valued f at a scalar."""
 
 
 @only_compiled
 def second_along_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
-    """Derivative along v, and second derivative times v, at a number."""
+    """Derivative times v, and second derivative times v, at a scalar."""
 
 
 @_core(slope_core)
 def _slope_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     t = DualType(element_for(x, args), 1, masked.literal_value)
 
-    def at_number(f: Any, x: Any, args: Any, masked: Any) -> Any:
-        y = one_number(f(seeded(x, 0, t), *protected(f, x, args)))
+    def at_scalar(f: Any, x: Any, args: Any, masked: Any) -> Any:
+        y = scalar_of(f(seeded(x, 0, t), *protected(f, x, args)))
         return value_in(y, t), partial_in(y, 0, t)
 
-    return at_number
+    return at_scalar
 
 
 @_core(second_core)
@@ -414,59 +414,59 @@ def _second_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     first = DualType(element_for(x, args), 1, masked.literal_value)
     second = DualType(first, 1, masked.literal_value)
 
-    def at_number(f: Any, x: Any, args: Any, masked: Any) -> Any:
-        y = one_number(f(seeded(seeded(x, 0, first), 0, second), *protected(f, x, args)))
+    def at_scalar(f: Any, x: Any, args: Any, masked: Any) -> Any:
+        y = scalar_of(f(seeded(seeded(x, 0, first), 0, second), *protected(f, x, args)))
         slope = partial_in(y, 0, second)
         return value_in(value_in(y, second), first), value_in(slope, first), partial_in(slope, 0, first)
 
-    return at_number
+    return at_scalar
 
 
 @_core(second_along_core)
 def _second_along_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
-    def at_number(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
+    def at_scalar(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
         _, slope, curvature = second_core(f, x, args, masked)
         return slope * v, curvature * v
 
-    return at_number
+    return at_scalar
 
 
 # -- by their public names ---------------------------------------------------------------------------------------------
-# Each runs once without masks, and once more with them if a NaN comes out.
+# Each runs unmasked, and once more masked if the derivative has a NaN.
 @register_jitable  # type: ignore[untyped-decorator]
 def _derivative(f, x, args):  # type: ignore[no-untyped-def]
-    found = derivative_core(f, x, args, False)
-    return derivative_core(f, x, args, True) if any_nan(found[1]) else found
+    result = derivative_core(f, x, args, False)
+    return derivative_core(f, x, args, True) if any_nan(result[1]) else result
 
 
 @register_jitable  # type: ignore[untyped-decorator]
 def _gradient(f, x, args):  # type: ignore[no-untyped-def]
-    found = gradient_core(f, x, args, WIDTH, False, 0, x.size)
-    return shaped(gradient_core(f, x, args, WIDTH, True, 0, x.size) if any_nan(found[1]) else found, x)
+    result = gradient_core(f, x, args, WIDTH, False, 0, x.size)
+    return shaped(gradient_core(f, x, args, WIDTH, True, 0, x.size) if any_nan(result[1]) else result, x)
 
 
 @register_jitable  # type: ignore[untyped-decorator]
 def _jacobian(f, x, args):  # type: ignore[no-untyped-def]
-    found = jacobian_core(f, x, args, WIDTH, False, None, 0, x.size)
-    return shaped(jacobian_core(f, x, args, WIDTH, True, None, 0, x.size) if any_nan(found[1]) else found, x)
+    result = jacobian_core(f, x, args, WIDTH, False, None, 0, x.size)
+    return shaped(jacobian_core(f, x, args, WIDTH, True, None, 0, x.size) if any_nan(result[1]) else result, x)
 
 
 @register_jitable  # type: ignore[untyped-decorator]
 def _hessian(f, x, args):  # type: ignore[no-untyped-def]
-    found = hessian_core(f, x, args, False, 0, x.size)
-    return square(hessian_core(f, x, args, True, 0, x.size) if any_nan(found[2]) else found, x)
+    result = hessian_core(f, x, args, False, 0, x.size)
+    return square(hessian_core(f, x, args, True, 0, x.size) if any_nan(result[2]) else result, x)
 
 
 @register_jitable  # type: ignore[untyped-decorator]
 def _jvp(f, x, v, args):  # type: ignore[no-untyped-def]
-    found = jvp_core(f, x, v, args, False)
-    return jvp_core(f, x, v, args, True) if any_nan(found[1]) else found
+    result = jvp_core(f, x, v, args, False)
+    return jvp_core(f, x, v, args, True) if any_nan(result[1]) else result
 
 
 @register_jitable  # type: ignore[untyped-decorator]
 def _hvp(f, x, v, args):  # type: ignore[no-untyped-def]
-    found = hvp_core(f, x, v, args, WIDTH, False)
-    return hvp_core(f, x, v, args, WIDTH, True) if any_nan(found[1]) else found
+    result = hvp_core(f, x, v, args, WIDTH, False)
+    return hvp_core(f, x, v, args, WIDTH, True) if any_nan(result[1]) else result
 
 
 def _operator(function: Any, implementation: Any, item: int | None = None) -> None:

@@ -1,6 +1,7 @@
-"""Functions that compiled operators are handed: known by their type, nothing of them exists when the code runs.
+"""Functions passed to compiled operators: identified by their type, without a value at run time.
 
-Numba passes a compiled function as the address of its object, and code with an address in it cannot be cached on disk.
+Numba passes a compiled function as the address of its object, and code that contains an address cannot be cached on
+disk.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from numba.extending import register_model, typeof_impl
 
 
 class FunctionConstant:
-    """A compiled function, as a constant without a value."""
+    """A compiled function as a constant without a value at run time."""
 
     def __init__(self, dispatcher: Any) -> None:
         self.dispatcher = dispatcher
 
 
 class KnownType(types.Dispatcher):  # type: ignore[misc]
-    """The type of such a function; another one once that was recompiled."""
+    """The type of such a function; recompiling the function gives another type."""
 
     def __init__(self, dispatcher: Any) -> None:
         self.recompiled = getattr(dispatcher, "_dualdiff_recompiled", 0)

@@ -1,4 +1,4 @@
-"""What a function returned, in compiled code: numbers, arrays, and tuples of them."""
+"""The results of f in compiled code: scalars, arrays, and tuples of them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dualdiff.compiled.types import DualType, level_of
 
 
 @only_compiled
-def one_number(y: Any) -> Any:
-    """The result of a function to numbers; an array of one number counts."""
+def scalar_of(y: Any) -> Any:
+    """The result of a scalar-valued f; an array with one element counts as a scalar."""
 
 
-@overload(one_number, strict=False)
-def _one_number(y: Any) -> Any:
+@overload(scalar_of, strict=False)
+def _scalar_of(y: Any) -> Any:
     if isinstance(y, types.Array):
 
         def of_array(y: Any) -> Any:
             if y.size != 1:
                 raise ValueError(
-                    "gradient and hessian need an f that returns a scalar, and f returned an array: use "
+                    "gradient and hessian need an f that returns a scalar, but f returned an array: use "
                     "dualdiff.jacobian, or pass f.py_func to hessian"
                 )
             return y.flat[0]
@@ -34,21 +34,21 @@ def _one_number(y: Any) -> Any:
     if isinstance(y, (types.Number, types.Boolean, DualType)):
         return lambda y: y
     raise errors.NumbaTypeError(
-        f"gradient and hessian need an f that returns a scalar, and f returned {y}: use dualdiff.jacobian, or pass "
+        f"gradient and hessian need an f that returns a scalar, but f returned {y}: use dualdiff.jacobian, or pass "
         "f.py_func to hessian"
     )
 
 
 @only_compiled
 def as_array(y: Any) -> Any:
-    """The result as an array; of tuples, the numbers of all in a row."""
+    """The result as an array; a tuple is flattened into one vector."""
 
 
 @overload(as_array, strict=False)
 def _as_array(y: Any) -> Any:
     if isinstance(y, types.Array):
         return lambda y: y
-    leaves = _numbers_of(y)
+    leaves = _scalar_types(y)
     t = types.float64
     for kind in leaves:
         if isinstance(kind, (types.Float, types.Complex, DualType)):
@@ -56,12 +56,12 @@ def _as_array(y: Any) -> Any:
 
     if not isinstance(y, types.BaseTuple):
 
-        def of_number(y: Any) -> Any:
+        def of_scalar(y: Any) -> Any:
             array = np.empty(1, t)
             array[0] = y
             return array
 
-        return of_number
+        return of_scalar
 
     def of_tuple(y: Any) -> Any:
         array = np.empty(size_of(y), t)
@@ -71,20 +71,20 @@ def _as_array(y: Any) -> Any:
     return of_tuple
 
 
-def _numbers_of(y: Any) -> list[Any]:
-    """The types of the numbers in a result."""
+def _scalar_types(y: Any) -> list[Any]:
+    """The scalar types in a result."""
     if isinstance(y, types.BaseTuple):
-        return [kind for item in y for kind in _numbers_of(item)]
-    number = y.dtype if isinstance(y, types.Array) else y
-    if isinstance(number, (types.Number, types.Boolean, DualType)):
-        return [number]
+        return [kind for item in y for kind in _scalar_types(item)]
+    scalar = y.dtype if isinstance(y, types.Array) else y
+    if isinstance(scalar, (types.Number, types.Boolean, DualType)):
+        return [scalar]
     raise errors.NumbaTypeError(
-        f"a compiled function is differentiated if it returns numbers, arrays and tuples of them, and f returned {y}"
+        f"compiled functions have to return scalars, arrays or tuples of them to be differentiated, but f returned {y}"
     )
 
 
 def _of_items(function: Any, y: Any, arguments: str, combine: str = "") -> Any:
-    """The implementation of a function for tuples, which calls it for every item."""
+    """The implementation of a function for tuples, which calls it for each item."""
     calls = [f"function(y[{i}]{arguments})" for i in range(len(y))]
     made = getattr(y, "instance_class", None)
     body = f" {combine} ".join(calls) if combine else f"{'made' if made else ''}({', '.join(calls)},)"
@@ -93,7 +93,7 @@ def _of_items(function: Any, y: Any, arguments: str, combine: str = "") -> Any:
 
 @only_compiled
 def size_of(y: Any) -> Any:
-    """How many numbers a result has."""
+    """The number of elements of a result."""
 
 
 @overload(size_of, strict=False)
@@ -104,36 +104,36 @@ def _size_of(y: Any) -> Any:
 
 
 @only_compiled
-def put_into(array: Any, place: Any, y: Any) -> Any:
-    """Write the numbers of a result into an array, from a place on; the place after them."""
+def put_into(array: Any, offset: Any, y: Any) -> Any:
+    """Write the elements of a result into an array from an offset on; return the offset after them."""
 
 
 @overload(put_into, strict=False)
-def _put_into(array: Any, place: Any, y: Any) -> Any:
+def _put_into(array: Any, offset: Any, y: Any) -> Any:
     if isinstance(y, types.BaseTuple):
-        body = "place"
+        body = "offset"
         for i in range(len(y)):
             body = f"put(array, {body}, y[{i}])"
-        return eval(f"lambda array, place, y: {body}", {"put": put_into})
+        return eval(f"lambda array, offset, y: {body}", {"put": put_into})
     if isinstance(y, types.Array):
 
-        def of_array(array: Any, place: Any, y: Any) -> Any:
-            for i, number in enumerate(y.flat):
-                array[place + i] = number
-            return place + y.size
+        def of_array(array: Any, offset: Any, y: Any) -> Any:
+            for i, element in enumerate(y.flat):
+                array[offset + i] = element
+            return offset + y.size
 
         return of_array
 
-    def of_number(array: Any, place: Any, y: Any) -> Any:
-        array[place] = y
-        return place + 1
+    def of_scalar(array: Any, offset: Any, y: Any) -> Any:
+        array[offset] = y
+        return offset + 1
 
-    return of_number
+    return of_scalar
 
 
 @only_compiled
 def shape_of(y: Any, rows: Any) -> Any:
-    """The shape of a number or an array; of a tuple that of its numbers in a row."""
+    """The shape of a scalar or an array; of a tuple, that of its flattened elements."""
 
 
 @overload(shape_of, strict=False)
@@ -145,7 +145,7 @@ def _shape_of(y: Any, rows: Any) -> Any:
 
 @only_compiled
 def values_in(y: Any, kind: Any) -> Any:
-    """The values of a result, a copy."""
+    """The values of a result, as a copy."""
 
 
 @overload(values_in, strict=False)
@@ -161,8 +161,8 @@ def _values_in(y: Any, kind: Any) -> Any:
     def of_duals(y: Any, kind: Any) -> Any:
         values = np.empty(y.shape, element)
         flat = values.ravel()
-        for i, number in enumerate(y.flat):
-            flat[i] = value_in(number, kind)
+        for i, entry in enumerate(y.flat):
+            flat[i] = value_in(entry, kind)
         return values
 
     return of_duals
@@ -170,7 +170,7 @@ def _values_in(y: Any, kind: Any) -> Any:
 
 @only_compiled
 def tangents_in(y: Any, kind: Any) -> Any:
-    """The tangents of a result along the only direction."""
+    """The tangents of a result along the single direction."""
 
 
 @overload(tangents_in, strict=False)
@@ -185,8 +185,8 @@ def _tangents_in(y: Any, kind: Any) -> Any:
     def of_array(y: Any, kind: Any) -> Any:
         tangents = np.empty(y.shape, element)
         flat = tangents.ravel()
-        for i, number in enumerate(y.flat):
-            flat[i] = partial_in(number, 0, kind)
+        for i, entry in enumerate(y.flat):
+            flat[i] = partial_in(entry, 0, kind)
         return tangents
 
     return of_array
