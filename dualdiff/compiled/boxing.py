@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import boxing, pythonapi, types
-from numba.extending import NativeValue, box, overload, typeof_impl, unbox
+from numba.core import types
+from numba.extending import NativeValue, box, overload, unbox
 
 from dualdiff.base import tags
 from dualdiff.base.errors import NoRuleError
 from dualdiff.compiled.intrinsics import dual
+from dualdiff.compiled.patches import refuse_boxing_of_arrays, typeof_first
 from dualdiff.compiled.types import DualType, make, parts
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual, Dual
@@ -35,14 +36,7 @@ def _typeof_dual(x: AnyDual) -> Any:
     return HANDMADE
 
 
-def _ask_duals_first(kind: type) -> None:
-    # Numba dispatches on ``__class__``, which for a dual is the class of its value.
-    typeof = typeof_impl.dispatch(kind)
-    typeof_impl.register(kind, lambda x, c: _typeof_dual(x) if isinstance(x, AnyDual) else typeof(x, c))
-
-
-for _kind in (float, complex, np.generic, np.ndarray):
-    _ask_duals_first(_kind)
+typeof_first((float, complex, np.generic, np.ndarray), lambda x: isinstance(x, AnyDual), _typeof_dual)
 
 
 @unbox(DualType)  # type: ignore[untyped-decorator]
@@ -79,21 +73,4 @@ def _make(value: Any, tangent: Any) -> Any:
     return None
 
 
-def _refuse_arrays() -> None:
-    # Numba makes an entry from Python for every function it compiles, also for those that compiled code alone calls;
-    # for arrays of elements that NumPy does not know it would fail to.
-    functions = pythonapi._boxers.functions
-    assert boxing.box_array is functions[types.Array]
-    box_array = functions[types.Array]
-
-    def box(t: Any, value: Any, c: Any) -> Any:
-        if not isinstance(t.dtype, DualType):
-            return box_array(t, value, c)
-        c.context.nrt.decref(c.builder, t, value)
-        c.pyapi.err_set_string("PyExc_TypeError", "arrays of compiled duals cannot be returned to Python")
-        return c.pyapi.get_null_object()
-
-    functions[types.Array] = box
-
-
-_refuse_arrays()
+refuse_boxing_of_arrays(lambda t: isinstance(t, DualType), "arrays of compiled duals cannot be returned to Python")

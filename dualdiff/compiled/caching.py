@@ -6,7 +6,6 @@ sources.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Iterator
 from functools import cache
@@ -16,34 +15,12 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.dispatcher import Dispatcher
 
 from dualdiff.compiled.operators.known import FunctionConstant
+from dualdiff.compiled.patches import Dispatcher, cache_beside, extend_cache_keys
 
 #: Libraries whose functions change only with a new version, and are not part of the key.
 LIBRARIES = {"dualdiff", "numba", "numpy", "scipy", "math"}
-
-
-class CacheBeside(FunctionCache):  # type: ignore[misc]
-    """The cache of a function that was written for another one; Numba's own needs a file with its text."""
-
-    def __init__(self, py_func: Any, place: str, other: Any) -> None:
-        self._name, self._py_func, self._other = repr(py_func), py_func, other
-        self._impl = copy.copy(other._impl)
-        self._impl._filename_base = f"{other._impl.filename_base}-dualdiff_{place}"
-        self._cache_path = other.cache_path
-        stamp = other._impl.locator.get_source_stamp(), source_version()
-        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)
-        self.enable()
-
-    def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return Sources(self._py_func).digest(), self._other._index_key(sig, codegen)
-
-    def _save_overload(self, sig: Any, data: Any) -> None:
-        # What cannot be cached is compiled again, without the warning that it gives for functions of one's own.
-        if not (data.lifted or data.library.has_dynamic_globals):
-            super()._save_overload(sig, data)
 
 
 @cache
@@ -133,24 +110,14 @@ def compiled_beside(f: Any, arguments: str, body: str, names: dict[str, Any] | N
     origin = f"{f.py_func.__module__} {f.py_func.__qualname__} {place} {Sources(function).digest()}"
     function.__name__ = function.__qualname__ = f"dualdiff_{hashlib.sha256(origin.encode()).hexdigest()[:16]}"
     driver = njit(nogil=nogil)(function)
-    if isinstance(f._cache, FunctionCache):
-        driver._cache = CacheBeside(function, place, f._cache)
+    cache_beside(driver, f, place, source_version(), lambda function: Sources(function).digest())
     return driver
 
 
-def _keep_apart() -> None:
-    # To Numba the functions that a function calls are no part of it.  It is left so, but where derivatives are compiled
-    # in: those of f for duals are to be of the same f as the drivers that call them.
-    index_key = FunctionCache._index_key
-
-    def with_sources(self: Any, sig: Any, codegen: Any) -> Any:
-        key = index_key(self, sig, codegen)
-        sources = Sources(self._py_func)
-        if sources.has_dualdiff or "Dual(" in str(sig):
-            return key, source_version(), sources.digest()
-        return key
-
-    FunctionCache._index_key = with_sources
+def _sources_if_derived(function: Any, sig: Any) -> tuple[str, ...]:
+    """The rest of the key for a function that derivatives are compiled into."""
+    sources = Sources(function)
+    return (source_version(), sources.digest()) if sources.has_dualdiff or "Dual(" in str(sig) else ()
 
 
-_keep_apart()
+extend_cache_keys(_sources_if_derived)

@@ -8,10 +8,10 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
-from numba.np.arrayobj import make_array
 
 from dualdiff.base.errors import NoRuleError
 from dualdiff.compiled.lowering import Code
+from dualdiff.compiled.patches import make_array
 from dualdiff.compiled.refusals import REMEDY, refusal
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of, make, parts, zero_partials, zero_tangent

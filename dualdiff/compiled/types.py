@@ -10,12 +10,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.datamodel import models
-from numba.core.imputils import lower_constant
-from numba.core.typeconv import Conversion
-from numba.extending import lower_cast, register_model
+from numba.extending import lower_cast, models, register_model
 
 from dualdiff.compiled.caching import source_version
+from dualdiff.compiled.patches import Conversion, lower_constant, mark_as_internal
 
 
 class PartialsType(types.Type):
@@ -89,8 +87,7 @@ class DualType(types.Type):
         return None if element is None else self.of(element)
 
 
-# Numba fuses an array expression into one loop only if all of its types are marked as internal.
-DualType._is_internal = True
+mark_as_internal(DualType)
 
 
 def _no_better_than_safe(conversion: Any) -> Any:

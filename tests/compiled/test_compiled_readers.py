@@ -10,8 +10,7 @@ import dualdiff
 numba = pytest.importorskip("numba")
 njit = numba.njit
 
-from numba.core.typing.arraydecl import ArrayAttribute  # noqa: E402  (needs Numba)
-from numba.core.typing.templates import builtin_registry  # noqa: E402
+from dualdiff.compiled.patches import attributes_and_methods  # noqa: E402  (needs Numba)
 
 X = np.array([1.0, 2.0, -0.5, 3.0])
 
@@ -104,10 +103,7 @@ METHODS = {
 
 
 def test_every_attribute_of_arrays_has_been_examined():
-    names = {name.removeprefix("resolve_") for name in dir(ArrayAttribute) if name.startswith("resolve_")}
-    names -= {"resolve", "generic"}
-    assert names <= ATTRIBUTES, (
-        f"attributes of Numba's arrays that have not been examined with duals: {names - ATTRIBUTES}"
-    )
-    methods = {t._attr for t in builtin_registry.attributes if t.key is numba.types.Array and hasattr(t, "_attr")}
-    assert methods <= METHODS, f"methods of Numba's arrays that have not been examined with duals: {methods - METHODS}"
+    attributes, methods = attributes_and_methods()
+    names = attributes - {"resolve", "generic"}
+    assert names <= ATTRIBUTES, f"attributes of arrays that have not been examined with duals: {names - ATTRIBUTES}"
+    assert methods <= METHODS, f"methods of arrays that have not been examined with duals: {methods - METHODS}"

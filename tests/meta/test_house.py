@@ -134,6 +134,32 @@ def test_nothing_but_numpy_is_loaded(code):
     assert set(in_a_fresh_interpreter(THIRD_PARTY.format(code=code))) <= {"dualdiff", "numpy"}
 
 
+#: What Numba documents; everything else of it is private.
+DOCUMENTED = {"numba", "numba.extending", "numba.core", "numba.core.types", "numba.core.errors", "numba.core.cgutils"}
+
+
+def of_numba(path):
+    """The modules of Numba that a file imports, and the names imported from ``numba.core``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "numba")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba":
+            yield node.module
+            if node.module in ("numba.core", "numba.np"):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+PRIVATE = r"\.(_cache|_can_compile|_overload_func|_is_internal|_boxers|_impl|tb_frame|get_call_template)\b"
+
+
+def test_private_parts_of_numba_are_used_in_one_file():
+    others = [path for path in SOURCES if path.name != "patches.py"]
+    assert {module_name(path): sorted(set(of_numba(path)) - DOCUMENTED) for path in others if set(of_numba(path))} == {
+        module_name(path): [] for path in others if set(of_numba(path))
+    }
+    assert [line for line in lines_with(PRIVATE, "compiled") if "patches.py" not in line] == []
+
+
 # -- public names ------------------------------------------------------------------------------------------------------
 def test_all_shadows_neither_builtins_nor_numpy():
     elementwise = {name for name in dir(np) if isinstance(getattr(np, name), np.ufunc)} | set(ROWS)

@@ -11,18 +11,14 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
-from numba.core.typing.templates import builtin_registry
 from numba.extending import overload, register_jitable
-from numba.np import arraymath, arrayobj, linalg
 
 from dualdiff.compiled.functions.table_rows import top
 from dualdiff.compiled.intrinsics import constant, lanes_of, value_in, with_value
+from dualdiff.compiled.patches import declaration, overload_of, wrap_overloads
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.core.reading import value
-
-# Importing these declares the functions that are extended here.
-_ = arraymath, arrayobj, linalg
 
 
 def of_duals(a: Any) -> bool:
@@ -70,24 +66,20 @@ def _with_values(y: Any, values: Any) -> Any:
 
 def hide_from_duals(function: Any) -> None:
     """Make Numba's own overloads of a function decline duals, for which many of them crash."""
-    for f, t in builtin_registry.globals:
-        if f is function and isinstance(t, types.Function):
-            for template in t.templates:
-                _hide(template)
+    wrap_overloads(function, _hidden)
 
 
-def _hide(template: Any) -> None:
-    own = getattr(template, "_overload_func", None)
-    if own is None or hasattr(own, "hidden"):
-        return
+def _hidden(own: Any) -> Any:
+    if hasattr(own, "hidden"):
+        return own
 
     def either(*args: Any) -> Any:
         return None if any(level_of(scalar_type(a)) for a in args) else own(*args)
 
     names = ", ".join(inspect.signature(own).parameters)
-    known = with_signature(own, f"either({names})", {"either": either})
-    known.hidden = True
-    template._overload_func = staticmethod(known)
+    hidden = with_signature(own, f"either({names})", {"either": either})
+    hidden.hidden = True
+    return hidden
 
 
 def with_signature(function: Any, text: str, names: dict[str, Any]) -> Any:
@@ -141,14 +133,6 @@ def written(*functions: Any, method: str | None = None, values: bool = True) -> 
         return compiled
 
     return register
-
-
-def declaration(method: str) -> Any:
-    """The function by which Numba declares a method of arrays."""
-    for template in builtin_registry.attributes:
-        if template.key is types.Array and getattr(template, "_attr", None) == method:
-            return template._overload_func
-    raise LookupError(f"Numba declares no method {method} of arrays")
 
 
 # -- reductions, in Numba's order --------------------------------------------------------------------------------------
@@ -404,8 +388,7 @@ def cross(a, b, kind=None):  # type: ignore[no-untyped-def]
 # -- functions that depend only on values ------------------------------------------------------------------------------
 def instead(function: Any, choose: Callable[..., Any]) -> None:
     """Replace Numba's own overload of a function by another one for duals."""
-    (template,) = (template for f, t in builtin_registry.globals if f is function for template in t.templates)
-    own = template._overload_func
+    own = overload_of(function)
     hide_from_duals(function)
 
     def chosen(*kinds: Any) -> Any:
@@ -417,8 +400,7 @@ def instead(function: Any, choose: Callable[..., Any]) -> None:
 
 def by_value(function: Any) -> None:
     """Let a function take the values of duals."""
-    (template,) = (template for f, t in builtin_registry.globals if f is function for template in t.templates)
-    own = template._overload_func
+    own = overload_of(function)
     names = list(inspect.signature(own).parameters)
 
     def choose(*kinds: Any) -> Any:

@@ -8,35 +8,30 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba.core import registry, types
-from numba.core.inline_closurecall import RewriteArrayOfConsts
-from numba.core.typing import signature
-from numba.core.typing.arraydecl import ArrayAttribute
-from numba.core.typing.templates import AbstractTemplate, infer
-from numba.extending import intrinsic, lower_builtin, overload
+from numba.core import types
+from numba.extending import infer, intrinsic, lower_builtin, overload
 
 from dualdiff.base.errors import NoRuleError
 from dualdiff.compiled.functions.array_functions import of_duals, scalar_type, values_of
-from dualdiff.compiled.functions.table_rows import add_template, is_scalar, over_arrays
+from dualdiff.compiled.functions.table_rows import is_scalar, over_arrays
 from dualdiff.compiled.intrinsics import base_value, constant
+from dualdiff.compiled.patches import (
+    AbstractTemplate,
+    add_template,
+    refuse_real_and_imag,
+    signature,
+    spare_literal_lists,
+    typing_context,
+)
 from dualdiff.compiled.refusals import refusal
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.core.reading import value
 from dualdiff.rules.numpy import creation
 
-
-def _refuse_parts() -> None:
-    resolve = ArrayAttribute._resolve_real_imag
-
-    def resolve_part(self: Any, a: Any, attr: str) -> Any:
-        if of_duals(a):
-            raise refusal(NoRuleError, f"the attribute .{attr} of an array of dual numbers: write np.{attr}(...)")
-        return resolve(self, a, attr)
-
-    ArrayAttribute._resolve_real_imag = resolve_part
-
-
-_refuse_parts()
+refuse_real_and_imag(
+    of_duals,
+    lambda attr: refusal(NoRuleError, f"the attribute .{attr} of an array of dual numbers: write np.{attr}(...)"),
+)
 
 
 @overload(np.asarray, strict=False)
@@ -133,7 +128,7 @@ class IterateMixed(AbstractTemplate):  # type: ignore[misc]
 def _through_one_type(function: Any) -> None:
     # Numba's own overload takes tuples of its own scalar types only.
     def choose(*x: Any) -> Any:
-        if len(x) == 1 and _of_one_type(registry.cpu_target.typing_context, x[0]) is not None:
+        if len(x) == 1 and _of_one_type(typing_context(), x[0]) is not None:
             return lambda *x: function(of_one_type(x[0]))
         return None
 
@@ -145,25 +140,13 @@ _through_one_type(min)
 
 
 # -- arrays built from lists and tuples --------------------------------------------------------------------------------
-def _spare_lists_of_duals() -> None:
-    # Numba writes the elements of a literal list directly into an array, whose dtype it looks up in NumPy by name.
-    match = RewriteArrayOfConsts.match
-
-    def match_numbers(self: Any, func_ir: Any, block: Any, typemap: Any, calltypes: Any) -> Any:
-        if any(isinstance(t, types.List) and isinstance(t.dtype, DualType) for t in typemap.values()):
-            return False
-        return match(self, func_ir, block, typemap, calltypes)
-
-    RewriteArrayOfConsts.match = match_numbers
-
-
-_spare_lists_of_duals()
+spare_literal_lists(lambda t: isinstance(t, DualType))
 
 
 @overload(np.array, strict=False)
 def _array(object: Any) -> Any:
     t = getattr(object, "dtype", None)
-    if _of_one_type(registry.cpu_target.typing_context, object) is not None:
+    if _of_one_type(typing_context(), object) is not None:
         return lambda object: np.array(of_one_type(object))
     if not isinstance(object, (types.List, types.ListType, types.UniTuple)):
         return None

@@ -11,16 +11,13 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
-from numba.core.imputils import lower_builtin
-from numba.core.typing.arraydecl import ArrayAttribute
-from numba.core.typing.templates import builtin_registry
-from numba.cpython.printimpl import print_item_impl_Any
-from numba.extending import overload_method
+from numba.extending import lower_builtin, overload_method
 
 from dualdiff.base.errors import LostDerivativeError
-from dualdiff.compiled.functions.array_functions import declaration, instead, of_duals, with_signature
+from dualdiff.compiled.functions.array_functions import instead, of_duals, with_signature
 from dualdiff.compiled.intrinsics import base_value
 from dualdiff.compiled.lowering import Code
+from dualdiff.compiled.patches import declaration, print_item_impl_Any, refuse_array_attribute, wrap_overloads
 from dualdiff.compiled.refusals import refusal
 from dualdiff.compiled.types import DualType
 from dualdiff.core.reading import value
@@ -43,18 +40,6 @@ def _refused(name: str) -> Any:
     )
 
 
-def _refuse_attribute(name: str) -> None:
-    place = f"resolve_{name}"
-    resolve = getattr(ArrayAttribute, place)
-
-    def resolve_plain(self: Any, a: Any) -> Any:
-        if of_duals(a):
-            raise _refused(f"x.{name}")
-        return resolve(self, a)
-
-    setattr(ArrayAttribute, place, resolve_plain)
-
-
 def _refuse_function(name: str, function: Any) -> None:
     def choose(*kinds: Any) -> Any:
         raise _refused(name)
@@ -63,7 +48,7 @@ def _refuse_function(name: str, function: Any) -> None:
 
 
 for _name in OF_MEMORY:
-    _refuse_attribute(_name)
+    refuse_array_attribute(_name, of_duals, lambda name: _refused(f"x.{name}"))
 for _name, _function in FUNCTIONS_OF_MEMORY.items():
     _refuse_function(_name, _function)
 
@@ -99,10 +84,7 @@ def _refuse_text_of(function: Any) -> None:
         (name,) = inspect.signature(own).parameters
         return with_signature(own, f"choose({name})", {"choose": choose})
 
-    for f, t in builtin_registry.globals:
-        for template in getattr(t, "templates", ()) if f is function else ():
-            if hasattr(template, "_overload_func"):
-                template._overload_func = staticmethod(refusing(template._overload_func))
+    wrap_overloads(function, refusing)
 
 
 _refuse_text_of(str)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numba.core import types
-from numba.core.typing import npydecl, signature
-from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import lower_builtin, overload
-from numba.np import npyimpl
 
 from dualdiff.compiled.functions.complex_numbers import PARTS, is_complex, type_of_part
 from dualdiff.compiled.functions.kernels import KERNELS
 from dualdiff.compiled.functions.math_rows import COMPILED
 from dualdiff.compiled.lowering import Code, apply, public
+from dualdiff.compiled.patches import (
+    AbstractTemplate,
+    accept_scalars_in_loops,
+    add_template,
+    decline_in_place,
+    loop_over_arrays,
+    signature,
+)
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.rules.python.operators import BINARY, UNARY
 from dualdiff.rules.writing.rows import Row
@@ -137,13 +141,6 @@ def _elementwise(row: Row, key: Any) -> None:
     lower_builtin(Elementwise, types.VarArg(types.Any))(lower)
 
 
-def add_template(key: Any, template: Any) -> None:
-    """Add a template to a function; its implementations are registered under the template itself."""
-    template.key = key
-    template.get_impl_key = lambda self, sig: template
-    infer_global(key, types.Function(template))
-
-
 def calling(key: Any) -> Any:
     """Computes one element of an array by calling the function."""
     return lambda code, *scalars: code.call(key, *scalars)
@@ -155,38 +152,12 @@ def over_arrays(context: Any, builder: Any, compute: Any, sig: Any, args: Any, i
     An argument after the inputs is the output array.
     """
 
-    class Kernel(npyimpl._Kernel):  # type: ignore[misc]
-        def generate(self, *scalars: Any) -> Any:
-            kind, entry = compute(Code(context, builder), *zip(self.outer_sig.args, scalars, strict=True))
-            return self.cast(entry, kind, self.outer_sig.return_type)
-
-    ufunc = SimpleNamespace(nin=inputs, nout=1, nargs=inputs + 1, __name__="dual")
-    return npyimpl.numpy_ufunc_kernel(context, builder, sig, args, ufunc, Kernel)
+    code = Code(context, builder)
+    return loop_over_arrays(context, builder, lambda *scalars: compute(code, *scalars), sig, args, inputs)
 
 
-def _accept_dual_numbers() -> None:
-    # Numba's loops over arrays take numbers of its own types alone beside the arrays, and have no hook for others.
-    prepare = npyimpl._prepare_argument
-
-    def prepare_argument(context: Any, builder: Any, value: Any, t: Any, where: str = "input operand") -> Any:
-        if isinstance(t, DualType):
-            return npyimpl._ScalarHelper(context, builder, value, t)
-        return prepare(context, builder, value, t, where)
-
-    npyimpl._prepare_argument = prepare_argument
-
-    # And its rule for operators in place breaks down where it does not know the elements.
-    generic = npydecl.NumpyRulesInplaceArrayOperator.generic
-
-    def generic_in_place(self: Any, args: Any, kws: Any) -> Any:
-        if any(level_of(getattr(a, "dtype", a)) for a in args):
-            return None
-        return generic(self, args, kws)
-
-    npydecl.NumpyRulesInplaceArrayOperator.generic = generic_in_place
-
-
-_accept_dual_numbers()
+accept_scalars_in_loops(lambda t: isinstance(t, DualType))
+decline_in_place(lambda a: level_of(getattr(a, "dtype", a)) > 0)
 
 
 def _of_values(context: Any, builder: Any, key: Any, sig: Any, arguments: Any) -> Any:

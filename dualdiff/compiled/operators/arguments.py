@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
-from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic, overload, register_jitable
 
+from dualdiff.compiled.patches import compiles, impl_ret_borrowed
 from dualdiff.compiled.stubs import only_compiled
 
 
@@ -51,11 +51,8 @@ def writes(f: Any, x: Any, args: Any) -> bool:
         return False
     if not isinstance(f, types.Dispatcher) or any(map(_may_be_written, read)):
         return True
-    try:
-        f.dispatcher.get_call_template((types.unliteral(x), *map(types.unliteral, read)), {})
-    except Exception:  # of many kinds; compiling f for the arguments themselves will say what is wrong
-        return True
-    return False
+    # If f does not compile for other reasons, compiling it for the arguments themselves will say what is wrong.
+    return not compiles(f.dispatcher, (types.unliteral(x), *map(types.unliteral, read)))
 
 
 def _may_be_written(t: Any) -> bool:

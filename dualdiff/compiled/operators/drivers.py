@@ -9,16 +9,15 @@ import itertools
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import wraps
 from typing import Any
 
 import numpy as np
 from numba import config, jit
-from numba.core.dispatcher import Dispatcher
 
 from dualdiff.compiled.caching import compiled_beside
 from dualdiff.compiled.operators import in_compiled_code
 from dualdiff.compiled.operators.known import FunctionConstant
+from dualdiff.compiled.patches import before_recompiling
 
 #: The parameters of each driver before f's other arguments, and the expression it returns, the derivative last.
 DRIVERS = {
@@ -59,21 +58,14 @@ def memoized(make: Callable[..., Any]) -> Callable[..., Any]:
     return find
 
 
-def _forget_when_recompiled() -> None:
-    # Drivers hold the code that f had when they were made, with that of the functions it calls.
-    recompile = Dispatcher.recompile
-
-    @wraps(recompile)
-    def recompile_without_drivers(self: Any) -> None:
-        for name in "_dualdiff", "_dualdiff_at_float":
-            vars(self).pop(name, None)
-        self._dualdiff_recompiled = getattr(self, "_dualdiff_recompiled", 0) + 1
-        recompile(self)
-
-    Dispatcher.recompile = recompile_without_drivers
+def _forget(f: Any) -> None:
+    """Drop the drivers of a function that is recompiled: they embed its code and that of the functions it calls."""
+    for name in "_dualdiff", "_dualdiff_at_float":
+        vars(f).pop(name, None)
+    f._dualdiff_recompiled = getattr(f, "_dualdiff_recompiled", 0) + 1
 
 
-_forget_when_recompiled()
+before_recompiling(_forget)
 
 
 @memoized

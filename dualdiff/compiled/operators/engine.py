@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numba import typeof, types
-from numba.core.dispatcher import Dispatcher
 
 from dualdiff import compiled
 from dualdiff.base.errors import LostDerivativeError, NoRuleError
@@ -28,7 +27,8 @@ from dualdiff.compiled.operators.drivers import (
     without_aux,
 )
 from dualdiff.compiled.operators.in_compiled_code import HESSIAN_WIDTH, WIDTH
-from dualdiff.compiled.refusals import REMEDY, explained, is_of_compiler
+from dualdiff.compiled.patches import Dispatcher, is_of_compiler
+from dualdiff.compiled.refusals import REMEDY, explained
 from dualdiff.core.containers import flatten, input_leaf, is_constant, is_container
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.run.directions import fitted

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from numba.core import types
-from numba.core.datamodel import models
-from numba.core.imputils import lower_constant
-from numba.extending import register_model, typeof_impl
+from numba.extending import models, register_model, typeof_impl
+
+from dualdiff.compiled.patches import lower_constant
 
 
 class FunctionConstant:

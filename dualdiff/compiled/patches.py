@@ -1,0 +1,427 @@
+"""All uses of private parts of Numba: what is imported, replaced, and read off error texts.
+
+The documented interface (`numba.extending`, `numba.core.types`, `numba.core.errors`, `numba.core.cgutils`) is used
+wherever it is needed.  Everything that may change without notice between releases stands here, and each entry of
+`RELIANCES` gives the reason, the parts of Numba with their signatures, and the versions in which they were seen.
+``tests/compiled/test_patches.py`` compares all of them with the installed Numba.
+
+Nothing here knows what a dual is: the functions take predicates.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from types import SimpleNamespace, TracebackType
+from typing import Any, TypeVar
+
+from numba.core import boxing, pythonapi, registry, types
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.dispatcher import Dispatcher
+from numba.core.imputils import impl_ret_borrowed, lower_constant
+from numba.core.inline_closurecall import RewriteArrayOfConsts
+from numba.core.typeconv import Conversion
+from numba.core.typing import npydecl, signature
+from numba.core.typing.arraydecl import ArrayAttribute
+from numba.core.typing.templates import AbstractTemplate, builtin_registry, infer_global
+from numba.cpython.printimpl import print_item_impl_Any
+from numba.extending import typeof_impl
+from numba.np import arraymath, arrayobj, linalg, npyimpl
+from numba.np.arrayobj import make_array
+
+__all__ = [
+    "AbstractTemplate",
+    "Conversion",
+    "Dispatcher",
+    "FunctionCache",
+    "impl_ret_borrowed",
+    "infer_global",
+    "lower_constant",
+    "make_array",
+    "print_item_impl_Any",
+    "signature",
+]
+
+SEEN = ("0.68.0", "0.68.1")
+Function = TypeVar("Function", bound=Callable[..., Any])
+Predicate = Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Reliance:
+    """Why private parts of Numba are used, which, and in which versions they were seen.
+
+    A part is a dotted path, with the signature that it is called or replaced with; no parts: texts of errors.
+    """
+
+    reason: str
+    parts: tuple[str, ...]
+    seen: tuple[str, ...] = SEEN
+
+
+#: By the names of this file.
+RELIANCES: dict[str, Reliance] = {}
+
+
+def relies_on(*parts: str) -> Callable[[Function], Function]:
+    """Record the parts of Numba that a function uses; its docstring has the reason."""
+
+    def record(function: Function) -> Function:
+        RELIANCES[function.__name__] = Reliance(inspect.getdoc(function) or "", parts)
+        return function
+
+    return record
+
+
+# -- imported as they are ----------------------------------------------------------------------------------------------
+_TEMPLATES = "numba.core.typing.templates"
+for _name, _part, _reason in (
+    ("Dispatcher", "numba.core.dispatcher.Dispatcher", "engines are chosen by class; numba.extending has a test alone"),
+    ("FunctionCache", "numba.core.caching.FunctionCache", "its instances mark functions with cache=True"),
+    ("lower_constant", "numba.core.imputils.lower_constant", "duals and functions as constants of compiled code"),
+    (
+        "impl_ret_borrowed",
+        "numba.core.imputils.impl_ret_borrowed(ctx, builder, retty, ret)",
+        "an intrinsic that returns its argument has to count a reference",
+    ),
+    ("Conversion", "numba.core.typeconv.Conversion.safe", "the rank of a conversion, for overload resolution"),
+    ("signature", "numba.core.typing.signature(return_type, *args, **kws)", "the result of a template"),
+    ("AbstractTemplate", f"{_TEMPLATES}.AbstractTemplate", "typing of a function by the types of its arguments"),
+    (
+        "infer_global",
+        f"{_TEMPLATES}.infer_global(val=None, typ=None, **kwargs)",
+        "a template for a function that Numba knows; overload would not be asked before Numba's own",
+    ),
+    (
+        "print_item_impl_Any",
+        "numba.cpython.printimpl.print_item_impl_Any(context, builder, sig, args)",
+        "duals are printed as their values",
+    ),
+    ("make_array", "numba.np.arrayobj.make_array(array_type)", "views of arrays with other elements"),
+):
+    RELIANCES[_name] = Reliance(_reason, (_part,))
+
+
+# -- types and constants -----------------------------------------------------------------------------------------------
+@relies_on("numba.core.types.Type._is_internal")
+def mark_as_internal(kind: type) -> None:
+    """Numba fuses an array expression into one loop only if all of its types are marked as its own."""
+    kind._is_internal = True  # type: ignore[attr-defined]
+
+
+@relies_on("numba.core.typing.typeof.typeof_impl(val, c)")
+def typeof_first(kinds: Iterable[type], is_ours: Predicate, typeof_ours: Callable[[Any], Any]) -> None:
+    """Numba dispatches on ``__class__``, which for a dual is the class of its value: ask for duals first."""
+
+    def wrapped(typeof: Any) -> Any:
+        return lambda x, c: typeof_ours(x) if is_ours(x) else typeof(x, c)
+
+    for kind in kinds:
+        typeof_impl.register(kind, wrapped(typeof_impl.dispatch(kind)))
+
+
+@relies_on("numba.core.pythonapi._boxers.functions", "numba.core.boxing.box_array(typ, val, c)")
+def refuse_boxing_of_arrays(is_refused: Predicate, message: str) -> None:
+    """Numba compiles an entry from Python even for functions that only compiled code calls.
+
+    For arrays whose elements have no dtype in NumPy, boxing would not compile; instead it raises when the code runs.
+    """
+    functions = pythonapi._boxers.functions
+    box_array = functions[types.Array]
+    assert box_array is boxing.box_array
+
+    def box(t: Any, value: Any, c: Any) -> Any:
+        if not is_refused(t.dtype):
+            return box_array(t, value, c)
+        c.context.nrt.decref(c.builder, t, value)
+        c.pyapi.err_set_string("PyExc_TypeError", message)
+        return c.pyapi.get_null_object()
+
+    functions[types.Array] = box
+
+
+# -- templates and overloads -------------------------------------------------------------------------------------------
+@relies_on(f"{_TEMPLATES}.AbstractTemplate.get_impl_key(self, sig)", "numba.core.types.Function")
+def add_template(key: Any, template: Any) -> None:
+    """Add a template to a function; its implementations are registered under the template itself.
+
+    Under the function they would compete with Numba's own, which accept any type.
+    """
+    template.key = key
+    template.get_impl_key = lambda self, sig: template
+    infer_global(key, types.Function(template))
+
+
+@relies_on("numba.core.registry.cpu_target.typing_context")
+def typing_context() -> Any:
+    """The typing context, which overloads are not passed: `unify_types` is a method of it."""
+    return registry.cpu_target.typing_context
+
+
+@relies_on(f"{_TEMPLATES}.builtin_registry.globals", "numba.core.types.Function.templates")
+def wrap_overloads(function: Any, wrap: Callable[[Any], Any]) -> None:
+    """Numba asks its own overloads first, and many of them crash for duals or answer with the name of their type."""
+    for f, t in builtin_registry.globals:
+        for template in getattr(t, "templates", ()) if f is function else ():
+            if hasattr(template, "_overload_func"):
+                template._overload_func = staticmethod(wrap(template._overload_func))
+
+
+@relies_on(f"{_TEMPLATES}.builtin_registry.globals", "numba.core.types.Function.templates")
+def overload_of(function: Any) -> Any:
+    """Numba's only overload of a function: an overload that replaces it needs the same parameters."""
+    (template,) = (template for f, t in builtin_registry.globals if f is function for template in t.templates)
+    return template._overload_func
+
+
+@relies_on(f"{_TEMPLATES}.builtin_registry.attributes")
+def declaration(method: str) -> Any:
+    """The function by which Numba declares a method of arrays, the only one to overload for it."""
+    for template in builtin_registry.attributes:
+        if template.key is types.Array and getattr(template, "_attr", None) == method:
+            return template._overload_func
+    raise LookupError(f"Numba declares no method {method} of arrays")
+
+
+#: Importing these modules makes the declarations that are extended.
+DECLARATIONS = (arraymath, arrayobj, linalg)
+
+
+# -- attributes of arrays ----------------------------------------------------------------------------------------------
+_ATTRIBUTES = "numba.core.typing.arraydecl.ArrayAttribute"
+
+
+@relies_on(*(f"{_ATTRIBUTES}.resolve_{name}" for name in ("nbytes", "itemsize", "strides", "ctypes", "view")))
+def refuse_array_attribute(name: str, is_refused: Predicate, error: Callable[[str], Exception]) -> None:
+    """Numba resolves attributes of arrays by itself before it asks overloads of attributes."""
+    method = f"resolve_{name}"
+    resolve = getattr(ArrayAttribute, method)
+
+    def resolve_or_refuse(self: Any, a: Any) -> Any:
+        if is_refused(a):
+            raise error(name)
+        return resolve(self, a)
+
+    setattr(ArrayAttribute, method, resolve_or_refuse)
+
+
+@relies_on(f"{_ATTRIBUTES}._resolve_real_imag(self, ary, attr)")
+def refuse_real_and_imag(is_refused: Predicate, error: Callable[[str], Exception]) -> None:
+    """The real and imaginary parts of an array are views for Numba, and those of duals would need copies."""
+    resolve = ArrayAttribute._resolve_real_imag
+
+    def resolve_or_refuse(self: Any, ary: Any, attr: str) -> Any:
+        if is_refused(ary):
+            raise error(attr)
+        return resolve(self, ary, attr)
+
+    ArrayAttribute._resolve_real_imag = resolve_or_refuse
+
+
+@relies_on(_ATTRIBUTES, f"{_TEMPLATES}.builtin_registry.attributes")
+def attributes_and_methods() -> tuple[set[str], set[str]]:
+    """The names that Numba resolves for arrays, to notice new ones that nobody has examined with duals."""
+    attributes = {name.removeprefix("resolve_") for name in dir(ArrayAttribute) if name.startswith("resolve_")}
+    methods = {t._attr for t in builtin_registry.attributes if t.key is types.Array and hasattr(t, "_attr")}
+    return attributes, methods
+
+
+# -- loops over arrays -------------------------------------------------------------------------------------------------
+@relies_on(
+    "numba.np.npyimpl.numpy_ufunc_kernel(context, builder, sig, args, ufunc, kernel_class)",
+    "numba.np.npyimpl._Kernel(context, builder, outer_sig)",
+    "numba.np.npyimpl._Kernel.cast(self, val, fromty, toty)",
+    "numba.np.npyimpl._Kernel.generate(self, *args)",
+)
+def loop_over_arrays(
+    context: Any, builder: Any, compute: Callable[..., tuple[Any, Any]], sig: Any, args: Any, inputs: int
+) -> Any:
+    """Numba's loop over arrays with broadcasting, with other code for an element; vectorize takes no other types.
+
+    ``compute`` takes (type, value) of the elements and returns those of the result.  An argument after the inputs is
+    the output array.
+    """
+
+    class Kernel(npyimpl._Kernel):  # type: ignore[misc]
+        def generate(self, *scalars: Any) -> Any:
+            kind, entry = compute(*zip(self.outer_sig.args, scalars, strict=True))
+            return self.cast(entry, kind, self.outer_sig.return_type)
+
+    ufunc = SimpleNamespace(nin=inputs, nout=1, nargs=inputs + 1, __name__="dual")
+    return npyimpl.numpy_ufunc_kernel(context, builder, sig, args, ufunc, Kernel)
+
+
+@relies_on(
+    "numba.np.npyimpl._prepare_argument(ctxt, bld, inp, tyinp, where='input operand')",
+    "numba.np.npyimpl._ScalarHelper(ctxt, bld, val, ty)",
+)
+def accept_scalars_in_loops(is_scalar: Predicate) -> None:
+    """Numba's loops over arrays accept only its own scalar types beside the arrays, and have no hook for others."""
+    prepare = npyimpl._prepare_argument
+
+    def prepare_argument(ctxt: Any, bld: Any, inp: Any, tyinp: Any, where: str = "input operand") -> Any:
+        if is_scalar(tyinp):
+            return npyimpl._ScalarHelper(ctxt, bld, inp, tyinp)
+        return prepare(ctxt, bld, inp, tyinp, where)
+
+    npyimpl._prepare_argument = prepare_argument
+
+
+@relies_on("numba.core.typing.npydecl.NumpyRulesInplaceArrayOperator.generic(self, args, kws)")
+def decline_in_place(is_declined: Predicate) -> None:
+    """Numba's rule for operators in place crashes for elements that it does not know, instead of declining."""
+    rule = npydecl.NumpyRulesInplaceArrayOperator
+    generic = rule.generic
+
+    def generic_or_none(self: Any, args: Any, kws: Any) -> Any:
+        return None if any(map(is_declined, args)) else generic(self, args, kws)
+
+    rule.generic = generic_or_none
+
+
+@relies_on("numba.core.inline_closurecall.RewriteArrayOfConsts.match(self, func_ir, block, typemap, calltypes)")
+def spare_literal_lists(is_spared: Predicate) -> None:
+    """Numba writes a literal list directly into an array, whose dtype it looks up in NumPy by name."""
+    match = RewriteArrayOfConsts.match
+
+    def match_or_spare(self: Any, func_ir: Any, block: Any, typemap: Any, calltypes: Any) -> Any:
+        if any(isinstance(t, types.List) and is_spared(t.dtype) for t in typemap.values()):
+            return False
+        return match(self, func_ir, block, typemap, calltypes)
+
+    RewriteArrayOfConsts.match = match_or_spare
+
+
+# -- compiled functions ------------------------------------------------------------------------------------------------
+@relies_on("numba.core.dispatcher.Dispatcher.recompile(self)")
+def before_recompiling(forget: Callable[[Any], None]) -> None:
+    """What is compiled for a function embeds its code, and Numba does not tell when that changes."""
+    recompile = Dispatcher.recompile
+
+    @wraps(recompile)
+    def forget_and_recompile(self: Any) -> None:
+        forget(self)
+        recompile(self)
+
+    Dispatcher.recompile = forget_and_recompile
+
+
+@relies_on("numba.core.dispatcher.Dispatcher.get_call_template(self, args, kws)")
+def compiles(dispatcher: Any, kinds: tuple[Any, ...]) -> bool:
+    """Whether a function compiles for these types; ``compile`` does not take functions of ``*args``."""
+    try:
+        dispatcher.get_call_template(kinds, {})
+    except Exception:  # of many kinds
+        return False
+    return True
+
+
+@relies_on("numba.core.dispatcher.Dispatcher._can_compile")
+def takes_more_types(dispatcher: Any) -> bool:
+    """Whether a function was compiled without fixed signatures, which leave no room for duals."""
+    return bool(dispatcher._can_compile)
+
+
+# -- the cache on disk -------------------------------------------------------------------------------------------------
+@relies_on(
+    "numba.core.caching.FunctionCache(py_func)",
+    "numba.core.caching.FunctionCache.enable(self)",
+    "numba.core.caching.FunctionCache._index_key(self, sig, codegen)",
+    "numba.core.caching.FunctionCache._save_overload(self, sig, data)",
+    "numba.core.caching.IndexDataCacheFile(cache_path, filename_base, source_stamp)",
+    "numba.core.caching.CompileResultCacheImpl.filename_base",
+    "numba.core.caching.CompileResultCacheImpl.locator",
+)
+class CacheBeside(FunctionCache):  # type: ignore[misc]
+    """The cache of a function generated for another one: Numba's own needs a file with the source of the function."""
+
+    def __init__(self, py_func: Any, place: str, other: Any, version: str, digest: Callable[[Any], str]) -> None:
+        self._name, self._py_func, self._other, self._digest = repr(py_func), py_func, other, digest
+        self._impl = copy.copy(other._impl)
+        self._impl._filename_base = f"{other._impl.filename_base}-dualdiff_{place}"
+        self._cache_path = other.cache_path
+        stamp = other._impl.locator.get_source_stamp(), version
+        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)
+        self.enable()
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return self._digest(self._py_func), self._other._index_key(sig, codegen)
+
+    def _save_overload(self, sig: Any, data: Any) -> None:
+        # What cannot be cached is compiled again, without the warning that the user's own functions give.
+        if not (data.lifted or data.library.has_dynamic_globals):
+            super()._save_overload(sig, data)
+
+
+@relies_on("numba.core.dispatcher.Dispatcher.enable_caching(self)", "numba.core.caching.FunctionCache")
+def cache_beside(driver: Any, f: Any, place: str, version: str, digest: Callable[[Any], str]) -> None:
+    """Cache a generated function on disk if f is: ``cache=True`` would need a file with its source."""
+    if isinstance(f._cache, FunctionCache):
+        driver._cache = CacheBeside(driver.py_func, place, f._cache, version, digest)
+
+
+@relies_on("numba.core.caching.FunctionCache._index_key(self, sig, codegen)")
+def extend_cache_keys(extra: Callable[[Any, Any], tuple[Any, ...]]) -> None:
+    """The functions that a function calls are not part of Numba's key.
+
+    That is kept, except where derivatives are compiled in: f for duals must be of the same f as the drivers that call
+    it.  ``extra`` takes the function and the signature.
+    """
+    index_key = FunctionCache._index_key
+
+    def extended(self: Any, sig: Any, codegen: Any) -> Any:
+        key, more = index_key(self, sig, codegen), extra(self._py_func, sig)
+        return (key, *more) if more else key
+
+    FunctionCache._index_key = extended
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+@relies_on("numba.core.dispatcher.Dispatcher._compile_for_args(self, *args, **kws)")
+def is_of_compiler(error: BaseException) -> bool:
+    """Whether an error comes from compilation: Numba raises errors of many kinds, which f may raise as well."""
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name == "_compile_for_args":
+            return True
+        trace = trace.tb_next
+    return False
+
+
+@relies_on("numba.core.types.Set")
+def is_of_a_set(error: BaseException) -> bool:
+    """Whether Numba refused to build the type of a set, which it does without a message."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and isinstance(trace.tb_frame.f_locals.get("self"), types.Set)
+
+
+def _text(name: str, reason: str, pattern: str, flags: int = 0) -> re.Pattern[str]:
+    RELIANCES[name] = Reliance(reason, ())
+    return re.compile(pattern, flags)
+
+
+MARKED = _text("MARKED", "the message of an error raised while typing, kept in Numba's", r"<<(\w+): (.*?)>>", re.DOTALL)
+CALL = _text("CALL", "the calls in the code of f for which Numba has no implementation", r">>> (.+)")
+INTERNAL = _text(
+    "INTERNAL",
+    "the calls of dualdiff's own functions, around those of f",
+    r"(\w+_(core|in|of|into|nan|array|values|rank)|_(derivative|gradient|jacobian|hessian|jvp|hvp)"
+    r"|seed|direction|shaped|square|mirror)\(",
+)
+PLACE = _text("PLACE", "the lines of f", r"During: (?:typing of .+|lowering .+) at (.+) \((\d+)\)")
+STORE = _text(
+    "STORE",
+    "a dual written into an array of plain scalars",
+    r"(setitem|i(add|sub|mul|truediv|floordiv|mod|pow))\((readonly )?array\((float|int|complex|bool)",
+)
+CONVERSION = _text(
+    "CONVERSION", "a dual converted to a plain scalar", r"(float|int|complex|<unknown function>)\((array\()?Dual"
+)
+LITERAL = _text("LITERAL", "the type of a literal, to be shown shorter", r"Literal\[\w+\]\((.*?)\)")
+ARRAY = _text("ARRAY", "the type of an array, to be shown shorter", r"array\((\w+), (\d)d, \w\)")

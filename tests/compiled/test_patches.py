@@ -1,0 +1,199 @@
+"""Private parts of Numba that dualdiff relies on: a release that changes one fails here by its name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+import numpy as np
+import pytest
+
+import dualdiff
+
+numba = pytest.importorskip("numba")
+
+from dualdiff import compiled  # noqa: E402  (needs Numba)
+from dualdiff.compiled import patches  # noqa: E402
+from dualdiff.compiled.patches import RELIANCES  # noqa: E402
+
+compiled.init()
+X = np.array([1.0, 2.0, -0.5, 3.0])
+MISSING = object()
+
+
+def looked_up(path):
+    """The object at a dotted path, or MISSING."""
+    names = path.split(".")
+    for i in range(len(names), 0, -1):
+        try:
+            thing = importlib.import_module(".".join(names[:i]))
+        except ModuleNotFoundError:
+            continue
+        for name in names[i:]:
+            thing = inspect.getattr_static(thing, name, MISSING)
+            thing = thing.__func__ if isinstance(thing, staticmethod) else thing
+        return thing
+    return MISSING
+
+
+#: Set by each instance, and so not to be seen in the class.
+OF_INSTANCES = {
+    "numba.core.registry.cpu_target.typing_context": lambda: numba.core.registry.cpu_target.typing_context,
+    "numba.core.dispatcher.Dispatcher._can_compile": lambda: numba.njit(lambda x: x)._can_compile,
+    "numba.core.types.Function.templates": lambda: (
+        next(t for f, t in patches.builtin_registry.globals if f is max).templates
+    ),
+}
+PARTS = [(name, part) for name, reliance in RELIANCES.items() for part in reliance.parts]
+
+
+@pytest.mark.parametrize(("name", "part"), PARTS, ids=[f"{name}: {part.partition('(')[0]}" for name, part in PARTS])
+def test_numba_has_the_parts_that_were_seen(name, part):
+    path, parenthesis, parameters = part.partition("(")
+    reliance = RELIANCES[name]
+    told = (
+        f"Numba {numba.__version__}, {path}, which patches.{name} relies on (seen in {', '.join(reliance.seen)}): "
+        f"{reliance.reason}"
+    )
+    try:
+        thing = OF_INSTANCES.get(path, lambda: looked_up(path))()
+    except AttributeError:
+        thing = MISSING
+    assert thing is not MISSING, f"it is gone: {told}"
+    if parenthesis:
+        # Patches keep the parameters of what they wrap; annotations do not matter.
+        signature = inspect.signature(thing)
+        plain = [p.replace(annotation=p.empty) for p in signature.parameters.values() if p.name != "self"]
+        seen = f"({parameters}".replace("(self, ", "(").replace("(self)", "()")
+        assert str(signature.replace(parameters=plain, return_annotation=signature.empty)) == seen, (
+            f"it has other parameters: {told}"
+        )
+
+
+@pytest.mark.parametrize("name", RELIANCES)
+def test_every_entry_has_a_reason_and_versions(name):
+    assert hasattr(patches, name)
+    assert RELIANCES[name].reason
+    assert RELIANCES[name].seen
+
+
+def test_everything_in_the_file_is_an_entry():
+    others = {"Function", "Predicate", "Reliance", "relies_on"}
+    defined = {n for n, x in vars(patches).items() if getattr(x, "__module__", None) == patches.__name__}
+    assert {name for name in defined if not name.startswith("_")} - others == {*RELIANCES} - {*patches.__all__} - TEXTS
+
+
+# -- what each patch achieves ------------------------------------------------------------------------------------------
+def returning_an_array(x):
+    return np.exp(x)
+
+
+def in_a_list(x):
+    return np.array([x[0], 2.0, x[1]]).sum()
+
+
+def in_place(x):
+    y = x * 2
+    y += x
+    return y.sum()
+
+
+def with_a_scalar(x):
+    return (x * x[0] + x[1]).sum()
+
+
+#: A function that fails without the patch, and its gradient, by the patch; those that refuse are with the texts.
+ACHIEVED = {
+    "mark_as_internal": (lambda x: (x * x + x).sum(), 2 * X + 1),
+    "accept_scalars_in_loops": (with_a_scalar, [X.sum() + X[0], 4 + X[0], X[0], X[0]]),
+    "decline_in_place": (in_place, np.full(4, 3.0)),
+    "spare_literal_lists": (in_a_list, [1.0, 1.0, 0.0, 0.0]),
+    "wrap_overloads": (lambda x: np.dot(x, x), 2 * X),
+    "overload_of": (lambda x: x[np.searchsorted(X[:2], x[1])], [0.0, 1.0, 0.0, 0.0]),
+    "declaration": (lambda x: x.mean(), np.full(4, 0.25)),
+    "add_template": (lambda x: np.where(x > 0, x, 0 * x).sum(), [1.0, 1.0, 0.0, 1.0]),
+    "typing_context": (lambda x: max((x[0], 0.5)), [1.0, 0.0, 0.0, 0.0]),
+    "loop_over_arrays": (lambda x: np.sum(np.where(x > 5, x, x)), np.ones(4)),
+    "print_item_impl_Any": (lambda x: x[0], [1.0, 0.0, 0.0, 0.0]),
+}
+
+
+@pytest.mark.parametrize("name", ACHIEVED)
+def test_gradients_by_a_patch(name):
+    f, slope = ACHIEVED[name]
+    np.testing.assert_array_equal(dualdiff.gradient(numba.njit(f), X), slope, err_msg=RELIANCES[name].reason)
+
+
+def test_arrays_of_duals_compile_and_do_not_get_out():
+    inner = numba.njit(returning_an_array)
+    np.testing.assert_array_equal(dualdiff.gradient(numba.njit(lambda x: inner(x).sum()), X), np.exp(X))
+
+
+def test_a_dual_is_asked_for_first():
+    f = numba.njit(lambda x: x * x)
+    assert f(dualdiff.Dual(3.0, 1.0)).tangent == 6.0
+
+
+def test_what_is_recompiled_is_forgotten():
+    f = numba.njit(lambda x: x * x)
+    assert dualdiff.derivative(f, 3.0) == 6.0
+    f.recompile()
+    assert not hasattr(f, "_dualdiff"), RELIANCES["before_recompiling"].reason
+
+
+def test_functions_say_what_they_compile_for():
+    f = numba.njit(lambda x, *rest: x + rest[0])
+    assert patches.compiles(f, (numba.float64, numba.float64))
+    assert not patches.compiles(f, (numba.float64, numba.types.unicode_type))
+    assert patches.takes_more_types(f)
+    assert not patches.takes_more_types(numba.njit("float64(float64)")(lambda x: x))
+
+
+# -- texts of errors ---------------------------------------------------------------------------------------------------
+def stored(x):
+    buffer = np.zeros(3)
+    buffer[0] = x[0]
+    return buffer[0]
+
+
+#: A function that does not compile for duals, and what the pattern makes of it in the message.
+REFUSED = {
+    "MARKED": (lambda x: hash(x[0]) * x[0], "dual numbers are unhashable"),
+    "CALL": (lambda x: np.kaiser(3, x[0])[0], r"no compiled rule for kaiser\(3, Dual\)"),
+    "INTERNAL": (lambda x: np.histogram(x)[1][0], r"no compiled rule for histogram\("),
+    "PLACE": (stored, f"stored, line {stored.__code__.co_firstlineno + 2}:"),
+    "STORE": (stored, "plain floats cannot hold the derivative"),
+    "CONVERSION": (lambda x: float(x[0]), r"float\(x\) would lose"),
+    "LITERAL": (lambda x: np.kaiser(3, x[0])[0], r"kaiser\(3, "),
+    "ARRAY": (lambda x: np.histogram(x)[1][0], r"histogram\(array\(Dual, 1d\)\)"),
+    "is_of_a_set": (lambda x: len({x[0]}) * x[0], "dual numbers are unhashable"),
+    "refuse_array_attribute": (lambda x: x[0] * x.nbytes, "x.nbytes would read the memory"),
+    "refuse_real_and_imag": (lambda x: (x * 1j).real.sum(), r"the attribute \.real"),
+}
+TEXTS = {name for name, reliance in RELIANCES.items() if not reliance.parts}
+
+
+def test_every_text_has_a_case():
+    assert {*REFUSED} >= TEXTS
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_texts_of_numba_are_understood(name):
+    f, message = REFUSED[name]
+    numba.njit(f)(X)
+    with pytest.raises(TypeError, match=message) as raised:
+        dualdiff.gradient(numba.njit(f), X)
+    assert "\n" not in str(raised.value), f"Numba {numba.__version__} words it otherwise: {RELIANCES[name].reason}"
+
+
+def test_errors_of_the_compiler_are_told_from_those_of_f():
+    @numba.njit
+    def failing(x):
+        raise ValueError("on purpose")
+
+    with pytest.raises(ValueError, match="on purpose") as raised:
+        failing(1.0)
+    assert not patches.is_of_compiler(raised.value)
+    with pytest.raises(numba.TypingError) as raised:
+        numba.njit(lambda x: x.nothing)(1.0)
+    assert patches.is_of_compiler(raised.value), RELIANCES["is_of_compiler"].reason
