@@ -334,14 +334,14 @@ def _band(
 def _placed(layout: Any, boxes: list[_Box], edges: list[_Edge], top: float) -> None:
     """Set the positions of the boxes and of the bends of the edges."""
     layers = [box.layer for box in boxes]
-    numbers = {id(box): i for i, box in enumerate(boxes)}
+    indices = {id(box): i for i, box in enumerate(boxes)}
     # An edge gets a vertex of its own in each layer that it crosses, so that every link spans one layer.
     chains = []
     for edge in edges:
         passed = range(edge.source.layer + 1, edge.target.layer)
         between = range(len(layers), len(layers) + len(passed))
         layers += passed
-        chains.append([numbers[id(edge.source)], *between, numbers[id(edge.target)]])
+        chains.append([indices[id(edge.source)], *between, indices[id(edge.target)]])
     heights = _heights(layout, len(layers), [link for chain in chains for link in pairwise(chain)])
     pitch = max(box.height for box in boxes) + SPACE
     highest = max(box.height for box in boxes) / 2

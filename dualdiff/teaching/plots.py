@@ -210,12 +210,12 @@ def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
     many = np.zeros(columns, int) if colours is None else np.asarray(colours)
     if many.shape != (columns,):
         raise ValueError(f"{columns} columns need {columns} colours, but colours has shape {many.shape}")
-    number = len(np.unique(many))
+    count = len(np.unique(many))
     shades = load("matplotlib.colors", "plot", "dualdiff.teaching.plot_sparsity")
     palette = [BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, "#F0E442", "#000000"]
     shown = np.where(dense, np.searchsorted(np.unique(many), many), -1)
-    table = shades.ListedColormap(palette[: max(number, 1)]) if number <= len(palette) else "cividis"
-    ax.imshow(np.ma.masked_less(shown, 0), cmap=table, vmin=-0.5, vmax=number - 0.5, interpolation="nearest")
+    table = shades.ListedColormap(palette[: max(count, 1)]) if count <= len(palette) else "cividis"
+    ax.imshow(np.ma.masked_less(shown, 0), cmap=table, vmin=-0.5, vmax=count - 0.5, interpolation="nearest")
     ax.spines[:].set_visible(True)
     if max(rows, columns) <= 40:
         ax.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
@@ -225,7 +225,7 @@ def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
     if colours is not None and max(rows, columns) <= 30:
         # The numbers make the colours distinguishable without colour vision.
         for i, j in np.argwhere(dense):
-            colour = palette[shown[i, j]] if number <= len(palette) else "#000000"
+            colour = palette[shown[i, j]] if count <= len(palette) else "#000000"
             ink = "white" if colour in (BLUE, "#000000", VERMILION, GREEN) else "black"
             ax.text(j, i, str(shown[i, j] + 1), ha="center", va="center", fontsize=8, color=ink)
     ax.set_xlabel(f"{columns} inputs")
@@ -233,7 +233,7 @@ def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
     ax.set_title(
         f"{int(dense.sum())} of {dense.size} entries are nonzero"
         if colours is None
-        else f"{number} colours: {number} directions instead of {columns}",
+        else f"{count} colours: {count} directions instead of {columns}",
         fontsize=11,
     )
     return ax
