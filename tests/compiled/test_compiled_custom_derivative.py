@@ -39,5 +39,5 @@ def test_inside_compiled_code_it_is_unknown():
         return 2 * f(x)
 
     for call in (lambda: g(1.0), lambda: derivative(g, 1.0)):
-        with pytest.raises(TypingError, match=r"Cannot determine Numba type of .*custom\.Custom"):
+        with pytest.raises(TypingError, match=r"Cannot determine Numba type of .*custom_derivative\.Custom"):
             call()
