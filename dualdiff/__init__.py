@@ -40,7 +40,7 @@ from dualdiff.rules.numpy.creation import zeros as zeros
 
 if TYPE_CHECKING:
     from dualdiff import scipy as scipy
-    from dualdiff.drivers.buffers import dual_buffers
+    from dualdiff.adapting.adapt import adapt
     from dualdiff.drivers.custom.check import DerivativeCheck, DerivativeCheckError, check_derivative
 
 __version__ = "0.1.0"
@@ -61,12 +61,12 @@ __all__ = [
     "NotHolomorphicError",
     "ObjectArrayWarning",
     "SingularPointWarning",
+    "adapt",
     "check_derivative",
     "curl",
     "custom_derivative",
     "derivative",
     "divergence",
-    "dual_buffers",
     "gradient",
     "hessian",
     "hessian_diagonal",

@@ -21,7 +21,7 @@ PUBLIC = {
     "DerivativeCheck": "dualdiff.drivers.custom.check",
     "DerivativeCheckError": "dualdiff.drivers.custom.check",
     "check_derivative": "dualdiff.drivers.custom.check",
-    "dual_buffers": "dualdiff.drivers.buffers",
+    "adapt": "dualdiff.adapting.adapt",
     "scipy": "dualdiff.scipy",
 }
 

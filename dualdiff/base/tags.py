@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import threading
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any
 
 _STEP = 1 << 24
 # A call that another thread starts while `receive` replaces the counter may still draw its tag from the old one.
 _MARGIN = 1 << 12
 _lock = threading.Lock()
-_tags = itertools.count()
-_live: set[int] = set()
+#: The next tags.  `receive` replaces the counter: do not import it by name.
+fresh = itertools.count()
+#: The running calls: the tangent space of each, once it exists, and its thread; the space alone where asking for the
+#: thread would take too long.
+live: dict[int, Any] = {}
 _salt = 0
 
 #: The tag of duals that a user constructs: smaller than that of every call, and never ended.
@@ -24,11 +31,11 @@ MANUAL = 0
 
 
 def _draw_salt() -> None:
-    global _salt, _lock, _tags
+    global _salt, _lock, fresh
     # A forked child must not inherit a lock that another thread of its parent holds.
     _lock = threading.Lock()
-    last, _salt = next(_tags) // _STEP, int.from_bytes(os.urandom(3), "little") | 1
-    _tags = itertools.count((last + 1) * _STEP + _salt, _STEP)
+    last, _salt = next(fresh) // _STEP, int.from_bytes(os.urandom(3), "little") | 1
+    fresh = itertools.count((last + 1) * _STEP + _salt, _STEP)
 
 
 _draw_salt()
@@ -38,28 +45,67 @@ if hasattr(os, "register_at_fork"):
 
 def start() -> int:
     """Begin a call: returns a tag larger than every tag that this process has drawn or received."""
-    tag = next(_tags)
-    _live.add(tag)
+    tag = next(fresh)
+    live[tag] = None
     return tag
 
 
-#: End the call with this tag; its duals are expired from here on.
-end = _live.discard
+def running(space: Any) -> None:
+    """Note the tangent space of a call that has begun."""
+    live[space.tag] = space, get_ident()
+
+
+#: Callbacks to run when the call of a tag has ended.
+at_end: dict[int, list[Callable[[], None]]] = {}
+
+
+def end(tag: int) -> None:
+    """End the call with this tag; its duals are expired from here on."""
+    del live[tag]
+    if at_end:
+        restore(tag)
+
+
+def restore(tag: int) -> None:
+    """Run the callbacks for the end of the call with this tag."""
+    for done in at_end.pop(tag, ()):
+        done()
+
+
+def spaces() -> list[Any]:
+    """The tangent spaces of the calls that this thread is in, the outermost first."""
+    found, thread = [], get_ident() if live else 0
+    for tag, entry in list(live.items()):
+        if type(entry) is not tuple and entry is not None and _runs_here(entry):
+            entry = live[tag] = entry, thread
+        if type(entry) is tuple and entry[1] == thread:
+            found.append(entry[0])
+    return found
+
+
+def _runs_here(space: Any) -> bool:
+    """Whether this thread runs a call of `derivative`, which does not note its thread: that is among its frames."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_name == "derivative" and frame.f_locals.get("space") is space:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def receive(tag: int) -> None:
     """Make later tags larger than that of a dual pickled by another process (or by an earlier run of this one)."""
-    global _tags
+    global fresh
     with _lock:
-        if tag >= next(_tags):
-            _tags = itertools.count((tag // _STEP + _MARGIN) * _STEP + _salt, _STEP)
+        if tag >= next(fresh):
+            fresh = itertools.count((tag // _STEP + _MARGIN) * _STEP + _salt, _STEP)
 
 
 def is_only(tag: int) -> bool:
     """Whether no call other than the one with this tag is running."""
-    return len(_live) <= (tag in _live)
+    return len(live) <= (tag in live)
 
 
 def is_live(tag: int) -> bool:
     """Whether the call with this tag may still be running; for tags of other processes this is unknown, so True."""
-    return tag in _live or tag % _STEP != _salt
+    return tag in live or tag % _STEP != _salt

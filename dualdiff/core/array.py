@@ -13,6 +13,7 @@ import numpy as np
 from dualdiff.base.errors import SHUFFLED, LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
 from dualdiff.core import stand_ins
 from dualdiff.core.dual import HANDMADE, AnyDual, Dual, checked_array, leading_space, make, same_call, stacklevel
+from dualdiff.core.scope import constant
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import plain
@@ -376,6 +377,8 @@ class DualArray(AnyDual):
         if caller.f_code.co_name == "_matmul_dispatch" and caller.f_globals["__name__"].startswith("scipy.sparse."):
             # For scipy.sparse this is not an array, so it leaves the product to our operator.
             return np.array(None)
+        if (values := constant(self, dtype)) is not None:
+            return np.array(values, dtype) if copy else stand_ins.values(self, values, dtype)
         self.check_conversion(dtype)
         if copy is False:
             raise ValueError("a dual array cannot be converted to an object array without a copy")

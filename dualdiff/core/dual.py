@@ -38,6 +38,7 @@ from dualdiff.core.registry import (
     entry_of,
     refusal,
 )
+from dualdiff.core.scope import SCOPE, constant, in_place
 from dualdiff.tangents.spaces.dense import Dense
 from dualdiff.tangents.spaces.single import Single
 from dualdiff.tangents.zeros import chosen_zero, may_have_nan, plain, zero_mask
@@ -51,6 +52,14 @@ HANDMADE = Single(tags.MANUAL)
 #: Packages that convert floats and arrays to their own types, and may silently fall back if that fails: for them
 #: ``isinstance`` tells the truth about duals.
 _TAKE_APART = ("mpmath.", "scipy.sparse.", "sympy.")
+#: Functions that would read the memory of the object array as that of the array of values, and what to write instead.
+_READING_MEMORY = {
+    "as_strided": ("numpy.lib.stride_tricks.as_strided", " (sliding_window_view has one)"),
+    "squareform": (
+        "scipy.spatial.distance.squareform",
+        " (D[i, j] = x; D[j, i] = x with i, j = np.triu_indices(n, 1) and D = dualdiff.zeros((n, n), like=x) does it)",
+    ),
+}
 #: The dtype of a dual as an element of an object array.
 _OBJECT = np.dtype(object)
 
@@ -89,6 +98,10 @@ class AnyDual:
         rule = entry_of(UFUNCS, (ufunc, method))
         if rule is None:
             raise _no_ufunc(ufunc, method)
+        if kwargs and SCOPE.get() is not None and (target := in_place(self, inputs, kwargs)) is not None:
+            # Nobody else sees the plain array on the left of ``y += x``: a dual one takes its place.
+            other = self.lift(np.array(target))
+            inputs, kwargs["out"] = (other, *inputs[1:]), (other,)
         if self.space.traces:
             name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
             return self.space.call(name, rule, inputs, kwargs)
@@ -110,9 +123,8 @@ class AnyDual:
         """Raise or warn if an object array of the duals cannot replace them."""
         if dtype is not None and np.dtype(dtype) != object:
             raise plain_target(f"an array of dtype {np.dtype(dtype)}")
-        if sys._getframe(2).f_code.co_name == "as_strided":
-            # It would interpret the memory of the object array with the strides of the array of values.
-            raise no_rule("numpy.lib.stride_tricks.as_strided", " (sliding_window_view has one)")
+        if (caller := sys._getframe(2).f_code.co_name) in _READING_MEMORY:
+            raise no_rule(*_READING_MEMORY[caller])
         if self.dtype.kind == "c":
             warnings.warn(
                 "complex duals were converted to an object array; for NumPy, its .real is the array itself, and its "
@@ -123,13 +135,22 @@ class AnyDual:
 
     # -- conversions that would drop the tangent -----------------------------------------------------------------
 
-    def __float__(self) -> NoReturn:
+    def __float__(self) -> float:
+        plain = constant(self)
+        if plain is not None:
+            return float(plain)
         raise lost_number("float(x)", "np.sin(x) or dualdiff.sin(x) instead of math.sin(x)")
 
-    def __int__(self) -> NoReturn:
+    def __int__(self) -> int:
+        plain = constant(self)
+        if plain is not None:
+            return int(plain)
         raise lost_number("int(x)", "np.floor(x) or np.rint(x), which have derivative zero")
 
-    def __complex__(self) -> NoReturn:
+    def __complex__(self) -> complex:
+        plain = constant(self)
+        if plain is not None:
+            return complex(plain)
         raise lost_number("complex(x)", "x + 0j")
 
     def __index__(self) -> NoReturn:
@@ -347,6 +368,9 @@ class Dual(AnyDual):
         return f"Dual({self.value:{spec}}, {_format(self.tangent, spec)})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        plain = constant(self, dtype)
+        if plain is not None:
+            return np.array(plain, dtype)
         self.check_conversion(dtype)
         array = np.empty((), object)
         array[()] = self

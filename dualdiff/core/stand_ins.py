@@ -1,6 +1,7 @@
-"""Stand-ins: object arrays of the elements of a dual array (``np.asarray(x)``), updated when that is written.
+"""Stand-ins: plain arrays in the place of dual arrays (``np.asarray(x)``), updated when those are written.
 
-For a plain array, ``np.asarray(x)`` is the array itself or a view of it; a stand-in has to behave like one.
+For a plain array, ``np.asarray(x)`` is the array itself or a view of it; a stand-in has to behave like one.  It is an
+object array of the elements, or in adapted code, while no dual has been written into the dual array, its values.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dualdiff.base.errors import plain_target
 from dualdiff.tangents.zeros import plain
 
 if TYPE_CHECKING:
@@ -29,7 +31,15 @@ def copied(source: DualArray) -> Any:
 
 def stand_in(source: DualArray) -> Any:
     """As `copied`, but updated when the source is written; it keeps the source alive."""
-    array = copied(source)
+    return _kept(source, copied(source))
+
+
+def values(source: DualArray, given: Any, dtype: Any) -> Any:
+    """The values of a constant array, updated when that is written."""
+    return _kept(source, np.array(given, dtype))
+
+
+def _kept(source: DualArray, array: Any) -> Any:
     # Writes into the array would not reach the source.
     array.flags.writeable = False
     key = id(source.root())
@@ -50,6 +60,11 @@ def update(root: DualArray) -> None:
         array = reference()
         if array is not None:
             array.flags.writeable = True
-            for i in np.ndindex(source.shape):
-                array[i] = source[i]
+            if array.dtype == object:
+                for i in np.ndindex(source.shape):
+                    array[i] = source[i]
+            elif source.raw is None:
+                array[...] = plain(source)
+            else:
+                raise plain_target("an array that was given away as plain numbers (np.asarray, compiled code)")
             array.flags.writeable = False

@@ -8,15 +8,17 @@ from typing import Any, Concatenate, Unpack, overload
 import numpy as np
 
 from dualdiff.base import tags
-from dualdiff.base.errors import explain
+from dualdiff.base.tags import at_end, live
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
+from dualdiff.core.scope import WRAPPERS
 from dualdiff.drivers.run.engines import engine_of
 from dualdiff.drivers.run.inputs import Inputs, no_function, resolve_argnum
 from dualdiff.drivers.run.operator import DerivedFunction, P, R, operator, with_value
 from dualdiff.drivers.run.options import Argnum, OfDerivative, OfNth, PartOfDerivative
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import single_pass
+from dualdiff.drivers.run.remedies import explain
 from dualdiff.drivers.run.repeated_calls import Kept
 from dualdiff.tangents.spaces.pointwise import PointTangent, Pointwise
 from dualdiff.tangents.spaces.single import Single
@@ -60,11 +62,14 @@ def at_float(general: Callable[..., Any]) -> Callable[..., Any]:
             return general(f, *args)
         space = object.__new__(Single)
         space.conjugates = "allowed"
-        space.tag = tag = tags.start()
+        space.tag = tag = next(tags.fresh)
+        live[tag] = space
         x: Any = FloatDual()
         x.value = args[0]
         x.raw = 1.0
         x.space = space
+        if WRAPPERS:
+            f = WRAPPERS[-1](f)
         try:
             y = f(x)
         except Exception as error:
@@ -73,7 +78,9 @@ def at_float(general: Callable[..., Any]) -> Callable[..., Any]:
             explain(error)
             raise
         finally:
-            tags.end(tag)
+            del live[tag]
+            if at_end:
+                tags.restore(tag)
         kind = type(y)
         if (kind is FloatDual or kind is Float64Dual) and y.space is space:
             return y.raw if kind is FloatDual else np.float64(y.raw)
@@ -277,7 +284,7 @@ def _pointwise(inputs: Inputs, x: Any, conjugates: str) -> Outputs:
         space = Pointwise(tag, x.shape, conjugates)
         seeded = DualArray(x, space.seed(one_like(x)), space)
         seeded.held = True
-        outputs = Outputs(inputs, space, *inputs.call([seeded]))
+        outputs = Outputs(inputs, space, *inputs.call([seeded], space))
     finally:
         tags.end(tag)
     for t, value in zip(outputs.tangents, outputs.values, strict=True):

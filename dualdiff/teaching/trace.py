@@ -299,6 +299,7 @@ def traced(
     answers: Any = None
     results: list[Note] = []
     space = Traced(tag, limit)
+    tags.running(space)
     try:
         duals = [
             wrap(np.copy(leaf) if issubclass(type(leaf), np.ndarray) else leaf, space.input(leaf), space)

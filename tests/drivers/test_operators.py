@@ -379,7 +379,10 @@ def test_wrong_values_of_options_in_both_forms(op):
 
 @pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.__name__)
 def test_an_unknown_option_is_named_with_those_there_are(op):
-    message = rf"{op.__name__}\(\) got an unexpected keyword argument 'chunks'; its options are .*argnum.* (Keywords of f|Pass keyword)"
+    message = (
+        rf"{op.__name__}\(\) got an unexpected keyword argument 'chunks'; its options are .*argnum.* "
+        "(Keywords of f|Pass keyword)"
+    )
     for args in ((), (X, X, 2)):
         with pytest.raises(TypeError, match=message):
             op(np.sum, *args, chunks=3)

@@ -220,7 +220,7 @@ def test_every_call_has_a_fresh_tag():
         derivative(lambda x: seen.append(x.space.tag) or derivative(lambda y: seen.append(y.space.tag) or y, x), 1.0)
         jacobian(lambda x: seen.append(x.space.tag) or x, X, chunk_size=1, mode="forward")
     assert len(set(seen)) == len(seen)
-    assert not tags._live
+    assert not tags.live
 
 
 def test_tags_are_fresh_among_threads():
@@ -236,7 +236,7 @@ def test_tags_are_fresh_among_threads():
     for t in threads:
         t.join()
     assert len(set(seen)) == 1600
-    assert not tags._live
+    assert not tags.live
 
 
 def test_a_received_dual_moves_the_counter_beyond_its_tag():
@@ -317,7 +317,7 @@ def check_elsewhere(run):
         with pytest.raises(ZeroDivisionError):
             derivative(lambda x: run(far_away.failing, x), 1.0)
     assert run(far_away.third_slope, 2.0) == 48.0
-    assert not tags._live
+    assert not tags.live
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,7 @@ def test_many_threads_at_once():
         for k, (slope, bend) in enumerate(executor.map(work, range(64))):
             assert slope == 12.0 * k
             assert bend == pytest.approx(6 * X[0] * k)
-    assert not tags._live
+    assert not tags.live
 
 
 def test_interleaved_generators():
@@ -416,7 +416,7 @@ def test_an_exception_inside_f_leaves_no_state_behind(error):
     ):
         with pytest.raises(error):
             call()
-        assert not tags._live
+        assert not tags.live
         np.testing.assert_array_equal(X, before)
         assert np.geterr() == errors
         assert D(lambda x: x * D(lambda y: x * y)(3.0))(3.0) == 6.0
@@ -430,7 +430,7 @@ def test_an_exception_of_an_inner_call_that_f_catches():
             return x * derivative(lambda y: x * y, 2.0)
 
     assert derivative(f, 3.0) == 6.0
-    assert not tags._live
+    assert not tags.live
 
 
 def test_recursion_without_end():
@@ -439,5 +439,5 @@ def test_recursion_without_end():
 
     with pytest.raises(RecursionError):
         f(1.0)
-    assert not tags._live
+    assert not tags.live
     assert derivative(lambda t: t**2, 3.0) == 6.0

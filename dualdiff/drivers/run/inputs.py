@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.base.errors import explain
+from dualdiff.base import tags
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.containers import Nesting, flatten, input_leaf, only
+from dualdiff.core.scope import WRAPPERS
 from dualdiff.drivers.run.batches import NO_BATCH, Batch
+from dualdiff.drivers.run.remedies import explain
+from dualdiff.tangents.space import TangentSpace
 
 FLOAT64 = np.dtype(np.float64)
 #: The operators that take a direction after x.
@@ -129,16 +132,19 @@ class Inputs:
             self.sizes = [math.prod(shape) for shape in self.core_shapes]
             self.size = sum(self.sizes)
 
-    def call(self, leaves: list[Any]) -> tuple[Any, Any]:
-        """The result of f at these leaves, and aux."""
+    def call(self, leaves: list[Any], space: TangentSpace | None = None) -> tuple[Any, Any]:
+        """The result of f at these leaves (duals in ``space``, if given), and aux."""
+        if space is not None:
+            tags.running(space)
         args, x = [*self.args], self.rebuild.argument(leaves)
         if type(self.argnum) is int:
             args[self.argnum] = x
         else:
             for place, part in zip(self.argnum, x, strict=True):
                 args[place] = part
+        f = WRAPPERS[-1](self.f) if WRAPPERS else self.f
         try:
-            result = self.f(*args) if self.kept is None else self.kept.call(self.f, *args)
+            result = f(*args) if self.kept is None else self.kept.call(f, *args)
         except Exception as error:
             explain(error)
             raise

@@ -35,7 +35,7 @@ def single_pass(inputs: Inputs, tangents: list[Any], conjugates: str = "allowed"
             make(leaf, t, space) if not isinstance(leaf, (np.ndarray, DualArray)) else as_dual(leaf, t, space)
             for leaf, t in zip(inputs.leaves, tangents, strict=True)
         ]
-        outputs = Outputs(inputs, space, *inputs.call(leaves))
+        outputs = Outputs(inputs, space, *inputs.call(leaves, space))
     finally:
         tags.end(tag)
     outputs.derivatives = outputs.read()
@@ -65,7 +65,7 @@ def dense_passes(
             space = Dense(tag, len(rows) + len(groups), conjugates)
             is_identity = directions is None and start == 0 and stop == inputs.size
             leaves = seeded(inputs, space, rows, is_identity)
-            outputs = Outputs(inputs, space, *inputs.call(leaves))
+            outputs = Outputs(inputs, space, *inputs.call(leaves, space))
         finally:
             tags.end(tag)
         outputs.derivatives = outputs.read()
@@ -88,7 +88,7 @@ def sparse_pass(
         for leaf, size in zip(inputs.leaves, inputs.sizes, strict=True):
             leaves.append(as_dual(leaf, space.seed(first, size, dtype_of(leaf)), space))
             first += size
-        return Outputs(inputs, space, *inputs.call(leaves))
+        return Outputs(inputs, space, *inputs.call(leaves, space))
     finally:
         tags.end(tag)
 
@@ -102,7 +102,7 @@ def mixed_pass(inputs: Inputs) -> tuple[Outputs, Mixed]:
         for leaf, shape, size in zip(inputs.leaves, inputs.shapes, inputs.sizes, strict=True):
             leaves.append(as_dual(leaf, space.unit_seed(first, shape, dtype_of(leaf)), space))
             first += size
-        return Outputs(inputs, space, *inputs.call(leaves)), space
+        return Outputs(inputs, space, *inputs.call(leaves, space)), space
     finally:
         tags.end(tag)
 
@@ -116,7 +116,7 @@ def recorded_pass(inputs: Inputs, conjugates: str = "allowed", once: bool = Fals
         # Later writes by the caller, into x or into a result, must not change the record.
         values = inputs.leaves if once else copied(inputs.leaves)
         leaves = [as_dual(leaf, seed, space) for leaf, seed in zip(values, seeds, strict=True)]
-        outputs = Outputs(inputs, space, *inputs.call(leaves))
+        outputs = Outputs(inputs, space, *inputs.call(leaves, space))
     finally:
         tags.end(tag)
     program = Program(seeds, outputs.tangents)

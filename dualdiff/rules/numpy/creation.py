@@ -203,8 +203,10 @@ def _array_with_like(name: str) -> Any:
     function = getattr(np, name)
 
     def implementation(like: Any, *args: Any, **kwargs: Any) -> Any:
-        given = operand(args[0] if args else kwargs.pop("object" if name == "array" else "a"))
-        args = args[1:]
+        source = args[0] if args else kwargs.pop("object" if name == "array" else "a")
+        given, args = operand(source), args[1:]
+        if isinstance(source, list) and isinstance(given, AnyDual) and not args and not kwargs:
+            return given
         if not isinstance(given, AnyDual):
             # A copy, so that writing into the dual array does not change a plain one.
             made: Any = np.array(function(given, *args, **kwargs))

@@ -1,0 +1,81 @@
+"""Code that is not the user's: which it is, what its functions are called, and what stands in for them with duals."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from functools import cache
+from types import FrameType
+from typing import Any
+
+#: Packages whose own code goes on with plain arrays in adapted code: what is compiled in them takes no others.
+LIBRARIES = frozenset(
+    {
+        *("numpy", "scipy", "dualdiff", "numba", "llvmlite", "pandas", "sklearn", "matplotlib", "sympy", "mpmath"),
+        *("jax", "torch", "astropy", "xarray", "h5py", "IPython", "pytest", "_pytest", "hypothesis"),
+        *(sys.stdlib_module_names - {"__main__", "builtins"}),
+    }
+)
+#: SciPy's modules that may have such functions.
+SCIPY = (
+    *("special", "linalg", "stats", "integrate", "optimize", "interpolate", "fft", "signal", "ndimage", "spatial"),
+    *("sparse", "sparse.linalg", "spatial.distance"),
+)
+
+_is_library: dict[Any, bool] = {}
+
+
+def is_library(module: Any) -> bool:
+    """Whether a module, by its name, is code of a library that is not adapted."""
+    found = _is_library.get(module)
+    if found is None:
+        found = _is_library[module] = str(module).partition(".")[0] in LIBRARIES
+    return found
+
+
+def is_library_code(namespace: dict[str, Any]) -> bool:
+    """Whether code with these global names is of a library; the examples in its docstrings have a copy of them."""
+    name = namespace.get("__name__")
+    return is_library(name) and (name not in sys.modules or vars(sys.modules[name]) is namespace)
+
+
+def is_foreign(frame: FrameType) -> bool:
+    """Whether a frame runs code that is installed, and not this package."""
+    module, path = str(frame.f_globals.get("__name__")), frame.f_code.co_filename
+    is_installed = "site-packages" in path or "dist-packages" in path
+    return module.partition(".")[0] != "dualdiff" and (is_installed or is_library(module))
+
+
+def public_name(frame: FrameType) -> tuple[str, str] | None:
+    """The module and the name under which users call what a frame runs; None if it is internal."""
+    parts = str(frame.f_globals.get("__name__")).split(".")
+    private = next((i for i, part in enumerate(parts) if part.startswith("_")), len(parts))
+    qualified = getattr(frame.f_code, "co_qualname", frame.f_code.co_name).split(".")
+    method = "" if qualified[-1] in ("__init__", "__call__", "__new__") else f".{qualified[-1]}"
+    this = frame.f_locals.get("self")
+    classes = type(this).__mro__[:-1] if this is not None else ()
+    # From the shortest: "scipy.stats" stands before "scipy.stats.distributions".
+    for module in (".".join(parts[:length]) for length in range(1, private + 1)):
+        names = {k: x for k, x in vars(sys.modules.get(module, sys)).items() if k[0] != "_" and callable(x)}
+        if module in sys.modules and qualified[-1] in names and len(qualified) == 1:
+            return module, qualified[-1]
+        held = [key for key, x in names.items() if x is this]
+        held += [cls.__name__ for cls in classes if names.get(cls.__name__) is cls]
+        if module in sys.modules and held:
+            return module, held[0] + method
+    return None
+
+
+@cache
+def counterparts(module: str) -> dict[str, Any]:
+    """The functions of a module of SciPy for dual numbers, by name."""
+    try:
+        found = importlib.import_module(f"dualdiff.{module}")
+    except ImportError:
+        return {}
+    return {name: getattr(found, name) for name in found.__all__}
+
+
+def counterpart(module: str, name: str) -> str | None:
+    """Where the function of SciPy is found that takes duals; None if there is none."""
+    return f"{COUNTERPARTS.get(module, f'dualdiff.{module}')}.{name}" if name in counterparts(module) else None

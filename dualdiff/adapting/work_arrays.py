@@ -1,0 +1,289 @@
+"""Arrays that were made before adapted code runs, and that it writes into: dual ones stand in their places meanwhile.
+
+They are looked for where the code finds them: in the arguments, in attributes of objects, in global names, in variables
+of enclosing functions, and in lists and dicts there.  A candidate has a name that the code writes into (see
+`written_names`), and no reference to it may be anywhere else: who reads it there would read it without the derivative.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary, getweakrefcount
+
+import numpy as np
+
+from dualdiff.adapting.written_names import written_names
+from dualdiff.base import tags
+from dualdiff.core.array import DualArray
+from dualdiff.core.scope import owns
+from dualdiff.tangents.zeros import plain
+
+#: Types without anything inside them that could be written into.
+_LEAVES = frozenset({int, float, complex, bool, str, bytes, range, slice, BuiltinFunctionType, np.ufunc, ModuleType})
+#: The flag of classes that are made at run time, as those written in Python are (Py_TPFLAGS_HEAPTYPE).
+_IN_PYTHON = 1 << 9
+_CONTAINERS = (list, tuple, dict)
+
+
+class Reach:
+    """What a function, or a class, names: found once, and looked at in each call."""
+
+    def __init__(self, is_library: Callable[[Any], bool]) -> None:
+        self.is_library = is_library
+        self.names: set[str] = set()
+        #: Where arrays and objects stand: a container, a key, and the name.
+        self.slots: list[tuple[Any, Any, str]] = []
+        #: The names of the attributes in ``__slots__``.
+        self.slot_names: list[str] = []
+        self._seen: set[int] = set()
+
+    def code(self, code: CodeType, namespace: dict[str, Any]) -> Reach:
+        """With the global names in a code."""
+        if id(code) in self._seen or self.is_library(namespace.get("__name__")):
+            return self
+        self._seen.add(id(code))
+        self.names |= written_names(code.co_filename)
+        names = names_in(code)
+        for name in names:
+            if name not in namespace:
+                continue
+            thing = namespace[name]
+            if type(thing) is not ModuleType:
+                self._thing(namespace, name, f"::{name}", thing)
+            elif not self.is_library(thing.__name__):
+                for inner in names:
+                    if inner in vars(thing):
+                        self._thing(vars(thing), inner, f".{inner}", vars(thing)[inner])
+        return self
+
+    def cls(self, cls: type) -> Reach:
+        """With the attributes and the methods of a class."""
+        for base in cls.__mro__[:-1]:
+            slots = vars(base).get("__slots__", ())
+            self.slot_names += [slots] if isinstance(slots, str) else slots
+            if id(base) not in self._seen and not self.is_library(base.__module__):
+                self._seen.add(id(base))
+                for name, inner in list(vars(base).items()):
+                    self._thing(base, name, f".{name}", inner)
+        return self
+
+    def _thing(self, container: Any, key: str, name: str, thing: Any) -> None:
+        kind = type(thing)
+        if kind in (property, staticmethod, classmethod, cached_property):
+            thing = next(filter(None, (getattr(thing, part, None) for part in ("fget", "__func__", "func"))), None)
+        if isinstance(thing, FunctionType):
+            if id(thing) in self._seen:
+                return
+            self._seen.add(id(thing))
+            self.code(thing.__code__, thing.__globals__)
+            for free, cell in zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=True):
+                if isinstance(content := getattr(cell, "cell_contents", None), FunctionType):
+                    self._thing(cell, "cell_contents", free, content)
+                else:
+                    self.slots.append((cell, "cell_contents", free))
+        elif isinstance(thing, type):
+            self.cls(thing)
+        elif kind not in _LEAVES:
+            self.slots.append((container, key, name))
+
+
+_reaches: WeakKeyDictionary[Any, Reach] = WeakKeyDictionary()
+
+
+class Search:
+    """The places of the arrays that a call of a function may write into."""
+
+    def __init__(self, is_library: Callable[[Any], bool], tag: int) -> None:
+        self.is_library = is_library
+        #: The call whose duals are to be written.
+        self.tag = tag
+        self.names: set[str] = set()
+        self._seen: set[int] = set()
+        #: The arrays, with their names and places (a container and a key).
+        self.found: list[tuple[str, Any, Any, Any]] = []
+
+    def function(self, function: FunctionType) -> None:
+        """Look into what a function names: global names and variables of enclosing functions."""
+        if id(function) in self._seen:
+            return
+        self._seen.add(id(function))
+        code = function.__code__
+        reach = _reaches.get(code)
+        if reach is None:
+            reach = _reaches[code] = Reach(self.is_library).code(code, function.__globals__)
+        self._look(reach)
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            self.value(cell, "cell_contents", name, getattr(cell, "cell_contents", None))
+
+    def _look(self, reach: Reach) -> None:
+        if id(reach) not in self._seen:
+            self._seen.add(id(reach))
+            self.names |= reach.names
+            for container, key, name in reach.slots:
+                self.value(container, key, name, stands_at(container, key))
+
+    def value(self, container: Any, key: Any, name: str, thing: Any) -> None:
+        """Look at a thing that stands at a key of a container under a name."""
+        kind = type(thing)
+        if kind in _LEAVES or thing is None:
+            return
+        if kind is np.ndarray or kind is DualArray:
+            if kind is DualArray and thing.space.tag >= self.tag:
+                return
+            self.found.append((name, thing, container, key))
+        elif kind is FunctionType:
+            self.function(thing)
+        elif kind is MethodType:
+            self.value(None, None, "", thing.__self__)
+            self.value(None, None, "", thing.__func__)
+        elif kind in _CONTAINERS:
+            self._container(thing, name)
+        else:
+            self.instance(thing)
+
+    def _container(self, thing: Any, name: str) -> None:
+        first = next(iter(thing.values() if type(thing) is dict else thing), None)
+        if id(thing) in self._seen or type(first) in _LEAVES:
+            return
+        self._seen.add(id(thing))
+        for key, item in list(thing.items() if type(thing) is dict else enumerate(thing)):
+            self.value(thing, key, name, item)
+
+    def instance(self, thing: Any) -> None:
+        """Look into the attributes of an object of a class that is written in Python, and into its methods."""
+        cls = thing if isinstance(thing, type) else type(thing)
+        if id(thing) in self._seen or not cls.__flags__ & _IN_PYTHON or self.is_library(cls.__module__):
+            return
+        self._seen.add(id(thing))
+        reach = _reaches.get(cls)
+        if reach is None:
+            reach = _reaches[cls] = Reach(self.is_library).cls(cls)
+        self._look(reach)
+        if thing is cls:
+            return
+        names = getattr(thing, "__dict__", None)
+        if names:
+            for name, inner in list(names.items()):
+                if type(inner) not in _LEAVES:
+                    self.value(names, name, f".{name}", inner)
+        for name in reach.slot_names:
+            self.value(thing, name, f".{name}", getattr(thing, name, None))
+
+    def alone(self) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
+        """The arrays that are written into, by their names, and to which there are no references from elsewhere."""
+        written = {id(array) for name, array, _, _ in self.found if name in self.names}
+        for number in written:
+            entries = [entry for entry in self.found if id(entry[1]) == number]
+            places = {(id(container), key): (container, key) for _, _, container, key in entries}
+            array, count = entries[0][1], len(entries) + len(places) + _OWN + (number in _standing)
+            can_be = owns(array) and not getweakrefcount(array) and array.dtype.kind in "fc" and array.flags.writeable
+            if can_be and sys.getrefcount(array) == count and not any(type(c) is tuple for c, _ in places.values()):
+                yield array, list(places.values())
+
+
+def _own_references() -> int:
+    """How many references `Search.alone` counts that are its own."""
+    search, held = Search(bool, 0), {"y": np.zeros(1)}
+    search.names = {"y"}
+    search.value(held, "y", "y", held["y"])
+    for count in range(10):
+        globals()["_OWN"] = count
+        if list(search.alone()):
+            return count
+    return 0
+
+
+#: The dual arrays that stand for others, which hold one reference to them.
+_standing: set[int] = set()
+_OWN = 0
+_OWN = _own_references()
+
+_names: dict[CodeType, tuple[str, ...]] = {}
+
+
+def names_in(code: CodeType) -> tuple[str, ...]:
+    """The names that a code may look up, with those of the functions defined in it."""
+    found = _names.get(code)
+    if found is None:
+        names = dict.fromkeys(code.co_names)
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                names |= dict.fromkeys(names_in(constant))
+        found = _names[code] = tuple(names)
+    return found
+
+
+def put(container: Any, key: Any, thing: Any) -> None:
+    """Let a thing stand at a key of a container, or be an attribute of an object."""
+    if type(container) in (dict, list):
+        container[key] = thing
+    elif isinstance(container, type):
+        setattr(container, key, thing)
+    else:
+        object.__setattr__(container, key, thing)
+
+
+def stands_at(container: Any, key: Any) -> Any:
+    """What stands there."""
+    if type(container) is list:
+        return container[key] if key < len(container) else None
+    return container.get(key) if type(container) is dict else getattr(container, key, None)
+
+
+def exchange(search: Search, spaces: list[Any]) -> None:
+    """Let dual arrays stand in the places that were found, each until the call of its space ends."""
+    for array, places in list(search.alone()):
+        within = spaces
+        if type(array) is DualArray:
+            if all(space is not array.space for space in spaces):
+                # It belongs to a call of another thread.
+                continue
+            within = [space for space in spaces if space.tag > array.space.tag]
+        dual = array
+        for space in within:
+            # Of a copy: a record needs the values of its coefficients when the array is back and is written again.
+            below, dual = dual, DualArray(np.copy(dual), None, space)
+            _exchanged(space.tag).add(dual, below, places)
+        for container, key in places:
+            put(container, key, dual)
+
+
+def _exchanged(tag: int) -> Exchanged:
+    found = tags.at_end.setdefault(tag, [])
+    if not found:
+        found.append(Exchanged())
+    return found[0]  # type: ignore[return-value]
+
+
+class Exchanged:
+    """The arrays for which dual ones stand during a call; called when that ends, to put them back."""
+
+    def __init__(self) -> None:
+        #: For each dual array, by its number, what it stands for.
+        self.arrays: dict[int, tuple[DualArray, Any]] = {}
+        self.places: list[tuple[Any, Any]] = []
+
+    def add(self, dual: DualArray, array: Any, places: list[tuple[Any, Any]]) -> None:
+        """Note that a dual array stands for another one."""
+        self.arrays[id(dual)] = dual, array
+        self.places += places
+        _standing.add(id(dual))
+
+    def __call__(self) -> None:
+        _standing.difference_update(self.arrays)
+        for container, key in self.places:
+            # The code may have let two of them change places.
+            entry = self.arrays.get(id(stands_at(container, key)))
+            if entry is not None:
+                put(container, key, entry[1])
+        for dual, array in self.arrays.values():
+            hand_back(dual, array)
+
+
+def hand_back(dual: DualArray, array: Any) -> None:
+    """Write the values of a dual array that stood for another one into that."""
+    array[...] = dual.value if isinstance(array, DualArray) else plain(dual)

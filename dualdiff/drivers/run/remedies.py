@@ -1,0 +1,215 @@
+"""What to write instead, added to errors that came out of a function of duals, where it is not said yet."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+from collections.abc import Iterator
+from types import FrameType, FunctionType, MethodType
+
+from dualdiff.adapting.adapted_functions import MAKERS
+from dualdiff.adapting.libraries import counterpart, is_foreign, is_library, public_name
+from dualdiff.base.errors import COLLECT, SHUFFLED, LostDerivativeError, NoRuleError
+from dualdiff.rules.writing.array_rules import duals_in
+
+#: How NumPy and SciPy say that they do not take an array of objects.
+_OBJECT_ARRAY = re.compile(
+    r"dtype\('O'\)|dtype object|object array|no callable \w+ method|not supported for the input types"
+)
+_OBJECT_ARRAY_NOTE = (
+    "if these are dual numbers, np.array([...]) of scalars, or np.asarray, made an object array of them, which few "
+    "functions accept. Write np.stack([...]), or np.block([[...], [...]]) for a matrix, instead of np.array; or "
+    "differentiate adapt(f) if f cannot be edited, in which np.array does so"
+)
+#: How scipy.sparse says the same, and where it is.
+_SPARSE = re.compile(r"no supported conversion for types|unsupported data types in input|scipy.sparse does not support")
+_SPARSE_NOTE = (
+    "matrices of scipy.sparse hold plain values. A @ u has a derivative for an array of duals u: write k * (A @ u) "
+    "instead of (k * A) @ u, and np.stack([...]) instead of np.array([...]) for u; give another function its "
+    "derivative, dualdiff.custom_derivative(f, jvp=lambda primals, tangents: ...)"
+)
+_SHUFFLED_NOTE = (
+    "shuffling in place would duplicate some rows of a dual array, because rows are views. Write "
+    "y[...] = y[rng.permutation(len(y))], which draws the same permutation as rng.shuffle(y)"
+)
+_FLAT = re.compile(r"Error setting single item of array")
+
+#: Methods of random generators whose results are those of the standard form, scaled and shifted.
+_SHIFTED = {
+    **{
+        name: f"x + rng.{name}(0, scale, size=n), or x + scale * rng.{name}(0, 1, size=n) if the scale is dual too"
+        for name in ("normal", "laplace", "logistic", "gumbel")
+    },
+    **{name: f"scale * rng.{name}(size=n)" for name in ("exponential", "rayleigh")},
+    "uniform": "low + (high - low) * rng.uniform(size=n)",
+    "lognormal": "np.exp(mean + sigma * rng.normal(size=n))",
+    "gamma": "scale * rng.gamma(shape, size=n)",
+}
+
+
+def explain(error: Exception) -> None:
+    """Add to an error that came out of a function of duals what failed, and what to write instead."""
+    if isinstance(error, NoRuleError) or any(note.startswith("dualdiff:") for note in getattr(error, "__notes__", ())):
+        return
+    steps = list(_steps(error))
+    note = _note(error, steps)
+    if note is None:
+        return
+    if isinstance(error, LostDerivativeError) and "adapt(f)" not in note:
+        # What our words advise is for the user's own code.
+        error.args = (str(error).partition(": ")[0],)
+    error.add_note(f"dualdiff: {note}")
+
+
+def _note(error: Exception, steps: list[tuple[FrameType, int]]) -> str | None:
+    text = str(error)
+    if text.startswith(SHUFFLED):
+        return _SHUFFLED_NOTE
+    if _SPARSE.search(text):
+        return _SPARSE_NOTE
+    if _FLAT.search(text):
+        return f"y.flat[...] = x cannot write the derivative of a dual into an array of plain floats: {COLLECT}"
+    is_lost = any(isinstance(e, LostDerivativeError) for e in _chain(error))
+    # Compiled code that overlooks our error goes on, and fails with a SystemError after the user's function returned.
+    everywhere = isinstance(error, SystemError) and is_lost
+    frames = _library_frames([frame for frame, _ in steps], everywhere)
+    if not frames:
+        return _of_compiled(error, text, steps)
+    if not (is_lost or _holds_duals(frames)):
+        return None
+    named = next(filter(None, map(public_name, frames)), None)
+    name = ".".join(named) if named else f"{frames[0].f_globals.get('__name__')}.{frames[0].f_code.co_name}"
+    if any(str(frame.f_globals.get("__name__")).startswith("scipy.sparse._") for frame in frames[:1]):
+        return _SPARSE_NOTE
+    if all(str(frame.f_globals.get("__name__")).startswith("numpy") for frame in frames):
+        if name.startswith("numpy.random"):
+            return _of_random(frames[0].f_code.co_name.rpartition(".")[2])
+        if is_lost:
+            return f"{name} {_OF_NUMPY}" if name.rpartition(".")[2] in (*MAKERS, "vectorize") else None
+        if _OBJECT_ARRAY.search(text):
+            return _OBJECT_ARRAY_NOTE
+    return of_library(name, named, not is_library(frames[0].f_globals.get("__name__")))
+
+
+_OF_NUMPY = (
+    "makes an array of plain numbers: differentiate adapt(f), in which it makes one of duals, or write f with "
+    "functions of arrays"
+)
+
+
+def of_library(name: str, named: tuple[str, str] | None, is_reached: bool) -> str:
+    """What to write for a function of a library, which `dualdiff.adapt` reaches or does not."""
+    other = named and counterpart(*named)
+    if other:
+        return f"{name} takes plain numbers: write {other}, the same for dual numbers"
+    note = f"{name} takes plain numbers"
+    if is_reached:
+        note += "; where it fills arrays of its own, differentiate adapt(f)"
+    return (
+        f"{note}: put the call into a function of the numbers that it depends on, and give that its derivative with "
+        "dualdiff.custom_derivative"
+    )
+
+
+def _of_compiled(error: Exception, text: str, steps: list[tuple[FrameType, int]]) -> str | None:
+    """The note about a compiled function that the user's code called."""
+    own = [(frame, place) for frame, place in steps if not _is_ours(frame)]
+    if not own:
+        return None
+    frame, place = own[-1]
+    call = _call(frame, place)
+    if isinstance(error, LostDerivativeError):
+        return None
+    if _OBJECT_ARRAY.search(text):
+        return _OBJECT_ARRAY_NOTE
+    if call is None or not _compiled(call, frame) or not _given_duals(call, frame):
+        return None
+    return of_library(ast.unparse(call.func), None, False)
+
+
+def _of_random(name: str) -> str:
+    if name in _SHIFTED:
+        return f"rng.{name} draws plain numbers: keep the dual numbers outside, {_SHIFTED[name]}"
+    return f"rng.{name} draws plain numbers, whose dependence on its parameters is unknown: pass dualdiff.value(x)"
+
+
+def _steps(error: BaseException) -> Iterator[tuple[FrameType, int]]:
+    """The frames that an error went through, the innermost last, with where in their code."""
+    step = error.__traceback__
+    while step is not None:
+        yield step.tb_frame, step.tb_lasti
+        step = step.tb_next
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    step: BaseException | None = error
+    while step is not None:
+        yield step
+        step = step.__cause__ or step.__context__
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "dualdiff"
+
+
+def _library_frames(frames: list[FrameType], everywhere: bool) -> list[FrameType]:
+    """The frames of libraries behind the last one of the user's code, or ``everywhere``."""
+    found: list[FrameType] = []
+    for frame in frames:
+        if is_foreign(frame):
+            found.append(frame)
+        elif not _is_ours(frame) and not everywhere:
+            found = []
+    return found
+
+
+def _holds_duals(frames: list[FrameType]) -> bool:
+    """Whether there are duals among the variables of library code, or those of the functions that it was given."""
+    for frame in frames:
+        for x in list(frame.f_locals.values()):
+            cells = getattr(x, "__closure__", None) or ()
+            held = [getattr(cell, "cell_contents", None) for cell in cells]
+            if duals_in([x, held, getattr(x, "__defaults__", None) or ()]):
+                return True
+    return False
+
+
+def _call(frame: FrameType, place: int) -> ast.Call | None:
+    """The call in the source of a frame that failed; None if it was none, or there is no source."""
+    start, stop, column, end = list(frame.f_code.co_positions())[place // 2]
+    if None in (start, stop, column, end):
+        return None
+    lines = [linecache.getline(frame.f_code.co_filename, i).encode() for i in range(start, stop + 1)]  # type: ignore[operator]
+    lines[-1] = lines[-1][:end]
+    lines[0] = lines[0][column:]
+    try:
+        node = ast.parse(b"(" + b"".join(lines) + b")", mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+    return node if isinstance(node, ast.Call) else None
+
+
+def _compiled(call: ast.Call, frame: FrameType) -> bool:
+    """Whether what is called may be compiled: it is no function and no class written in Python."""
+    names: list[str] = []
+    node = call.func
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return True
+    thing = frame.f_locals.get(node.id, frame.f_globals.get(node.id))
+    for name in reversed(names):
+        thing = getattr(thing, name, None)
+    written = (FunctionType, MethodType)
+    return not isinstance(thing, written) and not isinstance(getattr(thing, "__init__", None), FunctionType)
+
+
+def _given_duals(call: ast.Call, frame: FrameType) -> bool:
+    """Whether variables in the arguments of a call hold duals."""
+    for part in (*call.args, *call.keywords):
+        for node in ast.walk(part):
+            if isinstance(node, ast.Name) and duals_in(frame.f_locals.get(node.id, frame.f_globals.get(node.id))):
+                return True
+    return False
