@@ -1,1 +1,1 @@
-"""Code as it is: NumPy's creation functions, work arrays and SciPy calls that take duals while a function runs."""
+"""Code as it is: what stands in the place of NumPy's functions while it runs, and what to write where none does."""

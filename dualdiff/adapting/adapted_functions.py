@@ -21,7 +21,7 @@ Maker = Callable[..., Any]
 
 def accepting(made: Any, like: Any) -> Any:
     """What NumPy made, so that duals can be written into it; integers and booleans stay plain."""
-    if isinstance(made, np.ndarray) and type(made) is np.ndarray and made.dtype.kind in "fc":
+    if type(made) is np.ndarray and made.dtype.kind in "fc":
         return buffer(made, [like])
     return made
 
@@ -39,7 +39,7 @@ def _copied(own: Any, like: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def _converted(own: Any, like: Any, /, a: Any, *args: Any, **kwargs: Any) -> Any:
-    if isinstance(a, np.ndarray) and not isinstance(operand(a), AnyDual):
+    if issubclass(type(a), np.ndarray) and not isinstance(operand(a), AnyDual):
         return own(a, *args, **kwargs)
     return CREATORS[own](like, a, *args, **kwargs)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from functools import cache
 from types import FrameType
 from typing import Any
+
+from dualdiff.base import late
 
 #: Packages whose own code goes on with plain arrays in adapted code: what is compiled in them takes no others.
 LIBRARIES = frozenset(
@@ -69,13 +70,10 @@ def public_name(frame: FrameType) -> tuple[str, str] | None:
 @cache
 def counterparts(module: str) -> dict[str, Any]:
     """The functions of a module of SciPy for dual numbers, by name."""
-    try:
-        found = importlib.import_module(f"dualdiff.{module}")
-    except ImportError:
-        return {}
-    return {name: getattr(found, name) for name in found.__all__}
+    found = late.of_scipy(module.removeprefix("scipy."))
+    return {} if found is None else {name: getattr(found, name) for name in found.__all__}
 
 
 def counterpart(module: str, name: str) -> str | None:
     """Where the function of SciPy is found that takes duals; None if there is none."""
-    return f"{COUNTERPARTS.get(module, f'dualdiff.{module}')}.{name}" if name in counterparts(module) else None
+    return f"dualdiff.{module}.{name}" if name in counterparts(module) else None

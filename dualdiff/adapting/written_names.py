@@ -107,7 +107,7 @@ def _written(part: ast.AST, parameters: dict[str, dict[int | str, None]]) -> set
 
 def _written_by_call(node: ast.Call, parameters: dict[str, dict[int | str, None]]) -> set[str]:
     function = node.func
-    name: str = getattr(function, "attr", None) or getattr(function, "id", "")
+    name = str(getattr(function, "attr", getattr(function, "id", "")))
     own = parameters.get(name, {})
     written = [k.value for k in node.keywords if k.arg == "out" or k.arg in own]
     written += [x for i, x in enumerate(node.args) if i in own or (i == 0 and name in _INTO_FIRST)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 #: For each library, the package of rules that is imported when a function without a rule is called.  The rules of
 #: NumPy's everyday functions are loaded with dualdiff.
@@ -27,6 +28,11 @@ PUBLIC = {
 
 #: Public modules of dualdiff.scipy.
 SCIPY = ("integrate", "linalg", "optimize", "special")
+
+
+def of_scipy(name: str) -> Any:
+    """The module of dualdiff.scipy with a name; None if there is none."""
+    return import_module(f"dualdiff.scipy.{name}") if name in SCIPY else None
 
 
 def load_rules() -> None:

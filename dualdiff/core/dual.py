@@ -26,7 +26,6 @@ from dualdiff.base.errors import (
     lost_number,
     no_rule,
     plain_target,
-    public_name,
 )
 from dualdiff.core.registry import (
     CREATORS,
@@ -36,6 +35,7 @@ from dualdiff.core.registry import (
     SCALAR_INSTALLERS,
     UFUNCS,
     entry_of,
+    no_ufunc,
     refusal,
 )
 from dualdiff.core.scope import SCOPE, constant, in_place
@@ -97,7 +97,7 @@ class AnyDual:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         rule = entry_of(UFUNCS, (ufunc, method))
         if rule is None:
-            raise _no_ufunc(ufunc, method)
+            raise no_ufunc(ufunc, method)
         if kwargs and SCOPE.get() is not None and (target := in_place(self, inputs, kwargs)) is not None:
             # Nobody else sees the plain array on the left of ``y += x``: a dual one takes its place.
             other = self.lift(np.array(target))
@@ -534,20 +534,6 @@ def checked_array(value: Any, tangent: Any) -> tuple[Any, Any]:
     if t.dtype.kind == "c" and array.dtype.kind != "c":
         raise TypeError("the tangent of real values cannot be complex")
     return array, t.astype(array.dtype)
-
-
-def _no_ufunc(ufunc: Any, method: str) -> TypeError:
-    """The error for a ufunc without a rule."""
-    name, called = ufunc.__name__, "" if method == "__call__" else f".{method}"
-    for module in ("numpy._core.umath", "scipy.special", "scipy.special._ufuncs"):
-        if getattr(sys.modules.get(module), name, None) is ufunc:
-            reason = refusal(ufunc, method)
-            public = f"numpy.{name}" if module.startswith("numpy") else f"scipy.special.{public_name(name)}"
-            return no_rule(public + called, f" ({reason})" if reason else "")
-    return no_rule(
-        f"the ufunc {name}{called}",
-        " (if numba.vectorize created it, differentiate the Python function, or compile that with numba.njit instead)",
-    )
 
 
 def stacklevel() -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from dualdiff.base import late
+from dualdiff.base.errors import no_rule, public_name
 
 #: Implementations for duals of a NumPy ufunc and one of its methods ("__call__", "reduce", ...).
 UFUNCS: dict[tuple[Any, str], Callable[..., Any]] = {}
@@ -47,6 +49,20 @@ def refusal(function: Any, method: str = "__call__") -> str | None:
     if types is not None and not any(set("efdgFDG").intersection(t.partition("->")[0]) for t in types):
         return "it does not accept floating-point arguments"
     return None
+
+
+def no_ufunc(ufunc: Any, method: str) -> TypeError:
+    """The error for a ufunc without a rule."""
+    name, called = ufunc.__name__, "" if method == "__call__" else f".{method}"
+    for module in ("numpy._core.umath", "scipy.special", "scipy.special._ufuncs"):
+        if getattr(sys.modules.get(module), name, None) is ufunc:
+            reason = refusal(ufunc, method)
+            public = f"numpy.{name}" if module.startswith("numpy") else f"scipy.special.{public_name(name)}"
+            return no_rule(public + called, f" ({reason})" if reason else "")
+    return no_rule(
+        f"the ufunc {name}{called}",
+        " (if numba.vectorize created it, differentiate the Python function, or compile that with numba.njit instead)",
+    )
 
 
 def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

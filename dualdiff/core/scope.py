@@ -91,7 +91,7 @@ def in_place(x: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if sys.getrefcount(target) > (_alone.get(kind) or _counted(x)) or not owns(target):
         return None
     caller = sys._getframe(2)
-    while caller.f_globals.get("__name__") == "dualdiff.core.dual" and caller.f_back is not None:
+    while str(caller.f_globals.get("__name__")).startswith("dualdiff.core.") and caller.f_back is not None:
         caller = caller.f_back
     code, place = caller.f_code.co_code, caller.f_lasti
     is_in_place = code[place] == _BINARY_OP and _IN_PLACE <= code[place + 1] < 2 * _IN_PLACE

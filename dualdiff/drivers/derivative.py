@@ -7,6 +7,7 @@ from typing import Any, Concatenate, Unpack, overload
 
 import numpy as np
 
+from dualdiff.adapting.remedies import explain
 from dualdiff.base import tags
 from dualdiff.base.tags import at_end, live
 from dualdiff.core.array import DualArray
@@ -18,7 +19,6 @@ from dualdiff.drivers.run.operator import DerivedFunction, P, R, operator, with_
 from dualdiff.drivers.run.options import Argnum, OfDerivative, OfNth, PartOfDerivative
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import single_pass
-from dualdiff.drivers.run.remedies import explain
 from dualdiff.drivers.run.repeated_calls import Kept
 from dualdiff.tangents.spaces.pointwise import PointTangent, Pointwise
 from dualdiff.tangents.spaces.single import Single

@@ -5,18 +5,18 @@ Functions of SciPy that accept duals themselves (the ufuncs of ``scipy.special``
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
-from dualdiff.base.late import SCIPY
+from dualdiff.base.late import SCIPY, of_scipy
 
 __all__ = ["integrate", "linalg", "optimize", "special"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in SCIPY:
-        return import_module(f"dualdiff.scipy.{name}")
-    raise AttributeError(f"module 'dualdiff.scipy' has no attribute {name!r}")
+    module = of_scipy(name)
+    if module is None:
+        raise AttributeError(f"module 'dualdiff.scipy' has no attribute {name!r}")
+    return module
 
 
 def __dir__() -> list[str]:

@@ -15,6 +15,8 @@ import numpy as np
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.drivers.run.operator import operator
 
+__all__ = ["boundary_jacobian", "system_jacobian"]
+
 
 def _system_jacobian(operator: str, f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[None, Any, None]:
     """No value, the Jacobians at all points, no aux."""

@@ -339,9 +339,9 @@ def test_numbers_in_a_container_are_never_constants():
         (np.arange(2), "integer array"),
         (True, "boolean"),
         (np.array([True]), "boolean"),
-        ({1.0}, "numbers"),
+        ({1.0}, "x has the type set; it must be a scalar, an array, or a container"),
         (np.array([1.0, None]), "array of objects"),
-        (iter([1.0]), "numbers"),
+        (iter([1.0]), "x has the type list_iterator; use a dict, a tuple, a dataclass or a SimpleNamespace of numbers"),
         (SimpleNamespace(k=3), "the integer 3"),
     ):
         with pytest.raises(TypeError, match=match):

@@ -33,6 +33,7 @@ FLOORS = (
     ("tangents",),
     ("core",),
     ("rules",),
+    ("adapting",),
     ("drivers",),
     ("scipy", "compiled", "teaching"),
     ("expression", "__main__", "__init__"),

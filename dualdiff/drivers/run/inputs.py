@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.adapting.remedies import explain
 from dualdiff.base import tags
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.containers import Nesting, flatten, input_leaf, only
 from dualdiff.core.scope import WRAPPERS
 from dualdiff.drivers.run.batches import NO_BATCH, Batch
-from dualdiff.drivers.run.remedies import explain
 from dualdiff.tangents.space import TangentSpace
 
 FLOAT64 = np.dtype(np.float64)

@@ -53,7 +53,7 @@ def expect_several_calls(inputs: Inputs) -> None:
 
 def _arrays(tree: Any) -> Iterator[Any]:
     """The arrays in nested containers that f could write into."""
-    if isinstance(tree, DualArray) or (isinstance(tree, np.ndarray) and tree.flags.writeable):
+    if isinstance(tree, DualArray) or (issubclass(type(tree), np.ndarray) and tree.flags.writeable):
         yield tree
     elif isinstance(tree, (tuple, list, dict)):
         for part in tree.values() if isinstance(tree, dict) else tree:

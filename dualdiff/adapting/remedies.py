@@ -178,9 +178,9 @@ def _holds_duals(frames: list[FrameType]) -> bool:
 def _call(frame: FrameType, place: int) -> ast.Call | None:
     """The call in the source of a frame that failed; None if it was none, or there is no source."""
     start, stop, column, end = list(frame.f_code.co_positions())[place // 2]
-    if None in (start, stop, column, end):
+    if start is None or stop is None or column is None or end is None:
         return None
-    lines = [linecache.getline(frame.f_code.co_filename, i).encode() for i in range(start, stop + 1)]  # type: ignore[operator]
+    lines = [linecache.getline(frame.f_code.co_filename, i).encode() for i in range(start, stop + 1)]
     lines[-1] = lines[-1][:end]
     lines[0] = lines[0][column:]
     try:
