@@ -49,7 +49,11 @@ class ConstantResultWarning(UserWarning):
     __module__ = "dualdiff"
 
 
-#: What to do instead of writing duals into an array of plain numbers.
+class UndefinedDerivativeWarning(UserWarning):
+    """A derivative is NaN, because a solver did not converge, or what it found is no regular solution."""
+
+
+#: What to write instead of storing duals in an array of plain floats.
 COLLECT = (
     "collect the elements in a list and np.stack it, or make the buffer with dualdiff.zeros(shape, like=x), or "
     "differentiate adapt(f) if f cannot be edited"

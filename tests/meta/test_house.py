@@ -29,19 +29,13 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 #: The floors from the ground up; a module may import from its own floor and those below.
 FLOORS = (
-    ("base",),
-    ("tangents",),
-    ("core",),
+    ("core", "tangents"),
     ("rules",),
     ("adapting",),
     ("drivers",),
-    ("scipy", "compiled", "teaching"),
-    ("expression", "__main__", "__init__"),
+    ("compiled", "teaching", "integrations"),
+    ("expression", "linalg", "scipy", "special", "__main__", "__init__"),
 )
-#: Floors within a floor, in the same way.
-STEPS = {
-    "rules": (("writing",), ("numpy",), ("scipy", "python"), ("__init__", "__main__")),
-}
 
 
 def floor(module):

@@ -1,0 +1,99 @@
+r"""Optima are differentiated as solutions of their optimality conditions.
+
+At a minimum of f subject to constraints the Lagrange function :math:`f(x) - \lambda^T (c(x) - b)` of those that are
+active has the gradient zero, and c(x) = b (Karush, Kuhn, Tucker).  These are equations for x and the multipliers, and
+are differentiated as such (`dualdiff.scipy.equations`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import operand
+from dualdiff.drivers.gradient import gradient
+from dualdiff.drivers.jacobian import jacobian
+from dualdiff.rules.writing.array_rules import plain_values
+from dualdiff.scipy.equations import implicit, no_derivative, unknown
+
+#: A constraint is active where it is kept to this part of its size.
+ACTIVE = 1e-6
+#: A constraint whose multiplier is smaller, relative to the gradient, may be active by chance.
+WEAK = 1e-6
+
+Sides = tuple[Callable[[Any], Any], Callable[[Any], Any]]
+
+
+class Constraint:
+    """``lower <= c(x) <= upper``: c on duals and on their values, and limits, which may be duals."""
+
+    def __init__(self, sides: Sides, lower: Any, upper: Any) -> None:
+        self.sides = sides
+        self.lower, self.upper = operand(lower), operand(upper)
+
+    def active(self, x: Any) -> Active | None:
+        """What is active of it at x."""
+        c = np.atleast_1d(plain_values(operand(self.sides[1](x))))
+        lower, upper = (np.broadcast_to(plain_values(b), c.shape) for b in (self.lower, self.upper))
+        at_lower, at_upper = (np.isfinite(b) & np.isclose(c, b, ACTIVE, ACTIVE) for b in (lower, upper))
+        signs = np.where(at_lower & at_upper, 0, np.where(at_lower, 1, np.where(at_upper, -1, 2)))
+        rows = np.flatnonzero(signs != 2)
+        if not rows.size:
+            return None
+        lower, upper = (np.broadcast_to(b, c.shape)[rows] for b in (self.lower, self.upper))
+        return Active(self.sides, rows, signs[rows], np.where(signs[rows] < 0, upper, lower))
+
+
+class Active:
+    """The equations of a constraint that hold at the solution; ``signs`` are those of their multipliers, or zero."""
+
+    def __init__(self, sides: Sides, rows: Any, signs: Any, target: Any) -> None:
+        self.sides, self.rows, self.signs, self.target = sides, rows, signs, target
+
+    def rest(self, side: int, x: Any) -> Any:
+        """``c(x) - b`` of what is active, on duals (0) or on their values (1)."""
+        target = plain_values(self.target) if side else self.target
+        return np.atleast_1d(operand(self.sides[side](x)))[self.rows] - target
+
+
+def minimum(
+    name: str,
+    objective: Sides,
+    x: Any,
+    constraints: Sequence[Constraint] = (),
+    converged: Any = True,
+    sources: Sequence[Any] = (),
+) -> tuple[Any, bool]:
+    """The dual minimum, of which the plain one is known, and whether constraints are active there."""
+    active = [a for c in constraints if (a := c.active(x)) is not None]
+    if not active:
+        return implicit(name, *(gradient(f) for f in objective), x, converged, sources), False
+    n = x.size
+    slope = plain_values(gradient(objective[1], x))
+    rows = np.concatenate([np.reshape(plain_values(jacobian(partial(a.rest, 1), x)), (-1, n)) for a in active])
+    signs = np.concatenate([a.signs for a in active])
+    multipliers = np.linalg.lstsq(rows.T, slope)[0]
+    force = multipliers * np.max(np.abs(rows), axis=1)
+    if np.any((signs != 0) & (signs * force <= WEAK * max(1.0, float(np.max(np.abs(slope)))))):
+        no_derivative(
+            name,
+            "a constraint is active by chance: to one side of the data it holds the solution, and not to the other",
+        )
+        return unknown(x, *sources), True
+    size = max(1.0, float(np.max(np.abs(multipliers))))
+
+    def conditions(side: int, z: Any) -> Any:
+        x, m = z[:n], z[n:] * size
+
+        def lagrange(x: Any) -> Any:
+            rest = np.concatenate([a.rest(side, x) for a in active])
+            return np.reshape(objective[side](x), ()) - np.sum(m * rest)
+
+        return np.concatenate([gradient(lagrange, x), *(a.rest(side, x) for a in active)])
+
+    z = np.concatenate([x, multipliers / size])
+    found = implicit(name, partial(conditions, 0), partial(conditions, 1), z, converged, sources)
+    return found[:n], True

@@ -1,0 +1,333 @@
+"""``scipy.optimize``: roots and fixed points, differentiated at the solution."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.base.extras import load
+from dualdiff.core.array import operand
+from dualdiff.scipy.equations import implicit, unknown
+from dualdiff.scipy.stripped import Stripped, stripped, values_of
+
+_scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
+
+_NOTES = """
+
+    Returns
+    -------
+    as ``scipy.optimize.{name}``
+        SciPy's value, bit for bit.  Where f depends on duals, in its arguments or by what it closes over, the root
+        carries its derivative, :math:`dy = -(\\partial f / \\partial y)^{{-1}} df`; where the solver was started makes
+        no difference to it.
+
+    Raises
+    ------
+    as SciPy
+        For wrong arguments, and where it does not converge and raises.
+
+    Warns
+    -----
+    UndefinedDerivativeWarning
+        Where the derivative is NaN: at what is no solution, or a singular one.
+
+    Notes
+    -----
+    f runs on plain values until the root is found, then once more there for its derivative in the unknowns, and once on
+    duals for each order of differentiation.
+
+    Examples
+    --------
+"""
+
+
+def _documented(name: str, text: str, example: str) -> Callable[[Any], Any]:
+    """Give a function SciPy's signature, and a docstring."""
+    solver = getattr(_scipy, name)
+
+    def decorate(function: Any) -> Any:
+        function.__defaults__ = solver.__defaults__
+        function.__doc__ = text + _NOTES.format(name=name) + example
+        return function
+
+    return decorate
+
+
+def _bracketing(name: str) -> Any:
+    solver = getattr(_scipy, name)
+
+    def find(f: Any, a: Any, b: Any, args: Any, rest: Any, full_output: bool, disp: bool) -> Any:
+        if not callable(f):
+            return solver(f, a, b, args, *rest, full_output, disp)
+        function = Stripped(f, args)
+        needs_output = full_output or not disp
+        found = solver(function.plain, values_of(a), values_of(b), function.plain_args, *rest, needs_output, disp)
+        root, results = found if needs_output else (found, None)
+        if function.duals:
+            converged = results is None or results.converged
+            root = implicit(name, *function.sides(), root, converged, function.duals)
+            if results is not None:
+                results.root = root
+        return (root, results) if full_output else root
+
+    return find
+
+
+_find = {name: _bracketing(name) for name in ("brentq", "brenth", "ridder", "bisect", "toms748")}
+
+
+def _four(name: str, described: str) -> Any:
+    find = _find[name]
+
+    @_documented(
+        name,
+        f"A root of f in the interval from a to b, by {described}, as ``scipy.optimize.{name}``.",
+        f"""    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy.roots import {name}
+    >>> print(derivative(lambda a: {name}(lambda y: y * y - a, 0.0, 9.0), 4.0).round(9))
+    0.25
+    """,
+    )
+    def function(
+        f: Any,
+        a: Any,
+        b: Any,
+        args: Any = (),
+        xtol: Any = None,
+        rtol: Any = None,
+        maxiter: Any = 100,
+        full_output: bool = False,
+        disp: bool = True,
+    ) -> Any:
+        return find(f, a, b, args, (xtol, rtol, maxiter), full_output, disp)
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+brentq = _four("brentq", "Brent's method")
+brenth = _four("brenth", "Brent's method with hyperbolic extrapolation")
+ridder = _four("ridder", "Ridder's method")
+bisect = _four("bisect", "bisection")
+
+
+@_documented(
+    "toms748",
+    "A root of f in the interval from a to b, by algorithm 748 of Alefeld, Potra and Shi, as in ``scipy.optimize``.",
+    """    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy.roots import toms748
+    >>> print(derivative(lambda a: toms748(lambda y: y * y - a, 0.0, 9.0), 4.0).round(9))
+    0.25
+    """,
+)
+def toms748(
+    f: Any,
+    a: Any,
+    b: Any,
+    args: Any = (),
+    k: Any = 1,
+    xtol: Any = None,
+    rtol: Any = None,
+    maxiter: Any = 100,
+    full_output: bool = False,
+    disp: bool = True,
+) -> Any:
+    return _find["toms748"](f, a, b, args, (k, xtol, rtol, maxiter), full_output, disp)
+
+
+@_documented(
+    "newton",
+    "A root of f near x0, by Newton's, Halley's or the secant method, as ``scipy.optimize.newton``; for arrays, of each"
+    "\n    element by itself.",
+    """    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy.roots import newton
+    >>> print(derivative(lambda a: newton(lambda y: y * y - a, 1.0), 4.0).round(9))
+    0.25
+    """,
+)
+def newton(
+    func: Any,
+    x0: Any,
+    fprime: Any = None,
+    args: Any = (),
+    tol: Any = 1.48e-8,
+    maxiter: Any = 50,
+    fprime2: Any = None,
+    x1: Any = None,
+    rtol: Any = 0.0,
+    full_output: bool = False,
+    disp: bool = True,
+) -> Any:
+    function = Stripped(func, args)
+    found = _scipy.newton(
+        function.plain,
+        values_of(x0),
+        stripped(fprime),
+        function.plain_args,
+        tol,
+        maxiter,
+        stripped(fprime2),
+        values_of(x1),
+        rtol,
+        full_output=True,
+        disp=disp,
+    )
+    root, converged = (found[0], found[1].converged) if len(found) == 2 else (found.root, found.converged)
+    if function.duals:
+        root = implicit("newton", *function.sides(), root, converged, function.duals)
+        if len(found) == 2:
+            found[1].root = root
+            found = root, found[1]
+        else:
+            found = found._replace(root=root)
+    return found if full_output else root
+
+
+def _first(f: Callable[[Any], Any], y: Any) -> Any:
+    """The function alone, of those that give their derivatives with it."""
+    found = f(y)
+    return found[0] if isinstance(found, tuple) else found
+
+
+@_documented(
+    "root_scalar",
+    "A root of f, by the method that fits what is given, as ``scipy.optimize.root_scalar``.",
+    """    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy.roots import root_scalar
+    >>> print(derivative(lambda a: root_scalar(lambda y: y * y - a, bracket=(0.0, 9.0)).root, 4.0).round(9))
+    0.25
+    """,
+)
+def root_scalar(
+    f: Any,
+    args: Any = (),
+    method: Any = None,
+    bracket: Any = None,
+    fprime: Any = None,
+    fprime2: Any = None,
+    x0: Any = None,
+    x1: Any = None,
+    xtol: Any = None,
+    rtol: Any = None,
+    maxiter: Any = None,
+    options: Any = None,
+) -> Any:
+    function = Stripped(f, args)
+    found = _scipy.root_scalar(
+        function.plain,
+        function.plain_args,
+        method,
+        values_of(bracket),
+        stripped(fprime),
+        stripped(fprime2),
+        values_of(x0),
+        values_of(x1),
+        xtol,
+        rtol,
+        maxiter,
+        options,
+    )
+    if function.duals:
+        found.root = implicit("root_scalar", *function.sides(_first), found.root, found.converged, function.duals)
+    return found
+
+
+@_documented(
+    "fsolve",
+    "A root of several equations, by MINPACK's hybrid method, as ``scipy.optimize.fsolve``.",
+    """    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy.roots import fsolve
+    >>> print(derivative(lambda a: fsolve(lambda y: [y[0] * y[1] - a, y[0] - y[1]], [1.0, 1.0]), 4.0).round(9))
+    [0.25 0.25]
+    """,
+)
+def fsolve(
+    func: Any,
+    x0: Any,
+    args: Any = (),
+    fprime: Any = None,
+    full_output: Any = 0,
+    col_deriv: Any = 0,
+    xtol: Any = 1.49012e-8,
+    maxfev: Any = 0,
+    band: Any = None,
+    epsfcn: Any = None,
+    factor: Any = 100,
+    diag: Any = None,
+) -> Any:
+    function = Stripped(func, args)
+    x, info, status, message = _scipy.fsolve(
+        function.plain,
+        values_of(x0),
+        function.plain_args,
+        stripped(fprime),
+        1,
+        *(col_deriv, xtol, maxfev, band, epsfcn, factor, diag),
+    )
+    if not full_output and status != 1:
+        # What SciPy says where it does not return the status.
+        if status not in (2, 3, 4, 5):
+            raise TypeError(message)
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+    if function.duals:
+        x = implicit("fsolve", *function.sides(), x, status == 1, function.duals)
+        for key in ("fjac", "r", "qtf"):
+            info[key] = unknown(info[key], x)
+    return (x, info, status, message) if full_output else x
+
+
+@_documented(
+    "root",
+    "A root of several equations, by the method of your choice, as ``scipy.optimize.root``.",
+    """    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy.roots import root
+    >>> print(derivative(lambda a: root(lambda y: [y[0] * y[1] - a, y[0] - y[1]], [1.0, 1.0]).x, 4.0).round(9))
+    [0.25 0.25]
+    """,
+)
+def root(
+    fun: Any,
+    x0: Any,
+    args: Any = (),
+    method: Any = "hybr",
+    jac: Any = None,
+    tol: Any = None,
+    callback: Any = None,
+    options: Any = None,
+) -> Any:
+    function = Stripped(fun, args)
+    found = _scipy.root(
+        function.plain, values_of(x0), function.plain_args, method, stripped(jac), tol, callback, options
+    )
+    if not function.duals:
+        return found
+    found.x = implicit("root", *function.sides(_first), found.x, found.success, function.duals)
+    for key in ("fjac", "r", "qtf"):
+        if key in found:
+            found[key] = unknown(found[key], found.x)
+    return found
+
+
+@_documented(
+    "fixed_point",
+    "An x with x = func(x), as ``scipy.optimize.fixed_point``.",
+    """    >>> from dualdiff import derivative
+    >>> from dualdiff.scipy.roots import fixed_point
+    >>> print(derivative(lambda a: fixed_point(lambda y: 0.5 * (y + a / y), 1.0), 4.0).round(9))
+    0.25
+    """,
+)
+def fixed_point(func: Any, x0: Any, args: Any = (), xtol: Any = 1e-8, maxiter: Any = 500, method: Any = "del2") -> Any:
+    function = Stripped(func, args)
+    found = _scipy.fixed_point(function.plain, values_of(x0), function.plain_args, xtol, maxiter, method)
+    if not function.duals:
+        return found
+
+    return implicit("fixed_point", *function.sides(_moved), np.asarray(found)[()], True, function.duals)
+
+
+def _moved(f: Callable[[Any], Any], y: Any) -> Any:
+    return y - operand(f(y))

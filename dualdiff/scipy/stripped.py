@@ -1,0 +1,132 @@
+"""A user's function as SciPy is to see it: of plain values, whatever duals it closes over."""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from types import CellType, CodeType, FunctionType
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import operand
+from dualdiff.core.dual import AnyDual
+from dualdiff.rules.writing.array_rules import duals_in, plain_values
+
+_PLAIN = frozenset({float, int, bool, complex, np.float64, np.complex128, type(None)})
+
+
+class Stripped:
+    """A function of plain values that gives plain values, and the function itself beside it.
+
+    Duals that stand in the variables of enclosing functions, in defaults, in the arguments of `functools.partial` and
+    in ``args`` are replaced by their values, so that the function runs at the speed of plain numbers.  Wherever else it
+    finds duals, it computes with them, and the results are stripped.
+    """
+
+    __slots__ = ("_copy", "args", "duals", "f", "plain", "plain_args")
+
+    def __init__(self, f: Callable[..., Any], args: Any = ()) -> None:
+        self.f = f
+        self.args = args = args if isinstance(args, tuple) else (args,)
+        self.plain_args = values_of(args)
+        #: The duals that were met, on which the results may depend.
+        self.duals: list[AnyDual] = duals_in(args) if self.plain_args is not args else []
+        self._copy = copy = without_duals(f, self.duals)
+
+        def plain(*args: Any, **kwargs: Any) -> Any:
+            found = copy(*args, **kwargs)
+            return found if type(found) in _PLAIN else self._values(found)
+
+        #: What SciPy gets.
+        self.plain = plain
+
+    def sides(self, form: Callable[..., Any] | None = None) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+        """The function of its first argument alone, on the duals and on their values; ``form(f, y)`` or f itself."""
+        f, copy = self.f, self._copy
+        if self.args:
+            f, copy = partial(_called, f, self.args), partial(_called, copy, self.plain_args)
+        return (f, copy) if form is None else (partial(form, f), partial(form, copy))
+
+    def _values(self, found: Any) -> Any:
+        hidden = duals_in(found)
+        if hidden and not self.duals:
+            self.duals.extend(hidden)
+        return values_of(found) if hidden else found
+
+
+def _called(f: Callable[..., Any], args: Sequence[Any], y: Any) -> Any:
+    return f(y, *args)
+
+
+def stripped(f: Any) -> Any:
+    """The function for SciPy; what is no function as it is."""
+    return Stripped(f).plain if callable(f) and not isinstance(f, type) else f
+
+
+def has_duals(x: Any) -> bool:
+    """Whether there are duals in an argument, which may be nested."""
+    return bool(duals_in(x))
+
+
+def values_of(x: Any) -> Any:
+    """The plain values of arguments, which may be nested; object arrays of duals become arrays."""
+    if not has_duals(x):
+        return x
+    if isinstance(x, dict):
+        return {name: values_of(e) for name, e in x.items()}
+    if isinstance(x, (tuple, list)) and not hasattr(x, "_fields"):
+        return type(x)(map(values_of, x))
+    return plain_values(operand(x))
+
+
+def without_duals(f: Any, met: list[AnyDual]) -> Any:
+    """The same function with values for the duals that it closes over, which are noted; itself where there are none."""
+    if isinstance(f, partial):
+        found = duals_in((f.args, f.keywords))
+        met.extend(found)
+        function = without_duals(f.func, met)
+        if function is f.func and not found:
+            return f
+        return partial(function, *values_of(f.args), **values_of(f.keywords))
+    if type(f) is not FunctionType:
+        return f
+    cells, defaults = f.__closure__ or (), (f.__defaults__, f.__kwdefaults__)
+    kept = [_other(cell, f, met) for cell in cells]
+    found = duals_in(defaults) if defaults != (None, None) else []
+    if not found and all(a is b for a, b in zip(kept, cells, strict=True)):
+        return f
+    met.extend(found)
+    copy = FunctionType(f.__code__, f.__globals__, f.__name__, values_of(f.__defaults__), tuple(kept))
+    copy.__kwdefaults__ = values_of(f.__kwdefaults__)
+    return copy
+
+
+def _other(cell: CellType, f: FunctionType, met: list[AnyDual]) -> CellType:
+    try:
+        content = cell.cell_contents
+    except ValueError:
+        # The variable has no value yet.
+        return cell
+    if content is f:
+        return cell
+    if isinstance(content, (FunctionType, partial)):
+        plain = without_duals(content, met)
+    elif isinstance(content, (AnyDual, tuple)):
+        met.extend(duals_in(content))
+        plain = values_of(content)
+    else:
+        # A list or an object may be written into: what is written there is to be seen.
+        return cell
+    # What f assigns is to be seen by others.
+    return cell if plain is content or _assigns(f.__code__) else CellType(plain)
+
+
+@lru_cache(maxsize=1024)
+def _assigns(code: CodeType) -> bool:
+    """Whether a function, or one defined in it, assigns to variables of an enclosing function."""
+    stores = {i.argval for i in dis.get_instructions(code) if i.opname in ("STORE_DEREF", "DELETE_DEREF")}
+    return bool(stores & set(code.co_freevars)) or any(
+        _assigns(c) for c in code.co_consts if isinstance(c, CodeType) and c.co_freevars
+    )
