@@ -15,7 +15,7 @@ from dualdiff.drivers.derivative import derivative
 from dualdiff.drivers.gradient import gradient
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import MOVED, implicit, revalued, unknown
-from dualdiff.scipy.optima import Constraint, minimum
+from dualdiff.scipy.optima import Constraint, identity, limits_of_pairs, minimum, plain_bounds
 from dualdiff.scipy.stripped import Stripped, stripped, values_of
 
 _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
@@ -112,29 +112,6 @@ def _at_bound(x: Any, slope: Callable[[Any], Any], bounds: Any) -> Any:
         if gap <= MOVED * 1e-2 * width and sign * s > 0 and not sign * s < bend * 10 * gap:
             return bound
     return None
-
-
-def _sides_of(bounds: Any, n: int) -> tuple[Any, Any]:
-    """Lower and upper limits, from ``Bounds`` or from pairs."""
-    if isinstance(bounds, _scipy.Bounds):
-        return operand(bounds.lb), operand(bounds.ub)
-    lower, upper = (
-        np.stack([nothing if pair[i] is None else pair[i] for pair in bounds]) if n else np.zeros(0)
-        for i, nothing in ((0, -np.inf), (1, np.inf))
-    )
-    return lower, upper
-
-
-def _plain_bounds(bounds: Any) -> Any:
-    if isinstance(bounds, _scipy.Bounds):
-        if not duals_in((bounds.lb, bounds.ub)):
-            return bounds
-        return _scipy.Bounds(values_of(bounds.lb), values_of(bounds.ub), bounds.keep_feasible)
-    return values_of(bounds)
-
-
-def _identity(x: Any) -> Any:
-    return x
 
 
 def _constraint(c: Any, duals: list[Any]) -> tuple[Any, Constraint]:
@@ -241,17 +218,16 @@ def minimize(
         stripped(jac),
         stripped(hess),
         stripped(hessp),
-        _plain_bounds(bounds),
+        plain_bounds(bounds),
         constraints,
         tol,
         callback,
         options,
     )
     if bounds is not None:
-        n = np.size(found.x)
-        limits = _sides_of(bounds, n)
+        limits = limits_of_pairs(bounds)
         duals.extend(duals_in(limits))
-        found_constraints.append(Constraint((_identity, _identity), *limits))
+        found_constraints.append(Constraint((identity, identity), *limits))
     if not duals:
         return found
     sides = function.sides(_scalar)

@@ -18,6 +18,7 @@ from dualdiff.drivers.gradient import gradient
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.rules.writing.array_rules import plain_values
 from dualdiff.scipy.equations import implicit, no_derivative, unknown
+from dualdiff.scipy.stripped import has_duals, values_of
 
 #: A constraint is active where it is kept to this part of its size.
 ACTIVE = 1e-6
@@ -97,3 +98,36 @@ def minimum(
     z = np.concatenate([x, multipliers / size])
     found = implicit(name, partial(conditions, 0), partial(conditions, 1), z, converged, sources)
     return found[:n], True
+
+
+# -- bounds ------------------------------------------------------------------------------------------------------------
+def identity(x: Any) -> Any:
+    """What bounds limit."""
+    return x
+
+
+def limits_of(bounds: Any) -> tuple[Any, Any]:
+    """Lower and upper limits, from ``Bounds`` or a pair of arrays."""
+    return (
+        (operand(bounds.lb), operand(bounds.ub)) if hasattr(bounds, "lb") else (operand(bounds[0]), operand(bounds[1]))
+    )
+
+
+def limits_of_pairs(bounds: Any) -> tuple[Any, Any]:
+    """Lower and upper limits, from ``Bounds`` or a pair for each variable."""
+    if hasattr(bounds, "lb"):
+        return limits_of(bounds)
+    lower, upper = (
+        np.stack([nothing if pair[i] is None else pair[i] for pair in bounds])
+        for i, nothing in ((0, -np.inf), (1, np.inf))
+    )
+    return lower, upper
+
+
+def plain_bounds(bounds: Any) -> Any:
+    """Bounds of plain values."""
+    if not hasattr(bounds, "lb"):
+        return values_of(bounds)
+    if not has_duals((bounds.lb, bounds.ub)):
+        return bounds
+    return type(bounds)(values_of(bounds.lb), values_of(bounds.ub), bounds.keep_feasible)

@@ -39,6 +39,8 @@ class Stripped:
             found = copy(*args, **kwargs)
             return found if type(found) in _PLAIN else self._values(found)
 
+        # SciPy may want to know the parameters.
+        plain.__wrapped__ = copy  # type: ignore[attr-defined]
         #: What SciPy gets.
         self.plain = plain
 

@@ -1,0 +1,294 @@
+"""``scipy.optimize``: linear least squares and linear programs, by the constraints that are active.
+
+With the active constraints known the solution is that of linear equations, whose derivatives are all there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.base.errors import no_rule
+from dualdiff.base.extras import load
+from dualdiff.core.array import operand
+from dualdiff.rules.writing.array_rules import duals_in, plain_values
+from dualdiff.scipy.equations import is_regular, no_derivative, revalued, unknown
+from dualdiff.scipy.optima import limits_of, plain_bounds
+from dualdiff.scipy.stripped import values_of
+
+_scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
+
+#: A multiplier, or a distance, that is smaller relative to the largest, counts as zero.
+SMALL = 1e-9
+#: A solution that was found again and is farther from SciPy's, relatively, is another one.
+FAR = 1e-3
+_BY_CHANCE = "a constraint is active by chance: to one side of the data it holds the solution, and not to the other"
+
+
+def _dense(name: str, a: Any) -> Any:
+    """A matrix as an array; operators have no entries."""
+    if hasattr(a, "toarray"):
+        return a.toarray()
+    if hasattr(a, "matvec"):
+        raise no_rule(f"scipy.optimize.{name} with a LinearOperator")
+    return operand(a)
+
+
+def _bounded(name: str, a: Any, b: Any, x: Any, limits: tuple[Any, Any], mask: Any, sources: list[Any]) -> Any:
+    """The dual x that minimizes the norm of ``a @ x - b``, of which the plain one and what is at a bound is known."""
+    a, b = a + 0.0, b + 0.0
+    free, held = np.flatnonzero(mask == 0), np.flatnonzero(mask != 0)
+    plain_a = plain_values(a)
+    slope = plain_a.T @ (plain_a @ x - plain_values(b))
+    size = np.max(np.abs(plain_a), axis=0, initial=0.0) * np.max(np.abs(plain_values(b)), initial=0.0) * len(plain_a)
+    if np.any(-mask[held] * slope[held] <= SMALL * size[held]):
+        no_derivative(name, _BY_CHANCE)
+        return unknown(x, *sources)
+    if held.size and np.linalg.matrix_rank(plain_a[:, free]) < free.size:
+        no_derivative(name, "the solution is not unique")
+        return unknown(x, *sources)
+    lower, upper = (np.broadcast_to(limit, x.shape) for limit in limits)
+    at = np.where(mask[held] < 0, lower[held], upper[held])
+    rest = b - a[:, held] @ at if held.size else b
+    within = np.linalg.lstsq(a[:, free], rest)[0]
+    order = np.argsort(np.concatenate([free, held]))
+    return _confirmed(name, np.concatenate([within, at])[order], x, sources)
+
+
+def _confirmed(name: str, found: Any, x: Any, sources: list[Any]) -> Any:
+    """SciPy's solution with the derivative of one that was found again, if they are the same."""
+    far = np.abs(plain_values(found) - x) > FAR * (FAR + np.max(np.abs(x), initial=0.0))
+    if np.any(far):
+        no_derivative(name, "the solver did not converge, or the solution is not unique")
+        return unknown(x, *sources)
+    return revalued(found, x)
+
+
+def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **options: Any) -> Any:
+    r"""Linear least squares with bounds, as ``scipy.optimize.lsq_linear``.
+
+    The variables between their bounds solve a least-squares problem of their own.
+
+    Parameters
+    ----------
+    A, b : array_like
+        The matrix and the right-hand side; A may be sparse, of plain numbers.
+    bounds : pair of arrays, or Bounds
+        May hold duals.
+    *args, **options
+        As SciPy has them.
+
+    Returns
+    -------
+    OptimizeResult
+        SciPy's, bit for bit, with derivatives in ``x``, ``fun`` and ``cost``.
+
+    Raises
+    ------
+    NoRuleError
+        If A is a ``LinearOperator`` and b a dual.
+
+    Warns
+    -----
+    UndefinedDerivativeWarning
+        Where the derivative is NaN: a bound is active with a multiplier of zero, or the solution is not unique.
+
+    Notes
+    -----
+    The cost of one least-squares problem more, and of its derivatives.
+
+    Examples
+    --------
+    >>> from dualdiff import jacobian
+    >>> from dualdiff.scipy.linear_optima import lsq_linear
+    >>> a = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
+    >>> jacobian(lambda b: lsq_linear(a, b, (-np.inf, 0.6)).x, np.array([1.0, 2.0, 2.5])).round(6) + 0.0
+    array([[ 0. ,  0. ,  0. ],
+           [ 0. ,  0.2,  0.4]])
+    """
+    duals = duals_in((A, b, limits_of(bounds)))
+    found = _scipy.lsq_linear(values_of(A), values_of(b), plain_bounds(bounds), *args, **options)
+    if not duals:
+        return found
+    a, b = _dense("lsq_linear", A), operand(b)
+    x = found.x
+    if not found.success:
+        no_derivative("lsq_linear", "the solver did not converge")
+        found.x = unknown(x, *duals)
+    else:
+        # The default method approaches bounds from inside; this one is on them.
+        exact = _scipy.lsq_linear(plain_values(a), plain_values(b), plain_bounds(bounds), method="bvls")
+        found.x = _bounded("lsq_linear", a, b, x, limits_of(bounds), exact.active_mask, duals)
+    r = a @ found.x - b
+    found.fun, found.cost = revalued(r, found.fun), revalued(0.5 * np.sum(r * r), found.cost)
+    return found
+
+
+def nnls(A: Any, b: Any, *args: Any, **options: Any) -> Any:
+    r"""Linear least squares for variables that are not negative, as ``scipy.optimize.nnls``.
+
+    Parameters
+    ----------
+    A, b : array_like
+        The matrix and the right-hand side.
+    *args, **options
+        As SciPy has them.
+
+    Returns
+    -------
+    x, rnorm : array and number
+        SciPy's, bit for bit, with their derivatives.
+
+    Raises
+    ------
+    as SciPy
+        Where it does not converge.
+
+    Warns
+    -----
+    UndefinedDerivativeWarning
+        Where the derivative is NaN: a variable is zero with a multiplier of zero, or the solution is not unique.
+
+    Notes
+    -----
+    The cost of one least-squares problem more, and of its derivatives.
+
+    Examples
+    --------
+    >>> from dualdiff import jacobian
+    >>> from dualdiff.scipy.linear_optima import nnls
+    >>> jacobian(lambda b: nnls(np.array([[1.0, 0.5], [0.0, 1.0]]), b)[0], np.array([2.0, -1.0]))
+    array([[1., 0.],
+           [0., 0.]])
+    """
+    found = _scipy.nnls(values_of(A), values_of(b), *args, **options)
+    duals = duals_in((A, b))
+    if not duals:
+        return found
+    x, rnorm = found
+    a, b = operand(A), operand(b)
+    x = _bounded("nnls", a, b, x, (0.0, np.inf), np.where(x == 0, -1, 0), duals)
+    return x, revalued(np.linalg.norm(a @ x - b), rnorm)
+
+
+def linprog(
+    c: Any,
+    A_ub: Any = None,
+    b_ub: Any = None,
+    A_eq: Any = None,
+    b_eq: Any = None,
+    bounds: Any = (0, None),
+    method: Any = "highs",
+    callback: Any = None,
+    options: Any = None,
+    x0: Any = None,
+    integrality: Any = None,
+) -> Any:
+    r"""A linear program, as ``scipy.optimize.linprog``: its value, and its solution where that is unique.
+
+    The solution is the vertex at which the active constraints meet.  Whole numbers stay what they are.
+
+    Parameters
+    ----------
+    c, A_ub, b_ub, A_eq, b_eq : array_like
+        The program, of duals or not; matrices may be sparse, of plain numbers.
+    bounds : pair, or sequence of pairs
+        May hold duals.
+    method, callback, options, x0, integrality
+        As SciPy has them.
+
+    Returns
+    -------
+    OptimizeResult
+        SciPy's, bit for bit, with derivatives in ``x``, ``fun``, ``slack`` and ``con``.
+
+    Raises
+    ------
+    as SciPy
+        For wrong arguments.
+
+    Warns
+    -----
+    UndefinedDerivativeWarning
+        Where the derivative is NaN: there is no solution, or it is not the only one, or more constraints meet at it
+        than are needed.
+
+    Notes
+    -----
+    One linear system of equations more, and its derivatives.
+
+    Examples
+    --------
+    >>> from dualdiff import gradient
+    >>> from dualdiff.scipy.linear_optima import linprog
+    >>> gradient(lambda b: linprog([-1.0, -2.0], [[1.0, 1.0], [1.0, 3.0]], b).fun, np.array([4.0, 6.0]))
+    array([-0.5, -0.5])
+    """
+    program = (c, A_ub, b_ub, A_eq, b_eq, bounds)
+    found = _scipy.linprog(*map(values_of, program), method, callback, options, x0, integrality)
+    duals = duals_in(program)
+    if not duals or found.x is None:
+        return found
+    x = found.x
+    n = x.size
+    c = operand(c) + 0.0
+    a_ub, a_eq = (np.zeros((0, n)) if a is None else _dense("linprog", a) for a in (A_ub, A_eq))
+    b_ub, b_eq = (np.zeros(0) if b is None else np.ravel(operand(b)) for b in (b_ub, b_eq))
+    if not found.success:
+        no_derivative("linprog", "the solver did not converge")
+        found.x = unknown(x, *duals)
+    else:
+        found.x = _vertex(c, x, (a_ub, b_ub), (a_eq, b_eq), _pairs(bounds, n), integrality, duals)
+    found.fun = revalued(c @ found.x, found.fun)
+    found.slack = revalued(b_ub - a_ub @ found.x, found.slack)
+    found.con = revalued(b_eq - a_eq @ found.x, found.con)
+    for part in ("ineqlin", "eqlin", "lower", "upper"):
+        if part in found and np.size(found[part].marginals):
+            found[part].marginals = unknown(found[part].marginals, found.x)
+    return found
+
+
+def _pairs(bounds: Any, n: int) -> list[tuple[Any, Any]]:
+    """A pair of limits for each variable."""
+    if bounds is None:
+        bounds = (0, None)
+    pairs = bounds if np.ndim(plain_values(bounds[0])) or isinstance(bounds[0], (tuple, list)) else [bounds]
+    pairs = list(pairs) * (n if len(pairs) == 1 else 1)
+    return [(-np.inf if low is None else low, np.inf if high is None else high) for low, high in pairs]
+
+
+def _vertex(
+    c: Any, x: Any, ub: tuple[Any, Any], eq: tuple[Any, Any], pairs: Any, integrality: Any, sources: list[Any]
+) -> Any:
+    """The dual solution of a linear program, of which the plain one is known."""
+    name, n = "linprog", x.size
+    unit = np.eye(n)
+    whole = np.broadcast_to(0 if integrality is None else integrality, (n,)) != 0
+    rows, targets, signs = [*eq[0]], [*eq[1]], [0] * len(eq[1])
+    for a, b in zip(*ub, strict=True):
+        if _meets(plain_values(a) @ x, plain_values(b)):
+            rows, targets, signs = [*rows, a], [*targets, b], [*signs, -1]
+    for i, (low, high) in enumerate(pairs):
+        low_meets, high_meets = (_meets(x[i], plain_values(b)) for b in (low, high))
+        if whole[i] or low_meets or high_meets:
+            target = x[i] if whole[i] else low if low_meets else high
+            rows, targets = [*rows, unit[i]], [*targets, target]
+            signs.append(0 if whole[i] or (low_meets and high_meets) else 1 if low_meets else -1)
+    if len(rows) != n or not is_regular(plain_values(np.stack(rows))):
+        what = (
+            "the solution is not unique" if len(rows) < n else "more constraints meet at the solution than are needed"
+        )
+        no_derivative(name, what)
+        return unknown(x, *sources)
+    matrix, target, kinds = np.stack(rows), np.stack(targets), np.array(signs)
+    multipliers = np.linalg.solve(plain_values(matrix).T, plain_values(c))
+    size = np.max(np.abs(plain_values(c)), initial=0.0)
+    if np.any((kinds != 0) & (kinds * multipliers * np.max(np.abs(plain_values(matrix)), axis=1) <= SMALL * size)):
+        no_derivative(name, "the solution is not unique")
+        return unknown(x, *sources)
+    return _confirmed(name, np.linalg.solve(matrix, target), x, sources)
+
+
+def _meets(value: Any, limit: Any) -> bool:
+    return bool(np.isfinite(limit) and abs(value - limit) <= 1e-7 * (1.0 + abs(limit)))
