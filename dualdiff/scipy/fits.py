@@ -17,6 +17,7 @@ from dualdiff.rules.scipy.linalg.solve import solve_triangular
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import revalued, unknown
 from dualdiff.scipy.optima import Constraint, identity, limits_of, minimum, plain_bounds
+from dualdiff.scipy.signatures import signed_as
 from dualdiff.scipy.stripped import Stripped, stripped, values_of
 
 _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
@@ -36,10 +37,11 @@ def _cost(residuals: Callable[[Any], Any], loss: Any, f_scale: Any, x: Any) -> A
     r = np.ravel(operand(residuals(x)))
     if loss == "linear":
         return 0.5 * np.sum(r * r)
-    rho = (lambda z: loss(z)[0]) if callable(loss) else LOSSES[loss]
-    return 0.5 * f_scale**2 * np.sum(rho((r / f_scale) ** 2))
+    z = (r / f_scale) ** 2
+    return 0.5 * f_scale**2 * np.sum(loss(z)[0] if callable(loss) else LOSSES[loss](z))
 
 
+@signed_as(_scipy.least_squares)
 def least_squares(
     fun: Any,
     x0: Any,
@@ -64,8 +66,8 @@ def least_squares(
 ) -> Any:
     r"""A fit by nonlinear least squares, as ``scipy.optimize.least_squares``, as a function of the data.
 
-    The solution is differentiated as the minimum of :math:`\frac12 \sum_i \rho(f_i^2)`, with the exact Hessian, not that
-    of Gauss and Newton, and with the bounds that are active.
+    The solution is differentiated as the minimum of :math:`\frac12 \sum_i \rho(f_i^2)`, with the exact Hessian, not
+    that of Gauss and Newton, and with the bounds that are active.
 
     Parameters
     ----------
@@ -159,6 +161,7 @@ def _flat(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda x: np.ravel(operand(f(x)))
 
 
+@signed_as(_scipy.curve_fit)
 def curve_fit(
     f: Any,
     xdata: Any,

@@ -15,6 +15,7 @@ from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import is_regular, no_derivative, revalued, unknown
 from dualdiff.scipy.optima import limits_of, plain_bounds
+from dualdiff.scipy.signatures import signed_as
 from dualdiff.scipy.stripped import values_of
 
 _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
@@ -65,6 +66,7 @@ def _confirmed(name: str, found: Any, x: Any, sources: list[Any]) -> Any:
     return revalued(found, x)
 
 
+@signed_as(_scipy.lsq_linear)
 def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **options: Any) -> Any:
     r"""Linear least squares with bounds, as ``scipy.optimize.lsq_linear``.
 
@@ -103,9 +105,10 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
     >>> from dualdiff import jacobian
     >>> from dualdiff.scipy.linear_optima import lsq_linear
     >>> a = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
-    >>> jacobian(lambda b: lsq_linear(a, b, (-np.inf, 0.6)).x, np.array([1.0, 2.0, 2.5])).round(6) + 0.0
-    array([[ 0. ,  0. ,  0. ],
-           [ 0. ,  0.2,  0.4]])
+    >>> limits = ([-np.inf, -np.inf], [np.inf, 0.6])
+    >>> jacobian(lambda b: lsq_linear(a, b, limits).x, np.array([1.0, 2.0, 2.5])).round(3) + 0.0
+    array([[0.333, 0.333, 0.333],
+           [0.   , 0.   , 0.   ]])
     """
     duals = duals_in((A, b, limits_of(bounds)))
     found = _scipy.lsq_linear(values_of(A), values_of(b), plain_bounds(bounds), *args, **options)
@@ -119,12 +122,19 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
     else:
         # The default method approaches bounds from inside; this one is on them.
         exact = _scipy.lsq_linear(plain_values(a), plain_values(b), plain_bounds(bounds), method="bvls")
-        found.x = _bounded("lsq_linear", a, b, x, limits_of(bounds), exact.active_mask, duals)
+        mask = np.asarray(exact.active_mask)
+        lower, upper = (np.broadcast_to(plain_values(limit), x.shape) for limit in limits_of(bounds))
+        if np.any((mask == 0) & (np.isclose(exact.x, lower, SMALL) | np.isclose(exact.x, upper, SMALL))):
+            no_derivative("lsq_linear", _BY_CHANCE)
+            found.x = unknown(x, *duals)
+        else:
+            found.x = _bounded("lsq_linear", a, b, x, limits_of(bounds), mask, duals)
     r = a @ found.x - b
     found.fun, found.cost = revalued(r, found.fun), revalued(0.5 * np.sum(r * r), found.cost)
     return found
 
 
+@signed_as(_scipy.nnls)
 def nnls(A: Any, b: Any, *args: Any, **options: Any) -> Any:
     r"""Linear least squares for variables that are not negative, as ``scipy.optimize.nnls``.
 
@@ -172,6 +182,7 @@ def nnls(A: Any, b: Any, *args: Any, **options: Any) -> Any:
     return x, revalued(np.linalg.norm(a @ x - b), rnorm)
 
 
+@signed_as(_scipy.linprog)
 def linprog(
     c: Any,
     A_ub: Any = None,

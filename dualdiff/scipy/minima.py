@@ -16,6 +16,7 @@ from dualdiff.drivers.gradient import gradient
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import MOVED, implicit, revalued, unknown
 from dualdiff.scipy.optima import Constraint, identity, limits_of_pairs, minimum, plain_bounds
+from dualdiff.scipy.signatures import signed_as
 from dualdiff.scipy.stripped import Stripped, stripped, values_of
 
 _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
@@ -28,6 +29,7 @@ def _scalar(f: Callable[[Any], Any], x: Any) -> Any:
     return found if np.ndim(found) == 0 else np.reshape(operand(found), ())
 
 
+@signed_as(_scipy.minimize_scalar)
 def minimize_scalar(
     fun: Any,
     bracket: Any = None,
@@ -73,7 +75,7 @@ def minimize_scalar(
     Examples
     --------
     >>> from dualdiff.scipy.minima import minimize_scalar
-    >>> print(derivative(lambda a: minimize_scalar(lambda y: np.cosh(y - a) + y).x, 1.0).round(6))
+    >>> print(round(derivative(lambda a: minimize_scalar(lambda y: np.cosh(y - a) + y).x, 1.0), 6))
     1.0
     """
     function = Stripped(fun, args)
@@ -118,7 +120,7 @@ def _constraint(c: Any, duals: list[Any]) -> tuple[Any, Constraint]:
     """A constraint as SciPy gets it, and as its optimality conditions need it; its duals are noted."""
     if isinstance(c, dict):
         function = Stripped(c["fun"], c.get("args", ()))
-        plain = {**c, "fun": function.plain, "args": function.plain_args}
+        plain: Any = {**c, "fun": function.plain, "args": function.plain_args}
         if "jac" in c:
             plain["jac"] = stripped(c["jac"])
         limits = (0.0, 0.0) if str(c.get("type")).lower() == "eq" else (0.0, np.inf)
@@ -136,6 +138,7 @@ def _constraint(c: Any, duals: list[Any]) -> tuple[Any, Constraint]:
     return plain, Constraint(function.sides(), c.lb, c.ub)
 
 
+@signed_as(_scipy.minimize)
 def minimize(
     fun: Any,
     x0: Any,

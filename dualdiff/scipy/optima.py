@@ -71,7 +71,7 @@ def minimum(
     """The dual minimum, of which the plain one is known, and whether constraints are active there."""
     active = [a for c in constraints if (a := c.active(x)) is not None]
     if not active:
-        return implicit(name, *(gradient(f) for f in objective), x, converged, sources), False
+        return implicit(name, gradient(objective[0]), gradient(objective[1]), x, converged, sources), False
     n = x.size
     slope = plain_values(gradient(objective[1], x))
     rows = np.concatenate([np.reshape(plain_values(jacobian(partial(a.rest, 1), x)), (-1, n)) for a in active])

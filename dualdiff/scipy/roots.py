@@ -11,6 +11,7 @@ import numpy as np
 from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.scipy.equations import implicit, unknown
+from dualdiff.scipy.signatures import signed_as
 from dualdiff.scipy.stripped import Stripped, stripped, values_of
 
 _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
@@ -49,9 +50,8 @@ def _documented(name: str, text: str, example: str) -> Callable[[Any], Any]:
     solver = getattr(_scipy, name)
 
     def decorate(function: Any) -> Any:
-        function.__defaults__ = solver.__defaults__
         function.__doc__ = text + _NOTES.format(name=name) + example
-        return function
+        return signed_as(solver)(function)
 
     return decorate
 
@@ -87,7 +87,7 @@ def _four(name: str, described: str) -> Any:
         f"A root of f in the interval from a to b, by {described}, as ``scipy.optimize.{name}``.",
         f"""    >>> from dualdiff import derivative
     >>> from dualdiff.scipy.roots import {name}
-    >>> print(derivative(lambda a: {name}(lambda y: y * y - a, 0.0, 9.0), 4.0).round(9))
+    >>> print(round(derivative(lambda a: {name}(lambda y: y * y - a, 0.0, 9.0), 4.0), 9))
     0.25
     """,
     )
@@ -119,7 +119,7 @@ bisect = _four("bisect", "bisection")
     "A root of f in the interval from a to b, by algorithm 748 of Alefeld, Potra and Shi, as in ``scipy.optimize``.",
     """    >>> from dualdiff import derivative
     >>> from dualdiff.scipy.roots import toms748
-    >>> print(derivative(lambda a: toms748(lambda y: y * y - a, 0.0, 9.0), 4.0).round(9))
+    >>> print(round(derivative(lambda a: toms748(lambda y: y * y - a, 0.0, 9.0), 4.0), 9))
     0.25
     """,
 )
@@ -144,7 +144,7 @@ def toms748(
     "\n    element by itself.",
     """    >>> from dualdiff import derivative
     >>> from dualdiff.scipy.roots import newton
-    >>> print(derivative(lambda a: newton(lambda y: y * y - a, 1.0), 4.0).round(9))
+    >>> print(round(derivative(lambda a: newton(lambda y: y * y - a, 1.0), 4.0), 9))
     0.25
     """,
 )
@@ -197,7 +197,7 @@ def _first(f: Callable[[Any], Any], y: Any) -> Any:
     "A root of f, by the method that fits what is given, as ``scipy.optimize.root_scalar``.",
     """    >>> from dualdiff import derivative
     >>> from dualdiff.scipy.roots import root_scalar
-    >>> print(derivative(lambda a: root_scalar(lambda y: y * y - a, bracket=(0.0, 9.0)).root, 4.0).round(9))
+    >>> print(round(derivative(lambda a: root_scalar(lambda y: y * y - a, bracket=(0.0, 9.0)).root, 4.0), 9))
     0.25
     """,
 )
@@ -316,7 +316,7 @@ def root(
     "An x with x = func(x), as ``scipy.optimize.fixed_point``.",
     """    >>> from dualdiff import derivative
     >>> from dualdiff.scipy.roots import fixed_point
-    >>> print(derivative(lambda a: fixed_point(lambda y: 0.5 * (y + a / y), 1.0), 4.0).round(9))
+    >>> print(round(derivative(lambda a: fixed_point(lambda y: 0.5 * (y + a / y), 1.0), 4.0), 9))
     0.25
     """,
 )
