@@ -1,0 +1,188 @@
+r"""Integrals of functions whose values are duals, over intervals on which the function is known to behave.
+
+Where two Gauss rules agree, in the value and in the tangents, that is the integral.  Elsewhere, and where tangents are
+not numbers yet (in reverse mode), the double-exponential rule :math:`x = \tanh(\frac{\pi}{2} \sinh t)` takes over: it
+converges fast for what is analytic inside an interval, whatever singularity there is at its ends, of the values or of a
+tangent.  An interval on which it does not converge has a kink inside, and is halved.  See H. Takahasi and M. Mori,
+Double exponential formulas for numerical integration (1974).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.dual import AnyDual
+
+Function = Callable[[Any], Any]
+Interval = tuple[float, float]
+
+#: The orders of the Gauss rules.
+ORDERS = 10, 15
+#: Steps in t: the first is STEP, and each level halves it.
+STEP, LEVELS = 0.25, 4
+#: As far as t goes: where tangents are numbers, until terms vanish; and where they are not.
+FARTHEST, FAR = 5.5, 3.5
+#: Two results that agree to this, relative to the whole integral, agree to rounding after the next step.
+AGREED = 1e-8
+#: A term that is smaller, relative to the largest, is none.
+NEGLIGIBLE = 1e-18
+#: An interval that is narrower, relative to all of them, is not halved, nor is any when there are so many.  Where
+#: tangents are not numbers, accuracy is relative to the interval's own integral, which rounding errors limit.
+NARROW, NARROW_UNREAD, MANY = 1e-12, 1e-8, 200
+
+
+def _numbers(x: Any) -> Iterator[Any]:
+    if isinstance(x, AnyDual):
+        yield from _numbers(x.value)
+        yield from _numbers(x.tangent)
+    elif isinstance(x, (float, int, complex, np.number)):
+        yield abs(x)
+    elif isinstance(x, np.ndarray):
+        yield float(np.max(np.abs(x), initial=0.0))
+
+
+def sizes(x: Any) -> list[float]:
+    """The largest value, and the largest tangent of each order, as far as they are numbers."""
+    return list(_numbers(x))
+
+
+def exceeds(found: Sequence[float], factor: float, scale: Sequence[float]) -> bool:
+    """Whether some size is more than a part of another one, or none."""
+    # Written so that NaN exceeds.
+    return any(not a <= factor * b for a, b in zip_longest(found, scale, fillvalue=0.0))
+
+
+def _largest(a: Sequence[float], b: Sequence[float]) -> list[float]:
+    return [max(x, y) for x, y in zip_longest(a, b, fillvalue=0.0)]
+
+
+def is_readable(x: Any) -> bool:
+    """Whether the tangents of a dual are numbers, at every level."""
+    if isinstance(x, AnyDual):
+        return is_readable(x.value) and (x.raw is None or is_readable(x.tangent))
+    return isinstance(x, (float, int, complex, np.number, np.ndarray))
+
+
+@cache
+def _nodes(level: int) -> list[tuple[float, float]]:
+    """Distances from an end, of an interval of length two, and weights, from the middle outwards, that a level adds."""
+    step = STEP / 2**level
+    found = []
+    for k in range(1, int(FARTHEST / step) + 1, 1 if level == 0 else 2):
+        t = k * step
+        u = math.pi / 2 * math.sinh(t)
+        # 1 - tanh(u), exact near the end; 1 / cosh(u)**2 is its derivative.
+        distance = 2.0 / (math.exp(2 * u) + 1.0)
+        found.append((distance, math.pi / 2 * math.cosh(t) * distance * (2.0 - distance)))
+    return found
+
+
+class Piece:
+    """The integral over one interval, refined step by step; ``change`` is that of the last step."""
+
+    def __init__(self, f: Function, interval: Interval) -> None:
+        self.f, (self.a, self.b) = f, interval
+        self.half = 0.5 * (self.b - self.a)
+        self.level = -1
+        self.change: list[float] = []
+        middle = f(self.a + self.half)
+        self.readable = is_readable(middle)
+        #: What the accuracy is relative to where nothing is known of tangents: the size of the interval's own integral.
+        self.own = [2 * self.half * size for size in sizes(middle)]
+        self._middle = middle
+        if self.readable:
+            coarse, fine = (self._gauss(order) for order in ORDERS)
+            self.integral, self.change = fine, sizes(fine - coarse)
+        else:
+            self.refine()
+
+    def _gauss(self, order: int) -> Any:
+        found: Any = 0.0
+        for x, w in _gauss_rule(order):
+            found = found + (self.half * w) * self.f(self.a + self.half * (1.0 + x))
+        return found
+
+    def refine(self) -> None:
+        """Halve the step of the double-exponential rule; begin with it."""
+        self.level += 1
+        step = STEP / 2**self.level
+        if self.level == 0:
+            self.sum: Any = self.half * (math.pi / 2) * self._middle
+            self._terms(step)
+            self.integral = step * self.sum
+            # Nothing is known of the error before the second level.
+            self.refine()
+            return
+        before = self.integral
+        self._terms(step)
+        self.integral = step * self.sum
+        self.change = sizes(self.integral - before)
+
+    def _terms(self, step: float) -> None:
+        """Add the terms of a level at both sides, until they vanish or the end is reached."""
+        last = int((FARTHEST if self.readable else FAR) / step)
+        last = last if self.level == 0 else (last + 1) // 2
+        for end, toward in ((self.a, self.half), (self.b, -self.half)):
+            vanished = 0
+            for distance, weight in _nodes(self.level)[:last]:
+                x = end + toward * distance
+                if x == end or vanished > 1:
+                    break
+                term = (self.half * weight) * self.f(x)
+                found = sizes(term)
+                if not all(map(math.isfinite, found)):
+                    break
+                self.sum = self.sum + term
+                self.own = _largest(self.own, found)
+                vanished = vanished + 1 if self.readable and not exceeds(found, NEGLIGIBLE, self.own) else 0
+
+    def halves(self) -> list[Piece]:
+        """The interval in two."""
+        middle = self.a + self.half
+        return [Piece(self.f, (self.a, middle)), Piece(self.f, (middle, self.b))]
+
+
+@cache
+def _gauss_rule(order: int) -> list[tuple[float, float]]:
+    x, w = np.polynomial.legendre.leggauss(order)
+    return list(zip(x.tolist(), w.tolist(), strict=True))
+
+
+def integrated(f: Function, intervals: Sequence[Interval]) -> tuple[Any, float]:
+    """The integral over all intervals together, and how exact it is, relative to the size of each tangent."""
+    with np.errstate(all="ignore"):
+        pieces = [Piece(f, interval) for interval in intervals if interval[0] != interval[1]]
+        if not pieces:
+            return 0.0, 0.0
+        width = sum(2 * p.half for p in pieces)
+        while True:
+            scale = sizes(total(pieces))
+            narrow = (NARROW if pieces[0].readable else NARROW_UNREAD) * width if len(pieces) < MANY else math.inf
+            unsettled = [p for p in pieces if exceeds(p.change, AGREED, scale if p.readable else p.own)]
+            unsettled = [p for p in unsettled if p.level < LEVELS or 2 * p.half > narrow]
+            if not unsettled:
+                break
+            for piece in unsettled:
+                if piece.level < LEVELS:
+                    piece.refine()
+                else:
+                    pieces.remove(piece)
+                    pieces.extend(piece.halves())
+        whole = total(pieces)
+        errors = [sum(column) for column in zip_longest(*(p.change for p in pieces), fillvalue=0.0)]
+        parts = [e / s if s else math.inf for e, s in zip_longest(errors, sizes(whole), fillvalue=0.0) if e]
+        return whole, max(parts[1:], default=0.0)
+
+
+def total(pieces: Sequence[Piece]) -> Any:
+    """The integral over several pieces."""
+    found = pieces[0].integral
+    for piece in pieces[1:]:
+        found = found + piece.integral
+    return found
