@@ -1,0 +1,27 @@
+"""``scipy.stats`` for duals: ``from dualdiff.scipy import stats``.
+
+Distributions, frozen ones too, take duals in x, loc, scale and shape parameters, and so do the statistics that are
+formulas.  Every other name is SciPy's own, and refuses duals.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dualdiff.base.extras import load
+from dualdiff.rules.writing.over_scipy import without_rule
+from dualdiff.scipy.stats.distributions import Distribution
+
+_scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
+
+
+def __getattr__(name: str) -> Any:
+    found = getattr(_scipy, name)
+    if isinstance(found, (_scipy.rv_continuous, _scipy.rv_discrete)):
+        found = globals()[name] = Distribution(found)
+        return found
+    return found if name.startswith("_") else without_rule(_scipy, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(_scipy)})

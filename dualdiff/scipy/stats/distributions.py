@@ -1,0 +1,463 @@
+r"""The distributions of ``scipy.stats`` for duals, in x, loc, scale and the shape parameters.
+
+Values are SciPy's.  Densities are differentiated through SciPy's own formulas (`dualdiff.scipy.stats.formulas`); in x a
+distribution function changes by its density, :math:`dF = f\, dx + \partial_\theta F\, d\theta`, and a quantile is the
+solution of :math:`F(q; \theta) = p`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dualdiff.base.errors import LostDerivativeError, NoRuleError, no_rule
+from dualdiff.base.extras import load
+from dualdiff.core.array import DualArray, operand
+from dualdiff.drivers.jvp import jvp
+from dualdiff.rules.numpy.creation import buffer
+from dualdiff.rules.writing.array_rules import duals_in, plain_values
+from dualdiff.scipy.equations import levels, no_derivative, revalued, unknown
+from dualdiff.scipy.quadrature import quad
+from dualdiff.scipy.stats.formulas import accepting, copied, has_formula
+from dualdiff.scipy.stripped import values_of
+
+_scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
+
+#: How a formula that duals do not pass through says so.
+_FAILURES = (LostDerivativeError, NoRuleError, TypeError, ValueError, AttributeError, SystemError)
+#: What a formula may differ by from SciPy's value, relatively; more, and it is none of this function.
+SAME = 1e-6
+
+
+class Standard:
+    """The formulas of a distribution with loc 0 and scale 1, on duals inside its support."""
+
+    def __init__(self, distribution: Any) -> None:
+        self.scipys, self.copy = distribution, copied(distribution)
+        self.discrete = isinstance(distribution, _scipy.rv_discrete)
+        self.density = "pmf" if self.discrete else "pdf"
+
+    def formula(self, name: str, x: Any, shapes: Sequence[Any]) -> Any:
+        """SciPy's formula of this name, or None where it has none that duals pass through."""
+        if not has_formula(self.scipys, name):
+            return None
+        likes = duals_in((x, shapes))
+        for attempt in (lambda a: a, lambda a: _buffered(a, likes)):
+            try:
+                with accepting(likes), np.errstate(all="ignore"):
+                    full = (
+                        np.broadcast_arrays(attempt(x), *map(attempt, shapes)) if attempt(1.0) != 1.0 else (x, *shapes)
+                    )
+                    found = operand(getattr(self.copy, name)(*full))
+                    plain = getattr(self.scipys, name)(*map(plain_values, (x, *shapes)))
+            except _FAILURES:
+                continue
+            if np.allclose(plain_values(found), plain, SAME, SAME, equal_nan=True):
+                return found
+        return None
+
+    def log_density(self, x: Any, shapes: Sequence[Any]) -> Any:
+        """The logarithm of the density or mass function."""
+        found = self.formula("_log" + self.density, x, shapes)
+        if found is None:
+            found = np.log(self._density(x, shapes))
+        return found
+
+    def density_of(self, x: Any, shapes: Sequence[Any]) -> Any:
+        """The density or mass function."""
+        found = self.formula("_" + self.density, x, shapes)
+        if found is None:
+            found = self.formula("_log" + self.density, x, shapes)
+            if found is None:
+                raise no_rule(f"scipy.stats.{self.scipys.name}.{self.density}", self._named(x, shapes))
+            found = np.exp(found)
+        return found
+
+    _density = density_of
+
+    def _named(self, x: Any, shapes: Sequence[Any]) -> str:
+        names = ["x", *(self.scipys.shapes or "").replace(" ", "").split(",")]
+        given = [n for n, a in zip(names, (x, *shapes), strict=False) if duals_in(a)]
+        return f" in {', '.join(given)}"
+
+    def cumulative(self, name: str, x: Any, shapes: Sequence[Any]) -> Any:
+        """The distribution function "cdf", or the survival function "sf"."""
+        at = plain_values(x)
+        found = self._in_shapes(name, at, shapes) if duals_in(shapes) else getattr(self.scipys, "_" + name)(at, *shapes)
+        change = x - at
+        if self.discrete or not duals_in(x):
+            return found + 0.0 * change
+        sign = 1.0 if name == "cdf" else -1.0
+        nodes, weights = np.polynomial.legendre.leggauss((levels(x) + max(map(levels, shapes), default=0) + 2) // 2)
+        for node, weight in zip(nodes, weights, strict=True):
+            density = self.density_of(at + 0.5 * (1.0 + node) * change, shapes)
+            found = found + sign * 0.5 * weight * change * density
+        return found
+
+    def _in_shapes(self, name: str, at: Any, shapes: Sequence[Any]) -> Any:
+        """The distribution function of plain x: by its formula, that of the other one, or a sum or an integral."""
+        found = self.formula("_" + name, at, shapes)
+        if found is None:
+            other = self.formula("_sf" if name == "cdf" else "_cdf", at, shapes)
+            found = None if other is None else 1.0 - other
+        if found is not None:
+            return found
+        at = np.atleast_1d(at)
+        shape = np.broadcast_shapes(at.shape, *map(np.shape, shapes))
+        full = [np.broadcast_to(a, shape).ravel() for a in (at, *shapes)]
+        parts = [self._accumulated(*(a[i] for a in full)) for i in range(full[0].size)]
+        found = np.reshape(np.stack(parts), shape)
+        return found if name == "cdf" else 1.0 - found
+
+    def _accumulated(self, x: Any, *shapes: Any) -> Any:
+        """The distribution function at one point, from the density."""
+        start = self.copy._get_support(*shapes)[0]
+        if self.discrete:
+            first = float(plain_values(start))
+            if not np.isfinite(first) or x - first > 1e5:
+                raise no_rule(f"scipy.stats.{self.scipys.name}.cdf", self._named(0.0, shapes))
+            return np.sum(self.density_of(np.arange(first, x + 1), shapes))
+        return quad(lambda t: _number(np.reshape(self.density_of(np.reshape(t, (1,)), shapes), ())), start, float(x))[0]
+
+
+def _buffered(a: Any, likes: Any) -> Any:
+    """An array that duals can be written into, with the value and the tangents of a."""
+    a = operand(a)
+    made = buffer(np.zeros(np.shape(a)), likes)
+    made[...] = a
+    return made
+
+
+def _number(x: Any) -> Any:
+    """An array of no dimension as a number."""
+    return x[()] if isinstance(x, (np.ndarray, DualArray)) and not x.shape else x
+
+
+# -- methods -----------------------------------------------------------------------------------------------------------
+def _log(x: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return np.log(x)
+
+
+class Distribution:
+    """A distribution of ``scipy.stats`` whose methods take duals; everything else is SciPy's."""
+
+    def __init__(self, distribution: Any) -> None:
+        self.scipys = distribution
+        self.__doc__ = distribution.__doc__
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = getattr(self.scipys, name)
+        return _refusing(self.scipys.name, name, found) if callable(found) else found
+
+    def __repr__(self) -> str:
+        return f"<scipy.stats.{self.scipys.name} for duals>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Frozen:
+        return Frozen(self, args, kwargs)
+
+    freeze = __call__
+
+    def standard(self) -> Standard:
+        """Its formulas."""
+        return _standard(self.scipys)
+
+
+@functools.lru_cache(maxsize=512)
+def _standard(distribution: Any) -> Standard:
+    return Standard(distribution)
+
+
+def _refusing(owner: str, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if duals_in((args, kwargs)):
+            raise no_rule(f"scipy.stats.{owner}.{name}")
+        return method(*args, **kwargs)
+
+    return call
+
+
+class Frozen:
+    """A distribution with its parameters, which may be duals."""
+
+    def __init__(self, dist: Distribution, args: Any, kwargs: Any) -> None:
+        self.dist, self.args, self.kwds = dist, args, kwargs
+        self.scipys = dist.scipys(*map(values_of, args), **{k: values_of(v) for k, v in kwargs.items()})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in METHODS or name in MOMENTS:
+            return functools.partial(self._call, name)
+        if duals_in((self.args, self.kwds)):
+            raise no_rule(f"scipy.stats.{self.dist.scipys.name}.{name}")
+        return getattr(self.scipys, name)
+
+    def _call(self, name: str, *x: Any, **kwargs: Any) -> Any:
+        return getattr(self.dist, name)(*x, *self.args, **kwargs, **self.kwds)
+
+
+def _in_x(standard: Standard, name: str, y: Any, shapes: Sequence[Any], scale: Any) -> Any:
+    """A function of the standardized x."""
+    if name in ("logpdf", "logpmf"):
+        return standard.log_density(y, shapes) - (_log(scale) if name == "logpdf" else 0.0)
+    if name == "pdf":
+        return standard.density_of(y, shapes) / scale
+    if name == "pmf":
+        return standard.density_of(y, shapes)
+    found = standard.cumulative(name[-3:] if name.endswith("cdf") else "sf", y, shapes)
+    return _log(found) if name.startswith("log") else found
+
+
+def _quantile(standard: Standard, name: str, p: Any, shapes: Sequence[Any], at: Any) -> Any:
+    """The solution of ``F(q) = p``, of which the plain one is known."""
+    if standard.discrete:
+        return at + 0.0 * sum((s for s in (p, *shapes)), 0.0)
+    with np.errstate(all="ignore"):
+        slope = plain_values(standard.scipys._pdf(at, *map(plain_values, shapes)))
+        upper = plain_values(p) > 0.5 if name == "ppf" else plain_values(p) <= 0.5
+        below, above = (p, 1.0 - p) if name == "ppf" else (1.0 - p, p)
+
+        def residual(x: Any) -> Any:
+            if np.all(upper):
+                return above - standard.cumulative("sf", x, shapes)
+            r = standard.cumulative("cdf", x, shapes) - below
+            return np.where(upper, above - standard.cumulative("sf", x, shapes), r) if np.any(upper) else r
+
+        found, r = at, residual(at)
+        for left in reversed(range(max(levels(r), 1))):
+            found = revalued(found - (r - plain_values(r)) / slope, at)
+            r = residual(found) if left else None
+    return found
+
+
+def _differentiated(self: Distribution, name: str, x: Any, args: Any, kwargs: Any) -> Any:
+    """A method of x for duals: SciPy's value, the tangent of the formula where x is inside the support."""
+    standard, scipys = self.standard(), self.scipys
+    plain = {k: values_of(v) for k, v in kwargs.items()}
+    value = getattr(scipys, name)(values_of(x), *map(values_of, args), **plain)
+    shapes, loc, scale = scipys._parse_args(*args, **kwargs)
+    x, loc, scale, *shapes = (_float(operand(a)) for a in (x, loc, scale, *shapes))
+    plain_x, plain_parameters = plain_values(x), (loc, scale, *shapes)
+    plain_shapes = list(map(plain_values, shapes))
+    inverse = name in ("ppf", "isf")
+    with np.errstate(all="ignore"):
+        y = x if inverse else (x - loc) / scale if not standard.discrete else x - loc
+        at = plain_values(y)
+        good = np.asarray(scipys._argcheck(*plain_shapes)) & (plain_values(scale) > 0)
+        if inverse:
+            inside = good & (at > 0) & (at < 1)
+        else:
+            low, high = scipys._get_support(*plain_shapes)
+            inside = (
+                good & (low <= at) & (at <= high)
+                if "df" in name[-3:] and not standard.discrete
+                else good & (low <= at) & (at < high if "cdf" in name or "sf" in name else at <= high)
+            )
+            if "pmf" in name:
+                inside = inside & (at == np.floor(at))
+        x0 = (np.asarray(value) - plain_values(loc)) / plain_values(scale)
+        shape = np.shape(value)
+
+        def kernel(y: Any, shapes: Sequence[Any], loc: Any, scale: Any, x0: Any) -> Any:
+            if inverse:
+                return loc + scale * _quantile(standard, name, y, shapes, x0)
+            return _in_x(standard, name, y, shapes, scale)
+
+        if np.all(inside):
+            found = kernel(np.atleast_1d(y), shapes, loc, scale, np.atleast_1d(x0))
+        else:
+            full = [np.broadcast_to(a, np.broadcast_shapes(shape, (1,))) for a in (y, loc, scale, inside, x0, *shapes)]
+            kept = np.broadcast_to(inside, full[0].shape)
+            y, loc, scale, _, x0, *shapes = (a[kept] for a in full)
+            found = buffer(np.atleast_1d(np.array(value, float)), duals_in((y, loc, scale, shapes)))
+            if np.any(kept):
+                found[kept] = kernel(y, shapes, loc, scale, x0)
+        found = np.broadcast_to(found, np.broadcast_shapes(np.shape(found), shape)) if shape else found
+    found = np.reshape(found, shape)
+    _check(self, name, found, value)
+    if _chosen_by_branch(self, name, np.broadcast_to(inside, np.shape(value)), plain_x, plain_parameters):
+        no_derivative(
+            f"{scipys.name}.{name}", "SciPy's formula is another one at exactly this shape parameter than beside it"
+        )
+        return unknown(value, *duals_in((args, kwargs)))
+    return revalued(_number(found), value)
+
+
+def _chosen_by_branch(self: Distribution, name: str, inside: Any, x: Any, parameters: Sequence[Any]) -> bool:
+    """Whether SciPy has a formula for exactly the values of shape parameters that are differentiated, and so no slope.
+
+    Such values are whole numbers and halves.  There the derivative of the formula is compared with differences of
+    SciPy's values, in a few elements.
+    """
+    loc, scale, *shapes = parameters
+    special = [i for i, s in enumerate(shapes) if duals_in(s) and np.any(plain_values(s) * 2 % 1 == 0)]
+    places = np.flatnonzero(np.ravel(inside))[:: max(1, int(np.sum(inside)) // 4)][:5]
+    if not special or not places.size:
+        return False
+    full = [np.ravel(np.broadcast_to(plain_values(a), np.shape(inside)))[places] for a in (x, loc, scale, *shapes)]
+    x, loc, scale, *plain = full
+    method = getattr(self.scipys, name)
+    for i in special:
+
+        def value(s: Any, i: int = i) -> Any:
+            return method(
+                x, *plain[:i], s, *plain[i + 1 :], loc=loc, **({} if self.standard().discrete else {"scale": scale})
+            )
+
+        step = 1e-4 * (1.0 + np.abs(plain[i]))
+        with np.errstate(all="ignore"):
+            differences = (value(plain[i] + step) - value(plain[i] - step)) / (2 * step)
+            found = _slopes(self, name, full, i)
+            wrong = np.abs(found - differences) > 1e-3 * (np.abs(differences) + np.abs(found)) + 1e-6
+        if np.any(wrong & np.isfinite(differences)):
+            return True
+    return False
+
+
+def _slopes(self: Distribution, name: str, full: Sequence[Any], i: int) -> Any:
+    """The derivative of the formula in one shape parameter, of plain values."""
+    standard = self.standard()
+    x, loc, scale, *shapes = full
+    with np.errstate(all="ignore"):
+        inverse = name in ("ppf", "isf")
+        y = x if inverse else (x - loc) / scale if not standard.discrete else x - loc
+        at = (getattr(self.scipys, name)(x, *shapes)) if inverse else None
+
+        def along(s: Any) -> Any:
+            given = [*shapes[:i], s, *shapes[i + 1 :]]
+            if inverse:
+                return loc + scale * _quantile(standard, name, y, given, at)
+            return _in_x(standard, name, y, given, scale)
+
+        return jvp(along, shapes[i], np.ones_like(shapes[i]))[1]
+
+
+def _float(a: Any) -> Any:
+    return (
+        a
+        if getattr(a, "dtype", None) is not None and a.dtype.kind == "f"
+        else np.asarray(a, float)[()]
+        if not duals_in(a)
+        else a
+    )
+
+
+def _check(self: Distribution, name: str, found: Any, value: Any) -> None:
+    """Raise where a formula does not give SciPy's value, so that its derivative would be that of something else."""
+    plain = plain_values(found)
+    finite = np.isfinite(value)
+    if not np.allclose(np.where(finite, plain, 0.0), np.where(finite, value, 0.0), 1e-5, 1e-8):
+        raise no_rule(f"scipy.stats.{self.scipys.name}.{name}")
+
+
+METHODS = ("pdf", "logpdf", "pmf", "logpmf", "cdf", "logcdf", "sf", "logsf", "ppf", "isf")
+
+
+def _of_x(name: str) -> Callable[..., Any]:
+    def method(self: Distribution, x: Any, *args: Any, **kwargs: Any) -> Any:
+        if not duals_in((x, args, kwargs)):
+            return getattr(self.scipys, name)(x, *args, **kwargs)
+        return _differentiated(self, name, x, args, kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"As the method ``{name}`` of SciPy's distributions; all arguments may be duals."
+    return method
+
+
+for _name in METHODS:
+    setattr(Distribution, _name, _of_x(_name))
+
+
+# -- moments -----------------------------------------------------------------------------------------------------------
+MOMENTS = ("mean", "var", "std", "entropy", "median")
+
+
+def _standard_moment(standard: Standard, name: str, shapes: Sequence[Any]) -> Any:
+    """Mean, variance or entropy with loc 0 and scale 1: by the formula, or by an integral or a sum."""
+    d, likes = standard.scipys, duals_in(shapes)
+    plain = list(map(plain_values, shapes))
+    if not likes:
+        return d.entropy(*plain) if name == "entropy" else getattr(d, name)(*plain)
+    expected = d.entropy(*plain) if name == "entropy" else getattr(d, name)(*plain)
+    source = "_entropy" if name == "entropy" else "_stats"
+    if has_formula(d, source):
+        try:
+            with accepting(likes), np.errstate(all="ignore"):
+                found = getattr(standard.copy, source)(*shapes)
+                found = found if name == "entropy" else found[0 if name == "mean" else 1]
+            if found is not None and np.allclose(plain_values(operand(found)), expected, 1e-9, 0):
+                return operand(found)
+        except _FAILURES:
+            pass
+    if np.size(expected) > 1:
+        raise no_rule(f"scipy.stats.{d.name}.{name}", " in arrays of shape parameters")
+    scalars = [np.reshape(s, ()) if np.ndim(s) else s for s in shapes]
+    return _expected(standard, name, scalars, expected)
+
+
+def _expected(standard: Standard, name: str, shapes: Sequence[Any], expected: Any) -> Any:
+    """A moment from the density."""
+    mean = _standard_moment(standard, "mean", shapes) if name == "var" else 0.0
+
+    def density(t: Any) -> Any:
+        return _number(np.reshape(standard.density_of(np.reshape(t, (1,)), shapes), ()))
+
+    def weighted(t: Any) -> Any:
+        f = density(t)
+        if name == "entropy":
+            return -f * np.log(f) if plain_values(f) > 0 else 0.0 * f
+        return t * f if name == "mean" else (t - mean) ** 2 * f
+
+    if standard.discrete:
+        plain = list(map(plain_values, shapes))
+        first, last = standard.scipys.ppf(1e-18, *plain), standard.scipys.isf(1e-18, *plain)
+        if not last - first < 1e5:
+            raise no_rule(f"scipy.stats.{standard.scipys.name}.{name}")
+        return sum(weighted(k) for k in np.arange(first, last + 1))
+    low, high = standard.copy._get_support(*shapes)
+    middle = float(np.reshape(standard.scipys.median(*map(plain_values, shapes)), ()))
+    return quad(weighted, low, middle, limit=200)[0] + quad(weighted, middle, high, limit=200)[0]
+
+
+def _moment(name: str) -> Callable[..., Any]:
+    def method(self: Distribution, *args: Any, **kwargs: Any) -> Any:
+        if not duals_in((args, kwargs)):
+            return getattr(self.scipys, name)(*args, **kwargs)
+        if name == "median":
+            return self.ppf(0.5, *args, **kwargs)
+        if name == "std":
+            return np.sqrt(method.variance(self, *args, **kwargs))  # type: ignore[attr-defined]
+        plain = {k: values_of(v) for k, v in kwargs.items()}
+        value = getattr(self.scipys, name)(*map(values_of, args), **plain)
+        shapes, loc, scale = self.scipys._parse_args(*args, **kwargs)
+        shapes = [_float(operand(s)) for s in shapes]
+        if not np.all(np.isfinite(value)):
+            no_derivative(f"{self.scipys.name}.{name}", f"it is {value}")
+            return unknown(value, *duals_in((args, kwargs)))
+        found = _standard_moment(self.standard(), name, shapes)
+        if name == "mean":
+            found = loc + scale * found
+        elif name == "var":
+            found = scale**2 * found
+        elif not self.standard().discrete:
+            found = found + np.log(scale)
+        found = np.reshape(found, np.shape(value))
+        _check(self, name, found, value)
+        return revalued(_number(found), value)
+
+    method.__name__ = name
+    method.__doc__ = f"As the method ``{name}`` of SciPy's distributions; all arguments may be duals."
+    return method
+
+
+for _name in MOMENTS:
+    setattr(Distribution, _name, _moment(_name))
+_std: Any = Distribution.std  # type: ignore[attr-defined]
+_std.variance = Distribution.var  # type: ignore[attr-defined]

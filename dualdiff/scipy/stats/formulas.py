@@ -1,0 +1,205 @@
+"""The private formulas of SciPy's distributions, run on duals: the one place that knows how SciPy is made inside.
+
+A distribution of SciPy keeps its mathematics in methods such as ``_logpdf`` and ``_cdf``, of which most are NumPy.  A
+copy of it runs them with the names of its module replaced where they make arrays that duals cannot be written into:
+NumPy's creation functions, and SciPy's own functions that choose between formulas element by element.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from dualdiff.base.extras import load
+from dualdiff.core.array import operand
+from dualdiff.drivers.buffers import MAKERS, OtherNumPy
+from dualdiff.rules.numpy.creation import buffer
+from dualdiff.rules.writing.array_rules import duals_in, plain_values
+from dualdiff.scipy import special
+
+_scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
+_special = load("scipy.special", "scipy", "dualdiff.scipy.stats")
+
+#: The modules whose formulas are run.
+FORMULAS = ("scipy.stats._continuous_distns", "scipy.stats._discrete_distns")
+
+_like: ContextVar[Any] = ContextVar("like")
+
+
+@contextmanager
+def accepting(likes: Any) -> Iterator[None]:
+    """Within it, the copied formulas make arrays that accept duals as these."""
+    token = _like.set(buffer(np.zeros(()), duals_in(likes)))
+    try:
+        yield
+    finally:
+        _like.reset(token)
+
+
+def _made(name: str) -> Callable[..., Any]:
+    def maker(*args: Any, **kwargs: Any) -> Any:
+        return MAKERS[name](name, _like.get(), *args, **kwargs)
+
+    return maker
+
+
+# -- choosing between formulas -----------------------------------------------------------------------------------------
+def _evaluated(shape: Any, parts: Any, fill: Any) -> Any:
+    """An array of parts: pairs of a mask and its elements; the rest is filled."""
+    likes = [x for _, x in parts]
+    found = buffer(np.full(shape, np.nan if fill is None else fill, float), duals_in([*likes, _like.get()]))
+    for mask, x in parts:
+        found[mask] = x
+    return found
+
+
+def _apply_where(cond: Any, args: Any, f1: Any, f2: Any = None, /, *, fill_value: Any = None, **_: Any) -> Any:
+    """As ``scipy._lib.array_api_extra.apply_where``."""
+    args = tuple(map(operand, args if isinstance(args, (tuple, list)) else (args,)))
+    cond = np.asarray(plain_values(cond))
+    shape = np.broadcast_shapes(cond.shape, *(np.shape(a) for a in args))
+    cond = np.broadcast_to(cond, shape)
+    if np.all(cond) and cond.size:
+        return f1(*args)
+    full = [np.broadcast_to(a, shape) for a in args]
+    parts = []
+    if np.any(cond):
+        parts.append((cond, f1(*(a[cond] for a in full))))
+    if f2 is not None:
+        parts.append((~cond, f2(*(a[~cond] for a in full))))
+    fill = None if fill_value is None else fill_value
+    if duals_in(fill) or np.ndim(fill):
+        parts.append((~cond, np.broadcast_to(fill, shape)[~cond]))
+        fill = None
+    found = _evaluated(shape, parts, fill)
+    return found if shape else found[()]
+
+
+def _lazywhere(cond: Any, arrays: Any, f: Any, fillvalue: Any = None, f2: Any = None) -> Any:
+    """As ``scipy._lib._util._lazywhere``, which older versions have."""
+    return _apply_where(cond, arrays, f, f2, fill_value=fillvalue)
+
+
+def _lazyselect(condlist: Any, choicelist: Any, arrays: Any, default: Any = 0) -> Any:
+    """As ``scipy._lib._util._lazyselect``."""
+    arrays = np.broadcast_arrays(*map(operand, arrays))
+    shape = np.shape(arrays[0])
+    parts, taken = [], np.zeros(shape, bool)
+    for cond, choice in zip(condlist, choicelist, strict=True):
+        mask = np.broadcast_to(np.asarray(plain_values(cond)), shape) & ~taken
+        taken = taken | mask
+        if np.any(mask):
+            parts.append((mask, choice(*(a[mask] for a in arrays))))
+    return _evaluated(shape, parts, default)
+
+
+class _ArrayApiExtra(ModuleType):
+    """The module of that name with a function that takes duals."""
+
+    def __init__(self, original: Any) -> None:
+        super().__init__(original.__name__)
+        self.original = original
+        self.apply_where = _apply_where
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
+
+
+def _promoted(*args: Any, **_: Any) -> Any:
+    found = tuple(args)
+    return found if len(found) > 1 else found[0]
+
+
+#: What stands for private functions of SciPy, by their names in the modules of distributions.
+_BY_NAME: dict[str, Any] = {"_lazywhere": _lazywhere, "_lazyselect": _lazyselect, "xp_promote": _promoted}
+
+
+# -- copies ------------------------------------------------------------------------------------------------------------
+@cache
+def _names(module: str) -> dict[str, Any]:
+    """The names of a module of distributions as its copied functions see them."""
+    original = vars(sys.modules[module])
+    names = dict(original)
+    makers = {name: _made(name) for name in MAKERS}
+    others = {id(getattr(np, name)): maker for name, maker in makers.items()}
+    others |= {id(getattr(_special, name)): getattr(special, name) for name in special.__all__}
+    others |= {id(np): OtherNumPy(makers), id(_special): special}
+    for name, x in original.items():
+        if name in _BY_NAME:
+            names[name] = _BY_NAME[name]
+        elif name == "xpx":
+            names[name] = _ArrayApiExtra(x)
+        elif id(x) in others:
+            names[name] = others[id(x)]
+        elif isinstance(x, FunctionType) and x.__module__ == module:
+            names[name] = _copied(x, names)
+        elif isinstance(x, type) and issubclass(x, _scipy.rv_continuous | _scipy.rv_discrete):
+            names[name] = _Methods(lambda kind=x: _copied_class(kind))
+        elif isinstance(x, (_scipy.rv_continuous, _scipy.rv_discrete)):
+            names[name] = _Methods(lambda instance=x: copied(instance))
+    return names
+
+
+class _Methods:
+    """The copied methods of another distribution, for formulas that call them."""
+
+    def __init__(self, source: Callable[[], Any]) -> None:
+        self.source = source
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.source(), name)
+
+
+def _copied(f: FunctionType, names: dict[str, Any]) -> FunctionType:
+    copy = FunctionType(f.__code__, names, f.__name__, f.__defaults__, f.__closure__)
+    copy.__kwdefaults__ = f.__kwdefaults__
+    return copy
+
+
+@cache
+def _copied_class(kind: type) -> type:
+    """A subclass whose formulas are copies."""
+    body: dict[str, Any] = {}
+    for cls in reversed(kind.__mro__):
+        if cls.__module__ in FORMULAS:
+            names = _names(cls.__module__)
+            body |= {name: _copied(x, names) for name, x in vars(cls).items() if isinstance(x, FunctionType)}
+    body.pop("__init__", None)
+    # SciPy looks at the signature of subclasses that it makes; this one only lends its methods.
+    return type(kind.__name__, (kind,), body)
+
+
+def copied(distribution: Any) -> Any:
+    """The distribution with formulas that run on duals (within `accepting`)."""
+    copy = object.__new__(_copied_class(type(distribution)))
+    copy.__dict__.update(distribution.__dict__)
+    return copy
+
+
+def has_formula(distribution: Any, name: str) -> bool:
+    """Whether a distribution has a formula of its own, not the one that stands for all (sums, quadrature, differences)."""
+    found = inspect.getattr_static(type(distribution), name, None)
+    return getattr(found, "__module__", "scipy.stats._distn_infrastructure") in FORMULAS
+
+
+def checked_version() -> None:
+    """Raise where this SciPy keeps its formulas elsewhere."""
+    missing = [m for m in FORMULAS if m not in sys.modules]
+    if missing or not hasattr(_scipy.rv_continuous, "_logpdf"):
+        import scipy
+
+        raise ImportError(
+            f"dualdiff.scipy.stats does not know how SciPy {scipy.__version__} keeps its distributions "
+            f"(it looked for {', '.join(missing) or 'rv_continuous._logpdf'}); versions from 1.13 to 1.17 are tested"
+        )
+
+
+checked_version()
