@@ -45,12 +45,12 @@ class Standard:
         if not has_formula(self.scipys, name):
             return None
         likes = duals_in((x, shapes))
-        for attempt in (lambda a: a, lambda a: _buffered(a, likes)):
+        for is_buffered in (False, True):
+            full: Any = (x, *shapes)
             try:
                 with accepting(likes), np.errstate(all="ignore"):
-                    full = (
-                        np.broadcast_arrays(attempt(x), *map(attempt, shapes)) if attempt(1.0) != 1.0 else (x, *shapes)
-                    )
+                    if is_buffered:
+                        full = [_buffered(a, likes) for a in np.broadcast_arrays(*map(operand, full))]
                     found = operand(getattr(self.copy, name)(*full))
                     plain = getattr(self.scipys, name)(*map(plain_values, (x, *shapes)))
             except _FAILURES:
@@ -250,16 +250,14 @@ def _differentiated(self: Distribution, name: str, x: Any, args: Any, kwargs: An
     with np.errstate(all="ignore"):
         y = x if inverse else (x - loc) / scale if not standard.discrete else x - loc
         at = plain_values(y)
-        good = np.asarray(scipys._argcheck(*plain_shapes)) & (plain_values(scale) > 0)
+        good = np.asarray(scipys._argcheck(*plain_shapes), bool) & (plain_values(scale) > 0)
         if inverse:
             inside = good & (at > 0) & (at < 1)
         else:
             low, high = scipys._get_support(*plain_shapes)
-            inside = (
-                good & (low <= at) & (at <= high)
-                if "df" in name[-3:] and not standard.discrete
-                else good & (low <= at) & (at < high if "cdf" in name or "sf" in name else at <= high)
-            )
+            # A step at the end of the support is SciPy's to take.
+            steps = standard.discrete and "pmf" not in name
+            inside = good & (low <= at) & (at < high if steps else at <= high)
             if "pmf" in name:
                 inside = inside & (at == np.floor(at))
         x0 = (np.asarray(value) - plain_values(loc)) / plain_values(scale)

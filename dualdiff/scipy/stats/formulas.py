@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -75,7 +75,7 @@ def _apply_where(cond: Any, args: Any, f1: Any, f2: Any = None, /, *, fill_value
         parts.append((cond, f1(*(a[cond] for a in full))))
     if f2 is not None:
         parts.append((~cond, f2(*(a[~cond] for a in full))))
-    fill = None if fill_value is None else fill_value
+    fill: Any = fill_value
     if duals_in(fill) or np.ndim(fill):
         parts.append((~cond, np.broadcast_to(fill, shape)[~cond]))
         fill = None
@@ -129,7 +129,7 @@ def _names(module: str) -> dict[str, Any]:
     original = vars(sys.modules[module])
     names = dict(original)
     makers = {name: _made(name) for name in MAKERS}
-    others = {id(getattr(np, name)): maker for name, maker in makers.items()}
+    others: dict[int, Any] = {id(getattr(np, name)): maker for name, maker in makers.items()}
     others |= {id(getattr(_special, name)): getattr(special, name) for name in special.__all__}
     others |= {id(np): OtherNumPy(makers), id(_special): special}
     for name, x in original.items():
@@ -142,9 +142,9 @@ def _names(module: str) -> dict[str, Any]:
         elif isinstance(x, FunctionType) and x.__module__ == module:
             names[name] = _copied(x, names)
         elif isinstance(x, type) and issubclass(x, _scipy.rv_continuous | _scipy.rv_discrete):
-            names[name] = _Methods(lambda kind=x: _copied_class(kind))
+            names[name] = _Methods(partial(_copied_class, x))
         elif isinstance(x, (_scipy.rv_continuous, _scipy.rv_discrete)):
-            names[name] = _Methods(lambda instance=x: copied(instance))
+            names[name] = _Methods(partial(copied, x))
     return names
 
 
@@ -179,13 +179,14 @@ def _copied_class(kind: type) -> type:
 
 def copied(distribution: Any) -> Any:
     """The distribution with formulas that run on duals (within `accepting`)."""
-    copy = object.__new__(_copied_class(type(distribution)))
+    kind: Any = type(distribution)
+    copy: Any = object.__new__(_copied_class(kind))
     copy.__dict__.update(distribution.__dict__)
     return copy
 
 
 def has_formula(distribution: Any, name: str) -> bool:
-    """Whether a distribution has a formula of its own, not the one that stands for all (sums, quadrature, differences)."""
+    """Whether a distribution has a formula of its own, not one for all (sums, quadrature, differences)."""
     found = inspect.getattr_static(type(distribution), name, None)
     return getattr(found, "__module__", "scipy.stats._distn_infrastructure") in FORMULAS
 
