@@ -11,11 +11,14 @@ from typing import Any
 from dualdiff.base.extras import load
 from dualdiff.rules.writing.over_scipy import without_rule
 from dualdiff.scipy.stats.distributions import Distribution
+from dualdiff.scipy.stats.statistics import STATISTICS
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 
 
 def __getattr__(name: str) -> Any:
+    if name in STATISTICS:
+        return STATISTICS[name]
     found = getattr(_scipy, name)
     if isinstance(found, (_scipy.rv_continuous, _scipy.rv_discrete)):
         found = globals()[name] = Distribution(found)
