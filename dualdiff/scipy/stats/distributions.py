@@ -114,13 +114,20 @@ class Standard:
 
     def _accumulated(self, x: Any, *shapes: Any) -> Any:
         """The distribution function at one point, from the density."""
-        start = self.copy._get_support(*shapes)[0]
+        start, end = self.copy._get_support(*shapes)
         if self.discrete:
             first = float(plain_values(start))
             if not np.isfinite(first) or x - first > 1e5:
                 raise no_rule(f"scipy.stats.{self.scipys.name}.cdf", self._named(0.0, shapes))
             return np.sum(self.density_of(np.arange(first, x + 1), shapes))
-        return quad(lambda t: _number(np.reshape(self.density_of(np.reshape(t, (1,)), shapes), ())), start, float(x))[0]
+
+        def density(t: Any) -> Any:
+            return _number(np.reshape(self.density_of(np.reshape(t, (1,)), shapes), ()))
+
+        # From the nearer end.
+        if x <= float(self.scipys.median(*map(plain_values, shapes))):
+            return quad(density, start, float(x))[0]
+        return 1.0 - quad(density, float(x), end)[0]
 
 
 def _buffered(a: Any, likes: Any) -> Any:

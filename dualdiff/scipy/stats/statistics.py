@@ -42,7 +42,7 @@ def _statistic(composition: Callable[..., Any]) -> Any:
         return evaluated(function, composition, *args, **kwargs)
 
     function.__signature__ = signed_as(scipys)(composition).__signature__  # type: ignore[attr-defined]
-    function.__doc__ = scipys.__doc__
+    function.__doc__ = f"As ``scipy.stats.{name}``, for duals in arrays and weights."
     STATISTICS[name] = function
     return function
 

@@ -100,7 +100,7 @@ def test_in_x_and_all_parameters(method, name):
 @quietly
 def test_values_are_scipys(method, name):
     v, x = at(name)
-    x = np.array([0.23, 0.55, 0.81]) if method == "ppf" else np.append(x, [-1e3, 1e3])
+    x = np.array([0.23, 0.55, 0.81]) if method == "ppf" else x if name in SLOW else np.append(x, [-1e3, 1e3])
     seen = []
 
     def f(v):
@@ -155,7 +155,7 @@ def test_second_derivatives_of_distribution_functions_and_quantiles(method, name
     np.testing.assert_allclose(jacobian(jacobian(f), v), differences(lambda v: jacobian(f, v), v), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", sorted(WITHOUT_DENSITY - {"levy_stable"}))
+@pytest.mark.parametrize("name", sorted(WITHOUT_DENSITY & SHAPES.keys() - {"levy_stable"}))
 @quietly
 def test_no_number_where_no_formula_is_known(name):
     v, x = at(name)
