@@ -14,6 +14,7 @@ from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 
+_NONE = ()
 _PLAIN = frozenset({float, int, bool, complex, np.float64, np.complex128, type(None)})
 
 
@@ -74,7 +75,7 @@ def has_duals(x: Any) -> bool:
 
 def values_of(x: Any) -> Any:
     """The plain values of arguments, which may be nested; object arrays of duals become arrays."""
-    if not has_duals(x):
+    if type(x) in _PLAIN or x is _NONE or not has_duals(x):
         return x
     if isinstance(x, dict):
         return {name: values_of(e) for name, e in x.items()}
@@ -101,7 +102,8 @@ def without_duals(f: Any, met: list[AnyDual]) -> Any:
         return f
     met.extend(found)
     copy = FunctionType(f.__code__, f.__globals__, f.__name__, values_of(f.__defaults__), tuple(kept))
-    copy.__kwdefaults__ = values_of(f.__kwdefaults__)
+    if f.__kwdefaults__:
+        copy.__kwdefaults__ = values_of(f.__kwdefaults__)
     return copy
 
 
@@ -115,7 +117,10 @@ def _other(cell: CellType, f: FunctionType, met: list[AnyDual]) -> CellType:
         return cell
     if isinstance(content, (FunctionType, partial)):
         plain = without_duals(content, met)
-    elif isinstance(content, (AnyDual, tuple)):
+    elif isinstance(content, AnyDual):
+        met.append(content)
+        plain = plain_values(content)
+    elif isinstance(content, tuple):
         met.extend(duals_in(content))
         plain = values_of(content)
     else:
