@@ -16,6 +16,7 @@ from dualdiff.base.errors import (
     NotHolomorphicError,
     ObjectArrayWarning,
     SingularPointWarning,
+    UndefinedDerivativeWarning,
 )
 from dualdiff.base.late import PUBLIC
 from dualdiff.core.array import DualArray
@@ -61,6 +62,7 @@ __all__ = [
     "NotHolomorphicError",
     "ObjectArrayWarning",
     "SingularPointWarning",
+    "UndefinedDerivativeWarning",
     "adapt",
     "check_derivative",
     "curl",

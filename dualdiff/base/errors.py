@@ -50,7 +50,9 @@ class ConstantResultWarning(UserWarning):
 
 
 class UndefinedDerivativeWarning(UserWarning):
-    """A derivative is NaN, because a solver did not converge, or what it found is no regular solution."""
+    """A derivative is NaN because a solver did not converge, or its solution is not a regular point."""
+
+    __module__ = "dualdiff"
 
 
 #: What to write instead of storing duals in an array of plain floats.

@@ -27,7 +27,7 @@ PUBLIC = {
 }
 
 #: Public modules of dualdiff.scipy.
-SCIPY = ("integrate", "linalg", "optimize", "special")
+SCIPY = ("integrate", "linalg", "optimize", "special", "stats")
 
 
 def of_scipy(name: str) -> Any:

@@ -1,6 +1,6 @@
 """SciPy for dual numbers, under SciPy's own names: ``from dualdiff.scipy import linalg, special``.
 
-Functions of SciPy that accept duals themselves (the ufuncs of ``scipy.special``, the solvers) are SciPy's own.
+Functions of SciPy that accept duals themselves (the ufuncs of ``scipy.special``) are SciPy's own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from dualdiff.base.late import SCIPY, of_scipy
 
-__all__ = ["integrate", "linalg", "optimize", "special"]
+__all__ = ["integrate", "linalg", "optimize", "special", "stats"]
 
 
 def __getattr__(name: str) -> Any:

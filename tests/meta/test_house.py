@@ -29,13 +29,19 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 #: The floors from the ground up; a module may import from its own floor and those below.
 FLOORS = (
-    ("core", "tangents"),
+    ("base",),
+    ("tangents",),
+    ("core",),
     ("rules",),
     ("adapting",),
     ("drivers",),
-    ("compiled", "teaching", "integrations"),
-    ("expression", "linalg", "scipy", "special", "__main__", "__init__"),
+    ("scipy", "compiled", "teaching"),
+    ("expression", "__main__", "__init__"),
 )
+#: Floors within a floor, in the same way.
+STEPS = {
+    "rules": (("writing",), ("numpy",), ("scipy", "python"), ("__init__", "__main__")),
+}
 
 
 def floor(module):

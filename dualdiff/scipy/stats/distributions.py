@@ -20,7 +20,7 @@ from dualdiff.drivers.jvp import jvp
 from dualdiff.rules.numpy.creation import buffer
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import levels, no_derivative, revalued, unknown
-from dualdiff.scipy.quadrature import quad
+from dualdiff.scipy.integrate.quadrature import quad
 from dualdiff.scipy.stats.formulas import accepting, copied, has_formula
 from dualdiff.scipy.stripped import values_of
 

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, partial
+from importlib.metadata import version
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from dualdiff.adapting.adapted_functions import MAKERS
 from dualdiff.base.extras import load
 from dualdiff.core.array import operand
-from dualdiff.drivers.buffers import MAKERS, OtherNumPy
 from dualdiff.rules.numpy.creation import buffer
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy import special
@@ -44,9 +45,20 @@ def accepting(likes: Any) -> Iterator[None]:
         _like.reset(token)
 
 
+class OtherNumPy(ModuleType):
+    """The module numpy with other creation functions."""
+
+    def __init__(self, makers: dict[str, Any]) -> None:
+        super().__init__("numpy")
+        self.__dict__.update(makers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+
 def _made(name: str) -> Callable[..., Any]:
     def maker(*args: Any, **kwargs: Any) -> Any:
-        return MAKERS[name](name, _like.get(), *args, **kwargs)
+        return MAKERS[name](getattr(np, name), _like.get(), *args, **kwargs)
 
     return maker
 
@@ -195,10 +207,8 @@ def checked_version() -> None:
     """Raise where this SciPy keeps its formulas elsewhere."""
     missing = [m for m in FORMULAS if m not in sys.modules]
     if missing or not hasattr(_scipy.rv_continuous, "_logpdf"):
-        import scipy
-
         raise ImportError(
-            f"dualdiff.scipy.stats does not know how SciPy {scipy.__version__} keeps its distributions "
+            f"dualdiff.scipy.stats does not know how SciPy {version('scipy')} keeps its distributions "
             f"(it looked for {', '.join(missing) or 'rv_continuous._logpdf'}); versions from 1.13 to 1.17 are tested"
         )
 

@@ -16,7 +16,7 @@ from dualdiff.rules.scipy.linalg.cholesky import cholesky
 from dualdiff.rules.scipy.linalg.solve import solve_triangular
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import revalued, unknown
-from dualdiff.scipy.optima import Constraint, identity, limits_of, minimum, plain_bounds
+from dualdiff.scipy.optimize.optima import Constraint, identity, limits_of, minimum, plain_bounds
 from dualdiff.scipy.signatures import signed_as
 from dualdiff.scipy.stripped import Stripped, stripped, values_of
 
@@ -105,7 +105,7 @@ def least_squares(
     Examples
     --------
     >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy.fits import least_squares
+    >>> from dualdiff.scipy.optimize.fits import least_squares
     >>> t = np.array([0.0, 1.0, 2.0])
     >>> slope_of = lambda y: least_squares(lambda p: p[0] + p[1] * t - y, [0.0, 0.0]).x[1]
     >>> jacobian(slope_of, np.array([1.0, 2.0, 2.5])).round(6) + 0.0
@@ -219,7 +219,7 @@ def curve_fit(
     Examples
     --------
     >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy.fits import curve_fit
+    >>> from dualdiff.scipy.optimize.fits import curve_fit
     >>> t = np.array([0.0, 1.0, 2.0])
     >>> slope_of = lambda y: curve_fit(lambda t, a, b: a + b * t, t, y)[0][1]
     >>> jacobian(slope_of, np.array([1.0, 2.0, 2.5])).round(6) + 0.0

@@ -14,7 +14,7 @@ from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import is_regular, no_derivative, revalued, unknown
-from dualdiff.scipy.optima import limits_of, plain_bounds
+from dualdiff.scipy.optimize.optima import limits_of, plain_bounds
 from dualdiff.scipy.signatures import signed_as
 from dualdiff.scipy.stripped import values_of
 
@@ -103,7 +103,7 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
     Examples
     --------
     >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy.linear_optima import lsq_linear
+    >>> from dualdiff.scipy.optimize.linear_optima import lsq_linear
     >>> a = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
     >>> limits = ([-np.inf, -np.inf], [np.inf, 0.6])
     >>> jacobian(lambda b: lsq_linear(a, b, limits).x, np.array([1.0, 2.0, 2.5])).round(3) + 0.0
@@ -167,7 +167,7 @@ def nnls(A: Any, b: Any, *args: Any, **options: Any) -> Any:
     Examples
     --------
     >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy.linear_optima import nnls
+    >>> from dualdiff.scipy.optimize.linear_optima import nnls
     >>> jacobian(lambda b: nnls(np.array([[1.0, 0.5], [0.0, 1.0]]), b)[0], np.array([2.0, -1.0]))
     array([[1., 0.],
            [0., 0.]])
@@ -232,7 +232,7 @@ def linprog(
     Examples
     --------
     >>> from dualdiff import gradient
-    >>> from dualdiff.scipy.linear_optima import linprog
+    >>> from dualdiff.scipy.optimize.linear_optima import linprog
     >>> gradient(lambda b: linprog([-1.0, -2.0], [[1.0, 1.0], [1.0, 3.0]], b).fun, np.array([4.0, 6.0]))
     array([-0.5, -0.5])
     """

@@ -15,7 +15,7 @@ from dualdiff.drivers.derivative import derivative
 from dualdiff.drivers.gradient import gradient
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import MOVED, implicit, revalued, unknown
-from dualdiff.scipy.optima import Constraint, identity, limits_of_pairs, minimum, plain_bounds
+from dualdiff.scipy.optimize.optima import Constraint, identity, limits_of_pairs, minimum, plain_bounds
 from dualdiff.scipy.signatures import signed_as
 from dualdiff.scipy.stripped import Stripped, stripped, values_of
 
@@ -74,7 +74,7 @@ def minimize_scalar(
 
     Examples
     --------
-    >>> from dualdiff.scipy.minima import minimize_scalar
+    >>> from dualdiff.scipy.optimize.minima import minimize_scalar
     >>> print(round(derivative(lambda a: minimize_scalar(lambda y: np.cosh(y - a) + y).x, 1.0), 6))
     1.0
     """
@@ -197,7 +197,7 @@ def minimize(
     Examples
     --------
     >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy.minima import minimize
+    >>> from dualdiff.scipy.optimize.minima import minimize
     >>> def nearest(a):    # on the unit circle
     ...     circle = {"type": "eq", "fun": lambda x: x @ x - 1}
     ...     return minimize(lambda x: np.sum((x - a) ** 2), [1.0, 1.0], constraints=circle, method="SLSQP").x

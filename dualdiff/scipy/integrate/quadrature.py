@@ -19,8 +19,8 @@ from dualdiff.base.errors import no_rule
 from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.double_exponential import Interval, integrated
 from dualdiff.scipy.equations import levels, no_derivative, revalued, unknown
+from dualdiff.scipy.integrate.double_exponential import Interval, integrated
 from dualdiff.scipy.signatures import signed_as
 from dualdiff.scipy.stripped import Stripped, values_of
 
@@ -158,7 +158,7 @@ def quad(
     Examples
     --------
     >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.quadrature import quad
+    >>> from dualdiff.scipy.integrate.quadrature import quad
     >>> print(round(derivative(lambda a: quad(lambda x: np.exp(-a * x), 0.0, np.inf)[0], 2.0), 9))
     -0.25
     """
@@ -253,7 +253,7 @@ def quad_vec(
     Examples
     --------
     >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.quadrature import quad_vec
+    >>> from dualdiff.scipy.integrate.quadrature import quad_vec
     >>> derivative(lambda a: quad_vec(lambda x: np.array([1.0, 2.0]) * x**2, 0.0, a)[0], 2.0).round(9)
     array([4., 8.])
     """
@@ -328,7 +328,7 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
     Examples
     --------
     >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.quadrature import nquad
+    >>> from dualdiff.scipy.integrate.quadrature import nquad
     >>> print(round(derivative(lambda a: nquad(lambda x, y: a * x * y, [(0.0, 1.0), (0.0, a)])[0], 2.0), 6))
     3.0
     """
@@ -438,7 +438,7 @@ def dblquad(
     Examples
     --------
     >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.quadrature import dblquad
+    >>> from dualdiff.scipy.integrate.quadrature import dblquad
     >>> area = lambda r: dblquad(lambda y, x: 1.0, 0.0, 1.0, 0.0, lambda x: r * x)[0]
     >>> print(round(derivative(area, 2.0), 9))
     0.5
@@ -494,7 +494,7 @@ def tplquad(
 
     Examples
     --------
-    >>> from dualdiff.scipy.quadrature import tplquad
+    >>> from dualdiff.scipy.integrate.quadrature import tplquad
     >>> round(tplquad(lambda z, y, x: x * y * z, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0)[0], 9)
     0.125
     """
@@ -544,7 +544,7 @@ def fixed_quad(func: Any, a: Any, b: Any, args: Any = (), n: Any = 5) -> Any:
     Examples
     --------
     >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.quadrature import fixed_quad
+    >>> from dualdiff.scipy.integrate.quadrature import fixed_quad
     >>> print(round(derivative(lambda a: fixed_quad(lambda x: a * x**2, 0.0, a)[0], 3.0), 9))
     36.0
     """

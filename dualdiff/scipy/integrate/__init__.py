@@ -1,0 +1,40 @@
+"""``scipy.integrate`` for duals: integrals in limits and parameters, and of samples.
+
+Every other name is SciPy's own, and refuses duals.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dualdiff.base.extras import load
+from dualdiff.rules.writing.over_scipy import without_rule
+from dualdiff.scipy.integrate.jacobians_for_bvp import boundary_jacobian, system_jacobian
+from dualdiff.scipy.integrate.quadrature import dblquad, fixed_quad, nquad, quad, quad_vec, tplquad
+from dualdiff.scipy.integrate.samples import cumulative_simpson, cumulative_trapezoid, romb, simpson, trapezoid
+
+__all__ = [
+    "boundary_jacobian",
+    "cumulative_simpson",
+    "cumulative_trapezoid",
+    "dblquad",
+    "fixed_quad",
+    "nquad",
+    "quad",
+    "quad_vec",
+    "romb",
+    "simpson",
+    "system_jacobian",
+    "tplquad",
+    "trapezoid",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return without_rule(load("scipy.integrate", "scipy", "dualdiff.scipy.integrate"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(load("scipy.integrate", "scipy", "dualdiff.scipy.integrate"))})
