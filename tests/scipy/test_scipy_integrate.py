@@ -16,7 +16,7 @@ from dualdiff.base.errors import NoRuleError, UndefinedDerivativeWarning
 scipy_integrate = pytest.importorskip("scipy.integrate")
 special = pytest.importorskip("dualdiff.scipy.special")
 
-from dualdiff.scipy import quadrature, samples  # noqa: E402 - needs SciPy
+from dualdiff.scipy.integrate import quadrature, samples  # noqa: E402 - needs SciPy
 
 OURS = SimpleNamespace(
     **{

@@ -15,7 +15,7 @@ from dualdiff.base.errors import UndefinedDerivativeWarning
 
 scipy_optimize = pytest.importorskip("scipy.optimize")
 
-from dualdiff.scipy import fits, linear_optima, minima, roots  # noqa: E402 - needs SciPy
+from dualdiff.scipy.optimize import fits, linear_optima, minima, roots  # noqa: E402 - needs SciPy
 
 OURS = SimpleNamespace(
     **{

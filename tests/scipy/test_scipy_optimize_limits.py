@@ -10,7 +10,7 @@ from dualdiff.base.errors import NoRuleError, UndefinedDerivativeWarning
 
 scipy_optimize = pytest.importorskip("scipy.optimize")
 
-from dualdiff.scipy import fits, linear_optima, minima, roots  # noqa: E402 - needs SciPy
+from dualdiff.scipy.optimize import fits, linear_optima, minima, roots  # noqa: E402 - needs SciPy
 
 # SciPy's own warnings are not ours to test.
 pytestmark = [

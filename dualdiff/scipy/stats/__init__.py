@@ -10,7 +10,7 @@ from typing import Any
 
 from dualdiff.base.extras import load
 from dualdiff.rules.writing.over_scipy import without_rule
-from dualdiff.scipy.stats.distributions import Distribution
+from dualdiff.scipy.stats.random_variables import Distribution
 from dualdiff.scipy.stats.statistics import STATISTICS
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")

@@ -18,7 +18,7 @@ from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.rules.writing.compositions import evaluated
 from dualdiff.scipy.equations import revalued
 from dualdiff.scipy.signatures import signed_as
-from dualdiff.scipy.stats.distributions import Distribution
+from dualdiff.scipy.stats.random_variables import Distribution
 from dualdiff.scipy.stripped import values_of
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
