@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
 from dualdiff import DualArray, ObjectArrayWarning, derivative, gradient, hessian, jacobian
+from dualdiff.core import stand_ins
 from tests.support.against import assert_near, difference_jacobian
 
 X = np.array([0.7, -1.1, 1.9])
@@ -184,3 +187,10 @@ def test_many_objects_warn_once_that_they_are_slow():
 def test_lists_of_results_are_arrays():
     assert_near(jacobian(lambda x: [x[0], 2.0, x[1] * x[2]], X)[:, 0], np.array([1.0, 0.0, 0.0]))
     assert_near(derivative(lambda t: [t, [t**2][0]], 3.0), np.array([1.0, 6.0]))
+
+
+def test_nothing_is_kept_of_an_array_that_stood_in_for_x():
+    # Errors of earlier tests keep theirs: a frame in the traceback holds the error.
+    gc.collect()
+    gradient(lambda x: np.sum(np.asarray(x * 2.0)) + np.sum(np.asarray(x[1:])), X)
+    assert not stand_ins.IN_USE

@@ -189,7 +189,7 @@ def test_as_an_error_it_leaves_nothing_behind():
         for way in WAYS.values():
             with pytest.raises(ConstantResultWarning):
                 way()
-    assert not tags._live
+    assert not tags.live
 
 
 def test_the_class_is_public():
