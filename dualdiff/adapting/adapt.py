@@ -147,7 +147,7 @@ def adapt(f: Any = None) -> Any:
     not, writing duals into it is the error that it is outside.
 
     Not reached are compiled code, and the code of libraries such as SciPy and pandas; they take the constants in dual
-    arrays for the plain numbers that they are, and raise where they meet duals.  ``type(y) is np.ndarray`` is False.
+    arrays for the plain values that they are, and raise where they meet duals.  ``type(y) is np.ndarray`` is False.
 
     Costs about ten microseconds a call, more for objects with many attributes, and nothing where it is not used.
 

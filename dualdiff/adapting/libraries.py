@@ -76,4 +76,4 @@ def counterparts(module: str) -> dict[str, Any]:
 
 def counterpart(module: str, name: str) -> str | None:
     """Where the function of SciPy is found that takes duals; None if there is none."""
-    return f"dualdiff.{module}.{name}" if name in counterparts(module) else None
+    return f"dualdiff.{module}.{name}" if name.partition(".")[0] in counterparts(module) else None

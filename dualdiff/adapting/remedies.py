@@ -93,7 +93,7 @@ def _note(error: Exception, steps: list[tuple[FrameType, int]]) -> str | None:
 
 
 _OF_NUMPY = (
-    "makes an array of plain numbers: differentiate adapt(f), in which it makes one of duals, or write f with "
+    "makes an array of plain values: differentiate adapt(f), in which it makes one of duals, or write f with "
     "functions of arrays"
 )
 
@@ -102,8 +102,8 @@ def of_library(name: str, named: tuple[str, str] | None, is_reached: bool) -> st
     """What to write for a function of a library, which `dualdiff.adapt` reaches or does not."""
     other = named and counterpart(*named)
     if other:
-        return f"{name} takes plain numbers: write {other}, the same for dual numbers"
-    note = f"{name} takes plain numbers"
+        return f"{name} takes plain values: write {other}, the same for dual numbers"
+    note = f"{name} takes plain values"
     if is_reached:
         note += "; where it fills arrays of its own, differentiate adapt(f)"
     return (
@@ -130,8 +130,8 @@ def _of_compiled(error: Exception, text: str, steps: list[tuple[FrameType, int]]
 
 def _of_random(name: str) -> str:
     if name in _SHIFTED:
-        return f"rng.{name} draws plain numbers: keep the dual numbers outside, {_SHIFTED[name]}"
-    return f"rng.{name} draws plain numbers, whose dependence on its parameters is unknown: pass dualdiff.value(x)"
+        return f"rng.{name} draws plain values: keep the dual numbers outside, {_SHIFTED[name]}"
+    return f"rng.{name} draws plain values, whose dependence on its parameters is unknown: pass dualdiff.value(x)"
 
 
 def _steps(error: BaseException) -> Iterator[tuple[FrameType, int]]:
@@ -191,7 +191,7 @@ def _call(frame: FrameType, place: int) -> ast.Call | None:
 
 
 def _compiled(call: ast.Call, frame: FrameType) -> bool:
-    """Whether what is called may be compiled: it is no function and no class written in Python."""
+    """Whether what is called may be compiled: it is neither a function nor a class written in Python."""
     names: list[str] = []
     node = call.func
     while isinstance(node, ast.Attribute):

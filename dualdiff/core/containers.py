@@ -364,7 +364,7 @@ def _kind_of(tree: Any) -> type[Branch] | None:
 
 
 def is_container(x: Any) -> bool:
-    """Whether something is a container: a dict, a tuple, a dataclass, a namespace, or a list that is no array."""
+    """Whether something is a container: a dict, a tuple, a dataclass, a namespace, or a list that is not an array."""
     return _kind_of(x) is not None
 
 

@@ -32,7 +32,7 @@ def is_adapted() -> bool:
 def constant(x: Any, dtype: Any = None) -> Any:
     """The plain value of a dual that has no tangent in any call, in adapted code; None of any other.
 
-    A buffer that `adapt` made is a dual array before any dual is written into it, and code that takes plain numbers
+    A buffer that `adapt` made is a dual array before any dual is written into it, and code that takes plain values
     alone takes it as it takes NumPy's.  Who asks for an array of objects gets duals.
     """
     if not is_adapted() or (dtype is not None and np.dtype(dtype).hasobject):

@@ -66,5 +66,5 @@ def update(root: DualArray) -> None:
             elif source.raw is None:
                 array[...] = plain(source)
             else:
-                raise plain_target("an array that was given away as plain numbers (np.asarray, compiled code)")
+                raise plain_target("an array that was given away as plain values (np.asarray, compiled code)")
             array.flags.writeable = False

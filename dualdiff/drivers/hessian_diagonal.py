@@ -131,7 +131,7 @@ def hessian_diagonal(f: Callable[..., Any], /, *args: Any, **options: Any) -> An
     has_aux : bool
         f returns a pair (result, aux); the diagonal is returned with aux.
     batch_dims : int
-        So many leading axes of x, and of f(x), are points that f treats on their own.
+        Number of leading axes of x, and of f(x), that index independent points.
 
     Returns
     -------

@@ -22,7 +22,7 @@ class Stripped:
     """A function of plain values that gives plain values, and the function itself beside it.
 
     Duals that stand in the variables of enclosing functions, in defaults, in the arguments of `functools.partial` and
-    in ``args`` are replaced by their values, so that the function runs at the speed of plain numbers.  Wherever else it
+    in ``args`` are replaced by their values, so that the function runs at the speed of plain values.  Wherever else it
     finds duals, it computes with them, and the results are stripped.
     """
 
@@ -64,7 +64,7 @@ def _called(f: Callable[..., Any], args: Sequence[Any], y: Any) -> Any:
 
 
 def stripped(f: Any) -> Any:
-    """The function for SciPy; what is no function as it is."""
+    """The function for SciPy; other objects unchanged."""
     return Stripped(f).plain if callable(f) and not isinstance(f, type) else f
 
 

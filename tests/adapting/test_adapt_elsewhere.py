@@ -388,7 +388,7 @@ def test_costs():
 
         return inside
 
-    measure("of a call with plain numbers")(X)
+    measure("of a call with plain values")(X)
     jacobian(measure("of a call with duals"), X)
     print("".join(f"adapt, cost {name}: {t:.1f} microseconds\n" for name, t in found.items()))
 

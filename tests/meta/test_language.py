@@ -14,7 +14,7 @@ from tests.support.pages import ROOT
 #: What is spelled correctly.
 SPELLED = ("README.md", "CHANGELOG.md", "notebooks", "dualdiff", "tests")
 #: Where phrases are checked.
-PHRASED = ("README.md", "CHANGELOG.md", "notebooks")
+PHRASED = ("README.md", "CHANGELOG.md", "notebooks", "dualdiff")
 SUFFIXES = {".md", ".py", ".ipynb"}
 
 #: Regular expressions, in which a space stands for any white space, and what to write instead.
@@ -46,6 +46,10 @@ PHRASES = {
     r"\b[Hh]eld against\b": "compared with",
     r"\b(a|the) place in (f|the function)\b": "call site",
     r"\bpieces? that NumPy took\b": "the piece that NumPy evaluated",
+    r"\bplain numbers?\b": "plain values, plain floats",
+    r"\bwithout a word\b": "silently",
+    r"\bnobody (asks|tried)\b": "not implemented",
+    r"\btakes? apart\b": "unpacks",
 }
 
 

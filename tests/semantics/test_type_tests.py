@@ -216,7 +216,7 @@ def test_functions_of_scalars_and_arrays_as_users_write_them():
 
 
 def test_what_takes_floats_and_arrays_apart_still_raises():
-    """The methods that floats and arrays have, and that would give plain numbers."""
+    """The methods that floats and arrays have, and that would give plain values."""
     with pytest.raises(dd.LostDerivativeError, match="as_integer_ratio"):
         derivative(lambda x: x.as_integer_ratio()[0], 2.0)
     for name in ("hex", "fromhex"):

@@ -34,7 +34,7 @@ def check_argnum(operator: str, argnum: Any) -> None:
     if not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in parts):
         remedy = f"; write argnum={tuple(argnum)!r}" if isinstance(argnum, list) else ""
         if any(isinstance(i, str) for i in parts):
-            remedy = "; hand over what is differentiated by its place among the arguments, counted from 0"
+            remedy = "; give the position of the differentiated argument, counted from 0"
         raise TypeError(f"{operator}: argnum must be an integer or a tuple of integers, not {argnum!r}{remedy}")
     if not parts:
         raise ValueError(f"{operator}: argnum=() selects no argument; omit argnum for the first argument")

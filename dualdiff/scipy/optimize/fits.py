@@ -67,7 +67,7 @@ def least_squares(
     r"""A fit by nonlinear least squares, as ``scipy.optimize.least_squares``, as a function of the data.
 
     The solution is differentiated as the minimum of :math:`\frac12 \sum_i \rho(f_i^2)`, with the exact Hessian, not
-    that of Gauss and Newton, and with the bounds that are active.
+    the Gauss-Newton one, and with the bounds that are active.
 
     Parameters
     ----------

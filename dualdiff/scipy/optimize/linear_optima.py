@@ -75,7 +75,7 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
     Parameters
     ----------
     A, b : array_like
-        The matrix and the right-hand side; A may be sparse, of plain numbers.
+        The matrix and the right-hand side; A may be sparse, of plain values.
     bounds : pair of arrays, or Bounds
         May hold duals.
     *args, **options
@@ -203,7 +203,7 @@ def linprog(
     Parameters
     ----------
     c, A_ub, b_ub, A_eq, b_eq : array_like
-        The program, of duals or not; matrices may be sparse, of plain numbers.
+        The program, of duals or not; matrices may be sparse, of plain values.
     bounds : pair, or sequence of pairs
         May hold duals.
     method, callback, options, x0, integrality

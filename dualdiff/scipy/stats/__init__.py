@@ -14,13 +14,15 @@ from dualdiff.scipy.stats.random_variables import Distribution
 from dualdiff.scipy.stats.statistics import STATISTICS
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
+_DISTRIBUTIONS = [name for name, x in vars(_scipy).items() if isinstance(x, (_scipy.rv_continuous, _scipy.rv_discrete))]
+__all__ = sorted([*STATISTICS, *_DISTRIBUTIONS])
 
 
 def __getattr__(name: str) -> Any:
     if name in STATISTICS:
         return STATISTICS[name]
     found = getattr(_scipy, name)
-    if isinstance(found, (_scipy.rv_continuous, _scipy.rv_discrete)):
+    if name in _DISTRIBUTIONS:
         found = globals()[name] = Distribution(found)
         return found
     return found if name.startswith("_") else without_rule(_scipy, name)

@@ -438,7 +438,7 @@ def test_wrong_argnum():
     for op in (derivative, gradient, jacobian, hessian):
         refused(ValueError, "argnum=2, but f was given 2 positional arguments", op, f, 1.0, 2.0, argnum=2)
         refused(ValueError, "argnum=-3, but f was given 2", op, f, 1.0, 2.0, argnum=-3)
-        match = "argnum must be an integer or a tuple of integers, not 'x'; hand over .* by its place"
+        match = "argnum must be an integer or a tuple of integers, not 'x'; give the position of"
         refused(TypeError, match, op, f, 1.0, 2.0, argnum="x")
         refused(TypeError, "argnum must be an integer or a tuple of integers, not True", op, f, 1.0, 2.0, argnum=True)
         refused(TypeError, r"tuple of integers, not \[0, 1\]; write argnum=\(0, 1\)", op, f, 1.0, 2.0, argnum=[0, 1])
