@@ -140,6 +140,7 @@ def hessian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import hessian
     >>> hessian(lambda x: x[0] ** 2 * x[1], [1.0, 2.0])
     array([[4., 2.],

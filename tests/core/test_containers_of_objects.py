@@ -392,5 +392,5 @@ def test_compiled_functions_refuse_what_they_do_not_take():
     numba = pytest.importorskip("numba")
     f = numba.njit(lambda p: p[0] * 2.0)
     for x in ([1.0, np.ones(2)], (1.0, None), (1.0, "x"), SimpleNamespace(a=1.0), Parameters(1.0, X)):
-        with pytest.raises(dd.NoRuleError, match=r"x is or holds a \w+, which compiled functions do not take"):
+        with pytest.raises(dd.NoRuleError, match=r"x is or contains a \w+, which compiled functions cannot take"):
             gradient(f, x)

@@ -146,7 +146,7 @@ def least_squares(
         found.cost = revalued(costs[0](found.x), found.cost)
         found.fun = revalued(np.atleast_1d(operand(sides[0](found.x))), found.fun)
         found.grad = revalued(gradient(costs[0], found.x), found.grad)
-        if isinstance(found.jac, np.ndarray):
+        if issubclass(type(found.jac), np.ndarray):
             plain = found.jac
             linear = loss == "linear"
             found.jac = (
@@ -242,7 +242,7 @@ def curve_fit(
         nan_policy=nan_policy,
         **kwargs,
     )
-    data = [operand(x) if isinstance(x, (list, tuple, np.ndarray)) else x for x in (xdata, ydata, sigma)]
+    data = [operand(x) if issubclass(type(x), (list, tuple, np.ndarray)) else x for x in (xdata, ydata, sigma)]
     limits = limits_of(bounds)
     duals = [*function.duals, *duals_in((data, limits))]
     if not duals:

@@ -240,6 +240,6 @@ def minimize(
     if constrained and "jac" in found and np.shape(found.jac) == np.shape(value):
         found.jac = revalued(gradient(sides[0], found.x), found.jac)
     for key in ("hess_inv", "hess", "multipliers"):
-        if isinstance(found.get(key), np.ndarray):
+        if issubclass(type(found.get(key)), np.ndarray):
             found[key] = unknown(found[key], found.x)
     return found
