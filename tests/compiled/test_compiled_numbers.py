@@ -49,8 +49,8 @@ def test_special_functions_of_math():
 
 
 def test_a_row_is_one_edit():
-    own("_test_only", np.arcsinh, "2 * _test_only_too(x)")
     own("_test_only_too", np.sinh, "cosh(x)")
+    own("_test_only", np.arcsinh, "2 * _test_only_too(x)")
     try:
         f = elementwise_function("_test_only")
         assert dualdiff.derivative(f, 0.5) == 2 * math.sinh(0.5)
