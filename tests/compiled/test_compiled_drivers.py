@@ -476,7 +476,7 @@ def test_keywords_of_a_compiled_function():
 
 @pytest.mark.parametrize("operator", [dualdiff.vjp, dualdiff.linearize])
 def test_reverse_mode_names_py_func(operator):
-    with pytest.raises(dualdiff.NoRuleError, match=rf"{operator.__name__} does not take compiled functions.*f\.py_func"):
+    with pytest.raises(dualdiff.NoRuleError, match=rf"{operator.__name__} does not take compiled.*f\.py_func"):
         operator(_weighted, np.array([1.0, 2.0]))
 
 
