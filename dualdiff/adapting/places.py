@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.adapting.adapted_functions import MAKERS, Maker, routed, vectorized
-from dualdiff.adapting.libraries import SCIPY, counterparts, is_library, is_library_code
+from dualdiff.adapting.libraries import SCIPY, counterparts, is_library, is_library_code, settle_compiler
 from dualdiff.core.scope import SCOPE
 
 
@@ -115,6 +115,7 @@ class Places:
             self.search(namespace)
             self.running += 1
             if self.running == 1:
+                settle_compiler()
                 for place in self.places:
                     place.put(place.other)
 
@@ -231,8 +232,11 @@ def _inside(thing: Any, other: Callable[[Any], Any]) -> Iterator[Place]:
     if isinstance(thing, type):
         yield from _of_names(thing, dict(vars(thing)), other)
         for inner in list(vars(thing).values()):
-            function = getattr(inner, "__func__", None) or getattr(inner, "fget", None) or inner
-            if isinstance(function, FunctionType):
+            # Not by asking for attributes, at which lazy objects import what they stand for.
+            kind = type(inner)
+            function = inner.__func__ if issubclass(kind, (staticmethod, classmethod)) else inner
+            function = inner.fget if issubclass(kind, property) else function
+            if type(function) is FunctionType:
                 yield from _inside(function, other)
         return
     defaults = thing.__defaults__ or ()

@@ -39,6 +39,7 @@ from dualdiff import (
 )
 from dualdiff.scipy import linalg, special
 from tests.support.against import assert_near
+from tests.support.versions import SCIPY
 
 X = np.array([1.3, 0.7, 0.8, 1.9, 1.2])
 GRID = np.arange(5.0)
@@ -120,6 +121,15 @@ HERE = {
 }
 
 
+#: What older versions of SciPy do with object arrays, element by element and right.
+OF_OBJECTS = frozenset({"scipy.signal.lfilter", "scipy.signal.sosfilt", "scipy.signal.filtfilt", "scipy.stats.zscore"})
+
+
+def skip_what_takes_objects(name):
+    if name in OF_OBJECTS and SCIPY < (1, 17):
+        pytest.skip("this SciPy takes object arrays there")
+
+
 def raised(operator, f, x=X):
     """The error of an operator, and its only note."""
     with warnings.catch_warnings():
@@ -134,6 +144,7 @@ def raised(operator, f, x=X):
 @pytest.mark.parametrize("operator", [jacobian, lambda f, x: derivative(lambda t: f(t * x), 1.0)])
 @pytest.mark.parametrize("name", FOREIGN)
 def test_functions_of_others_are_named(name, operator):
+    skip_what_takes_objects(name)
     error, note = raised(operator, FOREIGN[name])
     assert f"{name} takes plain values" in note
     assert "dualdiff.custom_derivative" in note
@@ -154,6 +165,7 @@ def test_functions_for_duals_are_named_and_do_it(name):
 
 @pytest.mark.parametrize("name", SOLVERS)
 def test_solvers_and_distributions_for_duals_are_named_and_do_it(name):
+    skip_what_takes_objects(name)
     theirs = SOLVERS[name]
     names = {**globals(), "scipy": dualdiff.scipy}
     # The call may be in a function of its own, above.
@@ -378,15 +390,15 @@ def test_errors_that_duals_have_no_part_in():
 
 
 def test_one_note_however_deep():
-    _, note = raised(lambda f, x: jacobian(jacobian(jacobian(f)), x), FOREIGN["scipy.signal.lfilter"])
-    assert "scipy.signal.lfilter" in note
+    _, note = raised(lambda f, x: jacobian(jacobian(jacobian(f)), x), FOREIGN["scipy.fft.fft"])
+    assert "scipy.fft.fft" in note
 
 
 def test_without_source():
     """Code that no file has: the functions of libraries are named all the same."""
-    namespace = {"splu": scipy.sparse.linalg.splu, "A": A, "zscore": scipy.stats.zscore}
-    exec("f = lambda x: zscore(x)\ng = lambda x: splu(A).solve(x)", namespace)
+    namespace = {"splu": scipy.sparse.linalg.splu, "A": A, "fft": scipy.fft.fft}
+    exec("f = lambda x: fft(x)\ng = lambda x: splu(A).solve(x)", namespace)
     _, note = raised(jacobian, namespace["f"])
-    assert "scipy.stats.zscore" in note
+    assert "scipy.fft.fft" in note
     with pytest.raises(TypeError):
         jacobian(namespace["g"], X)

@@ -62,7 +62,9 @@ def of_pairs(x):
 
 def band(n, *offsets):
     """The pattern of a ring: row i has the columns i + offset."""
-    return sum(sparse.eye_array(n, k=k % n) + sparse.eye_array(n, k=k % n - n) for k in offsets).tocsr()
+    # A diagonal that is not the main one goes on at the other side.
+    places = {k % n - side for k in offsets for side in (0, n) if k % n or not side}
+    return sum(sparse.eye_array(n, k=k) for k in places).tocsr()
 
 
 def without(pattern, row, column):
