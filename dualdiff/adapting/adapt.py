@@ -49,7 +49,9 @@ class Scope:
             space = spaces[-1]
         else:
             args, kwargs, cells = self.given or ((), {}, ())
-            found = duals_in((args, kwargs, [content(cell) for cell in cells]))
+            # The cells of adapted code may hold a namespace, in which anything may hold itself.
+            held = [x for x in map(content, cells) if not (type(x) is dict and "__builtins__" in x)]
+            found = duals_in((args, kwargs, held))
             if not found:
                 return None
             space = max((x.space for x in found), key=lambda space: space.tag)

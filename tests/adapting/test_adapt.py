@@ -493,3 +493,17 @@ def test_duals_that_are_built_by_hand():
 def test_it_is_public():
     assert "adapt" in dualdiff.__all__
     assert not hasattr(dualdiff, "dual_" + "buffers")
+
+
+def test_a_namespace_that_holds_itself():
+    namespace = {"__builtins__": {}, "np": np}
+    namespace["itself"] = namespace
+
+    def f(x):
+        assert namespace["itself"] is namespace
+        y = np.zeros(2)
+        y[0] = x[0] ** 2
+        return y
+
+    np.testing.assert_array_equal(jacobian(adapt(f), X[:2]), [[2 * X[0], 0.0], [0.0, 0.0]])
+    np.testing.assert_array_equal(adapt(adapt(f))(X[:2]), f(X[:2]))
