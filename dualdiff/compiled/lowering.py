@@ -319,6 +319,8 @@ class Partial:
                 return types.boolean, self.condition(node)
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 return code.function(name, *map(self.evaluate, arguments))
+        # `rules.writing.checks` refuses such a partial when its row is registered, except indices of several results,
+        # which Numba's functions do not have.
         raise NotImplementedError(f"{ast.unparse(node)} in the expression of a partial derivative")
 
     def _argument(self, t: Any, value: Any) -> Typed:
@@ -354,6 +356,7 @@ class Partial:
                     return self.code.call(ufunc, (t, a), (_, b))[1]
                 compare = builder.fcmp_unordered if symbol == "!=" else builder.fcmp_ordered
                 return compare(symbol, a, b)
+        # Comparisons and their combinations are all that the grammar allows as conditions.
         raise NotImplementedError(f"{ast.unparse(node)} as a condition in the expression of a partial derivative")
 
     def _zero_by_convention(self) -> Typed:

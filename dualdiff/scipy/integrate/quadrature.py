@@ -133,7 +133,7 @@ def quad(
         Where the integrand is irregular.  Where it jumps at places that depend on what is differentiated, these have to
         be given here, as the duals that they are: nothing else shows that they move.
     full_output, epsabs, epsrel, limit, ...
-        As SciPy has them.
+        As in SciPy.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def quad(
     Examples
     --------
     >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.integrate.quadrature import quad
+    >>> from dualdiff.scipy.integrate import quad
     >>> print(round(derivative(lambda a: quad(lambda x: np.exp(-a * x), 0.0, np.inf)[0], 2.0), 9))
     -0.25
     """
@@ -229,7 +229,7 @@ def quad_vec(
     points : sequence of numbers
         Where the integrand is irregular; duals where it jumps at places that depend on what is differentiated.
     epsabs, epsrel, norm, ...
-        As SciPy has them.
+        As in SciPy.
 
     Returns
     -------
@@ -253,7 +253,7 @@ def quad_vec(
     Examples
     --------
     >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.integrate.quadrature import quad_vec
+    >>> from dualdiff.scipy.integrate import quad_vec
     >>> derivative(lambda a: quad_vec(lambda x: np.array([1.0, 2.0]) * x**2, 0.0, a)[0], 2.0).round(9)
     array([4., 8.])
     """
@@ -304,7 +304,7 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
     args : tuple
         Further arguments of func and of the functions in ranges.
     opts, full_output
-        As SciPy has them.
+        As in SciPy.
 
     Returns
     -------
@@ -328,7 +328,7 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
     Examples
     --------
     >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.integrate.quadrature import nquad
+    >>> from dualdiff.scipy.integrate import nquad
     >>> print(round(derivative(lambda a: nquad(lambda x, y: a * x * y, [(0.0, 1.0), (0.0, a)])[0], 2.0), 6))
     3.0
     """
@@ -415,7 +415,7 @@ def dblquad(
     args : tuple
         Further arguments of func.
     epsabs, epsrel
-        As SciPy has them.
+        As in SciPy.
 
     Returns
     -------
@@ -438,7 +438,7 @@ def dblquad(
     Examples
     --------
     >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.integrate.quadrature import dblquad
+    >>> from dualdiff.scipy.integrate import dblquad
     >>> area = lambda r: dblquad(lambda y, x: 1.0, 0.0, 1.0, 0.0, lambda x: r * x)[0]
     >>> print(round(derivative(area, 2.0), 9))
     0.5
@@ -472,7 +472,7 @@ def tplquad(
     args : tuple
         Further arguments of func.
     epsabs, epsrel
-        As SciPy has them.
+        As in SciPy.
 
     Returns
     -------
@@ -494,7 +494,7 @@ def tplquad(
 
     Examples
     --------
-    >>> from dualdiff.scipy.integrate.quadrature import tplquad
+    >>> from dualdiff.scipy.integrate import tplquad
     >>> round(tplquad(lambda z, y, x: x * y * z, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0)[0], 9)
     0.125
     """
@@ -544,7 +544,7 @@ def fixed_quad(func: Any, a: Any, b: Any, args: Any = (), n: Any = 5) -> Any:
     Examples
     --------
     >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.integrate.quadrature import fixed_quad
+    >>> from dualdiff.scipy.integrate import fixed_quad
     >>> print(round(derivative(lambda a: fixed_quad(lambda x: a * x**2, 0.0, a)[0], 3.0), 9))
     36.0
     """

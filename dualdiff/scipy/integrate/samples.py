@@ -44,7 +44,7 @@ _DOC = """{title}, as ``scipy.integrate.{name}``.
     Examples
     --------
     >>> from dualdiff import gradient
-    >>> from dualdiff.scipy.integrate.samples import {name}
+    >>> from dualdiff.scipy.integrate import {name}
     >>> gradient(lambda y: {shown}, np.ones(5)).round(3)
     array({result})
     """

@@ -75,7 +75,7 @@ def least_squares(
         The residuals; what depends on duals in them, by ``args``, ``kwargs`` or by what fun closes over, is
         differentiated.
     x0, jac, method, ...
-        As SciPy has them.
+        As in SciPy.
     bounds : pair of arrays, or Bounds
         May hold duals.
     loss : str or callable
@@ -105,7 +105,7 @@ def least_squares(
     Examples
     --------
     >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy.optimize.fits import least_squares
+    >>> from dualdiff.scipy.optimize import least_squares
     >>> t = np.array([0.0, 1.0, 2.0])
     >>> slope_of = lambda y: least_squares(lambda p: p[0] + p[1] * t - y, [0.0, 0.0]).x[1]
     >>> jacobian(slope_of, np.array([1.0, 2.0, 2.5])).round(6) + 0.0
@@ -189,7 +189,7 @@ def curve_fit(
     xdata, ydata : array_like
         The data, duals or not.
     p0, absolute_sigma, check_finite, method, jac, full_output, nan_policy, **kwargs
-        As SciPy has them.
+        As in SciPy.
     sigma : array_like, optional
         Standard deviations, or the covariance matrix, of ydata; duals or not.
     bounds : pair of arrays, or Bounds
@@ -219,7 +219,7 @@ def curve_fit(
     Examples
     --------
     >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy.optimize.fits import curve_fit
+    >>> from dualdiff.scipy.optimize import curve_fit
     >>> t = np.array([0.0, 1.0, 2.0])
     >>> slope_of = lambda y: curve_fit(lambda t, a, b: a + b * t, t, y)[0][1]
     >>> jacobian(slope_of, np.array([1.0, 2.0, 2.5])).round(6) + 0.0

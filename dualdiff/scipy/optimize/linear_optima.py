@@ -79,7 +79,7 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
     bounds : pair of arrays, or Bounds
         May hold duals.
     *args, **options
-        As SciPy has them.
+        As in SciPy.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
     Examples
     --------
     >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy.optimize.linear_optima import lsq_linear
+    >>> from dualdiff.scipy.optimize import lsq_linear
     >>> a = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
     >>> limits = ([-np.inf, -np.inf], [np.inf, 0.6])
     >>> jacobian(lambda b: lsq_linear(a, b, limits).x, np.array([1.0, 2.0, 2.5])).round(3) + 0.0
@@ -143,7 +143,7 @@ def nnls(A: Any, b: Any, *args: Any, **options: Any) -> Any:
     A, b : array_like
         The matrix and the right-hand side.
     *args, **options
-        As SciPy has them.
+        As in SciPy.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def nnls(A: Any, b: Any, *args: Any, **options: Any) -> Any:
     Examples
     --------
     >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy.optimize.linear_optima import nnls
+    >>> from dualdiff.scipy.optimize import nnls
     >>> jacobian(lambda b: nnls(np.array([[1.0, 0.5], [0.0, 1.0]]), b)[0], np.array([2.0, -1.0]))
     array([[1., 0.],
            [0., 0.]])
@@ -207,7 +207,7 @@ def linprog(
     bounds : pair, or sequence of pairs
         May hold duals.
     method, callback, options, x0, integrality
-        As SciPy has them.
+        As in SciPy.
 
     Returns
     -------
@@ -232,7 +232,7 @@ def linprog(
     Examples
     --------
     >>> from dualdiff import gradient
-    >>> from dualdiff.scipy.optimize.linear_optima import linprog
+    >>> from dualdiff.scipy.optimize import linprog
     >>> gradient(lambda b: linprog([-1.0, -2.0], [[1.0, 1.0], [1.0, 3.0]], b).fun, np.array([4.0, 6.0]))
     array([-0.5, -0.5])
     """

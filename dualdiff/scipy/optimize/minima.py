@@ -48,7 +48,7 @@ def minimize_scalar(
     fun : callable
         The function; what depends on duals in it, by ``args`` or by what it closes over, is differentiated.
     bracket, bounds, method, tol, options
-        As SciPy has them.  Where the minimum is at a bound, its derivative is that of the bound.
+        As in SciPy.  Where the minimum is at a bound, its derivative is that of the bound.
     args : tuple
         Further arguments of fun.
 
@@ -74,7 +74,7 @@ def minimize_scalar(
 
     Examples
     --------
-    >>> from dualdiff.scipy.optimize.minima import minimize_scalar
+    >>> from dualdiff.scipy.optimize import minimize_scalar
     >>> print(round(derivative(lambda a: minimize_scalar(lambda y: np.cosh(y - a) + y).x, 1.0), 6))
     1.0
     """
@@ -164,7 +164,7 @@ def minimize(
         The objective, smooth near the minimum; what depends on duals in it, by ``args`` or by what it closes over, is
         differentiated.
     x0, method, jac, hess, hessp, tol, callback, options
-        As SciPy has them.  Where the method starts makes no difference to the derivative.
+        As in SciPy.  Where the method starts makes no difference to the derivative.
     args : tuple
         Further arguments of fun.
     bounds : sequence of pairs, or Bounds
@@ -197,7 +197,7 @@ def minimize(
     Examples
     --------
     >>> from dualdiff import jacobian
-    >>> from dualdiff.scipy.optimize.minima import minimize
+    >>> from dualdiff.scipy.optimize import minimize
     >>> def nearest(a):    # on the unit circle
     ...     circle = {"type": "eq", "fun": lambda x: x @ x - 1}
     ...     return minimize(lambda x: np.sum((x - a) ** 2), [1.0, 1.0], constraints=circle, method="SLSQP").x

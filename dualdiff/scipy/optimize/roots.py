@@ -86,7 +86,7 @@ def _four(name: str, described: str) -> Any:
         name,
         f"A root of f in the interval from a to b, by {described}, as ``scipy.optimize.{name}``.",
         f"""    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.optimize.roots import {name}
+    >>> from dualdiff.scipy.optimize import {name}
     >>> print(round(derivative(lambda a: {name}(lambda y: y * y - a, 0.0, 9.0), 4.0), 9))
     0.25
     """,
@@ -118,7 +118,7 @@ bisect = _four("bisect", "bisection")
     "toms748",
     "A root of f in the interval from a to b, by algorithm 748 of Alefeld, Potra and Shi, as in ``scipy.optimize``.",
     """    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.optimize.roots import toms748
+    >>> from dualdiff.scipy.optimize import toms748
     >>> print(round(derivative(lambda a: toms748(lambda y: y * y - a, 0.0, 9.0), 4.0), 9))
     0.25
     """,
@@ -143,7 +143,7 @@ def toms748(
     "A root of f near x0, by Newton's, Halley's or the secant method, as ``scipy.optimize.newton``; for arrays, of each"
     "\n    element by itself.",
     """    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.optimize.roots import newton
+    >>> from dualdiff.scipy.optimize import newton
     >>> print(round(derivative(lambda a: newton(lambda y: y * y - a, 1.0), 4.0), 9))
     0.25
     """,
@@ -196,7 +196,7 @@ def _first(f: Callable[[Any], Any], y: Any) -> Any:
     "root_scalar",
     "A root of f, by the method that fits what is given, as ``scipy.optimize.root_scalar``.",
     """    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.optimize.roots import root_scalar
+    >>> from dualdiff.scipy.optimize import root_scalar
     >>> print(round(derivative(lambda a: root_scalar(lambda y: y * y - a, bracket=(0.0, 9.0)).root, 4.0), 9))
     0.25
     """,
@@ -239,7 +239,7 @@ def root_scalar(
     "fsolve",
     "A root of several equations, by MINPACK's hybrid method, as ``scipy.optimize.fsolve``.",
     """    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.optimize.roots import fsolve
+    >>> from dualdiff.scipy.optimize import fsolve
     >>> print(derivative(lambda a: fsolve(lambda y: [y[0] * y[1] - a, y[0] - y[1]], [1.0, 1.0]), 4.0).round(9))
     [0.25 0.25]
     """,
@@ -283,7 +283,7 @@ def fsolve(
     "root",
     "A root of several equations, by the method of your choice, as ``scipy.optimize.root``.",
     """    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.optimize.roots import root
+    >>> from dualdiff.scipy.optimize import root
     >>> print(derivative(lambda a: root(lambda y: [y[0] * y[1] - a, y[0] - y[1]], [1.0, 1.0]).x, 4.0).round(9))
     [0.25 0.25]
     """,
@@ -315,7 +315,7 @@ def root(
     "fixed_point",
     "An x with x = func(x), as ``scipy.optimize.fixed_point``.",
     """    >>> from dualdiff import derivative
-    >>> from dualdiff.scipy.optimize.roots import fixed_point
+    >>> from dualdiff.scipy.optimize import fixed_point
     >>> print(round(derivative(lambda a: fixed_point(lambda y: 0.5 * (y + a / y), 1.0), 4.0), 9))
     0.25
     """,
