@@ -146,6 +146,39 @@ def test_compiled_functions_that_use_numpy():
     assert_near(jacobian(adapt(f), X), 8 * np.eye(3), 1e-15)
 
 
+def test_numba_keeps_numpys_functions_if_it_first_compiles_in_adapted_code():
+    pytest.importorskip("numba")
+    code = (
+        "import numba, numpy as np, dualdiff\n"
+        "@numba.njit\n"
+        "def two(n):\n"
+        "    return np.zeros(n).size\n"
+        "@numba.njit\n"
+        "def copied(x):\n"
+        "    y = np.empty_like(x)\n"
+        "    y[:] = x\n"
+        "    return y\n"
+        "print(dualdiff.gradient(dualdiff.adapt(lambda x: x[0] * two(2)), np.ones(2)), copied(np.ones(2)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.stdout == "[2. 0.] [1. 1.]\n", result.stderr
+
+
+class Lazy:
+    """An object that imports what it stands for when it is asked for an attribute, and cannot."""
+
+    def __getattr__(self, name):
+        raise ImportError(name)
+
+
+def test_lazy_objects_are_not_asked_for_attributes():
+    with pytest.raises(ImportError):
+        Lazy().anything  # noqa: B018 - the point
+    namespace = {"__name__": "lazy", "np": np, "Held": type("Held", (), {"lazy": Lazy(), "__module__": "lazy"})}
+    exec("def f(x):\n    y = np.zeros(3)\n    y[:] = x**2\n    return y", namespace)
+    assert_near(jacobian(adapt(namespace["f"]), X), np.diag(2 * X), 1e-15)
+
+
 def test_code_without_a_module():
     namespace = {}
     exec("from numpy import zeros\ndef f(x):\n    y = zeros(3)\n    y[:] = x**2\n    return y", namespace)
