@@ -151,8 +151,7 @@ def adapt(f: Any = None) -> Any:
     Not reached are compiled code, and the code of libraries such as SciPy and pandas; they take the constants in dual
     arrays for the plain values that they are, and raise where they meet duals.  ``type(y) is np.ndarray`` is False.
 
-    Costs about ten microseconds a call, more for objects with many attributes.  If the program uses Numba, the first
-    call also compiles an empty function.
+    Costs about ten microseconds a call, more for objects with many attributes.
 
     Examples
     --------

@@ -67,18 +67,6 @@ def public_name(frame: FrameType) -> tuple[str, str] | None:
     return None
 
 
-def settle_compiler() -> None:
-    """Have Numba register the functions of NumPy, if the program uses it, before they are replaced."""
-    numba = sys.modules.get("numba")
-    if numba is not None and hasattr(numba, "njit"):
-        _compile_something(numba.njit)
-
-
-@cache
-def _compile_something(njit: Any) -> None:
-    njit(lambda: None)()
-
-
 @cache
 def counterparts(module: str) -> dict[str, Any]:
     """The functions of a module of SciPy for dual numbers, by name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import CellType, FunctionType
@@ -17,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from dualdiff.adapting.adapted_functions import MAKERS, Maker, routed, vectorized
-from dualdiff.adapting.libraries import SCIPY, counterparts, is_library, is_library_code, settle_compiler
+from dualdiff.adapting.libraries import SCIPY, counterparts, is_library, is_library_code
 from dualdiff.core.scope import SCOPE
 
 
 class Adapted:
     """What stands in the place of a function of NumPy or SciPy while adapted code runs."""
 
-    __slots__ = ("__weakref__", "make", "own")
+    __slots__ = ("make", "own")
 
     def __init__(self, own: Any, make: Maker) -> None:
         self.own, self.make = own, make
@@ -53,8 +54,24 @@ class Adapted:
         return _by_name, (self.own.__module__, self.own.__name__)
 
 
+class AdaptedBuiltin(Adapted):
+    """The same for a function that weak references may refer to: Numba keeps such functions by weak references."""
+
+    __slots__ = ("__weakref__",)
+
+
 # Modules that are imported meanwhile may read the docstrings of NumPy's functions.
-Adapted.__doc__ = property(lambda self: self.own.__doc__)  # type: ignore[assignment]
+for _class in (Adapted, AdaptedBuiltin):
+    _class.__doc__ = property(lambda self: self.own.__doc__)  # type: ignore
+
+
+def adapted(own: Any, make: Maker) -> Adapted:
+    """What stands in the place of a function, and is found in the same tables."""
+    try:
+        weakref.ref(own)
+    except TypeError:
+        return Adapted(own, make)
+    return AdaptedBuiltin(own, make)
 
 
 def _by_name(module: str, name: str) -> Any:
@@ -99,7 +116,7 @@ class Places:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.running = 0
-        self.adapted = {id(getattr(np, name)): Adapted(getattr(np, name), make) for name, make in MAKERS.items()}
+        self.adapted = {id(getattr(np, name)): adapted(getattr(np, name), make) for name, make in MAKERS.items()}
         own = {name: getattr(np, name) for name in MAKERS}
         self.places = [Place(np.__dict__, {name: self.adapted[id(own[name])] for name in own}, own)]
         method = "_vectorize_call"
@@ -115,7 +132,6 @@ class Places:
             self.search(namespace)
             self.running += 1
             if self.running == 1:
-                settle_compiler()
                 for place in self.places:
                     place.put(place.other)
 
@@ -157,7 +173,7 @@ class Places:
             for key, other in counterparts(module.__name__).items():
                 own = getattr(module, key, None)
                 if own is not None and own is not other:
-                    self.adapted[id(own)] = Adapted(own, partial(routed, other))
+                    self.adapted[id(own)] = adapted(own, partial(routed, other))
             # Modules that were searched before may hold these too.
             self.known = {key: n for key, n in self.known.items() if is_library(key)}
             self._search(vars(module))
@@ -174,7 +190,7 @@ class Places:
 
     def other(self, thing: Any) -> Any:
         """What stands in the place of a thing in adapted code; None if it stays."""
-        if type(thing) is Adapted:
+        if issubclass(type(thing), Adapted):
             return thing
         if type(thing) is partial:
             function = self.other(thing.func)
@@ -189,7 +205,7 @@ class Places:
         return args, kwargs
 
     def _new(self, thing: Any) -> Any:
-        return None if type(thing) is Adapted else self.other(thing)
+        return None if issubclass(type(thing), Adapted) else self.other(thing)
 
     def copied(self, function: FunctionType) -> FunctionType:
         """A function whose variables of enclosing functions and defaults hold NumPy's functions, with the adapted ones.
@@ -216,7 +232,7 @@ class Places:
             names = getattr(module, "__dict__", None)
             if type(names) is dict:
                 for name, thing in list(names.items()):
-                    if type(thing) is Adapted:
+                    if issubclass(type(thing), Adapted):
                         names[name] = thing.own
 
 
@@ -257,9 +273,9 @@ def _of_names(names: Any, held: dict[str, Any], other: Callable[[Any], Any]) -> 
 
 
 def _own(thing: Any) -> Any:
-    if type(thing) is partial and type(thing.func) is Adapted:
+    if type(thing) is partial and issubclass(type(thing.func), Adapted):
         return partial(thing.func.own, *thing.args, **thing.keywords)
-    return thing.own if type(thing) is Adapted else thing
+    return thing.own if issubclass(type(thing), Adapted) else thing
 
 
 def content(cell: CellType) -> Any:

@@ -152,7 +152,7 @@ def test_numba_keeps_numpys_functions_if_it_first_compiles_in_adapted_code():
         "import numba, numpy as np, dualdiff\n"
         "@numba.njit\n"
         "def two(n):\n"
-        "    return np.zeros(n).size\n"
+        "    return np.empty_like(np.zeros(n)).size\n"
         "@numba.njit\n"
         "def copied(x):\n"
         "    y = np.empty_like(x)\n"
