@@ -62,7 +62,7 @@ class AdaptedBuiltin(Adapted):
 
 # Modules that are imported meanwhile may read the docstrings of NumPy's functions.
 for _class in (Adapted, AdaptedBuiltin):
-    _class.__doc__ = property(lambda self: self.own.__doc__)  # type: ignore
+    _class.__doc__ = property(lambda self: self.own.__doc__)  # type: ignore[assignment]
 
 
 def adapted(own: Any, make: Maker) -> Adapted:
@@ -273,8 +273,9 @@ def _of_names(names: Any, held: dict[str, Any], other: Callable[[Any], Any]) -> 
 
 
 def _own(thing: Any) -> Any:
-    if type(thing) is partial and issubclass(type(thing.func), Adapted):
-        return partial(thing.func.own, *thing.args, **thing.keywords)
+    function: Any = thing.func if type(thing) is partial else None
+    if issubclass(type(function), Adapted):
+        return partial(function.own, *thing.args, **thing.keywords)
     return thing.own if issubclass(type(thing), Adapted) else thing
 
 
