@@ -6,10 +6,12 @@ import importlib
 from typing import Any
 
 
-def load(module: str, extra: str, needed_by: str) -> Any:
-    """Import a module; if it is not installed, raise an error that names the extra that provides it."""
+def load(module: str, package: str, needed_by: str) -> Any:
+    """Import a module; if it is not installed, raise an error that says what to install.
+
+    Not an extra of this package: its name on the Python package index belongs to somebody else.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        package = module.partition(".")[0]
-        raise ImportError(f"{needed_by} needs {package}: pip install 'dualdiff[{extra}]'") from error
+        raise ImportError(f"{needed_by} needs {package}: pip install {package}") from error

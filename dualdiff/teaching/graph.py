@@ -197,7 +197,7 @@ def _style(c: Mapping[str, str]) -> str:
 
 def drawn(trace: Trace, values: bool, tangents: bool, adjoints: dict[str, Any] | None) -> Picture:
     """The drawing of a trace."""
-    layout = load("fast_sugiyama", "plot", "the drawing of a computational graph")
+    layout = load("fast_sugiyama", "fast-sugiyama", "the drawing of a computational graph")
     layers: dict[Step, int] = {}
     for step in trace.steps:
         layers[step] = 1 + max(layers[s] for s in step.operands) if step.operands else 0

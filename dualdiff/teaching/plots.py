@@ -1,4 +1,4 @@
-"""Plots of what the library computes, with matplotlib (``pip install 'dualdiff[plot]'``).
+"""Plots of what the library computes, with matplotlib (``pip install matplotlib``).
 
 Each function takes the Axes to draw on as ``ax``, creates new ones if none are given, and returns them.
 """
@@ -25,7 +25,7 @@ EPS = float(np.finfo(float).eps)
 def _axes(ax: Any, function: str, size: tuple[float, float] = (6.4, 4.2)) -> Any:
     """The Axes to draw on; new ones if none were given."""
     if ax is None:
-        pyplot = load("matplotlib.pyplot", "plot", f"dualdiff.teaching.{function}")
+        pyplot = load("matplotlib.pyplot", "matplotlib", f"dualdiff.teaching.{function}")
         _, ax = pyplot.subplots(figsize=size, layout="constrained")
     ax.spines[["top", "right"]].set_visible(False)
     return ax
@@ -211,7 +211,7 @@ def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
     if many.shape != (columns,):
         raise ValueError(f"{columns} columns need {columns} colours, but colours has shape {many.shape}")
     count = len(np.unique(many))
-    shades = load("matplotlib.colors", "plot", "dualdiff.teaching.plot_sparsity")
+    shades = load("matplotlib.colors", "matplotlib", "dualdiff.teaching.plot_sparsity")
     palette = [BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, "#F0E442", "#000000"]
     shown = np.where(dense, np.searchsorted(np.unique(many), many), -1)
     table = shades.ListedColormap(palette[: max(count, 1)]) if count <= len(palette) else "cividis"

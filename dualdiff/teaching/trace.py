@@ -176,7 +176,7 @@ class Trace:
         Raises
         ------
         ImportError
-            If fast-sugiyama, which computes the layout, is not installed: ``pip install 'dualdiff[plot]'``.
+            If fast-sugiyama, which computes the layout, is not installed: ``pip install fast-sugiyama``.
         ValueError
             If ``adjoints`` is true and f did not return a real scalar.
         """

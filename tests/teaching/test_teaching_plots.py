@@ -137,9 +137,9 @@ def test_intervals():
 
 
 @pytest.mark.parametrize("name", ["derivatives", "step size", "sparsity", "newton", "descent"])
-def test_without_matplotlib_the_error_names_the_extra(name, monkeypatch):
+def test_without_matplotlib_the_error_names_the_package(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"needs matplotlib: pip install 'dualdiff\[plot\]'"):
+    with pytest.raises(ImportError, match=r"needs matplotlib: pip install matplotlib"):
         PLOTS[name]()
 
 
