@@ -23,7 +23,8 @@ SCIPY = (
     *("sparse", "sparse.linalg", "spatial.distance"),
 )
 
-_is_library: dict[Any, bool] = {}
+#: SciPy's conversions for the array API hand duals on: what is pure Python behind them then runs on arrays of duals.
+_is_library: dict[Any, bool] = {"scipy._lib._array_api": False}
 
 
 def is_library(module: Any) -> bool:

@@ -386,7 +386,7 @@ class DualArray(AnyDual):
             warnings.warn(
                 f"an array of {self.size} duals was converted to an object array (by np.asarray or similar): "
                 "derivatives are correct, but computed slowly, element by element; remove the conversion "
-                "(np.asanyarray does not help)",
+                "(np.asanyarray does not help), or differentiate adapt(f) if f cannot be edited",
                 ObjectArrayWarning,
                 stacklevel=stacklevel(),
             )

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import scipy.interpolate
 import scipy.linalg
+import scipy.optimize
 import scipy.special
 from numpy import zeros
 
@@ -428,6 +429,21 @@ def test_functions_of_scipy_for_duals_take_the_place_of_scipys():
     for mode in ("forward", "reverse"):
         assert_near(jacobian(f, X, mode=mode), np.diag(-1 / X**2) + np.diag(s) - np.outer(s, s), 1e-14)
     assert scipy.linalg.solve is not dualdiff.scipy.linalg.solve
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_what_is_python_in_scipy_runs_on_arrays_of_duals(mode):
+    """With the advice of the warning that an object array gives, and none of it afterwards."""
+    if not hasattr(scipy.optimize._optimize, "xp_promote"):
+        pytest.skip("rosen of this SciPy converts by NumPy's asarray")
+    rosen, x = scipy.optimize.rosen, np.linspace(0.5, 1.5, 100)
+    with pytest.warns(dualdiff.ObjectArrayWarning, match=r"differentiate adapt\(f\) if f cannot be edited"):
+        slow = gradient(rosen, x, mode=mode)
+    f = adapt(rosen)
+    assert_same(f(x), rosen(x))
+    assert_near(gradient(f, x, mode=mode), slow, 1e-13)
+    assert_near(gradient(f, x, mode=mode), scipy.optimize.rosen_der(x), 1e-13)
+    assert_near(dualdiff.hessian(f, x, mode=mode), scipy.optimize.rosen_hess(x), 1e-13)
 
 
 # -- its form ----------------------------------------------------------------------------------------------------------

@@ -95,4 +95,20 @@ def work(n: int, rounds: int) -> Work:
     )
 
 
-WORKS = [work(12, rounds=31), work(120, rounds=31), work(1200, rounds=15)]
+def adapted_rosen(x: Any) -> Call:
+    library = optional("dualdiff")
+    return partial(library.gradient, library.adapt(optional("scipy.optimize").rosen), x)
+
+
+def work_of_scipy(n: int, rounds: int) -> Work:
+    x = np.linspace(0.5, 1.5, n)
+    return Work(
+        f"gradient, adapt(scipy.optimize.rosen), n = {n}",
+        partial(adapted_rosen, x),
+        [Peer("the formula written in NumPy", partial(dualdiff, x))],
+        expected=gradient_by_hand(x),
+        rounds=rounds,
+    )
+
+
+WORKS = [work(12, rounds=31), work(120, rounds=31), work(1200, rounds=15), work_of_scipy(1000, rounds=31)]
