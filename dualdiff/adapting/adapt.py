@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import types
 from functools import cached_property, partial, wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
@@ -16,6 +15,7 @@ from dualdiff.adapting.places import PLACES, content
 from dualdiff.adapting.work_arrays import Search, exchange, hand_back
 from dualdiff.base import tags
 from dualdiff.base.errors import plain_target
+from dualdiff.base.internals import frame
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.scope import SCOPE, WRAPPERS, is_adapted, owns
@@ -96,7 +96,7 @@ class Adapting:
         self._tokens: list[Any] = []
 
     def __enter__(self) -> Adapting:
-        self._tokens.append(begin(sys._getframe(1).f_globals, ()))
+        self._tokens.append(begin(frame(1).f_globals, ()))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -272,7 +272,7 @@ def exchanged(f: Any, args: Any, kwargs: dict[str, Any], spaces: list[Any]) -> t
         exchange(search, spaces)
     if not held:
         return args, None
-    by_operator = str(sys._getframe(2).f_globals.get("__name__")).startswith("dualdiff.")
+    by_operator = str(frame(2).f_globals.get("__name__")).startswith("dualdiff.")
 
     given = list(map(id, args))
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from dualdiff.adapting.adapted_functions import MAKERS, Maker, routed, vectorized
 from dualdiff.adapting.libraries import SCIPY, counterparts, is_library, is_library_code
+from dualdiff.base.internals import VECTORIZE, frame
 from dualdiff.core.scope import SCOPE
 
 
@@ -32,7 +33,7 @@ class Adapted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         scope: Any = SCOPE.get()
-        if scope is None or scope.has_ended or is_library_code(sys._getframe(1).f_globals) or "like" in kwargs:
+        if scope is None or scope.has_ended or is_library_code(frame(1).f_globals) or "like" in kwargs:
             return self.own(*args, **kwargs)
         like = scope.like()
         return self.own(*args, **kwargs) if like is None else self.make(self.own, like, *args, **kwargs)
@@ -119,7 +120,7 @@ class Places:
         self.adapted = {id(getattr(np, name)): adapted(getattr(np, name), make) for name, make in MAKERS.items()}
         own = {name: getattr(np, name) for name in MAKERS}
         self.places = [Place(np.__dict__, {name: self.adapted[id(own[name])] for name in own}, own)]
-        method = "_vectorize_call"
+        method = VECTORIZE
         given = getattr(np.vectorize, method)
         self.places.append(Place(np.vectorize, {method: AdaptedMethod(given, vectorized)}, {method: given}))
         #: The modules that have been searched, and how many names they had.

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import ast
 import linecache
-import re
 from collections.abc import Iterator
 from types import FrameType, FunctionType, MethodType
 
 from dualdiff.adapting.adapted_functions import MAKERS
 from dualdiff.adapting.libraries import counterpart, is_foreign, is_library, public_name
-from dualdiff.base.errors import COLLECT, SHUFFLED, LostDerivativeError, NoRuleError
+from dualdiff.base.errors import COLLECT, LostDerivativeError, NoRuleError
+from dualdiff.base.internals import FLAT, OBJECT_ARRAY, SHUFFLED, SPARSE, SPARSE_INTERNALS, position, steps
 from dualdiff.rules.writing.array_rules import duals_in
 
-#: How NumPy and SciPy say that they do not take an array of objects.
-_OBJECT_ARRAY = re.compile(
-    r"dtype\('O'\)|dtype object|object array|no callable \w+ method|not supported for the input types"
-)
 _OBJECT_ARRAY_NOTE = (
     "if these are dual numbers, np.array([...]) of scalars, or np.asarray, made an object array of them, which few "
     "functions accept. Write np.stack([...]), or np.block([[...], [...]]) for a matrix, instead of np.array; or "
     "differentiate adapt(f) if f cannot be edited, in which np.array does so"
 )
-#: How scipy.sparse says the same, and where it is.
-_SPARSE = re.compile(r"no supported conversion for types|unsupported data types in input|scipy.sparse does not support")
 _SPARSE_NOTE = (
     "matrices of scipy.sparse hold plain values. A @ u has a derivative for an array of duals u: write k * (A @ u) "
     "instead of (k * A) @ u, and np.stack([...]) instead of np.array([...]) for u; give another function its "
@@ -33,7 +27,6 @@ _SHUFFLED_NOTE = (
     "shuffling in place would duplicate some rows of a dual array, because rows are views. Write "
     "y[...] = y[rng.permutation(len(y))], which draws the same permutation as rng.shuffle(y)"
 )
-_FLAT = re.compile(r"Error setting single item of array")
 
 #: Methods of random generators whose results are those of the standard form, scaled and shifted.
 _SHIFTED = {
@@ -52,8 +45,7 @@ def explain(error: Exception) -> None:
     """Add to an error that came out of a function of duals what failed, and what to write instead."""
     if isinstance(error, NoRuleError) or any(note.startswith("dualdiff:") for note in getattr(error, "__notes__", ())):
         return
-    steps = list(_steps(error))
-    note = _note(error, steps)
+    note = _note(error, list(steps(error)))
     if note is None:
         return
     if isinstance(error, LostDerivativeError) and "adapt(f)" not in note:
@@ -62,32 +54,32 @@ def explain(error: Exception) -> None:
     error.add_note(f"dualdiff: {note}")
 
 
-def _note(error: Exception, steps: list[tuple[FrameType, int]]) -> str | None:
+def _note(error: Exception, trace: list[tuple[FrameType, int]]) -> str | None:
     text = str(error)
-    if text.startswith(SHUFFLED):
+    if SHUFFLED.match(text):
         return _SHUFFLED_NOTE
-    if _SPARSE.search(text):
+    if SPARSE.search(text):
         return _SPARSE_NOTE
-    if _FLAT.search(text):
+    if FLAT.search(text):
         return f"y.flat[...] = x cannot write the derivative of a dual into an array of plain floats: {COLLECT}"
     is_lost = any(isinstance(e, LostDerivativeError) for e in _chain(error))
     # Compiled code that overlooks our error goes on, and fails with a SystemError after the user's function returned.
     everywhere = isinstance(error, SystemError) and is_lost
-    frames = _library_frames([frame for frame, _ in steps], everywhere)
+    frames = _library_frames([frame for frame, _ in trace], everywhere)
     if not frames:
-        return _of_compiled(error, text, steps)
+        return _of_compiled(error, text, trace)
     if not (is_lost or _holds_duals(frames)):
         return None
     named = next(filter(None, map(public_name, frames)), None)
     name = ".".join(named) if named else f"{frames[0].f_globals.get('__name__')}.{frames[0].f_code.co_name}"
-    if any(str(frame.f_globals.get("__name__")).startswith("scipy.sparse._") for frame in frames[:1]):
+    if any(str(frame.f_globals.get("__name__")).startswith(SPARSE_INTERNALS) for frame in frames[:1]):
         return _SPARSE_NOTE
     if all(str(frame.f_globals.get("__name__")).startswith("numpy") for frame in frames):
         if name.startswith("numpy.random"):
             return _of_random(frames[0].f_code.co_name.rpartition(".")[2])
         if is_lost:
             return f"{name} {_OF_NUMPY}" if name.rpartition(".")[2] in (*MAKERS, "vectorize") else None
-        if _OBJECT_ARRAY.search(text):
+        if OBJECT_ARRAY.search(text):
             return _OBJECT_ARRAY_NOTE
     return of_library(name, named, not is_library(frames[0].f_globals.get("__name__")))
 
@@ -112,16 +104,16 @@ def of_library(name: str, named: tuple[str, str] | None, is_reached: bool) -> st
     )
 
 
-def _of_compiled(error: Exception, text: str, steps: list[tuple[FrameType, int]]) -> str | None:
+def _of_compiled(error: Exception, text: str, trace: list[tuple[FrameType, int]]) -> str | None:
     """The note about a compiled function that the user's code called."""
-    own = [(frame, place) for frame, place in steps if not _is_ours(frame)]
+    own = [(frame, place) for frame, place in trace if not _is_ours(frame)]
     if not own:
         return None
     frame, place = own[-1]
     call = _call(frame, place)
     if isinstance(error, LostDerivativeError):
         return None
-    if _OBJECT_ARRAY.search(text):
+    if OBJECT_ARRAY.search(text):
         return _OBJECT_ARRAY_NOTE
     if call is None or not _compiled(call, frame) or not _given_duals(call, frame):
         return None
@@ -132,14 +124,6 @@ def _of_random(name: str) -> str:
     if name in _SHIFTED:
         return f"rng.{name} draws plain values: keep the dual numbers outside, {_SHIFTED[name]}"
     return f"rng.{name} draws plain values, whose dependence on its parameters is unknown: pass dualdiff.value(x)"
-
-
-def _steps(error: BaseException) -> Iterator[tuple[FrameType, int]]:
-    """The frames that an error went through, the innermost last, with where in their code."""
-    step = error.__traceback__
-    while step is not None:
-        yield step.tb_frame, step.tb_lasti
-        step = step.tb_next
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -177,9 +161,10 @@ def _holds_duals(frames: list[FrameType]) -> bool:
 
 def _call(frame: FrameType, place: int) -> ast.Call | None:
     """The call in the source of a frame that failed; None if it was none, or there is no source."""
-    start, stop, column, end = list(frame.f_code.co_positions())[place // 2]
-    if start is None or stop is None or column is None or end is None:
+    at = position(frame, place)
+    if at is None:
         return None
+    start, stop, column, end = at
     lines = [linecache.getline(frame.f_code.co_filename, i).encode() for i in range(start, stop + 1)]
     lines[-1] = lines[-1][:end]
     lines[0] = lines[0][column:]

@@ -7,7 +7,6 @@ of enclosing functions, and in lists and dicts there.  A candidate has a name th
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
@@ -18,14 +17,13 @@ import numpy as np
 
 from dualdiff.adapting.written_names import written_names
 from dualdiff.base import tags
+from dualdiff.base.internals import is_written_in_python, references
 from dualdiff.core.array import DualArray
 from dualdiff.core.scope import owns
 from dualdiff.tangents.zeros import plain
 
 #: Types without anything inside them that could be written into.
 _LEAVES = frozenset({int, float, complex, bool, str, bytes, range, slice, BuiltinFunctionType, np.ufunc, ModuleType})
-#: The flag of classes that are made at run time, as those written in Python are (Py_TPFLAGS_HEAPTYPE).
-_IN_PYTHON = 1 << 9
 _CONTAINERS = (list, tuple, dict)
 
 
@@ -156,7 +154,7 @@ class Search:
     def instance(self, thing: Any) -> None:
         """Look into the attributes of an object of a class that is written in Python, and into its methods."""
         cls = thing if isinstance(thing, type) else type(thing)
-        if id(thing) in self._seen or not cls.__flags__ & _IN_PYTHON or self.is_library(cls.__module__):
+        if id(thing) in self._seen or not is_written_in_python(cls) or self.is_library(cls.__module__):
             return
         self._seen.add(id(thing))
         reach = _reaches.get(cls)
@@ -181,7 +179,7 @@ class Search:
             places = {(id(container), key): (container, key) for _, _, container, key in entries}
             array, count = entries[0][1], len(entries) + len(places) + _OWN + (number in _standing)
             can_be = owns(array) and not getweakrefcount(array) and array.dtype.kind in "fc" and array.flags.writeable
-            if can_be and sys.getrefcount(array) == count and not any(type(c) is tuple for c, _ in places.values()):
+            if can_be and references(array) == count and not any(type(c) is tuple for c, _ in places.values()):
                 yield array, list(places.values())
 
 

@@ -115,7 +115,3 @@ def expired() -> ExpiredDualError:
         "one: do not store duals outside the differentiated function; store dualdiff.value(x), or return "
         "the quantity with has_aux=True"
     )
-
-
-#: NumPy's warning, turned into an error, when it shuffles an array of several axes as if it were a list of rows.
-SHUFFLED = "you are shuffling a 'DualArray' object"

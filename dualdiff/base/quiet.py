@@ -12,12 +12,13 @@ np.float64(inf)
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, TypeVar
 
 import numpy as np
+
+from dualdiff.base.internals import error_state
 
 
 def _enter() -> Any:
@@ -35,12 +36,10 @@ begin: Callable[[], Any] = _enter
 #: Restore the previous state.
 end: Callable[[Any], None] = _leave
 
-with contextlib.suppress(ImportError):  # present in NumPy 2.0 to 2.5
-    from numpy._core.umath import _extobj_contextvar
-
+if error_state is not None:
     with np.errstate(all="ignore"):
-        begin = partial(_extobj_contextvar.set, _extobj_contextvar.get())
-    end = _extobj_contextvar.reset
+        begin = partial(error_state.set, error_state.get())
+    end = error_state.reset
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

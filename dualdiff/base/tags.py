@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 import threading
 from collections.abc import Callable
 from threading import get_ident
 from typing import Any
+
+from dualdiff.base.internals import is_running
 
 _STEP = 1 << 24
 # A call that another thread starts while `receive` replaces the counter may still draw its tag from the old one.
@@ -76,21 +77,12 @@ def spaces() -> list[Any]:
     """The tangent spaces of the calls that this thread is in, the outermost first."""
     found, thread = [], get_ident() if live else 0
     for tag, entry in list(live.items()):
-        if type(entry) is not tuple and entry is not None and _runs_here(entry):
+        # A call of `derivative` does not note its thread: that is among the frames of the thread.
+        if type(entry) is not tuple and entry is not None and is_running("derivative", "space", entry):
             entry = live[tag] = entry, thread
         if type(entry) is tuple and entry[1] == thread:
             found.append(entry[0])
     return found
-
-
-def _runs_here(space: Any) -> bool:
-    """Whether this thread runs a call of `derivative`, which does not note its thread: that is among its frames."""
-    frame: Any = sys._getframe(2)
-    while frame is not None:
-        if frame.f_code.co_name == "derivative" and frame.f_locals.get("space") is space:
-            return True
-        frame = frame.f_back
-    return False
 
 
 def receive(tag: int) -> None:

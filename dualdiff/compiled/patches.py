@@ -11,13 +11,11 @@ Nothing here knows what a dual is: the functions take predicates.
 from __future__ import annotations
 
 import copy
-import inspect
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import wraps
-from types import SimpleNamespace, TracebackType
-from typing import Any, TypeVar
+from types import SimpleNamespace
+from typing import Any
 
 from numba.core import boxing, pythonapi, registry, types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
@@ -33,6 +31,8 @@ from numba.extending import typeof_impl
 from numba.np import arraymath, arrayobj, linalg, npyimpl
 from numba.np.arrayobj import make_array
 
+from dualdiff.base.internals import Reliance, recorder, steps
+
 __all__ = [
     "AbstractTemplate",
     "Conversion",
@@ -47,34 +47,12 @@ __all__ = [
 ]
 
 SEEN = ("0.68.0", "0.68.1")
-Function = TypeVar("Function", bound=Callable[..., Any])
 Predicate = Callable[[Any], bool]
-
-
-@dataclass(frozen=True)
-class Reliance:
-    """Why private parts of Numba are used, which, and in which versions they were seen.
-
-    A part is a dotted path, with the signature that it is called or replaced with; no parts: texts of errors.
-    """
-
-    reason: str
-    parts: tuple[str, ...]
-    seen: tuple[str, ...] = SEEN
 
 
 #: By the names of this file.
 RELIANCES: dict[str, Reliance] = {}
-
-
-def relies_on(*parts: str) -> Callable[[Function], Function]:
-    """Record the parts of Numba that a function uses; its docstring has the reason."""
-
-    def record(function: Function) -> Function:
-        RELIANCES[function.__name__] = Reliance(inspect.getdoc(function) or "", parts)
-        return function
-
-    return record
+relies_on = recorder(RELIANCES, SEEN)
 
 
 # -- imported as they are ----------------------------------------------------------------------------------------------
@@ -103,7 +81,7 @@ for _name, _part, _reason in (
     ),
     ("make_array", "numba.np.arrayobj.make_array(array_type)", "views of arrays with other elements"),
 ):
-    RELIANCES[_name] = Reliance(_reason, (_part,))
+    RELIANCES[_name] = Reliance(_reason, (_part,), SEEN)
 
 
 # -- types and constants -----------------------------------------------------------------------------------------------
@@ -384,25 +362,18 @@ def extend_cache_keys(extra: Callable[[Any, Any], tuple[Any, ...]]) -> None:
 @relies_on("numba.core.dispatcher.Dispatcher._compile_for_args(self, *args, **kws)")
 def is_of_compiler(error: BaseException) -> bool:
     """Whether an error comes from compilation: Numba raises errors of many kinds, which f may raise as well."""
-    trace: TracebackType | None = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_name == "_compile_for_args":
-            return True
-        trace = trace.tb_next
-    return False
+    return any(frame.f_code.co_name == "_compile_for_args" for frame, _ in steps(error))
 
 
 @relies_on("numba.core.types.Set")
 def is_of_a_set(error: BaseException) -> bool:
     """Whether Numba refused to build the type of a set, which it does without a message."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and isinstance(trace.tb_frame.f_locals.get("self"), types.Set)
+    frames = [frame for frame, _ in steps(error)]
+    return bool(frames) and isinstance(frames[-1].f_locals.get("self"), types.Set)
 
 
 def _text(name: str, reason: str, pattern: str, flags: int = 0) -> re.Pattern[str]:
-    RELIANCES[name] = Reliance(reason, ())
+    RELIANCES[name] = Reliance(reason, (), SEEN)
     return re.compile(pattern, flags)
 
 

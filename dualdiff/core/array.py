@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import numbers
-import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from dualdiff.base.errors import SHUFFLED, LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
+from dualdiff.base.errors import LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
+from dualdiff.base.internals import NO_VALUE, SHUFFLED, frame, is_product_of_sparse, stacklevel, wants_writeable
 from dualdiff.core import stand_ins
-from dualdiff.core.dual import HANDMADE, AnyDual, Dual, checked_array, leading_space, make, same_call, stacklevel
+from dualdiff.core.dual import HANDMADE, AnyDual, Dual, checked_array, leading_space, make, same_call
 from dualdiff.core.scope import constant
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import plain
 
 # After this warning NumPy continues with wrong values.
-warnings.filterwarnings("error", SHUFFLED, UserWarning)
+warnings.filterwarnings("error", SHUFFLED.pattern, UserWarning)
 
 #: Object arrays of at most this many duals are created without a warning.
 FEW = 16
 #: The array classes that do not redefine arithmetic.
 PLAIN_ARRAYS = (np.ndarray, np.memmap)
-_USUAL = (AnyDual, np.ndarray, float, int, np.generic, type(np._NoValue), type(None))
+_USUAL = (AnyDual, np.ndarray, float, int, np.generic, type(NO_VALUE), type(None))
 
 
 class DualArray(AnyDual):
@@ -373,8 +373,8 @@ class DualArray(AnyDual):
     # -- conversion, copying, printing -------------------------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        caller = sys._getframe(1)
-        if caller.f_code.co_name == "_matmul_dispatch" and caller.f_globals["__name__"].startswith("scipy.sparse."):
+        caller = frame(1)
+        if is_product_of_sparse(caller):
             # For scipy.sparse this is not an array, so it leaves the product to our operator.
             return np.array(None)
         if (values := constant(self, dtype)) is not None:
@@ -390,7 +390,7 @@ class DualArray(AnyDual):
                 ObjectArrayWarning,
                 stacklevel=stacklevel(),
             )
-        if caller.f_code.co_name == "require" and "W" in (caller.f_locals["requirements"] or ()):
+        if wants_writeable(caller):
             # NumPy would copy the stand-in to make it writeable.
             raise lost("np.require(x, requirements='W')", "np.require(x, requirements='W', like=x)")
         return stand_ins.copied(self) if copy else stand_ins.stand_in(self)

@@ -9,7 +9,6 @@ are the fast path: a Python float or a `numpy.float64` whose tangent is a Python
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -27,6 +26,7 @@ from dualdiff.base.errors import (
     no_rule,
     plain_target,
 )
+from dualdiff.base.internals import CONVERTERS, METHODS_OF_ARRAYS, READING_MEMORY, frame, stacklevel
 from dualdiff.core.registry import (
     CREATORS,
     FLOAT64_UFUNCS,
@@ -49,17 +49,6 @@ if TYPE_CHECKING:
 #: The space of duals that users construct.
 HANDMADE = Single(tags.MANUAL)
 
-#: Packages that convert floats and arrays to their own types, and may silently fall back if that fails: for them
-#: ``isinstance`` tells the truth about duals.
-_TAKE_APART = ("mpmath.", "scipy.sparse.", "sympy.")
-#: Functions that would read the memory of the object array as that of the array of values, and what to write instead.
-_READING_MEMORY = {
-    "as_strided": ("numpy.lib.stride_tricks.as_strided", " (sliding_window_view has one)"),
-    "squareform": (
-        "scipy.spatial.distance.squareform",
-        " (D[i, j] = x; D[j, i] = x with i, j = np.triu_indices(n, 1) and D = dualdiff.zeros((n, n), like=x) does it)",
-    ),
-}
 #: The dtype of a dual as an element of an object array.
 _OBJECT = np.dtype(object)
 
@@ -123,8 +112,8 @@ class AnyDual:
         """Raise or warn if an object array of the duals cannot replace them."""
         if dtype is not None and np.dtype(dtype) != object:
             raise plain_target(f"an array of dtype {np.dtype(dtype)}")
-        if (caller := sys._getframe(2).f_code.co_name) in _READING_MEMORY:
-            raise no_rule(*_READING_MEMORY[caller])
+        if (caller := frame(2).f_code.co_name) in READING_MEMORY:
+            raise no_rule(*READING_MEMORY[caller])
         if self.dtype.kind == "c":
             warnings.warn(
                 "complex duals were converted to an object array; for NumPy, its .real is the array itself, and its "
@@ -168,8 +157,8 @@ class AnyDual:
         ``isinstance(x, Dual)`` is true too, because it also checks ``type(x)``.  Code that has to distinguish plain
         scalars and arrays from duals uses ``issubclass(type(x), ...)``.
         """
-        asks = sys._getframe(1).f_globals.get("__name__", "")
-        return type(self) if asks.startswith(_TAKE_APART) else self.value.__class__
+        asks = frame(1).f_globals.get("__name__", "")
+        return type(self) if asks.startswith(CONVERTERS) else self.value.__class__
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -185,7 +174,7 @@ class AnyDual:
 
     @property
     def dtype(self) -> Any:
-        if sys._getframe(1).f_globals.get("__name__") == "numpy._core._methods":
+        if frame(1).f_globals.get("__name__") == METHODS_OF_ARRAYS:
             # mean, var and std of an object array convert its sum, which is a dual, to this dtype.
             return _OBJECT
         dtype = getattr(self.value, "dtype", None)
@@ -534,15 +523,6 @@ def checked_array(value: Any, tangent: Any) -> tuple[Any, Any]:
     if t.dtype.kind == "c" and array.dtype.kind != "c":
         raise TypeError("the tangent of real values cannot be complex")
     return array, t.astype(array.dtype)
-
-
-def stacklevel() -> int:
-    """The ``stacklevel`` with which a warning names the first caller outside this package and NumPy."""
-    level, frame = 2, sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("dualdiff", "numpy"):
-        frame = frame.f_back
-        level += 1
-    return level
 
 
 def same_call(a: TangentSpace, b: TangentSpace) -> bool:

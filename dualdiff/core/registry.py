@@ -8,6 +8,7 @@ from typing import Any
 
 from dualdiff.base import late
 from dualdiff.base.errors import no_rule, public_name
+from dualdiff.base.internals import UFUNC_MODULES
 
 #: Implementations for duals of a NumPy ufunc and one of its methods ("__call__", "reduce", ...).
 UFUNCS: dict[tuple[Any, str], Callable[..., Any]] = {}
@@ -54,7 +55,7 @@ def refusal(function: Any, method: str = "__call__") -> str | None:
 def no_ufunc(ufunc: Any, method: str) -> TypeError:
     """The error for a ufunc without a rule."""
     name, called = ufunc.__name__, "" if method == "__call__" else f".{method}"
-    for module in ("numpy._core.umath", "scipy.special", "scipy.special._ufuncs"):
+    for module in UFUNC_MODULES:
         if getattr(sys.modules.get(module), name, None) is ufunc:
             reason = refusal(ufunc, method)
             public = f"numpy.{name}" if module.startswith("numpy") else f"scipy.special.{public_name(name)}"

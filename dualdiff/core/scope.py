@@ -6,14 +6,13 @@ Outside `adapt` there is no scope, and the numbers raise.
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from opcode import opmap
 from typing import Any
 
 import numpy as np
 
+from dualdiff.base.internals import frame, is_in_place, references
 from dualdiff.tangents.zeros import plain
 
 #: The adapted code that runs in this thread or task; None outside.
@@ -46,20 +45,16 @@ def constant(x: Any, dtype: Any = None) -> Any:
 
 
 _view = np.zeros(1)[:]
-_HELD_BY_VIEW = sys.getrefcount(_view.base)
+_HELD_BY_VIEW = references(_view.base)
 
 
 def owns(array: Any) -> bool:
     """Whether nobody else has the memory of an array: no base that others know (linspace gives a view)."""
     base = type(array.base)
-    return base is type(None) or (base is np.ndarray and sys.getrefcount(array.base) == _HELD_BY_VIEW)
+    return base is type(None) or (base is np.ndarray and references(array.base) == _HELD_BY_VIEW)
 
 
 # -- y += x ------------------------------------------------------------------------------------------------------------
-_BINARY_OP = opmap["BINARY_OP"]
-#: The operators that work in place have the numbers of the others, and this added.
-_IN_PLACE = 13
-
 #: For each class of duals, how many references there are to y in ``y += x`` if that variable alone holds it.
 _alone: dict[type, int] = {}
 
@@ -86,16 +81,14 @@ def in_place(x: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if not out or out[0] is not target or type(target) is not np.ndarray or len(inputs) != 2 or not is_adapted():
         return None
     if SCOPE.get() is _COUNTING:
-        _alone[kind] = sys.getrefcount(target)
+        _alone[kind] = references(target)
         return None
-    if sys.getrefcount(target) > (_alone.get(kind) or _counted(x)) or not owns(target):
+    if references(target) > (_alone.get(kind) or _counted(x)) or not owns(target):
         return None
-    caller = sys._getframe(2)
+    caller = frame(2)
     while str(caller.f_globals.get("__name__")).startswith("dualdiff.core.") and caller.f_back is not None:
         caller = caller.f_back
-    code, place = caller.f_code.co_code, caller.f_lasti
-    is_in_place = code[place] == _BINARY_OP and _IN_PLACE <= code[place + 1] < 2 * _IN_PLACE
-    return target if is_in_place and target.dtype.kind in "fc" and target.flags.writeable else None
+    return target if is_in_place(caller) and target.dtype.kind in "fc" and target.flags.writeable else None
 
 
 def _counted(x: Any) -> int:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from dualdiff.base.errors import MixedPointsError, UndefinedDerivativeWarning
+from dualdiff.base.internals import stacklevel
 from dualdiff.base.quiet import begin, end
 from dualdiff.core.array import operand
-from dualdiff.core.dual import AnyDual, stacklevel
+from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.derivative import derivative
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.rules.writing.array_rules import plain_values

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-
 import numpy as np
 import pytest
 
@@ -15,26 +12,10 @@ numba = pytest.importorskip("numba")
 from dualdiff import compiled  # noqa: E402  (needs Numba)
 from dualdiff.compiled import patches  # noqa: E402
 from dualdiff.compiled.patches import RELIANCES  # noqa: E402
+from tests.support.reliances import as_seen  # noqa: E402
 
 compiled.init()
 X = np.array([1.0, 2.0, -0.5, 3.0])
-MISSING = object()
-
-
-def looked_up(path):
-    """The object at a dotted path, or MISSING."""
-    names = path.split(".")
-    for i in range(len(names), 0, -1):
-        try:
-            thing = importlib.import_module(".".join(names[:i]))
-        except ModuleNotFoundError:
-            continue
-        for name in names[i:]:
-            thing = inspect.getattr_static(thing, name, MISSING)
-            thing = thing.__func__ if isinstance(thing, staticmethod) else thing
-        return thing
-    return MISSING
-
 
 #: Set by each instance, and so not to be seen in the class.
 OF_INSTANCES = {
@@ -49,25 +30,7 @@ PARTS = [(name, part) for name, reliance in RELIANCES.items() for part in relian
 
 @pytest.mark.parametrize(("name", "part"), PARTS, ids=[f"{name}: {part.partition('(')[0]}" for name, part in PARTS])
 def test_numba_has_the_parts_that_were_seen(name, part):
-    path, parenthesis, parameters = part.partition("(")
-    reliance = RELIANCES[name]
-    told = (
-        f"Numba {numba.__version__}, {path}, which patches.{name} relies on (seen in {', '.join(reliance.seen)}): "
-        f"{reliance.reason}"
-    )
-    try:
-        thing = OF_INSTANCES.get(path, lambda: looked_up(path))()
-    except AttributeError:
-        thing = MISSING
-    assert thing is not MISSING, f"it is gone: {told}"
-    if parenthesis:
-        # Patches keep the parameters of what they wrap; annotations do not matter.
-        signature = inspect.signature(thing)
-        plain = [p.replace(annotation=p.empty) for p in signature.parameters.values() if p.name != "self"]
-        seen = f"({parameters}".replace("(self, ", "(").replace("(self)", "()")
-        assert str(signature.replace(parameters=plain, return_annotation=signature.empty)) == seen, (
-            f"it has other parameters: {told}"
-        )
+    as_seen(f"patches.{name}", part, RELIANCES[name], f"Numba {numba.__version__}", OF_INSTANCES)
 
 
 @pytest.mark.parametrize("name", RELIANCES)
@@ -78,7 +41,7 @@ def test_every_entry_has_a_reason_and_versions(name):
 
 
 def test_everything_in_the_file_is_an_entry():
-    others = {"Function", "Predicate", "Reliance", "relies_on"}
+    others = {"Predicate", "relies_on"}
     defined = {n for n, x in vars(patches).items() if getattr(x, "__module__", None) == patches.__name__}
     assert {name for name in defined if not name.startswith("_")} - others == {*RELIANCES} - {*patches.__all__} - TEXTS
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from dualdiff.base import tags
 from dualdiff.base.errors import ConstantResultWarning
-from dualdiff.core.dual import AnyDual, stacklevel
+from dualdiff.base.internals import stacklevel
+from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.tangents.space import TangentSpace
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.base.errors import lost
+from dualdiff.base.internals import NO_VALUE as _NO
 from dualdiff.core.array import operand
 from dualdiff.core.registry import UFUNCS
 from dualdiff.rules.writing.array_rules import (
@@ -24,8 +25,6 @@ from dualdiff.tangents.linear import NamedMap
 from dualdiff.tangents.space import Shape, note_conjugate
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import chosen_zero
-
-_NO = np._NoValue
 
 
 def _given(**options: Any) -> dict[str, Any]:

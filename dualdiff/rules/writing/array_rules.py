@@ -11,8 +11,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from dualdiff.base.errors import SingularPointWarning, lost
+from dualdiff.base.internals import stacklevel
 from dualdiff.core.application import Application, rearranged
-from dualdiff.core.dual import AnyDual, stacklevel
+from dualdiff.core.dual import AnyDual
 from dualdiff.core.out import into
 from dualdiff.core.registry import FUNCTIONS, implements
 from dualdiff.tangents.singular import is_singular

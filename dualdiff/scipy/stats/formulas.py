@@ -21,6 +21,7 @@ import numpy as np
 
 from dualdiff.adapting.adapted_functions import MAKERS
 from dualdiff.base.extras import load
+from dualdiff.base.internals import DISTRIBUTIONS
 from dualdiff.core.array import operand
 from dualdiff.rules.numpy.creation import buffer
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
@@ -28,9 +29,6 @@ from dualdiff.scipy import special
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 _special = load("scipy.special", "scipy", "dualdiff.scipy.stats")
-
-#: The modules whose formulas are run.
-FORMULAS = ("scipy.stats._continuous_distns", "scipy.stats._discrete_distns")
 
 _like: ContextVar[Any] = ContextVar("like")
 
@@ -181,7 +179,7 @@ def _copied_class(kind: type) -> type:
     """A subclass whose formulas are copies."""
     body: dict[str, Any] = {}
     for cls in reversed(kind.__mro__):
-        if cls.__module__ in FORMULAS:
+        if cls.__module__ in DISTRIBUTIONS:
             names = _names(cls.__module__)
             body |= {name: _copied(x, names) for name, x in vars(cls).items() if isinstance(x, FunctionType)}
     body.pop("__init__", None)
@@ -200,12 +198,12 @@ def copied(distribution: Any) -> Any:
 def has_formula(distribution: Any, name: str) -> bool:
     """Whether a distribution has a formula of its own, not one for all (sums, quadrature, differences)."""
     found = inspect.getattr_static(type(distribution), name, None)
-    return getattr(found, "__module__", "scipy.stats._distn_infrastructure") in FORMULAS
+    return getattr(found, "__module__", None) in DISTRIBUTIONS
 
 
 def checked_version() -> None:
     """Raise where this SciPy keeps its formulas elsewhere."""
-    missing = [m for m in FORMULAS if m not in sys.modules]
+    missing = [m for m in DISTRIBUTIONS if m not in sys.modules]
     if missing or not hasattr(_scipy.rv_continuous, "_logpdf"):
         raise ImportError(
             f"dualdiff.scipy.stats does not know how SciPy {version('scipy')} keeps its distributions "

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from dualdiff.base.errors import lost
+from dualdiff.base.internals import NO_VALUE as _NOT_GIVEN
 from dualdiff.core.application import apply
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual, Dual
 from dualdiff.rules.numpy.elementwise.table import ROWS
 from dualdiff.rules.numpy.elementwise.ufuncs import CLIP
 from dualdiff.rules.writing.array_rules import Application, implements, missing, plain_values
-
-_NOT_GIVEN = np._NoValue
 
 
 @implements(np.clip)

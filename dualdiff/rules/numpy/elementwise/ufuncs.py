@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.base.errors import lost, plain_target
+from dualdiff.base.internals import NO_VALUE as _NOT_GIVEN
 from dualdiff.core.application import Application, broadcast, carried
 from dualdiff.core.array import DualArray, lift, operand
 from dualdiff.core.dual import AnyDual
@@ -24,8 +25,6 @@ from dualdiff.rules.numpy.elementwise.table import ROWS, SEVERAL
 from dualdiff.rules.writing.array_rules import axes_of, axis_of, into, no_duals, plain_values, shape_of
 from dualdiff.rules.writing.rows import Row, Table
 from dualdiff.tangents.structure import Structure
-
-_NOT_GIVEN = np._NoValue
 
 
 def _single(out: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import polynomial
 
+from dualdiff.base.internals import is_dispatched
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.compositions import composed
 
@@ -43,5 +44,5 @@ def polygrid2d(x: Any, y: Any, c: Any) -> Any:
 for _function in (polyvalnd, polyval2d, polygrid2d):
     # Only recent versions of NumPy have these functions, and dispatch them.
     _numpys = getattr(polynomial, _function.__name__, None)
-    if hasattr(_numpys, "_implementation"):
+    if is_dispatched(_numpys):
         composed(_numpys)(_function)

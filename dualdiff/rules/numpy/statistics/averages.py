@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.internals import NO_VALUE as _NO
 from dualdiff.core.array import operand
 from dualdiff.rules.numpy.reductions import cumprod, cumsum, present
 from dualdiff.rules.writing.array_rules import axes_of, no_duals, plain_values, shape_of
 from dualdiff.rules.writing.compositions import composed
-
-_NO = np._NoValue
 
 
 # -- averages ----------------------------------------------------------------------------------------------------------

@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.internals import NO_VALUE as _NO
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.rules.numpy.statistics.averages import along
 from dualdiff.rules.writing.array_rules import axes_of, missing, plain_values, shape_of
 from dualdiff.rules.writing.compositions import composed
-
-_NO = np._NoValue
 
 #: Continuous methods: the q-quantile of n elements has the position ``n q + alpha + q (1 - alpha - beta) - 1``.
 _CONTINUOUS = {

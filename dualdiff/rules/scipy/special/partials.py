@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from scipy import special
+from scipy.special import _ufuncs
 
 from dualdiff.rules.numpy.elementwise.moments import moment
 
@@ -471,7 +472,7 @@ def gammainc_in_a(a: Any, x: Any) -> Any:
         return (rest + growth) * np.exp((a - 1) * growth - t) / z
 
     above = _half_line(above_at, _decay(np.maximum(1 - (a - 1) / z, 0.0), (a - 1) / z**2))
-    factor = special._ufuncs._igam_fac(a, x)
+    factor = _ufuncs._igam_fac(a, x)
     result = factor * np.where(rest < 0, below, -above)
     # The integral is x**a / a * (1 + a * s).
     s = slope = np.zeros_like(a)
