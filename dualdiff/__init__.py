@@ -19,6 +19,7 @@ from dualdiff.base.errors import (
     UndefinedDerivativeWarning,
 )
 from dualdiff.base.late import PUBLIC
+from dualdiff.base.public import shown_in
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Dual
 from dualdiff.core.reading import tangent, value
@@ -89,10 +90,8 @@ __all__ = [
     "vjp",
 ]
 
-# Tracebacks, pickles and reprs show the names that users import.
-for _thing in [globals()[_name] for _name in __all__ if _name in globals()]:
-    if isinstance(_thing, type):
-        _thing.__module__ = "dualdiff"
+for _thing in [empty, full, ones, zeros, *(globals()[_name] for _name in __all__ if _name in globals())]:
+    shown_in("dualdiff")(_thing)
 
 
 def __getattr__(name: str) -> Any:

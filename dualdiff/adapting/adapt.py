@@ -16,6 +16,7 @@ from dualdiff.adapting.work_arrays import Search, exchange, hand_back
 from dualdiff.base import tags
 from dualdiff.base.errors import plain_target
 from dualdiff.base.internals import frame
+from dualdiff.base.public import shown_in
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.scope import SCOPE, WRAPPERS, is_adapted, owns
@@ -106,6 +107,7 @@ class Adapting:
         return adapt(f)
 
 
+@shown_in("dualdiff")
 def adapt(f: Any = None) -> Any:
     """The same function, for code as it is: in all that it runs, NumPy's arrays can take duals.
 
@@ -156,6 +158,7 @@ def adapt(f: Any = None) -> Any:
     Examples
     --------
     >>> import dualdiff
+    >>> import numpy as np
     >>> class Squares:
     ...     def __init__(self, n):
     ...         self.y = np.zeros(n)

@@ -34,8 +34,6 @@ class ObjectArrayWarning(UserWarning):
 class SingularPointWarning(UserWarning):
     """A NaN computed from x was replaced by a constant, so the derivative there is that of the constant: zero."""
 
-    __module__ = "dualdiff"
-
 
 class ConstantResultWarning(UserWarning):
     """The result of a differentiated function was not computed from its argument: the derivative is zero, or lost.
@@ -46,13 +44,9 @@ class ConstantResultWarning(UserWarning):
     functions, for rounded, counted or compared values, or for functions compiled by Numba.
     """
 
-    __module__ = "dualdiff"
-
 
 class UndefinedDerivativeWarning(UserWarning):
     """A derivative is NaN because a solver did not converge, or its solution is not a regular point."""
-
-    __module__ = "dualdiff"
 
 
 #: What to write instead of storing duals in an array of plain floats.

@@ -144,6 +144,7 @@ def derivative(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import derivative
     >>> derivative(lambda x: x**3 + 2*x, 3)
     29.0

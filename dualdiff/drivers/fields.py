@@ -72,6 +72,7 @@ def divergence(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import divergence
     >>> divergence(lambda x: x**2, np.array([1.0, 2.0, 3.0]))
     np.float64(12.0)
@@ -133,6 +134,7 @@ def curl(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import curl
     >>> curl(lambda x: np.stack([x[2], x[0], x[1]]), np.array([1.0, 2.0, 3.0]))
     array([1., 1., 1.])
@@ -193,6 +195,7 @@ def laplacian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import laplacian
     >>> laplacian(lambda x: np.sum(x**3), np.array([1.0, 2.0]))
     np.float64(18.0)

@@ -172,6 +172,7 @@ def gradient(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import gradient
     >>> gradient(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
     array([2., 4.])
@@ -200,6 +201,7 @@ def value_and_gradient(f: Callable[..., Any], /, *args: Any, **options: Any) -> 
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import value_and_gradient
     >>> value_and_gradient(lambda x: np.sum(x**2), np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))

@@ -157,6 +157,7 @@ def hessian_diagonal(f: Callable[..., Any], /, *args: Any, **options: Any) -> An
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import hessian_diagonal
     >>> hessian_diagonal(lambda x: x[0] ** 3 * x[1] ** 2, np.array([1.0, 2.0]))
     array([24.,  2.])

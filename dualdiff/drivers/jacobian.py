@@ -185,6 +185,7 @@ def jacobian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import jacobian
     >>> jacobian(lambda x: np.array([x[0] * x[1], x[0] ** 2]), [2.0, 3.0])
     array([[3., 2.],
@@ -212,6 +213,7 @@ def value_and_jacobian(f: Callable[..., Any], /, *args: Any, **options: Any) -> 
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import value_and_jacobian
     >>> value_and_jacobian(lambda x: 3 * x, np.array([1.0, 2.0]))
     (array([3., 6.]), array([[3., 0.],

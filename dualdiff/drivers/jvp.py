@@ -80,6 +80,7 @@ def jvp(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import jvp
     >>> jvp(np.sin, np.array([0.0, 0.0]), np.array([1.0, 2.0]))
     (array([0., 0.]), array([1., 2.]))

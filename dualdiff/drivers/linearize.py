@@ -225,6 +225,7 @@ def linearize(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import linearize
     >>> y, L = linearize(lambda x: np.array([x[0] * x[1], x[1]]), np.array([2.0, 3.0]))
     >>> L(np.array([1.0, 0.0])), L.T(np.array([1.0, 0.0]))

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import is_dataclass
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -295,10 +296,37 @@ def test_what_is_private_to_a_file_stays_there(path):
             assert [a.name for a in node.names if a.name.startswith("_") and not a.name.startswith("__")] == []
 
 
-@pytest.mark.parametrize("name", [n for n in dualdiff.__all__ if isinstance(getattr(dualdiff, n), type)])
-def test_public_classes_show_no_inner_path(name):
-    assert getattr(dualdiff, name).__module__ == "dualdiff"
-    assert pickle.loads(pickle.dumps(getattr(dualdiff, name))) is getattr(dualdiff, name)
+#: Every public name, by its module.
+SHOWN = [
+    *(("dualdiff", name) for name in (*dualdiff.__all__, *ROWS, "zeros", "ones", "empty", "full")),
+    *((f"dualdiff.scipy.{m}", name) for m in late.SCIPY for name in getattr(dualdiff.scipy, m).__all__),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), SHOWN, ids=[f"{module}.{name}" for module, name in SHOWN])
+def test_public_names_show_no_inner_path(module, name):
+    """In tracebacks, pickles and reprs; the distributions of `dualdiff.scipy.stats` are objects, not functions."""
+    thing = getattr(importlib.import_module(module), name)
+    if isinstance(thing, (type, FunctionType)):
+        assert (thing.__module__, thing.__qualname__) == (module, name)
+        assert pickle.loads(pickle.dumps(thing)) is thing
+
+
+@pytest.mark.parametrize("module", late.SCIPY)
+def test_functions_of_scipy_without_a_rule_show_no_inner_path(module):
+    shown = getattr(dualdiff.scipy, module)
+    for name in importlib.import_module(f"scipy.{module}").__all__:
+        function = getattr(shown, name)
+        if isinstance(function, FunctionType) and name not in shown.__all__:
+            # SciPy's own may show a private module of SciPy.
+            assert function.__module__ == f"dualdiff.scipy.{module}" or function.__module__.startswith("scipy.")
+            assert pickle.loads(pickle.dumps(function)) is function
+
+
+def test_errors_of_lazily_loaded_names_show_no_inner_path():
+    code = "import dualdiff as dd\ntry: dd.check_derivative(lambda x: x, 1.0, order=0)\nexcept Exception: pass\n"
+    code += "print(*(c.__module__ for c in AssertionError.__subclasses__() if c.__name__ == 'DerivativeCheckError'))"
+    assert in_a_fresh_interpreter(code) == ["dualdiff"]
 
 
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))

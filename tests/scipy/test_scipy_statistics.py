@@ -65,3 +65,12 @@ def test_other_functions_refuse_duals_by_name():
         jacobian(lambda a: stats.skew(a, nan_policy="omit"), A)
     with pytest.raises(NoRuleError, match=r"multivariate_normal\.cdf"):
         jacobian(lambda a: stats.multivariate_normal.cdf(a, cov=COV), A[:2])
+
+
+@pytest.mark.parametrize("name", sorted({*scipy_stats.__all__} - {*stats.__all__}))
+def test_objects_of_scipy_keep_their_methods(name):
+    """Random matrices and multivariate distributions were wrapped in functions, which have none."""
+    thing = getattr(scipy_stats, name)
+    if not hasattr(thing, "__name__"):
+        for method in ("rvs", "logpdf", "logpmf", "pdf"):
+            assert hasattr(getattr(stats, name), method) == hasattr(thing, method)

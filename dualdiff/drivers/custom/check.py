@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.public import shown_in
 from dualdiff.core.containers import Nesting, flatten, output_leaf
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.jvp import jvp
@@ -39,6 +40,7 @@ ROUNDING = 64
 COLUMNS = 8
 
 
+@shown_in("dualdiff")
 @dataclass(frozen=True, repr=False, eq=False)
 class DerivativeCheck:
     """The report of `check_derivative`.
@@ -58,8 +60,6 @@ class DerivativeCheck:
     tolerance : array
         The largest acceptable ``error``.
     """
-
-    __module__ = "dualdiff"
 
     directions: tuple[str, ...]
     places: tuple[str, ...]
@@ -97,16 +97,16 @@ class DerivativeCheck:
         return f"<DerivativeCheck {'passed' if self.passed else 'failed'}: {counts}{worst}>"
 
 
+@shown_in("dualdiff")
 class DerivativeCheckError(AssertionError):
     """Derivatives do not agree; ``report`` is the `DerivativeCheck` (None if already the values differ)."""
-
-    __module__ = "dualdiff"
 
     def __init__(self, message: str, report: DerivativeCheck | None = None) -> None:
         super().__init__(message)
         self.report = report
 
 
+@shown_in("dualdiff")
 def check_derivative(
     f: Callable[..., Any],
     *args: Any,

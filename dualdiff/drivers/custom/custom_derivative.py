@@ -75,6 +75,7 @@ def custom_derivative(
     Examples
     --------
     >>> import math
+    >>> import numpy as np
     >>> from dualdiff import custom_derivative, derivative, gradient
     >>> erf = custom_derivative(math.erf, lambda x: 2 / math.sqrt(math.pi) * np.exp(-x * x))
     >>> derivative(lambda x: 3 * erf(x), 0.0) == 6 / math.sqrt(math.pi)

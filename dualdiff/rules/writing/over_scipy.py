@@ -9,6 +9,7 @@ from typing import Any
 
 from dualdiff.base.errors import lost, no_rule
 from dualdiff.base.extras import load
+from dualdiff.base.public import shown_in
 from dualdiff.core.dual import leading_space
 from dualdiff.rules.writing.array_rules import duals_in
 from dualdiff.rules.writing.scipy_docs import completed
@@ -68,6 +69,7 @@ def over_scipy(*arrays: str, module: str = "scipy.linalg") -> Callable[[Callable
                 return space.call(name, lambda *a, **k: rule(value, *a, **k), call.args, call.kwargs)
             return rule(value, *call.args, **call.kwargs)
 
+        shown_in(f"dualdiff.{module}")(function)
         function.__signature__ = signature  # type: ignore[attr-defined]
         function.__doc__ = completed(rule.__doc__ or "", module, name, own)
         return function
@@ -101,10 +103,11 @@ def _parameters(module: str, name: str) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(getattr(_scipy(module), name)).parameters
 
 
+@functools.cache
 def without_rule(module: Any, name: str) -> Any:
     """A SciPy function that has no rule, for plain arguments only; anything that is not a function, unchanged."""
     function = getattr(module, name)
-    if not callable(function) or isinstance(function, type):
+    if not (callable(function) and hasattr(function, "__name__")) or isinstance(function, type):
         return function
 
     @functools.wraps(function)
@@ -113,7 +116,9 @@ def without_rule(module: Any, name: str) -> Any:
             raise no_rule(f"{module.__name__}.{name}")
         return function(*args, **kwargs)
 
-    return refusing
+    # Some of SciPy's have another name inside, or none that pickle could find them by.
+    refusing.__name__ = refusing.__qualname__ = name
+    return shown_in(f"dualdiff.{module.__name__}")(refusing)
 
 
 def _scipy(module: str) -> Any:

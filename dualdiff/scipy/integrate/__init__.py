@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from dualdiff.base.extras import load
+from dualdiff.base.public import shown_in
 from dualdiff.rules.writing.over_scipy import without_rule
 from dualdiff.scipy.integrate.jacobians_for_bvp import boundary_jacobian, system_jacobian
 from dualdiff.scipy.integrate.quadrature import dblquad, fixed_quad, nquad, quad, quad_vec, tplquad
@@ -28,6 +29,9 @@ __all__ = [
     "tplquad",
     "trapezoid",
 ]
+
+for _name in __all__:
+    shown_in(__name__)(globals()[_name])
 
 
 def __getattr__(name: str) -> Any:

@@ -68,6 +68,7 @@ def system_jacobian(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff.scipy.integrate import system_jacobian
     >>> J = system_jacobian(lambda x, y: np.stack([y[1], y[0] ** 2]), np.linspace(0, 1, 5), np.ones((2, 5)))
     >>> J.shape
@@ -107,6 +108,7 @@ def boundary_jacobian(bc: Callable[..., Any], *args: Any, **options: Any) -> Any
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff.scipy.integrate import boundary_jacobian
     >>> boundary_jacobian(lambda ya, yb: np.array([ya[0], yb[0] ** 2 - 1]), np.zeros(2), np.ones(2))
     (array([[1., 0.],

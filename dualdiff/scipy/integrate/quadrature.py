@@ -157,6 +157,7 @@ def quad(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import derivative
     >>> from dualdiff.scipy.integrate import quad
     >>> print(round(derivative(lambda a: quad(lambda x: np.exp(-a * x), 0.0, np.inf)[0], 2.0), 9))
@@ -252,6 +253,7 @@ def quad_vec(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import derivative
     >>> from dualdiff.scipy.integrate import quad_vec
     >>> derivative(lambda a: quad_vec(lambda x: np.array([1.0, 2.0]) * x**2, 0.0, a)[0], 2.0).round(9)

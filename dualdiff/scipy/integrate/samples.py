@@ -43,6 +43,7 @@ _DOC = """{title}, as ``scipy.integrate.{name}``.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import gradient
     >>> from dualdiff.scipy.integrate import {name}
     >>> gradient(lambda y: {shown}, np.ones(5)).round(3)
@@ -63,7 +64,6 @@ def _sum(title: str, others: str, result: str) -> Callable[[Any], Any]:
             return evaluated(function, composition, *args, **kwargs)
 
         function.__name__ = function.__qualname__ = name
-        function.__module__ = __name__
         function.__doc__ = _DOC.format(
             title=title,
             name=name,

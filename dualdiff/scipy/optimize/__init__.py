@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from dualdiff.base.extras import load
+from dualdiff.base.public import shown_in
 from dualdiff.rules.writing.over_scipy import without_rule
 from dualdiff.scipy.optimize.fits import curve_fit, least_squares
 from dualdiff.scipy.optimize.jacobians_for_optimize import constraint_hessian, fit_jacobian, jacobian_operator
@@ -50,6 +51,9 @@ __all__ = [
     "root_scalar",
     "toms748",
 ]
+
+for _name in __all__:
+    shown_in(__name__)(globals()[_name])
 
 
 def __getattr__(name: str) -> Any:

@@ -104,6 +104,7 @@ def least_squares(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import jacobian
     >>> from dualdiff.scipy.optimize import least_squares
     >>> t = np.array([0.0, 1.0, 2.0])
@@ -218,6 +219,7 @@ def curve_fit(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import jacobian
     >>> from dualdiff.scipy.optimize import curve_fit
     >>> t = np.array([0.0, 1.0, 2.0])

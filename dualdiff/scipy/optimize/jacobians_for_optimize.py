@@ -63,6 +63,7 @@ def fit_jacobian(model: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from scipy.optimize import curve_fit
     >>> from dualdiff.scipy.optimize import fit_jacobian
     >>> def decay(t, a, k):
@@ -119,6 +120,7 @@ def constraint_hessian(f: Callable[..., Any], *args: Any, **options: Any) -> Any
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff.scipy.optimize import constraint_hessian
     >>> constraint_hessian(lambda x: np.array([x[0] * x[1], x[1] ** 2]), np.array([1.0, 2.0]), np.array([1.0, 10.0]))
     array([[ 0.,  1.],
@@ -163,6 +165,7 @@ def jacobian_operator(f: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from scipy.optimize import least_squares
     >>> from dualdiff.scipy.optimize import jacobian_operator
     >>> def residuals(x):

@@ -102,6 +102,7 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import jacobian
     >>> from dualdiff.scipy.optimize import lsq_linear
     >>> a = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
@@ -166,6 +167,7 @@ def nnls(A: Any, b: Any, *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import jacobian
     >>> from dualdiff.scipy.optimize import nnls
     >>> jacobian(lambda b: nnls(np.array([[1.0, 0.5], [0.0, 1.0]]), b)[0], np.array([2.0, -1.0]))
@@ -231,6 +233,7 @@ def linprog(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import gradient
     >>> from dualdiff.scipy.optimize import linprog
     >>> gradient(lambda b: linprog([-1.0, -2.0], [[1.0, 1.0], [1.0, 3.0]], b).fun, np.array([4.0, 6.0]))

@@ -74,6 +74,8 @@ def minimize_scalar(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from dualdiff import derivative
     >>> from dualdiff.scipy.optimize import minimize_scalar
     >>> print(round(derivative(lambda a: minimize_scalar(lambda y: np.cosh(y - a) + y).x, 1.0), 6))
     1.0
@@ -196,6 +198,7 @@ def minimize(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import jacobian
     >>> from dualdiff.scipy.optimize import minimize
     >>> def nearest(a):    # on the unit circle

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from dualdiff.base.extras import load
+from dualdiff.base.public import shown_in
 from dualdiff.rules.writing.over_scipy import without_rule
 from dualdiff.scipy.stats.random_variables import Distribution
 from dualdiff.scipy.stats.statistics import STATISTICS
@@ -16,6 +17,10 @@ from dualdiff.scipy.stats.statistics import STATISTICS
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 _DISTRIBUTIONS = [name for name, x in vars(_scipy).items() if isinstance(x, (_scipy.rv_continuous, _scipy.rv_discrete))]
 __all__ = sorted([*STATISTICS, *_DISTRIBUTIONS])
+
+for _statistic in STATISTICS.values():
+    if hasattr(_statistic, "__name__"):
+        shown_in(__name__)(_statistic)
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ import numpy as np
 
 from dualdiff.base import tags
 from dualdiff.base.errors import MixedPointsError, lost
+from dualdiff.base.public import shown_in
 from dualdiff.core.array import DualArray, operand
 from dualdiff.core.dual import AnyDual, leading_space
 from dualdiff.rules.numpy.linalg.factorization import Factored
@@ -163,6 +164,7 @@ def _linear_in_direction(
 
 
 # -- the functions -----------------------------------------------------------------------------------------------------
+@shown_in("dualdiff.scipy.linalg")
 def funmh(A: Any, func: Callable[[Any], Any]) -> Any:
     r"""A function of a Hermitian matrix by its eigenvalues, :math:`f(A) = V f(\Lambda) V^*`.
 
