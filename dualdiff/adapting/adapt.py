@@ -146,7 +146,7 @@ def adapt(f: Any = None) -> Any:
     ``np.piecewise`` find duals in lists and parameters, ``np.vectorize(f, otypes=[float])`` collects them, and ``y +=
     x`` turns a plain y that nothing else refers to into a dual one.
 
-    An array that was there before is exchanged if the source of the code, which has to be at hand, writes into a name
+    An array that was there before is exchanged if the source of the code, which must be available, writes into a name
     that it has, and if all references to it were found: who else holds it would read it without the derivative.  If
     not, writing duals into it is the error that it is outside.
 

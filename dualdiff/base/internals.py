@@ -271,7 +271,7 @@ SPARSE_INTERNALS = _is(
 UFUNC_MODULES = _is(
     "UFUNC_MODULES",
     ("numpy._core.umath", "scipy.special", "scipy.special._ufuncs"),
-    "a ufunc does not say where it is defined, and an error has to name the function that the user called",
+    "a ufunc does not say where it is defined, and an error names the function that the user called",
     "numpy._core.umath",
     "scipy.special._ufuncs",
     seen=(*NUMPY, *SCIPY),

@@ -64,7 +64,7 @@ for _name, _part, _reason in (
     (
         "impl_ret_borrowed",
         "numba.core.imputils.impl_ret_borrowed(ctx, builder, retty, ret)",
-        "an intrinsic that returns its argument has to count a reference",
+        "an intrinsic that returns its argument must count a reference",
     ),
     ("Conversion", "numba.core.typeconv.Conversion.safe", "the rank of a conversion, for overload resolution"),
     ("signature", "numba.core.typing.signature(return_type, *args, **kws)", "the result of a template"),

@@ -276,7 +276,7 @@ class Record(Named):
                 if _differ(getattr(made, name), getattr(tree, name)):
                     raise TypeError(
                         f"the field {name!r} of the {type(tree).__name__} was changed after its constructor had set "
-                        "it: x is made anew by its constructor, which would lose that; make it an argument of the "
+                        "it: x is rebuilt by its constructor, which would lose that; make it an argument of the "
                         "constructor, or hand it to f as another argument"
                     )
 
@@ -346,7 +346,7 @@ def _leaf(tree: Any, leaves: list[Any]) -> Nesting:
 
 
 def aligned(tree: Any, like: Any, name: str) -> list[Any]:
-    """The leaves of a tree that has to be nested as another, in the order of the other's leaves."""
+    """The leaves of a tree that must have the nesting of another, in the order of the other's leaves."""
     return flatten(like)[1].taken(tree, name)
 
 

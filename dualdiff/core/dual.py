@@ -154,7 +154,7 @@ class AnyDual:
     def __class__(self) -> Any:
         """The type of the plain value, so that ``isinstance``, ``match`` and ``singledispatch`` branch as for floats.
 
-        ``isinstance(x, Dual)`` is true too, because it also checks ``type(x)``.  Code that has to distinguish plain
+        ``isinstance(x, Dual)`` is true too, because it also checks ``type(x)``.  Code that must distinguish plain
         scalars and arrays from duals uses ``issubclass(type(x), ...)``.
         """
         asks = frame(1).f_globals.get("__name__", "")

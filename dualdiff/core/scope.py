@@ -74,7 +74,7 @@ _COUNTING = _Counting()
 def in_place(x: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The plain array y in ``y op= x`` if nothing but the name that gets the result refers to it; else None.
 
-    Otherwise the array would stay as it was where others see it, and writing duals into it has to be an error.
+    Otherwise the array would stay as it was where others see it, and writing duals into it must be an error.
     """
     target, kind = inputs[0], type(x)
     out: Any = kwargs.get("out")

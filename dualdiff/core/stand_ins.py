@@ -1,6 +1,6 @@
 """Stand-ins: plain arrays in the place of dual arrays (``np.asarray(x)``), updated when those are written.
 
-For a plain array, ``np.asarray(x)`` is the array itself or a view of it; a stand-in has to behave like one.  It is an
+For a plain array, ``np.asarray(x)`` is the array itself or a view of it; a stand-in must behave like one.  It is an
 object array of the elements, or in adapted code, while no dual has been written into the dual array, its values.
 """
 

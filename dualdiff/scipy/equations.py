@@ -1,9 +1,9 @@
-r"""Equations are differentiated at their solution.
+r"""The derivatives of solutions of equations, by the implicit function theorem.
 
 A solver of SciPy finds the y with :math:`F(y; \theta) = 0` for plain values.  Then F is called at the solution, with
-the duals that it closes over, and what comes back carries the change of the residual.  By the implicit function theorem
-:math:`dy = -(\partial F / \partial y)^{-1} dF`, which is a step of Newton's method on duals.  With the matrix of the
-plain values each step adds one order: as many steps as there are nested calls give all derivatives.
+the duals that it closes over, and its result carries the tangent of the residual.  By the implicit function theorem
+:math:`dy = -(\partial F / \partial y)^{-1} dF`, which is one Newton step on duals.  With the Jacobian of the plain
+values each step adds one order: one step for each nested call gives all derivatives.
 """
 
 from __future__ import annotations
@@ -23,27 +23,29 @@ from dualdiff.drivers.derivative import derivative
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.rules.writing.array_rules import plain_values
 
-#: A solution that Newton's method would move by more than this part of its size is none.
+#: A point that a Newton step moves by more than this fraction of its size is not a solution.
 MOVED = 1e-2
-#: The same, absolutely, for solutions near zero.
+#: The absolute tolerance, for solutions near zero.
 MOVED_ABSOLUTELY = 1e-4
-#: A scaled matrix whose condition is larger is singular.
+#: A scaled matrix with a larger condition number counts as singular.
 SINGULAR = 1e13
-#: For more unknowns than these it pays to see whether each equation stands for itself.
+#: With more unknowns than these it pays to test whether the system is diagonal: each equation has its own unknown.
 MANY = 64
 
 UNCONVERGED = "the solver did not converge"
 IRREGULAR = "the Jacobian of the equations (of a minimum: the Hessian) is singular at the solution"
-UNSOLVED = "the equations do not hold at what the solver found: a jump, a kink, or too large a tolerance"
+UNSOLVED = (
+    "the solver did not return a solution: the function has a jump or a kink there, or the tolerance is too large"
+)
 
 
 def revalued(dual: Any, value: Any) -> Any:
-    """The plain value with the tangents of a dual, in all calls that it belongs to."""
+    """A dual with the given plain value and the tangents of another dual, at every level of nesting."""
     return dual.with_value(revalued(dual.value, value)) if isinstance(dual, AnyDual) else value
 
 
 def levels(x: Any) -> int:
-    """The number of calls that a dual belongs to."""
+    """The nesting level of a dual."""
     count = 0
     while isinstance(x, AnyDual):
         count, x = count + 1, x.value
@@ -51,7 +53,7 @@ def levels(x: Any) -> int:
 
 
 def unknown(value: Any, *sources: Any) -> Any:
-    """The plain value with a derivative of NaN along everything that the sources depend on."""
+    """A dual with the given plain value, whose derivative with respect to all that the sources depend on is NaN."""
     with np.errstate(all="ignore"):
         changes = [np.sum(np.nan * (np.real(x) - np.real(plain_values(x)))) for x in sources if isinstance(x, AnyDual)]
         return revalued(value + sum(changes), value) if changes else value
@@ -70,11 +72,11 @@ def implicit(
     converged: Any = True,
     sources: Sequence[Any] = (),
 ) -> Any:
-    """The dual solution of an equation, of which the plain one is known.
+    """The dual solution of an equation whose plain solution is known.
 
-    ``residual`` is F as a function of y alone, ``quiet`` the same without the duals that F depends on, as far as that
-    can be had.  ``converged`` may be an array like y, where each equation stands for itself.  ``sources`` are duals
-    that y may depend on, also where the residual does not show it.
+    ``residual`` is F as a function of y alone, ``quiet`` the same on plain values, as far as duals could be removed
+    from it.  ``converged`` may be an array like y, for equations that are solved element by element.  ``sources`` are
+    duals that y may depend on, even if the residual does not.
     """
     if np.ndim(y) and np.size(y):
         return _system(name, lambda y: operand(residual(y)), lambda y: operand(quiet(y)), y, converged, sources)
@@ -133,7 +135,7 @@ def _system(
 
 
 def _matrix(quiet: Callable[[Any], Any], y: Any, elementwise: bool) -> Any:
-    """The plain Jacobian of the residual; where each element depends on one of y, only the diagonal."""
+    """The plain Jacobian of the residual; only the diagonal, if it is diagonal."""
     n = np.size(y)
     if elementwise or n > MANY:
         try:
@@ -153,7 +155,7 @@ def _solved(matrix: Any, r: Any) -> Any:
 
 
 def _judged(converged: Any, matrix: Any, rest: Any, y: Any, solved: Callable[[Any, Any], Any]) -> tuple[Any, str]:
-    """Which elements are solutions at which there is a derivative, and why the others are not."""
+    """Which elements are regular solutions, and why the others are not."""
     if solved is _divided:
         regular, size = (matrix != 0) & ~np.isnan(matrix), np.abs(y)
     else:

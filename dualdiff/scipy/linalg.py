@@ -1,4 +1,4 @@
-"""``scipy.linalg`` for dual numbers: the differentiable functions of scipy.linalg, which do not dispatch on duals.
+"""``scipy.linalg`` for dual numbers: its differentiable functions, which themselves do not dispatch on duals.
 
 Each function has the signature of SciPy's function of its name and returns its value bit for bit; plain arguments go to
 SciPy unchanged.  Derivatives of every order, forward and reverse, work for real and complex matrices, and for stacks of

@@ -1,4 +1,4 @@
-"""Signatures: those of the functions of the installed SciPy."""
+"""The signatures of the installed SciPy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def signed_as(function: Any) -> Callable[[Any], Any]:
-    """Give a function SciPy's defaults, and let it show SciPy's signature."""
+    """Decorate a function to have the defaults and the signature of SciPy's."""
     signature = inspect.signature(function)
 
     def decorate(ours: Any) -> Any:

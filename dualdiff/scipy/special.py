@@ -1,7 +1,7 @@
 """``scipy.special`` for duals: all of it, with derivatives.
 
-The ufuncs of ``scipy.special`` take duals themselves.  Those of its other functions that do not are here in a form that
-does, with SciPy's signatures and values; every other name is SciPy's own, so that ``from dualdiff.scipy import
+The ufuncs of ``scipy.special`` take duals themselves.  The other functions that do not are replaced here by versions
+that do, with SciPy's signatures and values; every other name is SciPy's own, so that ``from dualdiff.scipy import
 special`` replaces ``from scipy import special``.
 """
 
@@ -40,7 +40,7 @@ def __dir__() -> list[str]:
 
 # -- sums of exponentials ----------------------------------------------------------------------------------------------
 def _flattened(a: Any, axes: tuple[int, ...]) -> Any:
-    """The array with these axes merged into one, the last."""
+    """The array with these axes merged into a single last one."""
     rest = [i for i in range(np.ndim(a)) if i not in axes]
     return np.reshape(np.transpose(a, (*rest, *axes)), (*(np.shape(a)[i] for i in rest), -1))
 
@@ -157,7 +157,7 @@ def polygamma(value: Any, n: Any, x: Any) -> Any:
     r"""The n-th derivative of the digamma function, :math:`\psi^{(n)}(x)`, with :math:`\psi^{(n+1)}` as its derivative.
 
     Args:
-        n (array_like of int): The orders, with respect to which nothing is differentiated.
+        n (array_like of int): The orders, which are not differentiated.
         x (array_like): The real arguments.
     Returns:
         float or array: :math:`\psi^{(n)}(x)`.
@@ -211,7 +211,7 @@ def _not_exact(name: str, exact: bool) -> None:
 
 
 def _counted(N: Any, k: Any) -> Any:
-    """Whether there is anything to count; SciPy returns 0 otherwise."""
+    """Whether the count is not 0 by definition: 0 <= k <= N."""
     return (plain_values(k) <= plain_values(N)) & (plain_values(N) >= 0) & (plain_values(k) >= 0)
 
 
@@ -319,7 +319,7 @@ def _spherical(name: str, letter: str, equation: str, sign: int | None) -> Any:
     Its derivatives come from the recurrence in n.
 
     Args:
-        n (array_like of int): The orders, not negative, with respect to which nothing is differentiated.
+        n (array_like of int): The nonnegative orders, which are not differentiated.
         z (array_like): The real or complex arguments.
         derivative (bool): Whether to return the derivative with respect to z.
     Returns:

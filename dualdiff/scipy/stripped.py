@@ -1,4 +1,4 @@
-"""A user's function as SciPy is to see it: of plain values, whatever duals it closes over."""
+"""The functions that SciPy calls: users' functions, with the duals that they close over replaced by plain values."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PLAIN = frozenset({float, int, bool, complex, np.float64, np.complex128, type(N
 
 
 class Stripped:
-    """A function of plain values that gives plain values, and the function itself beside it.
+    """A user's function, and a version of it for SciPy that returns plain values.
 
-    Duals that stand in the variables of enclosing functions, in defaults, in the arguments of `functools.partial` and
-    in ``args`` are replaced by their values, so that the function runs at the speed of plain values.  Wherever else it
-    finds duals, it computes with them, and the results are stripped.
+    Duals in variables of enclosing functions, in defaults, in the arguments of `functools.partial` and in ``args`` are
+    replaced by their values, so that SciPy calls the function at the speed of plain values.  Duals from elsewhere (a
+    global, an attribute) are computed with, and the tangents of the result are dropped.
     """
 
     __slots__ = ("_copy", "args", "duals", "f", "plain", "plain_args")
@@ -32,7 +32,7 @@ class Stripped:
         self.f = f
         self.args = args = args if isinstance(args, tuple) else (args,)
         self.plain_args = values_of(args)
-        #: The duals that were met, on which the results may depend.
+        #: The duals that were removed, on which the results may depend.
         self.duals: list[AnyDual] = duals_in(args) if self.plain_args is not args else []
         self._copy = copy = without_duals(f, self.duals)
 
@@ -40,13 +40,13 @@ class Stripped:
             found = copy(*args, **kwargs)
             return found if type(found) in _PLAIN else self._values(found)
 
-        # SciPy may want to know the parameters.
+        # SciPy inspects the signature.
         plain.__wrapped__ = copy  # type: ignore[attr-defined]
-        #: What SciPy gets.
+        #: What is passed to SciPy.
         self.plain = plain
 
     def sides(self, form: Callable[..., Any] | None = None) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-        """The function of its first argument alone, on the duals and on their values; ``form(f, y)`` or f itself."""
+        """The function of its first argument alone, with duals and with plain values: f itself, or ``form(f, y)``."""
         f, copy = self.f, self._copy
         if self.args:
             f, copy = partial(_called, f, self.args), partial(_called, copy, self.plain_args)
@@ -64,7 +64,7 @@ def _called(f: Callable[..., Any], args: Sequence[Any], y: Any) -> Any:
 
 
 def stripped(f: Any) -> Any:
-    """The function for SciPy; other objects unchanged."""
+    """A function without duals, to be passed to SciPy; other objects unchanged."""
     return Stripped(f).plain if callable(f) and not isinstance(f, type) else f
 
 
@@ -85,7 +85,7 @@ def values_of(x: Any) -> Any:
 
 
 def without_duals(f: Any, met: list[AnyDual]) -> Any:
-    """The same function with values for the duals that it closes over, which are noted; itself where there are none."""
+    """The function with values for the duals that it closes over, which are appended to ``met``; f itself if none."""
     if isinstance(f, partial):
         found = duals_in((f.args, f.keywords))
         met.extend(found)
@@ -124,9 +124,9 @@ def _other(cell: CellType, f: FunctionType, met: list[AnyDual]) -> CellType:
         met.extend(duals_in(content))
         plain = values_of(content)
     else:
-        # A list or an object may be written into: what is written there is to be seen.
+        # A copy of a list or an object would hide what is written into it later.
         return cell
-    # What f assigns is to be seen by others.
+    # A new cell would hide from others what f assigns to the variable.
     return cell if plain is content or _assigns(f.__code__) else CellType(plain)
 
 

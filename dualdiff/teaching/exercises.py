@@ -61,7 +61,7 @@ class Exercise:
         wrong answer and appears in the message.
     expected : scalar, array, container or callable, optional
         Instead of ``check``: the correct answer.  Scalars and arrays are compared within ``tolerance``, shapes exactly.
-        If it is a function, the answer has to be a function, too, and both are compared at the points ``at``.
+        If it is a function, the answer must be a function too, and both are compared at the points ``at``.
     at : sequence, optional
         The points at which functions are compared; a tuple holds several arguments.
     hints : sequence of str
@@ -132,7 +132,7 @@ class Exercise:
         if not callable(self._expected):
             return _agree(answer, self._expected, self._tolerance)
         if not callable(answer):
-            return f"The answer has to be a function, but yours is {_shown(answer)}."
+            return f"The answer must be a function, but yours is {_shown(answer)}."
         for point in self._at:
             args = point if isinstance(point, tuple) else (point,)
             wanted, given = self._expected(*args), answer(*args)

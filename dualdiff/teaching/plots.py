@@ -38,7 +38,7 @@ def _interval(a: float, b: float, function: str) -> None:
 
 def _count(name: str, n: int, function: str) -> None:
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueError(f"{function}: {name} has to be a positive integer, not {n!r}")
+        raise ValueError(f"{function}: {name} must be a positive integer, not {n!r}")
 
 
 def plot_derivatives(f: Callable[[Any], Any], a: float, b: float, order: int = 2, ax: Any = None) -> Any:

@@ -370,7 +370,7 @@ def test_grids_integers_and_what_asarray_hands_through_stay_plain():
     assert {type(x) for x in found} == {np.ndarray}
 
 
-def test_constant_buffers_pass_for_plain_numbers():
+def test_constant_buffers_pass_for_plain_values():
     """What takes floats alone takes a buffer that no dual was written into, as without derivatives."""
 
     def f(x):
@@ -387,7 +387,7 @@ def test_constant_buffers_pass_for_plain_numbers():
         assert_near(jacobian(adapt(f), X, mode=mode), np.e * np.eye(3), 1e-15)
 
 
-def test_who_took_a_constant_for_plain_numbers_does_not_miss_a_dual():
+def test_who_took_a_constant_for_plain_values_does_not_miss_a_dual():
     library = {"__name__": "scipy.somewhere", "np": np}
     exec("def take(b): return np.asarray(b)", library)
 

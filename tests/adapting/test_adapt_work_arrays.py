@@ -255,7 +255,7 @@ def test_y_plus_x_in_place():
             jacobian(adapt(f) if f is not alone else f, X)
 
 
-def test_whole_numbers_in_place():
+def test_integers_in_place():
     def f(x):
         y = np.arange(3)
         y += x

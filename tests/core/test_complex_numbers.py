@@ -17,7 +17,7 @@ from dualdiff import (
     value_and_derivative,
     value_and_jacobian,
 )
-from tests.core.test_numbers import X, Z
+from tests.core.test_scalars import X, Z
 from tests.support.against import difference_jacobian
 
 
@@ -170,7 +170,7 @@ def test_nan_to_num_of_one_complex_number():
     assert jvp(np.nan_to_num, np.array(1j), np.array(1.0)) == (1j, 1.0)
 
 
-def test_methods_of_numbers_leave_pythons_numbers_pythons():
+def test_methods_of_scalars_leave_python_scalars_as_they_are():
     # (-8.0)**(1/3) is complex, np.float64(-8.0)**(1/3) is nan.
     for take in (lambda t: t.conjugate(), lambda t: t.real, lambda t: t + fractions.Fraction(0)):
         for x in (-8.0, np.float64(-8.0)):

@@ -309,7 +309,7 @@ class InDict:
 
 @pytest.mark.parametrize("make", [lambda **p: p, SimpleNamespace, functools.partial(Parameters, b=X)])
 @pytest.mark.parametrize("constant", CONSTANTS.values(), ids=CONSTANTS)
-def test_what_is_no_number_stays_in_its_place(make, constant):
+def test_what_is_not_numeric_stays_in_its_place(make, constant):
     p = make(a=2.0, name=constant)
     seen = []
 
@@ -332,7 +332,7 @@ def test_what_is_no_number_stays_in_its_place(make, constant):
     assert J[1] is constant or J[1] == constant
 
 
-def test_numbers_in_a_container_are_never_constants():
+def test_numeric_leaves_of_a_container_are_never_constants():
     f = lambda p: p["a"] ** 2
     for wrong, match in (
         (3, r"the integer 3.*another argument"),
@@ -351,7 +351,7 @@ def test_numbers_in_a_container_are_never_constants():
     assert gradient(lambda p, n: p["a"] ** n, {"a": 2.0}, 3)["a"] == 12.0
 
 
-def test_objects_with_numbers_in_them_are_no_constants():
+def test_objects_with_numeric_attributes_are_not_constants():
     class Point:
         def __init__(self, a):
             self.a = a

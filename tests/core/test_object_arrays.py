@@ -138,7 +138,7 @@ def test_in_place_operators_fill_arrays_of_objects():
 
 
 @pytest.mark.parametrize("numbers", [[1.0, 2, np.float64(3.0)], [True, False, True], [1.0, 2.0, 3j]])
-def test_objects_that_are_plain_numbers_count_as_numbers_beside_duals(numbers):
+def test_objects_that_are_plain_scalars_count_as_scalars_beside_duals(numbers):
     """An object array that results from arithmetic with duals need not contain duals."""
     constants = np.array(numbers, dtype=object)
     for use in (lambda a, x: x * a, lambda a, x: x[0] * a, lambda a, x: np.dot(a, x) * a, lambda a, x: np.outer(x, a)):
@@ -150,7 +150,7 @@ def test_objects_that_are_plain_numbers_count_as_numbers_beside_duals(numbers):
             assert_near(J, expected, 1e-15)
 
 
-def test_out_may_not_be_a_number():
+def test_out_may_not_be_a_scalar():
     with pytest.raises(TypeError, match="stores its result in an array"):
         jacobian(lambda x: np.add(x, 1.0, out=x[0]), X)
 

@@ -50,7 +50,7 @@ def flow(x):
 
 
 # -- what they compute -------------------------------------------------------------------------------------------------
-def test_derivative_of_a_number():
+def test_derivative_of_a_scalar():
     assert derivative(lambda x: x**3 + 2 * x, 3) == 29.0
     assert derivative(dd.exp, 0.0) == 1.0
     assert value_and_derivative(lambda x: x**3, 2.0) == (8.0, 12.0)
@@ -240,7 +240,7 @@ def test_one_call_of_f():
         assert len(calls) == 1
 
 
-def test_a_gradient_of_many_numbers_takes_one_call():
+def test_a_gradient_with_many_elements_takes_one_call():
     f, calls = counted(lambda x: np.sum(x**2))
     np.testing.assert_array_equal(gradient(f, np.arange(1000.0)), 2 * np.arange(1000.0))
     assert len(calls) == 1

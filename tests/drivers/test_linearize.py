@@ -86,7 +86,7 @@ def test_linearize_of_containers():
     np.testing.assert_array_equal(operator.T @ [1.0, 0.0, 1.0], [4, 2, 2, 2, 2, *A[1]])
 
 
-def test_linearize_of_numbers():
+def test_linearize_of_scalars():
     y, L = linearize(lambda x: x**3, 2.0)
     assert (y, L(2.0), L.T(3.0)) == (8.0, 24.0, 36.0)
     _, L = linearize(lambda x: x * X, 2.0)

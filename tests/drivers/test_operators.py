@@ -145,7 +145,7 @@ def test_directions_in_several_arguments():
             op(energy, (X, Y), (X, X), 1.5, argnum=(0, 1))
 
 
-def test_derivatives_in_several_numbers():
+def test_derivatives_with_respect_to_several_scalars():
     f = lambda a, t, b: a**2 * np.sin(t) * b
     found = derivative(f, 2.0, 0.5, 3.0, argnum=(2, 0))
     assert found == (derivative(f, 2.0, 0.5, 3.0, argnum=2), derivative(f, 2.0, 0.5, 3.0))

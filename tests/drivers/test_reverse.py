@@ -236,7 +236,7 @@ def test_a_place_that_is_written_twice_takes_the_last():
     np.testing.assert_array_equal(jacobian(f, X, mode="reverse"), [[0, 0, 3], [0, 1, 0], [0, 0, 1]])
 
 
-def test_a_number_written_into_an_array_without_axes():
+def test_a_scalar_written_into_an_array_without_axes():
     def f(x):
         y = np.zeros_like(x[0:1].reshape(()))
         y[...] = x[0] ** 3
@@ -260,7 +260,7 @@ def test_a_recurrence_in_a_buffer():
     np.testing.assert_allclose(L(np.ones(3)), jvp(f, X, np.ones(3))[1], rtol=1e-13)
 
 
-def test_a_partial_may_be_a_buffer_that_is_filled_anew():
+def test_a_partial_may_be_a_buffer_that_is_refilled():
     buffer = np.empty(3)
 
     def slope(x):

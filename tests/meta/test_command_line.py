@@ -49,7 +49,7 @@ def printed(run):
 
 @pytest.fixture
 def refused(run):
-    """The line of a command that has to be refused."""
+    """The line of a command that must be refused."""
 
     def refused(*argv):
         status, out, err = run(*argv)

@@ -161,7 +161,7 @@ def test_refusals_name_the_function_and_the_reason(function):
     assert refusal(function) in str(error.value)
 
 
-def test_a_function_that_nobody_knows_is_refused():
+def test_an_unknown_function_is_refused():
     def unheard_of(x):
         """A function of a NumPy to come."""
 

@@ -300,13 +300,13 @@ def test_errors_and_warnings_are_scipys():
 
 @pytest.mark.filterwarnings("ignore::scipy.integrate.IntegrationWarning")
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
-def test_no_number_where_scipy_reports_a_difficulty(mode):
+def test_nan_where_scipy_reports_a_difficulty(mode):
     with pytest.warns(UndefinedDerivativeWarning, match="SciPy reports"):
         found = jacobian(lambda a: quadrature.quad(lambda x: a[0] / x, 0.0, 1.0)[0], np.ones(1), mode=mode)
     assert np.isnan(found)
 
 
-def test_no_number_where_the_derivative_is_infinite():
+def test_nan_where_the_derivative_is_infinite():
     with pytest.warns(UndefinedDerivativeWarning, match="irregular"):
         found = derivative(lambda a: quadrature.quad(lambda x: np.sqrt(np.abs(x + a)) * x**-0.5, 0.0, 1.0)[0], 0.0)
     assert np.isnan(found)
@@ -317,7 +317,7 @@ def test_weights_are_refused():
         derivative(lambda a: quadrature.quad(lambda x: a * x, 0.0, 1.0, weight="cos", wvar=3.0)[0], 1.0)
 
 
-def test_a_kink_that_is_not_told_is_found():
+def test_a_kink_that_is_not_given_is_located():
     for mode in ("forward", "reverse"):
         found = jacobian(lambda a: quadrature.quad(lambda x: np.abs(x - a[0]), 0.0, 2.0)[0], np.array([0.7]), mode=mode)
         assert found == pytest.approx(-0.6, abs=1e-7)

@@ -493,7 +493,7 @@ def test_errors_are_scipys():
         derivative(lambda a: roots.brentq(lambda y: y - a, 0.0, 9.0, maxiter=1), 0.3)
 
 
-def test_the_function_runs_on_plain_numbers_until_the_root_is_found():
+def test_the_function_runs_on_plain_values_until_the_root_is_known():
     seen = []
 
     def root(a):

@@ -157,7 +157,7 @@ def test_second_derivatives_of_distribution_functions_and_quantiles(method, name
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_DENSITY & SHAPES.keys() - {"levy_stable"}))
 @quietly
-def test_no_number_where_no_formula_is_known(name):
+def test_nan_where_no_formula_is_known(name):
     v, x = at(name)
     with pytest.raises(NoRuleError, match=name):
         jacobian(functools.partial(of_x, "logpdf", x, stats, name), v)

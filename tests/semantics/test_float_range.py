@@ -36,7 +36,7 @@ MAGNITUDES = np.concatenate(
     ]
 )
 GRID = np.sort(np.concatenate([MAGNITUDES, -MAGNITUDES]))
-#: Of rows of two arguments, drawn in pairs; exponents have to be moderate to be of any interest.
+#: Of rows of two arguments, drawn in pairs; only moderate exponents are of interest.
 EXPONENTS = np.array(
     [-700.0, -3.0, -1.5, -1.0, -0.5, -1e-3, -1e-300, 1e-300, 1e-3, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 700.0]
 )
@@ -45,7 +45,7 @@ PAIRS = {
     **dict.fromkeys(("power", "float_power"), (MAGNITUDES, EXPONENTS)),
     **dict.fromkeys(("logaddexp", "logaddexp2", "_exp_of_difference", "_exp2_of_difference"), (MODERATE, MODERATE)),
 }
-#: Digits for the references: a sum of 1 and 1e-308 has to be exact to second order.
+#: Digits for the references: a sum of 1 and 1e-308 must be exact to second order.
 BITS = 4500
 TOLERANCE = 1e-11
 

@@ -87,7 +87,7 @@ def test_ties_go_to_the_first_argument(name):
         assert derivative(derivative(lambda t, f=f: f(2 * t - 1, t * t)), 1.0) == 0.0
 
 
-def test_extremes_of_numbers_and_nan():
+def test_extremes_of_scalars_and_nan():
     assert partials(np.maximum, nan, 1.0) == (1.0, 0.0)
     assert partials(np.maximum, 1.0, nan) == (0.0, 1.0)
     assert partials(np.minimum, nan, 1.0) == (1.0, 0.0)

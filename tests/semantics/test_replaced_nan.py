@@ -91,7 +91,7 @@ def test_one_warning_for_a_line_that_is_run_again():
     assert [w.category for w in found] == [SingularPointWarning]
 
 
-def test_numbers_and_complex_numbers():
+def test_scalars_and_complex_scalars():
     for f in (lambda x: np.nan_to_num(x / x), lambda x: np.nan_to_num(x / x * 1j).imag):
         slope, found = said(lambda f=f: derivative(f, np.float64(0.0)))
         assert slope == 0

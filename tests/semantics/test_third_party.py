@@ -152,7 +152,7 @@ def test_what_needs_floats_raises(name):
 
 
 @pytest.mark.parametrize("function", [np.mean, np.var, np.std, np.median, np.ptp, np.average], ids=lambda f: f.__name__)
-def test_statistics_of_a_list_of_numbers(function):
+def test_statistics_of_a_list_of_floats(function):
     # numpy._core._methods makes the result from the dtype of the sum, which is an element of an object array here.
     def of_list(x):
         return function([v**2 for v in x])

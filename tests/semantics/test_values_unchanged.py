@@ -87,7 +87,7 @@ SCALAR_BITS = {
 
 @pytest.mark.parametrize("x", [0.7, 1.3e-5, 123.456, np.float64(0.7), np.float32(0.7)])
 @pytest.mark.parametrize("name", SCALAR_BITS)
-def test_value_of_a_number_is_bit_for_bit_that_of_f(name, x):
+def test_value_of_a_scalar_is_bit_for_bit_that_of_f(name, x):
     f = SCALAR_BITS[name]
     for found in (
         value_and_derivative(f, x)[0],

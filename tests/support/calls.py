@@ -50,7 +50,7 @@ class Call:
     """One call.
 
     ``real``: complex arguments make no sense to it, or its result is no smooth function of them.  ``writes``: into an
-    array like its first argument, which has to be a dual then.
+    array like its first argument, which must be a dual then.
     """
 
     function: Any

@@ -112,7 +112,7 @@ def test_newton():
     assert title.startswith("after 6 steps: x = 2.09455148154")
     with pytest.raises(ValueError, match="the tangent at x = 0 is horizontal"):
         teaching.plot_newton(lambda x: x**2 + 1, 0.0, 3)
-    with pytest.raises(ValueError, match="steps has to be a positive integer, not 0"):
+    with pytest.raises(ValueError, match="steps must be a positive integer, not 0"):
         teaching.plot_newton(cubic, 3.6, 0)
 
 

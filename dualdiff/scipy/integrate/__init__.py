@@ -1,4 +1,4 @@
-"""``scipy.integrate`` for duals: integrals in limits and parameters, and of samples.
+"""``scipy.integrate`` for duals: integrals with respect to limits and parameters, and of samples.
 
 Every other name is SciPy's own, and refuses duals.
 """

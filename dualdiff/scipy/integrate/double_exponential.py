@@ -1,9 +1,9 @@
-r"""Integrals of functions whose values are duals, over intervals on which the function is known to behave.
+r"""Integrals of functions with dual values, over intervals on which the primal integrand is well resolved.
 
-Where two Gauss rules agree, in the value and in the tangents, that is the integral.  Elsewhere, and where tangents are
-not numbers yet (in reverse mode), the double-exponential rule :math:`x = \tanh(\frac{\pi}{2} \sinh t)` takes over: it
-converges fast for what is analytic inside an interval, whatever singularity there is at its ends, of the values or of a
-tangent.  An interval on which it does not converge has a kink inside, and is halved.  See H. Takahasi and M. Mori,
+If two Gauss rules agree, in the value and in the tangents, their result is the integral.  Otherwise, and while tangents
+are recorded (in reverse mode), the double-exponential rule :math:`x = \tanh(\frac{\pi}{2} \sinh t)` takes over: it
+converges fast for integrands that are analytic inside an interval, whatever singularity the value or a tangent has at
+its ends.  An interval on which it does not converge has a kink inside, and is bisected.  See H. Takahasi and M. Mori,
 Double exponential formulas for numerical integration (1974).
 """
 
@@ -26,14 +26,14 @@ Interval = tuple[float, float]
 ORDERS = 10, 15
 #: Steps in t: the first is STEP, and each level halves it.
 STEP, LEVELS = 0.25, 4
-#: As far as t goes: where tangents are numbers, until terms vanish; and where they are not.
+#: The largest t: where tangents are readable, unless terms vanish before; and where they are recorded.
 FARTHEST, FAR = 5.5, 3.5
 #: Two results that agree to this, relative to the whole integral, agree to rounding after the next step.
 AGREED = 1e-8
-#: A term that is smaller, relative to the largest, is none.
+#: A smaller term, relative to the largest, is negligible.
 NEGLIGIBLE = 1e-18
-#: An interval that is narrower, relative to all of them, is not halved, nor is any when there are so many.  Where
-#: tangents are not numbers, accuracy is relative to the interval's own integral, which rounding errors limit.
+#: A narrower interval, relative to the whole, is not bisected, nor is any once there are MANY.  For recorded tangents
+#: accuracy is relative to the integral over the interval, which rounding errors limit.
 NARROW, NARROW_UNREAD, MANY = 1e-12, 1e-8, 200
 
 
@@ -48,12 +48,12 @@ def _numbers(x: Any) -> Iterator[Any]:
 
 
 def sizes(x: Any) -> list[float]:
-    """The largest value, and the largest tangent of each order, as far as they are numbers."""
+    """The largest absolute value, and the largest tangent of each order, as far as they are readable."""
     return list(_numbers(x))
 
 
 def exceeds(found: Sequence[float], factor: float, scale: Sequence[float]) -> bool:
-    """Whether some size is more than a part of another one, or none."""
+    """Whether a size exceeds a fraction of its scale, or is NaN."""
     # Written so that NaN exceeds.
     return any(not a <= factor * b for a, b in zip_longest(found, scale, fillvalue=0.0))
 
@@ -63,7 +63,7 @@ def _largest(a: Sequence[float], b: Sequence[float]) -> list[float]:
 
 
 def is_readable(x: Any) -> bool:
-    """Whether the tangents of a dual are numbers, at every level."""
+    """Whether the tangents of a dual are plain values, not recorded, at every level."""
     if isinstance(x, AnyDual):
         return is_readable(x.value) and (x.raw is None or is_readable(x.tangent))
     return issubclass(type(x), (float, int, complex, np.number, np.ndarray))
@@ -71,7 +71,7 @@ def is_readable(x: Any) -> bool:
 
 @cache
 def _nodes(level: int) -> list[tuple[float, float]]:
-    """Distances from an end, of an interval of length two, and weights, from the middle outwards, that a level adds."""
+    """The nodes that a level adds, from the middle outwards, for length 2: distances from an end, and weights."""
     step = STEP / 2**level
     found = []
     for k in range(1, int(FARTHEST / step) + 1, 1 if level == 0 else 2):
@@ -84,7 +84,7 @@ def _nodes(level: int) -> list[tuple[float, float]]:
 
 
 class Piece:
-    """The integral over one interval, refined step by step; ``change`` is that of the last step."""
+    """The integral over one interval, refined step by step; ``change`` is the change by the last refinement."""
 
     def __init__(self, f: Function, interval: Interval) -> None:
         self.f, (self.a, self.b) = f, interval
@@ -93,7 +93,7 @@ class Piece:
         self.change: list[float] = []
         middle = f(self.a + self.half)
         self.readable = is_readable(middle)
-        #: What the accuracy is relative to where nothing is known of tangents: the size of the interval's own integral.
+        #: The size of the integral over this interval, which accuracy is relative to for recorded tangents.
         self.own = [2 * self.half * size for size in sizes(middle)]
         self._middle = middle
         if self.readable:
@@ -109,14 +109,14 @@ class Piece:
         return found
 
     def refine(self) -> None:
-        """Halve the step of the double-exponential rule; begin with it."""
+        """Halve the step of the double-exponential rule, or start with it."""
         self.level += 1
         step = STEP / 2**self.level
         if self.level == 0:
             self.sum: Any = self.half * (math.pi / 2) * self._middle
             self._terms(step)
             self.integral = step * self.sum
-            # Nothing is known of the error before the second level.
+            # There is no error estimate before the second level.
             self.refine()
             return
         before = self.integral
@@ -125,7 +125,7 @@ class Piece:
         self.change = sizes(self.integral - before)
 
     def _terms(self, step: float) -> None:
-        """Add the terms of a level at both sides, until they vanish or the end is reached."""
+        """Add the terms of a level on both sides, until they vanish or the end is reached."""
         last = int((FARTHEST if self.readable else FAR) / step)
         last = last if self.level == 0 else (last + 1) // 2
         for end, toward in ((self.a, self.half), (self.b, -self.half)):
@@ -143,7 +143,7 @@ class Piece:
                 vanished = vanished + 1 if self.readable and not exceeds(found, NEGLIGIBLE, self.own) else 0
 
     def halves(self) -> list[Piece]:
-        """The interval in two."""
+        """The two halves of the interval."""
         middle = self.a + self.half
         return [Piece(self.f, (self.a, middle)), Piece(self.f, (middle, self.b))]
 
@@ -155,7 +155,7 @@ def _gauss_rule(order: int) -> list[tuple[float, float]]:
 
 
 def integrated(f: Function, intervals: Sequence[Interval]) -> tuple[Any, float]:
-    """The integral over all intervals together, and how exact it is, relative to the size of each tangent."""
+    """The integral over all intervals, and its error relative to the size of each tangent."""
     with np.errstate(all="ignore"):
         pieces = [Piece(f, interval) for interval in intervals if interval[0] != interval[1]]
         if not pieces:

@@ -1,4 +1,4 @@
-"""Jacobians in the forms that ``scipy.integrate`` expects, if those of the operators do not fit.
+"""Jacobians in the forms that ``scipy.integrate`` expects, where the operators do not already return them.
 
 ``solve_ivp(f, span, y0, "BDF", jac=jacobian(f, argnum=1))`` takes an operator directly; the functions here are for
 ``solve_bvp``.  Like the operators they have two forms: with the arguments of f they evaluate, and without them they

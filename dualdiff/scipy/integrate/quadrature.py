@@ -1,7 +1,7 @@
 r"""``scipy.integrate``: integrals of functions, as functions of their limits and of what the integrand closes over.
 
-The value is SciPy's.  Its tangent is :math:`\int df\, dx + f(b)\, db - f(a)\, da`, where the integral is taken over the
-intervals that SciPy found the integrand to behave well on.
+The value is SciPy's.  Its tangent is :math:`\int df\, dx + f(b)\, db - f(a)\, da`, where the integral is computed on
+the intervals that SciPy's adaptive quadrature ended with.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dualdiff.scipy.stripped import Stripped, values_of
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 
-#: How exact the tangents of an integral have to be found, relative to the largest of them.
+#: The required accuracy of the tangents of an integral, relative to the largest.
 EXACT = 1e-6
 
 Function = Callable[[Any], Any]
@@ -34,7 +34,7 @@ Function = Callable[[Any], Any]
 
 # -- infinite intervals ------------------------------------------------------------------------------------------------
 def _finite(f: Function, a: float, b: float) -> tuple[Function, Interval]:
-    """The integrand and the interval that QUADPACK integrates over in their place where a limit is infinite."""
+    """The integrand and the interval after QUADPACK's substitution for infinite limits."""
     if math.isfinite(a) and math.isfinite(b):
         return f, (a, b)
     if math.isfinite(a) or math.isfinite(b):
@@ -51,7 +51,7 @@ def _finite(f: Function, a: float, b: float) -> tuple[Function, Interval]:
 def _rest(f: Function, limit: Any, inside: float, order: int) -> Any:
     """The integral of f from the value of a dual to the dual itself.
 
-    The interval is infinitesimal, so that as many Gauss points as there are orders give it exactly.
+    The interval is infinitesimal, so a Gauss rule exact to the order of differentiation gives it exactly.
     """
     start = plain_values(limit)
     if not math.isfinite(start):
@@ -62,7 +62,7 @@ def _rest(f: Function, limit: Any, inside: float, order: int) -> Any:
 
 
 def moving(f: Function, a: Any, b: Any, points: Sequence[Any]) -> Any:
-    """What moving limits, and moving points at which the integrand may jump, contribute."""
+    """The contribution of limits, and of points at which the integrand may jump, that are duals."""
     order = max(levels(x) for x in (f(_inside(a, b)), a, b, *points)) + 1
     found: Any = 0.0
     if levels(b):
@@ -77,7 +77,7 @@ def moving(f: Function, a: Any, b: Any, points: Sequence[Any]) -> Any:
 
 
 def _inside(a: Any, b: Any) -> float:
-    """Some point between the limits."""
+    """A point between the limits."""
     low, high = float(plain_values(a)), float(plain_values(b))
     if math.isfinite(low) and math.isfinite(high):
         return 0.5 * (low + high)
@@ -126,12 +126,12 @@ def quad(
     Parameters
     ----------
     func : callable
-        The integrand; what depends on duals in it, by ``args`` or by what it closes over, is differentiated.
-    a, b : number
+        The integrand; it may depend on duals through ``args`` or variables that it closes over.
+    a, b : float
         The limits, which may be duals, or infinite.
-    points : sequence of numbers
-        Where the integrand is irregular.  Where it jumps at places that depend on what is differentiated, these have to
-        be given here, as the duals that they are: nothing else shows that they move.
+    points : sequence of float
+        Where the integrand is irregular.  Jumps whose positions depend on what is differentiated must be given here, as
+        duals: nothing else shows that they move.
     full_output, epsabs, epsrel, limit, ...
         As in SciPy.
 
@@ -148,12 +148,12 @@ def quad(
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: SciPy reports a difficulty, or the derivative of the integrand is too irregular.
+        If the derivative is NaN: SciPy reports a difficulty, or the derivative of the integrand is too irregular.
 
     Notes
     -----
-    The integrand is evaluated by SciPy, and then at about 50 points in each of the intervals that SciPy ends with, on
-    duals, by a rule that does not mind singularities at their ends.
+    SciPy evaluates the integrand on plain values; then it is evaluated on duals at about 50 points in each of the
+    intervals that SciPy ended with, by a rule that tolerates singularities at their ends.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def quad(
 def _differentiated(
     function: Stripped, found: Any, a: Any, b: Any, points: Any, options: tuple[Any, ...], duals: list[Any]
 ) -> Any:
-    """The value that SciPy found, with its derivative."""
+    """SciPy's value with its derivative."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         told = _scipy.quad(function.plain, values_of(a), values_of(b), function.plain_args, 1, *options)
@@ -219,16 +219,16 @@ def quad_vec(
     *,
     args: Any = (),
 ) -> Any:
-    r"""The integral of a function whose values are arrays, as ``scipy.integrate.quad_vec``.
+    r"""The integral of an array-valued function, as ``scipy.integrate.quad_vec``.
 
     Parameters
     ----------
     f : callable
-        The integrand; what depends on duals in it, by ``args`` or by what it closes over, is differentiated.
-    a, b : number
+        The integrand; it may depend on duals through ``args`` or variables that it closes over.
+    a, b : float
         The limits, which may be duals, or infinite.
-    points : sequence of numbers
-        Where the integrand is irregular; duals where it jumps at places that depend on what is differentiated.
+    points : sequence of float
+        Where the integrand is irregular; duals for jumps whose positions depend on what is differentiated.
     epsabs, epsrel, norm, ...
         As in SciPy.
 
@@ -240,12 +240,12 @@ def quad_vec(
     Raises
     ------
     as SciPy
-        For wrong arguments.
+        For invalid arguments.
 
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: SciPy did not converge, or the derivative of the integrand is too irregular.
+        If the derivative is NaN: SciPy did not converge, or the derivative of the integrand is too irregular.
 
     Notes
     -----
@@ -295,13 +295,13 @@ def quad_vec(
 # -- several integrals -------------------------------------------------------------------------------------------------
 @signed_as(_scipy.nquad)
 def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_output: Any = False) -> Any:
-    r"""The integral over several variables, one inside the other, as ``scipy.integrate.nquad``.
+    r"""An iterated integral over several variables, as ``scipy.integrate.nquad``.
 
     Parameters
     ----------
     func : callable
         The integrand ``f(x0, ..., xn, *args)``, of which x0 is the innermost.
-    ranges : sequence of pairs, or of functions that give them
+    ranges : sequence of pairs, or of functions that return them
         The limits, which may be duals, depend on duals and on the outer variables.
     args : tuple
         Further arguments of func and of the functions in ranges.
@@ -316,7 +316,7 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
     Raises
     ------
     as SciPy, and as `quad`
-        For wrong arguments, and for weights.
+        For invalid arguments, and for weights.
 
     Warns
     -----
@@ -325,7 +325,7 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
 
     Notes
     -----
-    For the derivative the innermost integrand is evaluated about 50 times in each variable, on duals.
+    For the derivative func is evaluated on duals at about 50 points in each variable.
 
     Examples
     --------
@@ -352,7 +352,7 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
 
 
 class _Nested:
-    """Integrals inside one another, on duals and on plain values."""
+    """Iterated integrals, for duals and for plain values."""
 
     def __init__(self, function: Stripped, ranges: Sequence[Any], options: Sequence[Any], duals: list[Any]) -> None:
         self.function, self.ranges, self.options, self.duals = function, ranges, options, duals
@@ -380,7 +380,7 @@ class _Nested:
         return self.plain(level, (x, *outer))
 
     def integral(self, level: int, outer: tuple[Any, ...]) -> Any:
-        """The same on duals."""
+        """The same for duals."""
         if level < 0:
             return self.function.f(*outer, *self.function.args)
         a, b, option = self._asked(level, outer)
@@ -410,9 +410,9 @@ def dblquad(
     ----------
     func : callable
         The integrand; the inner variable comes first.
-    a, b : number
-        The limits of x, duals or not.
-    gfun, hfun : callable or number
+    a, b : float
+        The limits of x, which may be duals.
+    gfun, hfun : callable or float
         The limits of y.
     args : tuple
         Further arguments of func.
@@ -421,7 +421,7 @@ def dblquad(
 
     Returns
     -------
-    y, abserr : numbers
+    y, abserr : float
         As SciPy's; the first with its derivative.
 
     Raises
@@ -467,9 +467,9 @@ def tplquad(
     ----------
     func : callable
         The integrand; the innermost variable comes first.
-    a, b : number
-        The limits of x, duals or not.
-    gfun, hfun, qfun, rfun : callable or number
+    a, b : float
+        The limits of x, which may be duals.
+    gfun, hfun, qfun, rfun : callable or float
         The limits of y and of z.
     args : tuple
         Further arguments of func.
@@ -478,7 +478,7 @@ def tplquad(
 
     Returns
     -------
-    y, abserr : numbers
+    y, abserr : float
         As those of ``scipy.integrate.tplquad``; the first with its derivative.
 
     Raises
@@ -522,8 +522,8 @@ def fixed_quad(func: Any, a: Any, b: Any, args: Any = (), n: Any = 5) -> Any:
     ----------
     func : callable
         The integrand, of arrays of points.
-    a, b : number
-        The limits, finite, duals or not.
+    a, b : float
+        The finite limits, which may be duals.
     args : tuple
         Further arguments of func.
     n : int
@@ -541,7 +541,7 @@ def fixed_quad(func: Any, a: Any, b: Any, args: Any = (), n: Any = 5) -> Any:
 
     Notes
     -----
-    One call of func more, on duals.
+    One more call of func, on duals.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""``scipy.integrate``: integrals of samples, as functions of the samples, of where they are and of their spacing.
+"""``scipy.integrate``: integrals of samples, as functions of the samples, their positions and their spacing.
 
 Values are SciPy's; derivatives are those of the sums, written out here for the last axis.
 """
@@ -25,21 +25,21 @@ _DOC = """{title}, as ``scipy.integrate.{name}``.
     y : array_like
         The samples.
     {others}
-        As SciPy has them; duals or not.
+        As in SciPy, and may be duals.
 
     Returns
     -------
-    array or number
+    array or float
         SciPy's value, bit for bit, with the derivative of the sum that it is.
 
     Raises
     ------
     as SciPy
-        For wrong arguments.
+        For invalid arguments.
 
     Notes
     -----
-    The sum is formed twice, once of the duals.
+    The sum is computed twice, once on duals.
 
     Examples
     --------
@@ -52,7 +52,7 @@ _DOC = """{title}, as ``scipy.integrate.{name}``.
 
 
 def _sum(title: str, others: str, result: str) -> Callable[[Any], Any]:
-    """Make a composition into the function of its name."""
+    """Turn a composition into the function for duals with its name."""
 
     def decorate(composition: Any) -> Any:
         name = composition.__name__
@@ -90,7 +90,7 @@ def _last(y: Any, x: Any, dx: Any, axis: int) -> tuple[Any, Any]:
 
 
 def _ratio(a: Any, b: Any) -> Any:
-    """The quotient; 0 where samples lie at one place."""
+    """The quotient; 0 where samples coincide."""
     zero = plain_values(b) == 0
     return np.where(zero, 0.0, a / np.where(zero, 1.0, b))
 
@@ -127,7 +127,7 @@ def simpson(y: Any, x: Any = None, *, dx: Any = 1.0, axis: Any = -1) -> Any:
     found = np.sum(whole / 6.0 * (sums + y[..., 1 : end - 1 : 2] * whole * _ratio(whole, h0 * h1)), axis=-1)
     if n % 2:
         return found
-    # The last interval, after Cartwright: through the last three points goes a parabola.
+    # The last interval, after Cartwright: from the parabola through the last three points.
     h0, h1 = d[..., -2], d[..., -1]
     alpha = _ratio(2 * h1**2 + 3 * h0 * h1, 6 * (h1 + h0))
     beta = _ratio(h1**2 + 3.0 * h0 * h1, 6 * h0)

@@ -1,4 +1,4 @@
-"""``scipy.optimize``: fits by least squares, as functions of the data."""
+"""``scipy.optimize``: nonlinear least-squares fits, as functions of the data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dualdiff.scipy.stripped import Stripped, stripped, values_of
 
 _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
 
-#: What the loss functions of `least_squares` make of squared residuals.
+#: The loss functions of `least_squares`, of squared residuals.
 LOSSES: dict[str, Callable[[Any], Any]] = {
     "linear": lambda z: z,
     "soft_l1": lambda z: 2 * ((1 + z) ** 0.5 - 1),
@@ -33,7 +33,7 @@ LOSSES: dict[str, Callable[[Any], Any]] = {
 
 
 def _cost(residuals: Callable[[Any], Any], loss: Any, f_scale: Any, x: Any) -> Any:
-    """Half the sum of squared residuals, or of what the loss function makes of them."""
+    """Half the sum of squared residuals, or of their losses."""
     r = np.ravel(operand(residuals(x)))
     if loss == "linear":
         return 0.5 * np.sum(r * r)
@@ -66,41 +66,41 @@ def least_squares(
 ) -> Any:
     r"""A fit by nonlinear least squares, as ``scipy.optimize.least_squares``, as a function of the data.
 
-    The solution is differentiated as the minimum of :math:`\frac12 \sum_i \rho(f_i^2)`, with the exact Hessian, not
-    the Gauss-Newton one, and with the bounds that are active.
+    The solution is differentiated as the minimum of :math:`\frac12 \sum_i \rho(f_i^2)` subject to the active bounds,
+    with the exact Hessian, not the Gauss-Newton approximation.
 
     Parameters
     ----------
     fun : callable
-        The residuals; what depends on duals in them, by ``args``, ``kwargs`` or by what fun closes over, is
-        differentiated.
+        The residuals; they may depend on duals through ``args``, ``kwargs`` or variables that fun closes over.
     x0, jac, method, ...
         As in SciPy.
     bounds : pair of arrays, or Bounds
         May hold duals.
     loss : str or callable
-        A callable is differentiated too.
+        A callable may depend on duals too.
 
     Returns
     -------
     OptimizeResult
         SciPy's, bit for bit, with derivatives in ``x``, ``cost``, ``fun`` and ``grad``, and in ``jac`` for the linear
-        loss; for others that is NaN.
+        loss; for others the derivative of ``jac`` is NaN.
 
     Raises
     ------
     as SciPy
-        For wrong arguments.
+        For invalid arguments.
 
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: the method did not converge, the Hessian is singular, or a bound is active with a
-        multiplier of zero.
+        If the derivative is NaN: the method did not converge, the Hessian is singular, or a bound is active with
+        multiplier zero.
 
     Notes
     -----
-    fun runs on plain values until the solution is found, then nested for the Hessian, and for the gradient on duals.
+    fun runs on plain values until the solution is found; the Hessian and the derivative of the gradient are computed
+    there by nested calls.
 
     Examples
     --------
@@ -179,43 +179,43 @@ def curve_fit(
     nan_policy: Any = None,
     **kwargs: Any,
 ) -> Any:
-    r"""The parameters of a model that fit data, as ``scipy.optimize.curve_fit``, as functions of the data.
+    r"""The fitted parameters of a model, as ``scipy.optimize.curve_fit``, as functions of the data.
 
     The parameters are differentiated as the minimum of :math:`\frac12 \sum_i ((f(x_i; p) - y_i) / \sigma_i)^2`.
 
     Parameters
     ----------
     f : callable
-        The model, ``f(x, p1, p2, ...)``; what it closes over may be duals.
+        The model, ``f(x, p1, p2, ...)``, which may close over duals.
     xdata, ydata : array_like
-        The data, duals or not.
+        The data, which may be duals.
     p0, absolute_sigma, check_finite, method, jac, full_output, nan_policy, **kwargs
         As in SciPy.
     sigma : array_like, optional
-        Standard deviations, or the covariance matrix, of ydata; duals or not.
+        Standard deviations, or the covariance matrix, of ydata, which may be duals.
     bounds : pair of arrays, or Bounds
         May hold duals.
 
     Returns
     -------
     popt, pcov : arrays
-        SciPy's, bit for bit, with their derivatives; of a fit with another loss than the linear one that of pcov is
-        NaN.  With ``full_output`` also the further results of SciPy.
+        SciPy's, bit for bit, with their derivatives; that of pcov is NaN unless the loss is linear.  With
+        ``full_output`` also SciPy's further results.
 
     Raises
     ------
     as SciPy
-        For wrong arguments, and where the fit does not converge.
+        For invalid arguments, and if the fit does not converge.
 
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: the Hessian is singular, or a bound is active with a multiplier of zero.
+        If the derivative is NaN: the Hessian is singular, or a bound is active with multiplier zero.
 
     Notes
     -----
-    f runs on plain values until the solution is found, then nested for the Hessian, and for the gradient on duals.  For
-    the derivatives of few parameters in many data, ``mode="reverse"`` is the cheap one.
+    f runs on plain values until the solution is found; the Hessian and the derivative of the gradient are computed
+    there by nested calls.  For few parameters and many data points, ``mode="reverse"`` is the cheap mode.
 
     Examples
     --------
@@ -260,7 +260,7 @@ def curve_fit(
 
 
 def _without_nan(x: Any, y: Any, sigma: Any) -> list[Any]:
-    """The data without those points where there is NaN."""
+    """The data without the points that contain NaN."""
     kept = ~np.isnan(plain_values(x))
     kept = kept.all(axis=tuple(range(kept.ndim - 1))) & ~np.isnan(plain_values(y))
     if np.ndim(sigma):
@@ -269,7 +269,7 @@ def _without_nan(x: Any, y: Any, sigma: Any) -> list[Any]:
 
 
 def _misfit(f: Callable[..., Any], x: Any, y: Any, sigma: Any, p: Any) -> Any:
-    """The residuals of a model, weighted."""
+    """The weighted residuals of a model."""
     x, y = (a.astype(float) if getattr(a, "dtype", np.dtype(float)).kind in "iub" else a for a in (x, y))
     r = operand(f(x, *p)) - y
     if sigma is None:

@@ -1,4 +1,4 @@
-"""Derivatives in the forms that ``scipy.optimize`` expects, if those of the operators do not fit.
+"""Derivatives in the forms that ``scipy.optimize`` expects, where the operators do not already return them.
 
 Most solvers take the operators directly: ``minimize(f, x0, jac=gradient(f), hess=hessian(f), hessp=hvp(f))``,
 ``root(f, x0, jac=jacobian(f))``, ``root_scalar(f, fprime=derivative(f), fprime2=derivative(derivative(f)))``,

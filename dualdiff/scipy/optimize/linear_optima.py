@@ -1,6 +1,6 @@
-"""``scipy.optimize``: linear least squares and linear programs, by the constraints that are active.
+"""``scipy.optimize``: linear least squares and linear programs, by their active constraints.
 
-With the active constraints known the solution is that of linear equations, whose derivatives are all there.
+Once the active constraints are known, the solution is that of linear equations, which have derivatives of every order.
 """
 
 from __future__ import annotations
@@ -14,21 +14,20 @@ from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import is_regular, no_derivative, revalued, unknown
-from dualdiff.scipy.optimize.optima import limits_of, plain_bounds
+from dualdiff.scipy.optimize.optima import WEAKLY_ACTIVE, limits_of, plain_bounds
 from dualdiff.scipy.signatures import signed_as
 from dualdiff.scipy.stripped import values_of
 
 _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
 
-#: A multiplier, or a distance, that is smaller relative to the largest, counts as zero.
+#: A smaller multiplier or distance, relative to the largest, counts as zero.
 SMALL = 1e-9
-#: A solution that was found again and is farther from SciPy's, relatively, is another one.
+#: A recomputed solution that differs more from SciPy's, relatively, is a different one.
 FAR = 1e-3
-_BY_CHANCE = "a constraint is active by chance: to one side of the data it holds the solution, and not to the other"
 
 
 def _dense(name: str, a: Any) -> Any:
-    """A matrix as an array; operators have no entries."""
+    """A matrix as an array; a LinearOperator has no entries."""
     if hasattr(a, "toarray"):
         return a.toarray()
     if hasattr(a, "matvec"):
@@ -37,14 +36,14 @@ def _dense(name: str, a: Any) -> Any:
 
 
 def _bounded(name: str, a: Any, b: Any, x: Any, limits: tuple[Any, Any], mask: Any, sources: list[Any]) -> Any:
-    """The dual x that minimizes the norm of ``a @ x - b``, of which the plain one and what is at a bound is known."""
+    """The dual x that minimizes the norm of ``a @ x - b``; its plain value and its active bounds are known."""
     a, b = a + 0.0, b + 0.0
     free, held = np.flatnonzero(mask == 0), np.flatnonzero(mask != 0)
     plain_a = plain_values(a)
     slope = plain_a.T @ (plain_a @ x - plain_values(b))
     size = np.max(np.abs(plain_a), axis=0, initial=0.0) * np.max(np.abs(plain_values(b)), initial=0.0) * len(plain_a)
     if np.any(-mask[held] * slope[held] <= SMALL * size[held]):
-        no_derivative(name, _BY_CHANCE)
+        no_derivative(name, WEAKLY_ACTIVE)
         return unknown(x, *sources)
     if held.size and np.linalg.matrix_rank(plain_a[:, free]) < free.size:
         no_derivative(name, "the solution is not unique")
@@ -58,7 +57,7 @@ def _bounded(name: str, a: Any, b: Any, x: Any, limits: tuple[Any, Any], mask: A
 
 
 def _confirmed(name: str, found: Any, x: Any, sources: list[Any]) -> Any:
-    """SciPy's solution with the derivative of one that was found again, if they are the same."""
+    """SciPy's solution with the derivative of the recomputed one, if they agree."""
     far = np.abs(plain_values(found) - x) > FAR * (FAR + np.max(np.abs(x), initial=0.0))
     if np.any(far):
         no_derivative(name, "the solver did not converge, or the solution is not unique")
@@ -70,12 +69,12 @@ def _confirmed(name: str, found: Any, x: Any, sources: list[Any]) -> Any:
 def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **options: Any) -> Any:
     r"""Linear least squares with bounds, as ``scipy.optimize.lsq_linear``.
 
-    The variables between their bounds solve a least-squares problem of their own.
+    The free variables solve an unconstrained least-squares problem.
 
     Parameters
     ----------
     A, b : array_like
-        The matrix and the right-hand side; A may be sparse, of plain values.
+        The matrix and the right-hand side; A may be sparse, with plain values.
     bounds : pair of arrays, or Bounds
         May hold duals.
     *args, **options
@@ -89,16 +88,16 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
     Raises
     ------
     NoRuleError
-        If A is a ``LinearOperator`` and b a dual.
+        If A is a ``LinearOperator`` and b is a dual.
 
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: a bound is active with a multiplier of zero, or the solution is not unique.
+        If the derivative is NaN: a bound is active with multiplier zero, or the solution is not unique.
 
     Notes
     -----
-    The cost of one least-squares problem more, and of its derivatives.
+    The cost of one more least-squares problem, and of its derivatives.
 
     Examples
     --------
@@ -121,12 +120,12 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
         no_derivative("lsq_linear", "the solver did not converge")
         found.x = unknown(x, *duals)
     else:
-        # The default method approaches bounds from inside; this one is on them.
+        # The default method approaches bounds from inside; this one reaches them.
         exact = _scipy.lsq_linear(plain_values(a), plain_values(b), plain_bounds(bounds), method="bvls")
         mask = np.asarray(exact.active_mask)
         lower, upper = (np.broadcast_to(plain_values(limit), x.shape) for limit in limits_of(bounds))
         if np.any((mask == 0) & (np.isclose(exact.x, lower, SMALL) | np.isclose(exact.x, upper, SMALL))):
-            no_derivative("lsq_linear", _BY_CHANCE)
+            no_derivative("lsq_linear", WEAKLY_ACTIVE)
             found.x = unknown(x, *duals)
         else:
             found.x = _bounded("lsq_linear", a, b, x, limits_of(bounds), mask, duals)
@@ -137,7 +136,7 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
 
 @signed_as(_scipy.nnls)
 def nnls(A: Any, b: Any, *args: Any, **options: Any) -> Any:
-    r"""Linear least squares for variables that are not negative, as ``scipy.optimize.nnls``.
+    r"""Linear least squares for nonnegative variables, as ``scipy.optimize.nnls``.
 
     Parameters
     ----------
@@ -148,22 +147,22 @@ def nnls(A: Any, b: Any, *args: Any, **options: Any) -> Any:
 
     Returns
     -------
-    x, rnorm : array and number
+    x, rnorm : array and float
         SciPy's, bit for bit, with their derivatives.
 
     Raises
     ------
     as SciPy
-        Where it does not converge.
+        If the method does not converge.
 
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: a variable is zero with a multiplier of zero, or the solution is not unique.
+        If the derivative is NaN: a variable is zero with multiplier zero, or the solution is not unique.
 
     Notes
     -----
-    The cost of one least-squares problem more, and of its derivatives.
+    The cost of one more least-squares problem, and of its derivatives.
 
     Examples
     --------
@@ -198,14 +197,14 @@ def linprog(
     x0: Any = None,
     integrality: Any = None,
 ) -> Any:
-    r"""A linear program, as ``scipy.optimize.linprog``: its value, and its solution where that is unique.
+    r"""A linear program, as ``scipy.optimize.linprog``: its value, and its solution if that is unique.
 
-    The solution is the vertex at which the active constraints meet.  Whole numbers stay what they are.
+    The solution is the vertex at which the active constraints meet.  Integer variables have derivative zero.
 
     Parameters
     ----------
     c, A_ub, b_ub, A_eq, b_eq : array_like
-        The program, of duals or not; matrices may be sparse, of plain values.
+        The program, with or without duals; sparse matrices hold plain values.
     bounds : pair, or sequence of pairs
         May hold duals.
     method, callback, options, x0, integrality
@@ -219,17 +218,17 @@ def linprog(
     Raises
     ------
     as SciPy
-        For wrong arguments.
+        For invalid arguments.
 
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: there is no solution, or it is not the only one, or more constraints meet at it
-        than are needed.
+        If the derivative is NaN: there is no solution, it is not unique, or it is degenerate (more than n constraints
+        are active).
 
     Notes
     -----
-    One linear system of equations more, and its derivatives.
+    The cost of one more linear system, and of its derivatives.
 
     Examples
     --------
@@ -275,7 +274,7 @@ def _pairs(bounds: Any, n: int) -> list[tuple[Any, Any]]:
 def _vertex(
     c: Any, x: Any, ub: tuple[Any, Any], eq: tuple[Any, Any], pairs: Any, integrality: Any, sources: list[Any]
 ) -> Any:
-    """The dual solution of a linear program, of which the plain one is known."""
+    """The dual solution of a linear program whose plain solution is known."""
     name, n = "linprog", x.size
     unit = np.eye(n)
     whole = np.broadcast_to(0 if integrality is None else integrality, (n,)) != 0
@@ -291,7 +290,9 @@ def _vertex(
             signs.append(0 if whole[i] or (low_meets and high_meets) else 1 if low_meets else -1)
     if len(rows) != n or not is_regular(plain_values(np.stack(rows))):
         what = (
-            "the solution is not unique" if len(rows) < n else "more constraints meet at the solution than are needed"
+            "the solution is not unique"
+            if len(rows) < n
+            else "the solution is degenerate: more than n constraints are active"
         )
         no_derivative(name, what)
         return unknown(x, *sources)

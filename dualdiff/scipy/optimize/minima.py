@@ -1,4 +1,4 @@
-"""``scipy.optimize``: minima of functions, differentiated by their optimality conditions."""
+"""``scipy.optimize``: minima of functions, differentiated by the optimality conditions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
 
 
 def _scalar(f: Callable[[Any], Any], x: Any) -> Any:
-    """The function alone, of those that give their gradient with it, as a number."""
+    """The value, as a scalar, of a function that may return its gradient as well."""
     found = f(x)
     found = found[0] if isinstance(found, tuple) else found
     return found if np.ndim(found) == 0 else np.reshape(operand(found), ())
@@ -46,9 +46,9 @@ def minimize_scalar(
     Parameters
     ----------
     fun : callable
-        The function; what depends on duals in it, by ``args`` or by what it closes over, is differentiated.
+        The function; it may depend on duals through ``args`` or variables that it closes over.
     bracket, bounds, method, tol, options
-        As in SciPy.  Where the minimum is at a bound, its derivative is that of the bound.
+        As in SciPy.  The derivative of a minimum at a bound is that of the bound.
     args : tuple
         Further arguments of fun.
 
@@ -60,17 +60,17 @@ def minimize_scalar(
     Raises
     ------
     as SciPy
-        For wrong arguments.
+        For invalid arguments.
 
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: the method did not converge, or the second derivative is zero.
+        If the derivative is NaN: the method did not converge, or the second derivative is zero.
 
     Notes
     -----
-    fun runs on plain values until the minimum is found, then nested for its second derivative, and for its first one on
-    duals.
+    fun runs on plain values until the minimum is found; the second derivative and the derivative of the first one are
+    computed there by nested calls.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def _slope(f: Callable[[Any], Any], x: Any) -> Any:
 
 
 def _at_bound(x: Any, slope: Callable[[Any], Any], bounds: Any) -> Any:
-    """The bound at which a bounded minimum is, which the method only approaches; None where it is inside."""
+    """The bound that a bounded minimum lies at, which the method only approaches; None if it lies inside."""
     if bounds is None:
         return None
     lower, upper = bounds
@@ -112,14 +112,14 @@ def _at_bound(x: Any, slope: Callable[[Any], Any], bounds: Any) -> Any:
     s, bend = plain_values(slope(x)), plain_values(derivative(slope, x))
     for bound, sign in ((lower, 1.0), (upper, -1.0)):
         gap = abs(x - plain_values(bound))
-        # A step of Newton's method leads out of the interval, and by far.
+        # A Newton step leads far out of the interval.
         if gap <= MOVED * 1e-2 * width and sign * s > 0 and not sign * s < bend * 10 * gap:
             return bound
     return None
 
 
 def _constraint(c: Any, duals: list[Any]) -> tuple[Any, Constraint]:
-    """A constraint as SciPy gets it, and as its optimality conditions need it; its duals are noted."""
+    """A constraint as it is passed to SciPy, and as the KKT conditions need it; its duals are appended to ``duals``."""
     if isinstance(c, dict):
         function = Stripped(c["fun"], c.get("args", ()))
         plain: Any = {**c, "fun": function.plain, "args": function.plain_args}
@@ -157,16 +157,16 @@ def minimize(
 ) -> Any:
     r"""A minimum of a function of several variables, as ``scipy.optimize.minimize``, as a function of the data.
 
-    Without active constraints :math:`dx = -(\nabla^2 f)^{-1}\, d\nabla f`.  With them the conditions of Karush, Kuhn
-    and Tucker are differentiated, for the solution and the multipliers together.
+    Without active constraints :math:`dx = -(\nabla^2 f)^{-1}\, d\nabla f`; with them the KKT conditions are
+    differentiated, for the solution and the multipliers together.
 
     Parameters
     ----------
     fun : callable
-        The objective, smooth near the minimum; what depends on duals in it, by ``args`` or by what it closes over, is
-        differentiated.
+        The objective, smooth near the minimum; it may depend on duals through ``args`` or variables that it closes
+        over.
     x0, method, jac, hess, hessp, tol, callback, options
-        As in SciPy.  Where the method starts makes no difference to the derivative.
+        As in SciPy.  The derivative does not depend on the starting point.
     args : tuple
         Further arguments of fun.
     bounds : sequence of pairs, or Bounds
@@ -183,18 +183,19 @@ def minimize(
     Raises
     ------
     as SciPy
-        For wrong arguments.
+        For invalid arguments.
 
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: the method did not converge, the Hessian (on the active constraints) is singular,
-        or a constraint is active with a multiplier of zero.
+        If the derivative is NaN: the method did not converge, the Hessian (on the active constraints) is singular,
+        or a constraint is active with multiplier zero.
 
     Notes
     -----
-    fun runs on plain values until the minimum is found, then nested for its Hessian, and for its gradient on duals.
-    The derivative is as exact as the minimum is: a default tolerance of 1e-5 on the gradient gives about five digits.
+    fun runs on plain values until the minimum is found; its Hessian and the derivative of its gradient are computed
+    there by nested calls.  The derivative is as accurate as the minimum: the default tolerance of 1e-5 on the gradient
+    gives about five digits.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-r"""Optima are differentiated as solutions of their optimality conditions.
+r"""The derivatives of optima, as solutions of the KKT conditions.
 
-At a minimum of f subject to constraints the Lagrange function :math:`f(x) - \lambda^T (c(x) - b)` of those that are
-active has the gradient zero, and c(x) = b (Karush, Kuhn, Tucker).  These are equations for x and the multipliers, and
-are differentiated as such (`dualdiff.scipy.equations`).
+At a constrained minimum of f, the gradient of the Lagrangian :math:`f(x) - \lambda^T (c(x) - b)` of the active
+constraints is zero, and c(x) = b (Karush-Kuhn-Tucker).  These equations for x and the multipliers are differentiated by
+the implicit function theorem (`dualdiff.scipy.equations`).
 """
 
 from __future__ import annotations
@@ -20,23 +20,27 @@ from dualdiff.rules.writing.array_rules import plain_values
 from dualdiff.scipy.equations import implicit, no_derivative, unknown
 from dualdiff.scipy.stripped import has_duals, values_of
 
-#: A constraint is active where it is kept to this part of its size.
+#: The tolerance, relative and absolute, within which a constraint is active.
 ACTIVE = 1e-6
-#: A constraint whose multiplier is smaller, relative to the gradient, may be active by chance.
+#: A constraint with a smaller multiplier, relative to the gradient, is weakly active.
 WEAK = 1e-6
+
+WEAKLY_ACTIVE = (
+    "a constraint is weakly active: its multiplier is zero, and a change of the data in one direction makes it inactive"
+)
 
 Sides = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 
 
 class Constraint:
-    """``lower <= c(x) <= upper``: c on duals and on their values, and limits, which may be duals."""
+    """``lower <= c(x) <= upper``: c for duals and for plain values, and limits, which may be duals."""
 
     def __init__(self, sides: Sides, lower: Any, upper: Any) -> None:
         self.sides = sides
         self.lower, self.upper = operand(lower), operand(upper)
 
     def active(self, x: Any) -> Active | None:
-        """What is active of it at x."""
+        """The components that are active at x; None if there are none."""
         c = np.atleast_1d(plain_values(operand(self.sides[1](x))))
         lower, upper = (np.broadcast_to(plain_values(b), c.shape) for b in (self.lower, self.upper))
         at_lower, at_upper = (np.isfinite(b) & np.isclose(c, b, ACTIVE, ACTIVE) for b in (lower, upper))
@@ -49,13 +53,13 @@ class Constraint:
 
 
 class Active:
-    """The equations of a constraint that hold at the solution; ``signs`` are those of their multipliers, or zero."""
+    """The active components of a constraint; ``signs`` are those of their multipliers, zero for equations."""
 
     def __init__(self, sides: Sides, rows: Any, signs: Any, target: Any) -> None:
         self.sides, self.rows, self.signs, self.target = sides, rows, signs, target
 
     def rest(self, side: int, x: Any) -> Any:
-        """``c(x) - b`` of what is active, on duals (0) or on their values (1)."""
+        """``c(x) - b`` of the active components, for duals (side 0) or plain values (side 1)."""
         target = plain_values(self.target) if side else self.target
         return np.atleast_1d(operand(self.sides[side](x)))[self.rows] - target
 
@@ -68,7 +72,7 @@ def minimum(
     converged: Any = True,
     sources: Sequence[Any] = (),
 ) -> tuple[Any, bool]:
-    """The dual minimum, of which the plain one is known, and whether constraints are active there."""
+    """The dual minimum whose plain value is known, and whether constraints are active there."""
     active = [a for c in constraints if (a := c.active(x)) is not None]
     if not active:
         return implicit(name, gradient(objective[0]), gradient(objective[1]), x, converged, sources), False
@@ -81,7 +85,7 @@ def minimum(
     if np.any((signs != 0) & (signs * force <= WEAK * max(1.0, float(np.max(np.abs(slope)))))):
         no_derivative(
             name,
-            "a constraint is active by chance: to one side of the data it holds the solution, and not to the other",
+            WEAKLY_ACTIVE,
         )
         return unknown(x, *sources), True
     size = max(1.0, float(np.max(np.abs(multipliers))))
@@ -102,7 +106,7 @@ def minimum(
 
 # -- bounds ------------------------------------------------------------------------------------------------------------
 def identity(x: Any) -> Any:
-    """What bounds limit."""
+    """The function x, to which bounds apply."""
     return x
 
 

@@ -21,24 +21,24 @@ _NOTES = """
     Returns
     -------
     as ``scipy.optimize.{name}``
-        SciPy's value, bit for bit.  Where f depends on duals, in its arguments or by what it closes over, the root
-        carries its derivative, :math:`dy = -(\\partial f / \\partial y)^{{-1}} df`; where the solver was started makes
-        no difference to it.
+        SciPy's value, bit for bit.  If f depends on duals, through its arguments or variables that it closes over, the
+        root carries its derivative, :math:`dy = -(\\partial f / \\partial y)^{{-1}} df`, which does not depend on the
+        starting point.
 
     Raises
     ------
     as SciPy
-        For wrong arguments, and where it does not converge and raises.
+        For invalid arguments, and if the method does not converge.
 
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: at what is no solution, or a singular one.
+        If the derivative is NaN: the result is not a solution, or the Jacobian is singular there.
 
     Notes
     -----
-    f runs on plain values until the root is found, then once more there for its derivative in the unknowns, and once on
-    duals for each order of differentiation.
+    f runs on plain values until the root is found, then once more there for its derivative with respect to the
+    unknowns, and once on duals for each order of differentiation.
 
     Examples
     --------
@@ -46,7 +46,7 @@ _NOTES = """
 
 
 def _documented(name: str, text: str, example: str) -> Callable[[Any], Any]:
-    """Give a function SciPy's signature, and a docstring."""
+    """Decorate a function to have SciPy's signature, and a docstring."""
     solver = getattr(_scipy, name)
 
     def decorate(function: Any) -> Any:
@@ -140,8 +140,8 @@ def toms748(
 
 @_documented(
     "newton",
-    "A root of f near x0, by Newton's, Halley's or the secant method, as ``scipy.optimize.newton``; for arrays, of each"
-    "\n    element by itself.",
+    "A root of f near x0, by Newton's, Halley's or the secant method, as ``scipy.optimize.newton``; for arrays,"
+    "\n    element by element.",
     """    >>> from dualdiff import derivative
     >>> from dualdiff.scipy.optimize import newton
     >>> print(round(derivative(lambda a: newton(lambda y: y * y - a, 1.0), 4.0), 9))
@@ -187,14 +187,14 @@ def newton(
 
 
 def _first(f: Callable[[Any], Any], y: Any) -> Any:
-    """The function alone, of those that give their derivatives with it."""
+    """The value of a function that may return its derivatives as well."""
     found = f(y)
     return found[0] if isinstance(found, tuple) else found
 
 
 @_documented(
     "root_scalar",
-    "A root of f, by the method that fits what is given, as ``scipy.optimize.root_scalar``.",
+    "A root of f, by the method that suits the arguments, as ``scipy.optimize.root_scalar``.",
     """    >>> from dualdiff import derivative
     >>> from dualdiff.scipy.optimize import root_scalar
     >>> print(round(derivative(lambda a: root_scalar(lambda y: y * y - a, bracket=(0.0, 9.0)).root, 4.0), 9))
@@ -237,7 +237,7 @@ def root_scalar(
 
 @_documented(
     "fsolve",
-    "A root of several equations, by MINPACK's hybrid method, as ``scipy.optimize.fsolve``.",
+    "A root of a system of equations, by MINPACK's hybrid method, as ``scipy.optimize.fsolve``.",
     """    >>> from dualdiff import derivative
     >>> from dualdiff.scipy.optimize import fsolve
     >>> print(derivative(lambda a: fsolve(lambda y: [y[0] * y[1] - a, y[0] - y[1]], [1.0, 1.0]), 4.0).round(9))
@@ -268,7 +268,7 @@ def fsolve(
         *(col_deriv, xtol, maxfev, band, epsfcn, factor, diag),
     )
     if not full_output and status != 1:
-        # What SciPy says where it does not return the status.
+        # As SciPy, if the status is not returned.
         if status not in (2, 3, 4, 5):
             raise TypeError(message)
         warnings.warn(message, RuntimeWarning, stacklevel=2)
@@ -281,7 +281,7 @@ def fsolve(
 
 @_documented(
     "root",
-    "A root of several equations, by the method of your choice, as ``scipy.optimize.root``.",
+    "A root of a system of equations, by the given method, as ``scipy.optimize.root``.",
     """    >>> from dualdiff import derivative
     >>> from dualdiff.scipy.optimize import root
     >>> print(derivative(lambda a: root(lambda y: [y[0] * y[1] - a, y[0] - y[1]], [1.0, 1.0]).x, 4.0).round(9))

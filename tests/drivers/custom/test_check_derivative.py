@@ -87,7 +87,7 @@ def test_complex_result_of_a_real_argument():
 
 
 def test_lower_precision_is_judged_by_its_own_unit():
-    """float32 passes where float64 would have to be better, and a real error is found in it."""
+    """float32 passes where float64 would need to be more accurate, and a real error in it is detected."""
     x = np.array([1.0, 2.0], np.float32)
     check_derivative(lambda x: np.exp(x) * x, x)
     with pytest.raises(DerivativeCheckError):
@@ -225,13 +225,13 @@ def test_edge_of_the_domain_is_named():
         check_derivative(np.sqrt, 0.0)
 
 
-def test_not_a_number_fails():
+def test_nan_fails():
     """A derivative of NaN does not agree."""
     with pytest.raises(DerivativeCheckError, match=r"dualdiff +nan"):
         check_derivative(custom_derivative(np.sin, lambda x: np.nan), 1.0)
 
 
-def test_function_that_sees_through_duals_is_found():
+def test_function_that_sees_through_duals_is_detected():
     """A value, or a shape, that depends on the type of x."""
     with pytest.raises(DerivativeCheckError, match=r"f\(x\) is 2.0 for plain x, but 4.0 with duals"):
         check_derivative(lambda x: x if type(x) is float else 2 * x, 2.0)

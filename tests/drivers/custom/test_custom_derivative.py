@@ -28,7 +28,7 @@ erf = custom_derivative(math.erf, gauss)
 product = custom_derivative(lambda x, y: x * y**2, lambda x, y: y**2, lambda x, y: 2 * x * y)
 
 
-def test_plain_numbers_reach_f_untouched():
+def test_plain_values_reach_f_unchanged():
     """Without duals the function is f itself, result and types included."""
     seen = []
     f = custom_derivative(lambda x: seen.append(x) or 7, lambda x: 1.0)

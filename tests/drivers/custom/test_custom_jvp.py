@@ -147,7 +147,7 @@ def test_higher_orders_differentiate_the_rule(name):
     assert_near(third, jacobian(hessian(g), X), 1e-11)
 
 
-def test_numbers():
+def test_scalars():
     """A function of a scalar, to the fifth order, with the value of ``math`` at each."""
     seen = []
 
@@ -264,8 +264,8 @@ def test_trace_names_the_function():
     assert "multiply" not in shown
 
 
-def test_memory_is_nobody_elses():
-    """Buffers that f and its rule fill anew, and arguments that they write into, spoil neither x nor results."""
+def test_memory_is_owned_exclusively():
+    """Buffers that f and its rule refill, and arguments that they write into, spoil neither x nor results."""
     y_buffer, t_buffer = np.zeros(3), np.zeros(3)
 
     def f(x):
@@ -443,7 +443,7 @@ NOT_LINEAR = {
 
 
 @pytest.mark.parametrize("name", NOT_LINEAR)
-def test_rule_that_is_not_linear_is_found_out(name):
+def test_rule_that_is_not_linear_is_detected(name):
     """By every mode of many directions, and along one direction by `check_derivative`."""
     f = custom_derivative(np.sin, jvp=NOT_LINEAR[name])
     for operator in (jacobian, lambda f, x: jacobian(f, x, mode="reverse"), lambda f, x: jacobian(f, x, sparse=True)):

@@ -163,7 +163,7 @@ def test_hessians_of_random_programs(seed):
 
 @pytest.mark.parametrize("seed", range(80, 95))
 @pytest.mark.parametrize("outer", ["single", "dense"])
-def test_sparse_tangents_of_numbers_that_are_duals_of_an_outer_call(seed, outer):
+def test_sparse_tangents_of_values_that_are_duals_of_an_outer_call(seed, outer):
     f, x = program(seed, 8), point(seed)
 
     def sparse_jacobian(x):
@@ -283,7 +283,7 @@ def test_cumulative_sums_depend_on_what_came_before():
     assert np.array_equal(pattern(lambda x: np.cumsum(x.reshape(2, 3), axis=0), X), np.kron(np.tri(2), np.eye(3)))
 
 
-def test_loops_over_numbers():
+def test_loops_over_scalars():
     def f(x):
         y = dd.zeros(len(x), like=x)
         y[0] = x[0]
@@ -447,7 +447,7 @@ def test_functions_that_are_not_holomorphic_are_refused():
     assert np.array_equal(pattern(lambda z: np.abs(z) * z.imag[::-1], z), np.eye(6) + np.eye(6)[::-1])
 
 
-def test_real_numbers_through_complex_ones():
+def test_real_values_through_complex_ones():
     def f(x):
         z = x[:3] + 1j * x[3:]
         return np.concatenate([np.abs(z) ** 2, (z * z[::-1]).imag, np.real(np.exp(1j * x))])

@@ -147,7 +147,7 @@ def test_containers_are_flattened_leaf_by_leaf():
 
 
 @pytest.mark.filterwarnings("ignore::dualdiff.ConstantResultWarning")
-def test_numbers_and_arrays_without_elements():
+def test_scalars_and_empty_arrays():
     assert dd.jacobian(lambda x: x**2, 3.0, sparse=True).toarray() == 6
     assert dd.jacobian(lambda x: x**2, 3.0, sparse=[[True]]).toarray() == 6
     assert dd.jacobian(lambda x: np.sum(x**2), [1.0, 2.0], sparse=True).toarray().tolist() == [[2, 4]]
@@ -322,7 +322,7 @@ def test_maps_along_an_axis_without_elements(shape):
         assert dd.jacobian(f, np.zeros(shape), sparse=True).shape == (0, 0)
 
 
-def test_half_precision_is_handed_to_scipy_in_single():
+def test_half_precision_is_passed_to_scipy_in_single():
     x = np.array([0.5, 0.75], np.float16)
     value, J = dd.value_and_jacobian(lambda x: x * x, x, sparse=True)
     assert value.dtype == np.float16

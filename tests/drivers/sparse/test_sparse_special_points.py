@@ -144,7 +144,7 @@ def test_hessian_patterns_at_constant_points_are_those_of_random_ones(f):
 
 
 @pytest.mark.parametrize("name", ["std", "var", "hypot of differences", "sizes of complex numbers", "norm 3", "where"])
-def test_a_pattern_found_at_a_constant_point_serves_elsewhere(name):
+def test_a_pattern_detected_at_a_constant_point_serves_elsewhere(name):
     f = SMOOTH[name]
     prepared = dd.hessian(f, sparse=dd.hessian_sparsity(f, np.zeros(6)))
     for x in np.random.default_rng(2).normal(size=(3, 6)):
@@ -180,7 +180,7 @@ def test_choices_hold_both_sides_in_every_form():
         assert np.array_equal(dd.jacobian_sparsity(choices, k * x).toarray(), expected)
 
 
-def test_what_was_not_chosen_leaks_nothing_into_the_numbers():
+def test_what_was_not_selected_does_not_leak_into_the_values():
     def f(x):
         with np.errstate(all="ignore"):
             return np.where(x > 0, np.sqrt(x), x**2) + np.select([x > 0], [np.log(x)], 0.0)

@@ -69,7 +69,7 @@ def parts(z):
 
 
 @pytest.mark.parametrize("name", [*COMPLEX, *REAL])
-def test_of_real_numbers(name):
+def test_of_real_input(name):
     x, f = (COMPLEX | REAL)[name]
     check(lambda x: parts(f(x)), x)
     expected = f(x)
@@ -80,7 +80,7 @@ def test_of_real_numbers(name):
 
 
 @pytest.mark.parametrize("name", COMPLEX)
-def test_of_complex_numbers(name):
+def test_of_complex_input(name):
     x, f = COMPLEX[name]
     check_complex(f, x)
 

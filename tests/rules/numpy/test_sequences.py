@@ -46,7 +46,7 @@ def test_interpolation(name):
     check(f, x)
 
 
-def test_interpolation_at_one_number():
+def test_interpolation_at_a_scalar():
     for x in (0.5, np.float64(0.5), np.array(0.5)):
         assert derivative(lambda t: np.interp(t, [0.0, 1.0], [0.0, 3.0]), x) == 3.0
 

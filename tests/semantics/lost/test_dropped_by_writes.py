@@ -41,7 +41,7 @@ def test_plain_buffer(name, dtype):
     np.testing.assert_array_equal(b, 7)
 
 
-def test_plain_buffer_and_a_number():
+def test_plain_buffer_and_a_scalar():
     b = np.zeros(2)
     refused(TypeError, REMEDY, derivative, lambda t: operator.setitem(b, 0, t) or b, 2.0)
     np.testing.assert_array_equal(b, 0.0)
@@ -141,7 +141,7 @@ def test_list_extend_and_sum_keep_the_derivative():
     np.testing.assert_allclose(gradient(f, X), gradient(lambda x: (1.0 + np.sum(x)) * np.prod(x), X))
 
 
-def test_a_plain_number_in_place_becomes_a_dual():
+def test_a_plain_scalar_in_place_becomes_a_dual():
     def f(t):
         total = 1.0
         total += t

@@ -65,7 +65,7 @@ CONVERSIONS = {
 
 
 @pytest.mark.parametrize("name", CONVERSIONS)
-def test_conversion_of_a_number(name):
+def test_conversion_of_a_scalar(name):
     convert, match = CONVERSIONS[name]
     refused(TypeError, match, derivative, convert, 1.0)
     refused(TypeError, match, gradient, lambda x: convert(x[1]), X)
@@ -79,7 +79,7 @@ def test_conversion_of_an_array_of_one(convert):
     refused(TypeError, "would lose the derivative", jacobian, lambda x: convert(x[:1].reshape(())), X)
 
 
-def test_rounding_to_a_whole_number_loses_nothing():
+def test_rounding_to_an_integer_loses_nothing():
     for step in (round, math.floor, math.ceil, math.trunc, lambda d: round(d, 1), lambda d: d // 1):
         for x in (1.3, -2.6, np.float64(0.75)):
             assert step(dd.Dual(x, 1.0)) == step(x)
@@ -316,7 +316,7 @@ def test_mapped_memory_is_an_array_like_others(tmp_path):
     np.testing.assert_array_equal(jacobian(lambda x: x * constant, X), np.diag(constant))
 
 
-def test_fractions_are_numbers():
+def test_fractions_are_scalars():
     half = fractions.Fraction(1, 2)
     for options in ({"mode": "forward"}, {"mode": "reverse"}):
         np.testing.assert_array_equal(jacobian(lambda x: x * half, X, **options), np.diag([0.5] * 3))
@@ -324,7 +324,7 @@ def test_fractions_are_numbers():
     assert derivative(lambda t: half * t**half, 4.0) == 0.125
 
 
-def test_a_number_beside_a_list_is_what_it_is_without_differentiation():
+def test_a_scalar_beside_a_list_is_what_it_is_without_differentiation():
     for f in (lambda t: t - [1.0], lambda t: [1.0] * t, lambda t: t / (1.0, 2.0)):
         with pytest.raises(TypeError) as expected:
             f(2.0)
@@ -333,7 +333,7 @@ def test_a_number_beside_a_list_is_what_it_is_without_differentiation():
     refused(TypeError, "can't multiply sequence", derivative, lambda t: [1.0] * t, np.float64(2.0))
 
 
-def test_astype_to_whole_numbers():
+def test_astype_to_integers():
     refused(TypeError, "dtype int64 holds plain values", jacobian, lambda x: x.astype(np.int64), X)
     np.testing.assert_array_equal(jacobian(lambda x: x.astype(bool) * x, X), np.eye(3))
     np.testing.assert_array_equal(jacobian(lambda x: x.astype(object) ** 2, X), np.diag(2 * X))
@@ -498,7 +498,7 @@ def test_f_is_no_function(op):
     refused(TypeError, "^nth_derivative takes a function as its first argument", nth_derivative, 3.0, 2.0, 1)
 
 
-def test_whole_numbers_in_a_container():
+def test_integers_in_a_container():
     refused(TypeError, r"x contains the integer 3,.*write 3\.0", gradient, lambda p: p[0], (1.0, 3))
     refused(TypeError, r"x contains an integer array of shape \(2,\)", gradient, lambda p: p["a"], {"a": [1, 2]})
     assert gradient(lambda x: x**2, 3) == 6.0

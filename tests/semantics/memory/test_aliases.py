@@ -101,7 +101,7 @@ def test_einsum_of_one_operand_leaves_the_callers_array():
 
 
 def test_view_of_a_small_view_in_every_space():
-    """A record takes copies of small views for its coefficients; what only rearranges them has to be a view still."""
+    """A record takes copies of small views for its coefficients; what only rearranges them must remain a view."""
 
     def f(x):
         y = x * x

@@ -201,7 +201,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_a_number_taken_from_an_array_stays_as_it_was(name):
+def test_a_scalar_taken_from_an_array_stays_as_it_was(name):
     def f(x):
         y = x * 1.0
         y[0] = y[0] * 2  # from here on its tangent is written in place

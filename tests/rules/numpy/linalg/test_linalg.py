@@ -351,7 +351,7 @@ def test_norm_takes_one_of_equal_pieces():
     )
 
 
-def test_norm_of_numbers_with_zeros_among_them():
+def test_norm_of_scalars_with_zeros_among_them():
     x = np.array([3.0, 0.0, -4.0])
     assert_near(gradient(np.linalg.norm, x), np.array([0.6, 0.0, -0.8]), 1e-15)
     assert_near(gradient(lambda x: np.linalg.norm(x, 3), x), np.array([9, 0, -16]) / 91 ** (2 / 3), 1e-15)

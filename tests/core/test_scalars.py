@@ -426,7 +426,7 @@ def test_containers_mutated_inside_f():
     np.testing.assert_array_equal(x["b"][0], X[:2])
 
 
-def test_other_arguments_are_handed_over_as_they_are():
+def test_other_arguments_are_passed_unchanged():
     a, log = X.copy(), []
 
     def f(x, a, log):
