@@ -108,7 +108,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
 def _order(text: str) -> int:
     if text.isdecimal() and len(text) < 5 and 1 <= int(text) <= MAX_ORDER:
         return int(text)
-    raise Refusal(f"--order is a whole number from 1 to {MAX_ORDER}, not {excerpt(text)}")
+    raise Refusal(f"--order must be an integer from 1 to {MAX_ORDER}, not {excerpt(text)}")
 
 
 def _point(program: Program, items: Sequence[str]) -> dict[str, float]:

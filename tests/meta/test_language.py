@@ -50,6 +50,19 @@ PHRASES = {
     r"\bwithout a word\b": "silently",
     r"\bnobody (asks|tried)\b": "not implemented",
     r"\btakes? apart\b": "unpacks",
+    r"\banew\b": "again, rebuilt",
+    r"\b(has|have) to be\b": "must be",
+    r"\bby chance\b(?=: to one side)": "weakly active",
+    r"\bare all there\b": "of every order",
+    r"\bduals or not\b": "may be duals",
+    r"\bmakes no difference to (it|the derivative)\b": "does not depend on the starting point",
+    r"\bFor wrong arguments\b": "For invalid arguments",
+    r"\bby what (it|fun|f) closes over\b": "through variables that it closes over",
+    r"\btheir kin\b": "their relatives",
+    r"\b(with|has) a multiplier of zero\b": "with multiplier zero",
+    r"\bconditions of Karush\b": "KKT conditions",
+    r"\bwhole numbers?\b": "integers",
+    r"\b(Forwards|Backwards),": "In forward mode, in reverse mode",
 }
 
 

@@ -38,7 +38,7 @@ LOST = {
     "bisection": (bisection, 2.0),
     "Newton's method started at the root": (newton, 1.0),
     "a branch": (lambda a: 0.0 if a == 0 else a + a * a, 0.0),
-    "a branch to a whole number": (lambda a: 0 if a == 0 else a + a * a, 0.0),
+    "a branch to an integer": (lambda a: 0 if a == 0 else a + a * a, 0.0),
     "a value that was kept": (lambda a: KEPT[dd.value(a)], 1.0),
     "the plain value": (lambda a: dd.value(a) ** 2, 1.0),
 }

@@ -298,7 +298,7 @@ def _differentiated(self: Distribution, name: str, x: Any, args: Any, kwargs: An
 def _chosen_by_branch(self: Distribution, name: str, inside: Any, x: Any, parameters: Sequence[Any]) -> bool:
     """Whether SciPy has a formula for exactly the values of shape parameters that are differentiated, and so no slope.
 
-    Such values are whole numbers and halves.  There the derivative of the formula is compared with differences of
+    Such values are integers and half-integers.  There the derivative of the formula is compared with differences of
     SciPy's values, in a few elements.
     """
     loc, scale, *shapes = parameters
