@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 from dualdiff.base import late
+from dualdiff.base.internals import ARRAY_API
 
 #: Packages whose own code goes on with plain arrays in adapted code: what is compiled in them takes no others.
 LIBRARIES = frozenset(
@@ -23,8 +24,7 @@ SCIPY = (
     *("sparse", "sparse.linalg", "spatial.distance"),
 )
 
-#: SciPy's conversions for the array API hand duals on: what is pure Python behind them then runs on arrays of duals.
-_is_library: dict[Any, bool] = {"scipy._lib._array_api": False}
+_is_library: dict[Any, bool] = {ARRAY_API: False}
 
 
 def is_library(module: Any) -> bool:

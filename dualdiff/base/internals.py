@@ -268,6 +268,15 @@ SPARSE_INTERNALS = _is(
     seen=SCIPY,
 )
 
+#: In adapted code this module makes arrays of duals, unlike other code of libraries.
+ARRAY_API = _is(
+    "ARRAY_API",
+    "scipy._lib._array_api",
+    "functions of SciPy that are written in Python convert their arguments there, and then run on duals",
+    "scipy._lib._array_api.array_namespace",
+    seen=SCIPY,
+)
+
 UFUNC_MODULES = _is(
     "UFUNC_MODULES",
     ("numpy._core.umath", "scipy.special", "scipy.special._ufuncs"),
