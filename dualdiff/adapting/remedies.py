@@ -99,7 +99,7 @@ def of_library(name: str, named: tuple[str, str] | None, is_reached: bool) -> st
     if is_reached:
         note += "; where it fills arrays of its own, differentiate adapt(f)"
     return (
-        f"{note}: put the call into a function of the numbers that it depends on, and give that its derivative with "
+        f"{note}: put the call into a function of the values that it depends on, and give that its derivative with "
         "dualdiff.custom_derivative"
     )
 

@@ -174,10 +174,10 @@ class Search:
     def alone(self) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
         """The arrays that are written into, by their names, and to which there are no references from elsewhere."""
         written = {id(array) for name, array, _, _ in self.found if name in self.names}
-        for number in written:
-            entries = [entry for entry in self.found if id(entry[1]) == number]
+        for identity in written:
+            entries = [entry for entry in self.found if id(entry[1]) == identity]
             places = {(id(container), key): (container, key) for _, _, container, key in entries}
-            array, count = entries[0][1], len(entries) + len(places) + _OWN + (number in _standing)
+            array, count = entries[0][1], len(entries) + len(places) + _OWN + (identity in _standing)
             can_be = owns(array) and not getweakrefcount(array) and array.dtype.kind in "fc" and array.flags.writeable
             if can_be and references(array) == count and not any(type(c) is tuple for c, _ in places.values()):
                 yield array, list(places.values())
@@ -261,7 +261,7 @@ class Exchanged:
     """The arrays for which dual ones stand during a call; called when that ends, to put them back."""
 
     def __init__(self) -> None:
-        #: For each dual array, by its number, what it stands for.
+        #: For each dual array, by its id, what it stands for.
         self.arrays: dict[int, tuple[DualArray, Any]] = {}
         self.places: list[tuple[Any, Any]] = []
 

@@ -202,7 +202,7 @@ def _agree(given: Any, wanted: Any, tolerance: float) -> bool | str:
 
 def _agree_numerically(given: Any, wanted: Any, tolerance: float) -> bool | str:
     if not _is_numeric(given):
-        return f"The answer is a number or an array, but yours is {_shown(given)}."
+        return f"The answer must be a scalar or an array, but yours is {_shown(given)}."
     given, wanted = np.asarray(given), np.asarray(wanted)
     if given.shape != wanted.shape:
         return f"The answer has shape {wanted.shape}, but yours has shape {given.shape}."

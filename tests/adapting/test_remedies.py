@@ -189,7 +189,7 @@ def test_the_advice_of_a_function_with_a_derivative_of_its_own():
         return statistics.mean([a, 3 * a])
 
     _, note = raised(derivative, mean, 0.7)
-    assert "put the call into a function of the numbers that it depends on" in note
+    assert "put the call into a function of the values that it depends on" in note
     known = custom_derivative(mean, lambda a: 2.0)
     assert derivative(known, 0.7) == pytest.approx(2.0, rel=1e-12)
 

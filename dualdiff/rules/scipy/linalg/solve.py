@@ -168,7 +168,7 @@ def solve_banded(value: Any, l_and_u: Any, ab: Any, b: Any, **options: Any) -> A
     r"""Solve :math:`A x = b` for a banded A, with :math:`A\,dx = db - dA\,x`.
 
     Args:
-        l_and_u (pair of ints): The numbers of diagonals below and above the main one.
+        l_and_u (pair of int): The numbers of diagonals below and above the main one.
         ab ((l + u + 1, n) array_like): The diagonals, ``ab[u + i - j, j] == A[i, j]``; elements outside of A are
             ignored.
         b ((n,) or (n, k) array_like): One right-hand side or several.
