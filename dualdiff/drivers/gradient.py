@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from dualdiff.base.public import shown_in
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.operator import DerivedFunction, F, P, R, operator, with_value
 from dualdiff.drivers.run.options import Argnum, OfGradient, PartOfGradient
@@ -19,8 +20,14 @@ from dualdiff.drivers.run.reverse import in_precision_of, pulled
 from dualdiff.tangents.zeros import doubts, settled
 
 
+@shown_in("builtins")
 class NotScalarError(ValueError):
-    """f returned several numbers where one is needed."""
+    """f returned an array where a scalar is needed: a ValueError to users, which `hessian` catches."""
+
+    __qualname__ = "ValueError"
+
+    def __reduce__(self) -> Any:
+        return ValueError, self.args
 
 
 def evaluate(

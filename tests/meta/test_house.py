@@ -10,6 +10,7 @@ import pickle
 import re
 import subprocess
 import sys
+import traceback
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import FunctionType
@@ -111,6 +112,7 @@ def in_a_fresh_interpreter(code):
 
 THIRD_PARTY = """
 import sys
+import traceback
 before = set(sys.modules)
 {code}
 standard = set(sys.stdlib_module_names) | set(sys.builtin_module_names)
@@ -328,6 +330,13 @@ def test_functions_of_scipy_without_a_rule_show_no_inner_path(module):
             # SciPy's own may show a private module of SciPy.
             assert function.__module__ == f"dualdiff.scipy.{module}" or function.__module__.startswith("scipy.")
             assert pickle.loads(pickle.dumps(function)) is function
+
+
+def test_an_error_of_a_gradient_is_a_value_error_to_users():
+    with pytest.raises(ValueError, match="needs an f that returns a scalar") as raised:
+        dualdiff.gradient(np.exp, np.ones(2))
+    assert traceback.format_exception_only(raised.value)[0].startswith("ValueError: gradient needs")
+    assert type(pickle.loads(pickle.dumps(raised.value))) is ValueError
 
 
 def test_errors_of_lazily_loaded_names_show_no_inner_path():
