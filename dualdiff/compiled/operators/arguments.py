@@ -14,17 +14,39 @@ from dualdiff.compiled.stubs import only_compiled
 
 # -- x -----------------------------------------------------------------------------------------------------------------
 @only_compiled
-def ordered(duals: Any, x: Any) -> Any:
+def ordered(f: Any, duals: Any, x: Any, args: Any) -> Any:
     """The duals in the memory layout of x, so that f iterates in the same order and gets views where x gives views."""
 
 
 @overload(ordered, strict=False)
-def _ordered(duals: Any, x: Any) -> Any:
-    if x.layout == "C":
-        return lambda duals, x: duals
+def _ordered(f: Any, duals: Any, x: Any, args: Any) -> Any:
     if x.layout == "F":
-        return lambda duals, x: duals.T.copy().T
-    return lambda duals, x: strided(duals)
+        return lambda f, duals, x, args: duals.T.copy().T
+    if x.layout != "C":
+        return lambda f, duals, x, args: strided(duals)
+    if reads(f, duals, x, args):
+        return lambda f, duals, x, args: read_only(duals)
+    return lambda f, duals, x, args: duals
+
+
+def reads(f: Any, duals: Any, x: Any, args: Any) -> bool:
+    """Whether a function does not write into the duals of x: then it compiles if they are read-only."""
+    if not isinstance(f, types.Dispatcher):
+        return False
+    others = args if writes(f, x, args) else frozen(args)
+    return compiles(f.dispatcher, (frozen(duals), *map(types.unliteral, others)))
+
+
+@only_compiled
+def is_only_read(f: Any, duals: Any, x: Any, args: Any) -> Any:
+    """Whether the duals of x are the same after a call of f as before."""
+
+
+@overload(is_only_read, strict=False)
+def _is_only_read(f: Any, duals: Any, x: Any, args: Any) -> Any:
+    # In another layout f gets a copy.
+    is_same = x.layout != "C" or reads(f, duals, x, args)
+    return lambda f, duals, x, args: is_same
 
 
 @register_jitable  # type: ignore[untyped-decorator]

@@ -26,7 +26,7 @@ from dualdiff.compiled.operators.drivers import (
     with_first,
     without_aux,
 )
-from dualdiff.compiled.operators.in_compiled_code import HESSIAN_WIDTH, WIDTH
+from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, balanced, width_for
 from dualdiff.compiled.patches import Dispatcher, is_of_compiler
 from dualdiff.compiled.refusals import REMEDY, explained
 from dualdiff.core.containers import flatten, input_leaf, is_constant, is_container
@@ -50,9 +50,6 @@ from dualdiff.tangents.spaces.sparse import Rows
 compiled.init()
 
 FLOAT64 = np.dtype(np.float64)
-
-#: Partials in a pass for at most this many directions.
-NARROW = 4
 
 #: The driver to use when x is a scalar.
 AT_SCALARS = {
@@ -197,7 +194,7 @@ class Call:
 
     def width(self, chunk_size: int | None) -> int:
         """The number of directions in one pass."""
-        return chunk_size or (NARROW if np.size(self.x) <= NARROW else WIDTH)
+        return chunk_size or width_for(np.size(self.x))
 
     def run(self, name: str, chunk_size: int | None, parallel: bool) -> Any:
         """The results of the driver of an operator at x."""
@@ -214,7 +211,7 @@ class Call:
         result = self._in_parts(name, width) if parallel else None
         is_plain = self.f is self.source and not self.argnum and not chunk_size and name in PLAIN
         if is_plain and not self.calls_f(name):
-            self.f._dualdiff[name, self.x.size <= NARROW] = driver_of(self.f, name, 0, width, False)
+            self.f._dualdiff[name, width_for(self.x.size)] = driver_of(self.f, name, 0, width, False)
         return self.nested(name, result or evaluated(self.f, name, self.argnum, width, self.args))
 
     def nested(self, name: str, result: Any) -> Any:
@@ -306,7 +303,7 @@ class Call:
         if x is not self.x:
             raise NoRuleError(f"{operator}: sparse with a scalar x is not compiled; {REMEDY}")
         count = compression.count
-        width = min((w for w in (NARROW, 2 * NARROW) if count < w), default=self.width(chunk_size))
+        width = chunk_size or balanced(count + 1)
         places = compression.colours.astype(np.intp)
         pattern = (compression.shape[0], *compression.entries, compression.pattern.indices)
         args = (x, places, compression.probe, count, pattern, rounding([x.dtype]), *self.args[1:])
@@ -387,7 +384,7 @@ def plainly(name: str, f: Any, args: tuple[Any, ...]) -> Any:
     if type(x) is not np.ndarray or x.dtype is not FLOAT64 or not x.flags.c_contiguous:
         return None
     try:
-        result, has_nan = f._dualdiff[name, x.size <= NARROW](*args)
+        result, has_nan = f._dualdiff[name, width_for(x.size)](*args)
     except Exception as error:
         if isinstance(error, (AttributeError, KeyError)) or is_of_compiler(error):
             return None

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
 from dualdiff.compiled.intrinsics import any_nan, dual, is_nan, lanes_of, partial_in, seeded, value_in
-from dualdiff.compiled.operators.arguments import ordered, protected
+from dualdiff.compiled.operators.arguments import is_only_read, ordered, protected
 from dualdiff.compiled.operators.known import FunctionConstant
 from dualdiff.compiled.operators.results import as_array, scalar_of, shape_of, tangents_in, values_in
+from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, WIDTH
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.drivers.derivative import derivative, value_and_derivative
@@ -25,13 +25,6 @@ from dualdiff.drivers.hessian import hessian, value_gradient_and_hessian
 from dualdiff.drivers.hvp import hvp
 from dualdiff.drivers.jacobian import jacobian, value_and_jacobian
 from dualdiff.drivers.jvp import jvp
-
-#: Partials in one pass: as many as fit four vector registers, or two wide ones.  More would spill registers; fewer
-#: would compute values more often.
-WIDTH = 16 if llvm.get_host_cpu_features().get("avx") else 8
-
-#: Columns of a Hessian in one pass.
-HESSIAN_WIDTH = 8
 
 
 def outermost(*kinds: Any) -> Any:
@@ -67,11 +60,14 @@ def element_for(x: Any, args: Any) -> Any:
 # Those over arrays run along the directions from start to stop.  Element j of x is seeded in direction j, or places[j]
 # unless places is None.
 @register_jitable  # type: ignore[untyped-decorator]
-def seed(duals, x, places, start, kind):  # type: ignore[no-untyped-def]
-    """Fill an array with the duals of x for one pass."""
+def seed(duals, x, places, start, width, kind, again):  # type: ignore[no-untyped-def]
+    """Fill an array with the duals of x for one pass; ``again`` if it holds those of the pass before."""
     flat_duals, flat = duals.ravel(), x.ravel()
-    for j in range(flat.size):
-        flat_duals[j] = seeded(flat[j], direction(places, j) - start, kind)
+    first, last = seeds_of_two_passes(places, start, width, flat.size) if again else (0, flat.size)
+    for j in range(first, last):
+        lane = direction(places, j) - start
+        if not again or -width <= lane < width:
+            flat_duals[j] = seeded(flat[j], lane, kind)
 
 
 @only_compiled
@@ -82,6 +78,18 @@ def direction(places: Any, j: Any) -> Any:
 @overload(direction, strict=False)
 def _direction(places: Any, j: Any) -> Any:
     return (lambda places, j: places[j]) if isinstance(places, types.Array) else (lambda places, j: j)
+
+
+@only_compiled
+def seeds_of_two_passes(places: Any, start: Any, width: Any, size: Any) -> Any:
+    """A range that holds the elements of x that are seeded in a pass or in the one before."""
+
+
+@overload(seeds_of_two_passes, strict=False)
+def _seeds_of_two_passes(places: Any, start: Any, width: Any, size: Any) -> Any:
+    if isinstance(places, types.Array):
+        return lambda places, start, width, size: (0, size)
+    return lambda places, start, width, size: (max(start - width, 0), min(start + width, size))
 
 
 @only_compiled
@@ -196,8 +204,8 @@ def _gradient_core(f: Any, x: Any, args: Any, width: Any, masked: Any, start: An
         duals = np.empty(x.shape, t)
         slope = np.empty(stop - start, element)
         for first in range(start, max(stop, start + 1), count):
-            seed(duals, x, None, first, t)
-            y = scalar_of(f(ordered(duals, x), *protected(f, x, args)))
+            seed(duals, x, None, first, count, t, first > start and is_only_read(f, duals, x, args))
+            y = scalar_of(f(ordered(f, duals, x, args), *protected(f, x, args)))
             for i in range(min(count, stop - first)):
                 slope[first - start + i] = partial_in(y, i, t)
         return value_in(y, t), slope
@@ -214,8 +222,8 @@ def _jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any, places: A
     def of_array(f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, start: Any, stop: Any) -> Any:
         duals = np.empty(x.shape, t)
         for first in range(start, max(stop, start + 1), count):
-            seed(duals, x, places, first, t)
-            y = f(ordered(duals, x), *protected(f, x, args))
+            seed(duals, x, places, first, count, t, first > start and is_only_read(f, duals, x, args))
+            y = f(ordered(f, duals, x, args), *protected(f, x, args))
             rows = as_array(y)
             if first == start:
                 matrix = np.empty((rows.size, stop - start), element)
@@ -253,12 +261,12 @@ def _entries_core(
         lanes = lanes_of(duals.ravel())
         entries, left, sizes = np.zeros(rows.size, element), np.zeros(size, element), np.zeros(size)
         for first in range(0, last + 1, count):
-            seed(duals, x, places, first, t)
+            seed(duals, x, places, first, count, t, first > 0 and is_only_read(f, duals, x, args))
             lane = last - first
             if lane < count:
                 for j in range(probe.size):
                     lanes[j, 1 + lane] = probe[j]
-            y = f(ordered(duals, x), *protected(f, x, args))
+            y = f(ordered(f, duals, x, args), *protected(f, x, args))
             results = as_array(y).ravel()
             if first == 0:
                 value = values_in(y, t)
@@ -299,7 +307,7 @@ def _jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
         flat_duals, flat, along = duals.ravel(), x.ravel(), v.ravel()
         for j in range(x.size):
             flat_duals[j] = dual(flat[j], along[j], t)
-        y = f(ordered(duals, x), *protected(f, x, args))
+        y = f(ordered(f, duals, x, args), *protected(f, x, args))
         return values_in(y, t), tangents_in(y, t)
 
     return at_array
@@ -324,7 +332,7 @@ def _hessian_core(f: Any, x: Any, args: Any, masked: Any, start: Any, stop: Any)
             for i0 in range(j0, max(n, 1), rows):
                 for k in range(n):
                     flat_duals[k] = seeded(seeded(flat[k], k - j0, first), k - i0, second)
-                y = scalar_of(f(ordered(duals, x), *protected(f, x, args)))
+                y = scalar_of(f(ordered(f, duals, x, args), *protected(f, x, args)))
                 for i in range(min(rows, n - i0)):
                     row = partial_in(y, i, second)
                     if j0 == 0:
@@ -375,7 +383,7 @@ def _hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any
         for start in range(0, max(n, 1), count):
             for k in range(n):
                 flat_duals[k] = dual(seeded(flat[k], k - start, first), along[k], second)
-            y = partial_in(scalar_of(f(ordered(duals, x), *protected(f, x, args))), 0, second)
+            y = partial_in(scalar_of(f(ordered(f, duals, x, args), *protected(f, x, args))), 0, second)
             for i in range(min(count, n - start)):
                 flat_product[start + i] = partial_in(y, i, first)
         return value_in(y, first), product

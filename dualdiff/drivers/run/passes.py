@@ -9,6 +9,7 @@ import numpy as np
 
 from dualdiff.base import tags
 from dualdiff.base.errors import NotHolomorphicError
+from dualdiff.base.memory import keep_freed_memory
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import make
@@ -24,6 +25,8 @@ from dualdiff.tangents.spaces.mixed import Mixed
 from dualdiff.tangents.spaces.recorded import Recorded
 from dualdiff.tangents.spaces.single import Single
 from dualdiff.tangents.spaces.sparse import Sparse
+
+keep_freed_memory()
 
 
 def single_pass(inputs: Inputs, tangents: list[Any], conjugates: str = "allowed") -> Outputs:
