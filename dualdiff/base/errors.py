@@ -32,7 +32,10 @@ class ObjectArrayWarning(UserWarning):
 
 
 class SingularPointWarning(UserWarning):
-    """A NaN computed from x was replaced by a constant, so the derivative there is that of the constant: zero."""
+    """A NaN computed from x was replaced by a constant, so the derivative there is that of the constant: zero.
+
+    Also: f was called once more at a singular point, and was no longer the same function; the derivative is NaN.
+    """
 
 
 class ConstantResultWarning(UserWarning):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Concatenate, Unpack, overload
 
 import numpy as np
@@ -16,8 +17,8 @@ from dualdiff.drivers.run.options import Argnum, OfGradient, PartOfGradient
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, directions_last, mixed_pass, refuse_conjugates
 from dualdiff.drivers.run.planning import takes_mixed, takes_reverse
+from dualdiff.drivers.run.repeated_calls import settled
 from dualdiff.drivers.run.reverse import in_precision_of, pulled
-from dualdiff.tangents.zeros import doubts, settled
 
 
 @shown_in("builtins")
@@ -44,14 +45,21 @@ def evaluate(
 ) -> tuple[Any, Any, Any]:
     """Value, gradient and aux."""
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
-    before = doubts()
-    evaluated = _mixed(inputs) if takes_mixed(mode, inputs) else None
-    if evaluated is None and not takes_reverse(mode, inputs.size):
-        evaluated = _forward(inputs, chunk_size)
-    if evaluated is not None and settled(before):
-        return evaluated
+    return settled(inputs, partial(_forward, inputs, chunk_size, mode), partial(_reverse, inputs))
+
+
+def _reverse(inputs: Inputs) -> tuple[Any, Any, Any]:
+    """Value, gradient and aux in reverse mode."""
     outputs, gradients = pulled(inputs, "noted" if inputs.is_complex else "allowed", _scalar)
     return _scalar(inputs, outputs), inputs.rebuild(gradients), outputs.aux
+
+
+def _forward(inputs: Inputs, chunk_size: int | None, mode: str) -> tuple[Any, Any, Any] | None:
+    """Value, gradient and aux in one mixed pass or in forward mode; None if reverse mode is to be taken."""
+    evaluated = _mixed(inputs) if takes_mixed(mode, inputs) else None
+    if evaluated is None and not takes_reverse(mode, inputs.size):
+        evaluated = _dense(inputs, chunk_size)
+    return evaluated
 
 
 def _mixed(inputs: Inputs) -> tuple[Any, Any, Any] | None:
@@ -65,7 +73,7 @@ def _mixed(inputs: Inputs) -> tuple[Any, Any, Any] | None:
     return value, inputs.rebuild(gradients), outputs.aux
 
 
-def _forward(inputs: Inputs, chunk_size: int | None) -> tuple[Any, Any, Any]:
+def _dense(inputs: Inputs, chunk_size: int | None) -> tuple[Any, Any, Any]:
     """Value, gradient and aux in forward mode, along chunks of directions."""
     parts: list[Any] = []
     value: Any = None

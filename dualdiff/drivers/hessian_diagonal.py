@@ -15,8 +15,8 @@ from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.operator import DerivedFunction, F, P, operator
 from dualdiff.drivers.run.options import Argnum, OfDiagonal, PartOfDiagonal
 from dualdiff.drivers.run.passes import dense_passes, directions_last
+from dualdiff.drivers.run.repeated_calls import settled
 from dualdiff.drivers.run.reverse import in_precision_of
-from dualdiff.tangents.zeros import doubts, settled
 
 
 def evaluate(
@@ -43,13 +43,17 @@ def evaluate(
         flat = np.concatenate([block.diagonal() for block in blocks])
         return value, _nested(inputs, flat), aux
     slope = hessian.slope_of(operator, f, mode, **options)
-    before = doubts()
-    value, diagonals, aux = _forward(Inputs(operator, slope, args, argnum, True, batch_dims), chunk_size)
-    if settled(before):
+    of_slope = Inputs(operator, slope, args, argnum, True, batch_dims)
+
+    def forward() -> tuple[Any, Any, Any]:
+        value, diagonals, aux = _forward(of_slope, chunk_size)
         return value, flatten(value)[1](_nested(inputs, diagonal) for diagonal in diagonals), aux
-    options["has_aux"] = True
-    _, H, _ = jacobian.evaluate(operator, slope, args, mode="reverse", **options)
-    return value, _from_blocks(inputs, value, H), aux
+
+    def reverse() -> tuple[Any, Any, Any]:
+        _, H, (value, _, aux) = jacobian.evaluate(operator, slope, args, mode="reverse", **options | {"has_aux": True})
+        return value, _from_blocks(inputs, value, H), aux
+
+    return settled(of_slope, forward, reverse)
 
 
 def _forward(inputs: Inputs, chunk_size: int | None) -> tuple[Any, list[Any], Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Concatenate, Unpack, overload
 
 import numpy as np
@@ -15,9 +16,9 @@ from dualdiff.drivers.run.options import Argnum, OfJacobian, PartOfGradient
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, directions_last, recorded_pass
 from dualdiff.drivers.run.planning import takes_reverse
+from dualdiff.drivers.run.repeated_calls import settled
 from dualdiff.drivers.run.reverse import pulled_rows
 from dualdiff.drivers.sparse.compression import prepared, sparsely
-from dualdiff.tangents.zeros import doubts, settled
 
 
 def evaluate(
@@ -39,9 +40,12 @@ def evaluate(
     if sparse is not False or check:
         return sparsely(inputs, sparse, check, chunk_size, mode)
     conjugates = "refused" if inputs.is_complex else "allowed"
-    before = doubts()
-    forward = None if mode == "reverse" else _forward(inputs, chunk_size, mode, conjugates)
-    return forward if forward and settled(before) else _reverse(inputs, chunk_size, conjugates)
+    reverse = partial(_reverse, inputs, chunk_size, conjugates)
+    return (
+        reverse()
+        if mode == "reverse"
+        else settled(inputs, partial(_forward, inputs, chunk_size, mode, conjugates), reverse)
+    )
 
 
 def _forward(inputs: Inputs, chunk_size: int | None, mode: str, conjugates: str) -> tuple[Any, Any, Any] | None:

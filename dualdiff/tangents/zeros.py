@@ -78,32 +78,26 @@ def product(c: Any, t: Any, spare: bool = False, constant: bool = False) -> Any:
     if is_plain:
         return r
     # The zero is a convention unless the tangent is identically zero, which a dual of an outer call does not reveal.
-    if np.any(zero_mask(t) & ~zero):
-        _doubts.count += 1
+    doubtful = zero_mask(t) & ~zero
+    if np.any(doubtful):
+        doubts.count += 1
+        if doubts.are_settled:
+            zero, r = zero | doubtful, select_zero(doubtful, r)
     return chosen_zero((plain(t) == 0) & ~zero & ~np.isfinite(plain(c)), r)
 
 
 class _Doubts(local):
-    """How often in this thread a zero of an outer call was multiplied by infinity, and was taken to be accidental."""
+    """How often in this thread a zero of an outer call was multiplied by infinity: it may be accidental.
+
+    Forward mode cannot tell.  Reverse mode knows which values depend on which, so it is never in doubt.
+    """
 
     count = 0
+    #: Whether a caller settles the doubts in reverse mode, and meanwhile takes such zeros for structural ones.
+    are_settled = False
 
 
-_doubts = _Doubts()
-
-
-def doubts() -> int:
-    """How often a zero was in doubt in this thread: forward mode cannot tell whether it is accidental.
-
-    Reverse mode knows which values depend on which, so it is never in doubt.
-    """
-    return _doubts.count
-
-
-def settled(before: int) -> bool:
-    """Whether there was no doubt since ``before``; otherwise the caller repeats the computation in reverse mode."""
-    is_settled, _doubts.count = _doubts.count == before, before
-    return is_settled
+doubts = _Doubts()
 
 
 def pulled(w: Any, c: Any, idle: Any, constant: bool) -> Any:
