@@ -1,11 +1,13 @@
-"""The on-disk cache of drivers: those of functions with ``cache=True`` are stored beside them for the next process.
+"""What compiled code was built from: the function, the functions it calls, the globals it uses, and dualdiff's sources.
 
-The key covers everything that the machine code was built from: the function, the functions it calls, and dualdiff's
-sources.
+That is the key of the drivers on disk: those of functions with ``cache=True`` are stored beside them for the next
+process.  In the process it tells whether value and derivative are of one function, since Numba freezes functions and
+globals in whatever it has compiled.
 """
 
 from __future__ import annotations
 
+import dis
 import hashlib
 from collections.abc import Iterator
 from functools import cache
@@ -17,10 +19,13 @@ import numpy as np
 from numba import njit
 
 from dualdiff.compiled.operators.known import FunctionConstant
-from dualdiff.compiled.patches import Dispatcher, cache_beside, extend_cache_keys
+from dualdiff.compiled.patches import Dispatcher, before_compiling, cache_beside, extend_cache_keys
+from dualdiff.compiled.refusals import refusal
 
 #: Libraries whose functions change only with a new version, and are not part of the key.
 LIBRARIES = {"dualdiff", "numba", "numpy", "scipy", "math"}
+#: Numba refers to larger global arrays by their address, so that it sees later writes, and caches no such code.
+FROZEN_BYTES = 10**6
 
 
 @cache
@@ -36,9 +41,13 @@ class Sources:
 
     def __init__(self, function: Any) -> None:
         self.texts: list[str] = []
+        self.dispatchers: list[Any] = []
         self.has_dualdiff = False
         self._seen: set[int] = set()
-        self._add_code_of(function)
+        if isinstance(function, FunctionType):
+            self._add_code_of(function)
+        else:
+            self._add(function)
 
     def digest(self) -> str:
         """A hash that is the same in every process."""
@@ -48,6 +57,7 @@ class Sources:
         if isinstance(value, FunctionConstant):
             value = value.dispatcher
         if isinstance(value, Dispatcher):
+            self.dispatchers.append(value)
             self.texts.append(str(value.targetoptions))
             self._add_code_of(value.py_func)
             return
@@ -60,7 +70,9 @@ class Sources:
             for item in value:
                 self._add(item)
         elif issubclass(type(value), np.ndarray):
-            self.texts.append(f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}")
+            is_frozen = value.nbytes <= FROZEN_BYTES
+            content = hashlib.sha256(value.tobytes()).hexdigest() if is_frozen else id(value)
+            self.texts.append(f"{value.dtype} {value.shape} {content}")
         elif issubclass(type(value), (bool, int, float, complex, str, bytes, np.generic)):
             self.texts.append(repr(value))
         else:
@@ -72,16 +84,18 @@ class Sources:
             return
         self._seen.add(id(function))
         names: list[str] = []
+        loaded: set[str] = set()
         for code in _codes(function.__code__):
             constants = [c for c in code.co_consts if not isinstance(c, CodeType)]
             self.texts.append(f"{code.co_code.hex()} {constants} {code.co_names} {code.co_varnames}")
             names += code.co_names
+            loaded |= {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
         for cell in function.__closure__ or ():
             self._add(cell.cell_contents)
-        # Names may be attributes: those of modules may be functions that are compiled in; others add nothing.
+        # Other names are attributes: those of modules may be functions that are compiled in; the rest add nothing.
         spaces = [function.__globals__]
         for space in spaces:
-            for name in names:
+            for name in names if space is not function.__globals__ else filter(loaded.__contains__, names):
                 value = space.get(name)
                 if isinstance(value, ModuleType):
                     self.has_dualdiff |= value.__name__.partition(".")[0] == "dualdiff"
@@ -99,15 +113,59 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(constant)
 
 
+def _note_sources(dispatcher: Any, kinds: Any) -> None:
+    """Note what a function is compiled from; refuse to compile it for duals from other sources than before."""
+    if str(dispatcher.py_func.__module__).partition(".")[0] in LIBRARIES:
+        return
+    sources, known = Sources(dispatcher), vars(dispatcher).setdefault("_dualdiff_sources", set())
+    # A function that it calls may be compiled already, from what is no longer there.
+    known |= {
+        sources.digest(),
+        *(f"{d} as it was" for d in sources.dispatchers if d is not dispatcher and _is_stale(d)),
+    }
+    if len(known) > 1:
+        forget(dispatcher)
+    if "Dual(" in str(kinds) and (reason := changed(sources)):
+        raise refusal(TypeError, reason)
+
+
+def _is_stale(dispatcher: Any) -> bool:
+    """Whether a function was compiled from other sources than there are now."""
+    known = getattr(dispatcher, "_dualdiff_sources", None)
+    return bool(known) and known != {Sources(dispatcher).digest()}
+
+
+def changed(sources: Sources) -> str:
+    """The reason not to compile derivatives if one of the functions was compiled from other sources than there are."""
+    for dispatcher in reversed(sources.dispatchers):
+        if _is_stale(dispatcher):
+            name = dispatcher.py_func.__qualname__
+            return (
+                f"{name} was compiled before something in it changed (a function that it calls, a global variable), "
+                "which Numba keeps as it was, so that the derivative would be that of another function; call "
+                f"{name}.recompile()"
+            )
+    return ""
+
+
+def forget(f: Any) -> None:
+    """Drop the drivers of a function: they embed its code and that of the functions it calls."""
+    for name in "_dualdiff", "_dualdiff_at_float":
+        vars(f).pop(name, None)
+
+
 def compiled_beside(f: Any, arguments: str, body: str, names: dict[str, Any] | None = None, nogil: bool = False) -> Any:
     """A function that calls f, compiled from its text, and cached on disk if f is."""
     text = f"({arguments}):\n    {body}\n"
     namespace = {"f": FunctionConstant(f), **(names or {}), "__name__": __name__}
     exec(compile(f"def driver{text}", "<dualdiff>", "exec"), namespace)
     function = namespace["driver"]
+    sources = Sources(function)
+    if reason := changed(sources):
+        raise TypeError(reason)
     place = hashlib.sha256(f"{f.targetoptions} {nogil} {text}".encode()).hexdigest()[:16]
     # Numba's symbol names must differ from those of other functions that other processes cached.
-    origin = f"{f.py_func.__module__} {f.py_func.__qualname__} {place} {Sources(function).digest()}"
+    origin = f"{f.py_func.__module__} {f.py_func.__qualname__} {place} {sources.digest()}"
     function.__name__ = function.__qualname__ = f"dualdiff_{hashlib.sha256(origin.encode()).hexdigest()[:16]}"
     driver = njit(nogil=nogil)(function)
     cache_beside(driver, f, place, source_version(), lambda function: Sources(function).digest())
@@ -121,3 +179,4 @@ def _sources_if_derived(function: Any, sig: Any) -> tuple[str, ...]:
 
 
 extend_cache_keys(_sources_if_derived)
+before_compiling(_note_sources)

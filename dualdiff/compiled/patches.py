@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import copy
 import re
+import weakref
 from collections.abc import Callable, Iterable
 from functools import wraps
 from types import SimpleNamespace
 from typing import Any
 
-from numba.core import boxing, pythonapi, registry, types
+from numba.core import boxing, event, pythonapi, registry, types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
 from numba.core.imputils import impl_ret_borrowed, lower_constant
@@ -208,6 +209,15 @@ def attributes_and_methods() -> tuple[set[str], set[str]]:
     return attributes, methods
 
 
+@relies_on("numba.core.typing.context.BaseContext.refresh(self)", "numba.core.typing.context.BaseContext._globals")
+def global_functions() -> list[Any]:
+    """The functions that Numba knows by themselves, to notice new ones that nobody has examined with duals."""
+    context = typing_context()
+    context.refresh()
+    keys = list(context._globals)
+    return [key() if isinstance(key, weakref.ref) else key for key in keys]
+
+
 # -- loops over arrays -------------------------------------------------------------------------------------------------
 @relies_on(
     "numba.np.npyimpl.numpy_ufunc_kernel(context, builder, sig, args, ufunc, kernel_class)",
@@ -286,6 +296,35 @@ def before_recompiling(forget: Callable[[Any], None]) -> None:
         recompile(self)
 
     Dispatcher.recompile = forget_and_recompile
+
+
+class _Compilations(event.Listener):  # type: ignore[misc]
+    def __init__(self, note: Callable[[Any, Any], None]) -> None:
+        self.note = note
+
+    def on_start(self, event: Any) -> None:
+        self.note(event.data["dispatcher"], event.data["args"])
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+@relies_on("numba.core.event.register(kind, listener)", "numba.core.dispatcher.Dispatcher.compile(self, sig)")
+def before_compiling(note: Callable[[Any, Any], None]) -> None:
+    """Numba freezes what a function uses at each compilation; ``note`` takes the function and the argument types."""
+    event.register("numba:compile", _Compilations(note))
+
+
+@relies_on(
+    f"{_TEMPLATES}.builtin_registry.globals", f"{_TEMPLATES}._OverloadFunctionTemplate._get_impl(self, args, kws)"
+)
+def forget_overloads(function: Any, dispatcher: Any) -> None:
+    """Numba keeps the implementation that an overload chose for a function when that is recompiled."""
+    for f, t in builtin_registry.globals:
+        for template in getattr(t, "templates", ()) if f is function else ():
+            cache = template._impl_cache
+            for key in [key for key in cache if any(getattr(a, "dispatcher", None) is dispatcher for a in key[1])]:
+                del cache[key]
 
 
 @relies_on("numba.core.dispatcher.Dispatcher.get_call_template(self, args, kws)")

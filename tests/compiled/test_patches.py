@@ -20,6 +20,7 @@ X = np.array([1.0, 2.0, -0.5, 3.0])
 #: Set by each instance, and so not to be seen in the class.
 OF_INSTANCES = {
     "numba.core.registry.cpu_target.typing_context": lambda: numba.core.registry.cpu_target.typing_context,
+    "numba.core.typing.context.BaseContext._globals": lambda: numba.core.registry.cpu_target.typing_context._globals,
     "numba.core.dispatcher.Dispatcher._can_compile": lambda: numba.njit(lambda x: x)._can_compile,
     "numba.core.types.Function.templates": lambda: (
         next(t for f, t in patches.builtin_registry.globals if f is max).templates

@@ -17,7 +17,6 @@ from numba import config, jit
 from dualdiff.compiled.caching import compiled_beside
 from dualdiff.compiled.operators import in_compiled_code
 from dualdiff.compiled.operators.known import FunctionConstant
-from dualdiff.compiled.patches import before_recompiling
 
 #: The parameters of each driver before f's other arguments, and the expression it returns, the derivative last.
 DRIVERS = {
@@ -56,16 +55,6 @@ def memoized(make: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return find
-
-
-def _forget(f: Any) -> None:
-    """Drop the drivers of a function that is recompiled: they embed its code and that of the functions it calls."""
-    for name in "_dualdiff", "_dualdiff_at_float":
-        vars(f).pop(name, None)
-    f._dualdiff_recompiled = getattr(f, "_dualdiff_recompiled", 0) + 1
-
-
-before_recompiling(_forget)
 
 
 @memoized

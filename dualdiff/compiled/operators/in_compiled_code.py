@@ -12,11 +12,14 @@ import numpy as np
 from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
+from dualdiff.compiled.caching import Sources, changed, forget
 from dualdiff.compiled.intrinsics import any_nan, dual, is_nan, lanes_of, partial_in, seeded, value_in
 from dualdiff.compiled.operators.arguments import is_only_read, ordered, protected
 from dualdiff.compiled.operators.known import FunctionConstant
 from dualdiff.compiled.operators.results import as_array, scalar_of, shape_of, tangents_in, values_in
 from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, WIDTH
+from dualdiff.compiled.patches import before_recompiling, forget_overloads
+from dualdiff.compiled.refusals import refusal
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.drivers.derivative import derivative, value_and_derivative
@@ -477,11 +480,15 @@ def _hvp(f, x, v, args):  # type: ignore[no-untyped-def]
     return hvp_core(f, x, v, args, WIDTH, True) if any_nan(result[1]) else result
 
 
-def _operator(function: Any, implementation: Any, item: int | None = None) -> None:
+def _operator(function: Any, implementation: Any, item: int | None) -> None:
     def choose(f: Any, *args: Any) -> Any:
         if not isinstance(f, types.Callable):
             raise errors.NumbaTypeError(f"{function.__name__} takes a function as its first argument, not {f}")
-        return written(FunctionConstant(f.dispatcher) if isinstance(f, types.Dispatcher) else None)
+        if not isinstance(f, types.Dispatcher):
+            return written(None)
+        if reason := changed(Sources(f.dispatcher)):
+            raise refusal(TypeError, reason)
+        return written(FunctionConstant(f.dispatcher))
 
     leading = "x, v" if implementation in (_jvp, _hvp) else "x"
     part = "" if item is None else f"[{item}]"
@@ -493,13 +500,33 @@ def _operator(function: Any, implementation: Any, item: int | None = None) -> No
     overload(function, strict=False)(choose)
 
 
-_operator(value_and_derivative, _derivative)
-_operator(derivative, _derivative, 1)
-_operator(value_and_gradient, _gradient)
-_operator(gradient, _gradient, 1)
-_operator(value_and_jacobian, _jacobian)
-_operator(jacobian, _jacobian, 1)
-_operator(value_gradient_and_hessian, _hessian)
-_operator(hessian, _hessian, 2)
-_operator(jvp, _jvp)
-_operator(hvp, _hvp, 1)
+#: Each operator, its implementation, and which of the results it returns (None: all).
+OPERATORS = {
+    value_and_derivative: (_derivative, None),
+    derivative: (_derivative, 1),
+    value_and_gradient: (_gradient, None),
+    gradient: (_gradient, 1),
+    value_and_jacobian: (_jacobian, None),
+    jacobian: (_jacobian, 1),
+    value_gradient_and_hessian: (_hessian, None),
+    hessian: (_hessian, 2),
+    jvp: (_jvp, None),
+    hvp: (_hvp, 1),
+}
+for _function, (_implementation, _item) in OPERATORS.items():
+    _operator(_function, _implementation, _item)
+
+
+def _forget(f: Any) -> None:
+    """Drop what embeds the code of a function that is recompiled."""
+    forget(f)
+    vars(f).pop("_dualdiff_sources", None)
+    f._dualdiff_recompiled = getattr(f, "_dualdiff_recompiled", 0) + 1
+    for operator in OPERATORS:
+        forget_overloads(operator, f)
+    # For duals it is compiled when it is differentiated again: that may have to be refused.
+    for kinds in [kinds for kinds in f.overloads if "Dual(" in str(kinds)]:
+        del f.overloads[kinds]
+
+
+before_recompiling(_forget)
