@@ -157,7 +157,7 @@ class Application:
                 )
         result = wrap(value, tangent, space)
         for source, t in zip(self.operands, tangents, strict=True):
-            if isinstance(result, DualArray) and isinstance(source, DualArray) and self._owns(source):
+            if type(result) is type(source) is DualArray and self._owns(source):
                 if is_view(value, source.value):
                     return result.view_of(source, structure)
                 disown(source, t, tangent)
@@ -284,7 +284,7 @@ def kind_of(x: Any) -> str:
 
 def floating_dtype(value: Any) -> Any:
     """The dtype of a value with a tangent; raises unless it is floating."""
-    dtype = dtype_of(value)
+    dtype = value.dtype if type(value) is np.ndarray else dtype_of(value)
     if dtype.kind not in "fc":
         raise lost(f"a result of dtype {dtype}", "a floating dtype")
     return dtype

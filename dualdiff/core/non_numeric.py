@@ -32,13 +32,15 @@ _DEEP = 6
 
 def is_constant(x: Any) -> bool:
     """Whether an object in a container has nothing that could be differentiated, so that it stays as it is."""
+    if isinstance(x, AnyDual):
+        return False
     if isinstance(x, _NEVER_NUMBERS):
         return True
     labels = labels_of(x)
     x = x if labels is None else labels.values
     if issubclass(type(x), (np.ndarray, np.generic)):
         return type(x) is not np.ma.MaskedArray and _has_no_numbers(x)
-    if isinstance(x, (AnyDual, numbers.Number, list, Iterator)):
+    if isinstance(x, (numbers.Number, list, Iterator)):
         return False
     if any(hasattr(type(x), name) for name in ("__array__", "__float__", "__complex__", "__index__")):
         return False

@@ -524,7 +524,7 @@ def _forget(f: Any) -> None:
     f._dualdiff_recompiled = getattr(f, "_dualdiff_recompiled", 0) + 1
     for operator in OPERATORS:
         forget_overloads(operator, f)
-    # For duals it is compiled when it is differentiated again: that may have to be refused.
+    # For duals it is compiled again when it is next differentiated, or refused then.
     for kinds in [kinds for kinds in f.overloads if "Dual(" in str(kinds)]:
         del f.overloads[kinds]
 

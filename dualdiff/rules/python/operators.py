@@ -58,7 +58,7 @@ def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool
     counterpart = f"__{name}__" if reflected else f"__r{name}__"
 
     def method(self: AnyDual, other: Any) -> Any:
-        if isinstance(other, (list, tuple)) and isinstance(self, Dual):
+        if issubclass(type(other), (list, tuple)) and isinstance(self, Dual):
             # A Python float refuses lists, with an error of its own; a NumPy scalar accepts them.
             op(plain(self), type(other)())
         if not isinstance(other, _OPERANDS):
