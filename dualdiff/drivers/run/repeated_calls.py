@@ -16,6 +16,7 @@ from dualdiff.core.dual import AnyDual, stacklevel
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import copied
 from dualdiff.tangents.nodes import Node
+from dualdiff.tangents.spaces.recorded import same_bits
 from dualdiff.tangents.zeros import doubts, plain
 
 
@@ -38,7 +39,7 @@ class Kept:
             try:
                 return f(*args, **options)
             finally:
-                pairs = [pair for pair in zip(self.arrays, self.before, strict=True) if not _same(*pair)]
+                pairs = [pair for pair in zip(self.arrays, self.before, strict=True) if not same_bits(*pair)]
                 self.arrays, self.before = [array for array, _ in pairs], [content for _, content in pairs]
         after = [_copy(array) for array in self.arrays]
         self._restore(self.before)
@@ -95,7 +96,7 @@ def settled(
     pairs = list(zip(flatten(slopes)[0], leaves, strict=True))
     values = list(zip(flatten(value)[0], flatten(second[0])[0], strict=True))
     scale = max(1.0, *(_largest(plain(v)) for v, _ in values))
-    if not (is_same and _same_bits(values) and all(_agree(*pair, scale) for pair in values + pairs)):
+    if not (is_same and _same_values(values) and all(_agree(*pair, scale) for pair in values + pairs)):
         warnings.warn(
             f"{inputs.operator}: f at a singular point inside another differentiation was called twice, and was not "
             "the same function in both calls (it changes an argument, a variable or an attribute): the derivative is "
@@ -107,7 +108,7 @@ def settled(
     return value, rebuild(leaves), aux
 
 
-def _same_bits(pairs: list[tuple[Any, Any]]) -> bool:
+def _same_values(pairs: list[tuple[Any, Any]]) -> bool:
     """Whether the plain values in pairs of duals are equal."""
     plains = [(plain(x), plain(y)) for x, y in pairs]
     return all(np.array_equal(x, y, equal_nan=np.result_type(x).kind in "fc") for x, y in plains)
@@ -163,17 +164,3 @@ def _arrays(tree: Any) -> Iterator[Any]:
 def _copy(array: Any) -> Any:
     # A subclass keeps its own kind of content, such as a mask.
     return copied(array) if type(array) is np.ndarray or isinstance(array, DualArray) else array.copy()
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether two arrays hold the same bits; False where that is not simple to see."""
-    if type(a) is not np.ndarray or a.dtype.hasobject:
-        return False
-    if not a.nbytes:
-        return True
-    size = a.dtype.itemsize
-    # Integers as wide as fit compare bits, not values: NaN equals itself, and 0.0 differs from -0.0.
-    bits = np.uint64 if size % 8 == 0 else np.uint32 if size % 4 == 0 else np.uint16 if size % 2 == 0 else np.uint8
-    order: Any = "F" if a.flags.f_contiguous else "C"
-    same: Any = a.reshape(-1, order=order).view(bits) == b.reshape(-1, order=order).view(bits)
-    return bool(same.all())

@@ -128,7 +128,7 @@ class Recorded(TangentSpace):
             return c
         # A loop uses the same array in each iteration, mostly unchanged.
         owner, copy = (ref() for ref in self._copies.get(id(c), (_none, _none)))
-        if owner is not c or copy is None or not _same_bits(c, copy):
+        if owner is not c or copy is None or not same_bits(np.asarray(c), copy):
             copy = np.array(c, order="K")
             self._copies[id(c)] = weakref.ref(c), weakref.ref(copy)
         return copy
@@ -166,12 +166,18 @@ def _is_constant(a: Any) -> bool:
     return not a.flags.writeable and (a.base is None or (type(a.base) is np.ndarray and not a.base.flags.writeable))
 
 
-def _same_bits(a: Any, b: Any) -> bool:
-    """Whether two arrays hold the same values, and zeros of the same sign."""
-    if a.dtype.kind not in "fc":
-        return bool(np.array_equal(a, b))
-    parts = ((a, b),) if a.dtype.kind == "f" else ((a.real, b.real), (a.imag, b.imag))
-    return all(np.array_equal(x, y) and np.array_equal(np.signbit(x), np.signbit(y)) for x, y in parts)
+def same_bits(a: Any, b: Any) -> bool:
+    """Whether two arrays hold the same bits; False where that is not simple to see."""
+    if type(a) is not np.ndarray or a.dtype.hasobject:
+        return False
+    if not a.nbytes:
+        return True
+    size = a.dtype.itemsize
+    # Integers as wide as fit compare bits, not values: NaN equals itself, and 0.0 differs from -0.0.
+    bits = np.uint64 if size % 8 == 0 else np.uint32 if size % 4 == 0 else np.uint16 if size % 2 == 0 else np.uint8
+    order: Any = "F" if a.flags.f_contiguous else "C"
+    same: Any = a.reshape(-1, order=order).view(bits) == b.reshape(-1, order=order).view(bits)
+    return bool(same.all())
 
 
 def _none() -> None:
