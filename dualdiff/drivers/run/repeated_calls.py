@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from dualdiff.base.errors import SingularPointWarning
+from dualdiff.base.internals import stacklevel
 from dualdiff.core.application import Application
 from dualdiff.core.array import DualArray
 from dualdiff.core.containers import flatten
-from dualdiff.core.dual import AnyDual, stacklevel
+from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import copied
 from dualdiff.tangents.nodes import Node
