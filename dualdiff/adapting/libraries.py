@@ -58,10 +58,11 @@ def public_name(frame: FrameType) -> tuple[str, str] | None:
     classes = type(this).__mro__[:-1] if this is not None else ()
     # From the shortest: "scipy.stats" stands before "scipy.stats.distributions".
     for module in (".".join(parts[:length]) for length in range(1, private + 1)):
-        names = {k: x for k, x in vars(sys.modules.get(module, sys)).items() if k[0] != "_" and callable(x)}
+        names = {k: x for k, x in vars(sys.modules.get(module, sys)).items() if not k.startswith("_") and callable(x)}
         if module in sys.modules and qualified[-1] in names and len(qualified) == 1:
             return module, qualified[-1]
-        held = [key for key, x in names.items() if x is this]
+        # A frozen distribution has a copy of its own.
+        held = [key for key, x in names.items() if x is this or (type(x) is type(this) and type(x) is not type)]
         held += [cls.__name__ for cls in classes if names.get(cls.__name__) is cls]
         if module in sys.modules and held:
             return module, held[0] + method
@@ -77,4 +78,7 @@ def counterparts(module: str) -> dict[str, Any]:
 
 def counterpart(module: str, name: str) -> str | None:
     """Where the function of SciPy is found that takes duals; None if there is none."""
-    return f"dualdiff.{module}.{name}" if name.partition(".")[0] in counterparts(module) else None
+    function, _, method = name.partition(".")
+    other = counterparts(module).get(function)
+    takes_duals = other is not None and (not method or hasattr(type(other), method))
+    return f"dualdiff.{module}.{name}" if takes_duals else None

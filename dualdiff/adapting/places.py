@@ -61,18 +61,44 @@ class AdaptedBuiltin(Adapted):
     __slots__ = ("__weakref__",)
 
 
+class AdaptedObject(AdaptedBuiltin):
+    """The same for an object with methods, as SciPy's distributions are."""
+
+    __slots__ = ()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self.own)
+
+    def __getattr__(self, name: str) -> Any:
+        own, make = object.__getattribute__(self, "own"), object.__getattribute__(self, "make")
+        method, (other,) = getattr(own, name), make.args
+        if name.startswith("_") or not callable(method) or not hasattr(type(other), name):
+            return method
+        return Adapted(method, partial(routed, getattr(other, name)))
+
+    def __reduce__(self) -> Any:
+        return _itself, (self.own,)
+
+
 # Modules that are imported meanwhile may read the docstrings of NumPy's functions.
-for _class in (Adapted, AdaptedBuiltin):
+for _class in (Adapted, AdaptedBuiltin, AdaptedObject):
     _class.__doc__ = property(lambda self: self.own.__doc__)  # type: ignore[assignment]
 
 
 def adapted(own: Any, make: Maker) -> Adapted:
     """What stands in the place of a function, and is found in the same tables."""
+    if not hasattr(own, "__name__"):
+        return AdaptedObject(own, make)
     try:
         weakref.ref(own)
     except TypeError:
         return Adapted(own, make)
     return AdaptedBuiltin(own, make)
+
+
+def _itself(own: Any) -> Any:
+    return own
 
 
 def _by_name(module: str, name: str) -> Any:

@@ -146,6 +146,36 @@ def test_compiled_functions_that_use_numpy():
     assert_near(jacobian(adapt(f), X), 8 * np.eye(3), 1e-15)
 
 
+def test_distributions_have_methods_that_take_duals():
+    """In adapted code an object of SciPy is itself in all but the methods that take duals."""
+    stats = pytest.importorskip("scipy.stats")
+    ours = pytest.importorskip("dualdiff.scipy.stats")
+    data, p = np.array([0.8, 1.1, 2.6]), np.array([1.2, 0.9])
+    for f in (
+        lambda s, p: s.norm.logpdf(data, p[0], scale=p[1]).sum(),
+        lambda s, p: s.norm(p[0], p[1]).logpdf(data).sum(),
+        lambda s, p: s.gamma(p[0]).cdf(data).sum() + s.gamma.mean(p[0]),
+        lambda s, p: s.poisson.logpmf([1, 2], p[0]).sum() + s.norm.ppf(p[1]),
+    ):
+        found = gradient(adapt(lambda p, f=f: f(stats, p)), p)
+        np.testing.assert_array_equal(found, gradient(lambda p, f=f: f(ours, p), p))
+
+    @adapt
+    def others(x):
+        assert isinstance(stats.norm, stats.rv_continuous)
+        assert stats.norm.name == "norm"
+        assert stats.norm.cdf(0.0) == 0.5
+        assert pickle.loads(pickle.dumps(stats.norm)).cdf(0.0) == 0.5
+        assert copy.deepcopy(stats.norm).shapes is None
+        assert stats.kstest(data, "norm").statistic == stats.kstest(data, stats.norm.cdf).statistic
+        return x * stats.norm.fit(data)[0]
+
+    assert derivative(others, 2.0) == stats.norm.fit(data)[0] == 1.5
+    with pytest.raises(TypeError) as error:
+        derivative(adapt(lambda x: stats.norm.expect(lambda t: t * x)), 2.0)
+    assert "dualdiff.scipy.stats.norm.expect" not in error.value.__notes__[0]
+
+
 def test_numba_keeps_numpys_functions_if_it_first_compiles_in_adapted_code():
     pytest.importorskip("numba")
     code = (
