@@ -131,6 +131,9 @@ class Dense(TangentSpace):
         if len(sources) == 1:
             t = self._full(sources[0], shapes[0])
             directions, arrays = t.directions, [t.array]
+        elif structure.name == "stack" and all(type(t) is tuple for t in sources):
+            # Scalars along all directions, without negative zeros.
+            return Active(self.all, np.add(np.array(sources).T, 0.0, order="C"))
         else:
             directions = _union(tuple(_block(t).directions for t in sources if t is not None))
             arrays = [self._spread(t, directions, shape) for t, shape in zip(sources, shapes, strict=True)]
