@@ -87,7 +87,7 @@ def test_directions_weights_and_results_of_a_series(pd, series):
     for wrong in (series.iloc[::-1], series.rename({"rate": "decay"}), pd.DataFrame({"rate": NUMBERS})):
         with pytest.raises(ValueError, match="the direction v has other labels than x"):
             jvp(lambda s: s**2, series, wrong)
-        with pytest.raises(ValueError, match="the weight w has other labels than x"):
+        with pytest.raises(ValueError, match="the cotangent w has other labels than x"):
             pull(wrong)
     # What the error advises.
     np.testing.assert_array_equal(jvp(lambda s: s**2, series, series.iloc[::-1].reindex(NAMES))[1], 2 * NUMBERS**2)
@@ -98,7 +98,7 @@ def test_series_of_integers_and_of_text(pd):
     assert found.to_dict() == {"a": 2.0, "b": 4.0}
     with pytest.raises(TypeError, match="array of objects, one of them a str"):
         gradient(lambda s: 1.0, pd.Series(["u", "v"], dtype=object))
-    with pytest.raises(TypeError, match=r"an integer array .* in a container"):
+    with pytest.raises(TypeError, match=r"an integer array of shape \(2,\), which cannot be differentiated"):
         gradient(lambda p: p["a"], {"a": 1.0, "n": pd.Series([1, 2])})
     names = pd.Series(["u", "v"], dtype=object)
     found = gradient(lambda p: p["a"] ** 2, {"a": 3.0, "names": names})
