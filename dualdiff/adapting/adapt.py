@@ -142,9 +142,10 @@ def adapt(f: Any = None) -> Any:
     in ``_like``, and ``array``, ``asarray``, ``asanyarray``, ``ascontiguousarray``, ``asfortranarray``, ``require`` and
     ``fromiter``: what they make of floating dtype is a dual array, which is constant until duals are written into it;
     integers and booleans stay plain, and so do arrays that ``asarray`` hands through, and the grids of ``arange`` and
-    ``linspace``.  ``np.array`` of duals is a dual array, where NumPy would make an array of objects.  ``np.interp`` and
-    ``np.piecewise`` find duals in lists and parameters, ``np.vectorize(f, otypes=[float])`` collects them, and ``y +=
-    x`` turns a plain y that nothing else refers to into a dual one.
+    ``linspace`` between plain floats.  ``np.array`` of duals is a dual array, where NumPy would make an array of
+    objects, and ``np.arange`` between duals a grid of them.  ``np.interp`` and ``np.piecewise`` find duals in lists and
+    parameters, ``np.vectorize(f, otypes=[float])`` collects them, and ``y += x`` turns a plain y that nothing else
+    refers to into a dual one.
 
     An array that was there before is exchanged if the source of the code, which must be available, writes into a name
     that it has, and if all references to it were found: who else holds it would read it without the derivative.  If

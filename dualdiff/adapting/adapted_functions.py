@@ -48,6 +48,10 @@ def _with_duals_in_lists(own: Any, like: Any, /, *args: Any, **kwargs: Any) -> A
     return (entry_of(FUNCTIONS, own) if duals_in((args, kwargs)) else own)(*args, **kwargs)
 
 
+def _grid(own: Any, like: Any, /, *args: Any, **kwargs: Any) -> Any:
+    return CREATORS[own](like, *args, **kwargs) if duals_in((args, kwargs)) else own(*args, **kwargs)
+
+
 def _piecewise(own: Any, like: Any, /, x: Any, *args: Any, **kwargs: Any) -> Any:
     """The result has the dtype of x, and is a buffer that the functions' values are written into."""
     given = operand(x)
@@ -64,6 +68,7 @@ MAKERS: dict[str, Maker] = {
     "copy": _copied,
     **dict.fromkeys(("zeros_like", "ones_like", "empty_like", "full_like"), _similar),
     **dict.fromkeys(("asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "require"), _converted),
+    "arange": _grid,
     "interp": _with_duals_in_lists,
     "piecewise": _piecewise,
 }

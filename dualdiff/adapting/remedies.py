@@ -7,10 +7,13 @@ import linecache
 from collections.abc import Iterator
 from types import FrameType, FunctionType, MethodType
 
+import numpy as np
+
 from dualdiff.adapting.adapted_functions import MAKERS
 from dualdiff.adapting.libraries import counterpart, is_foreign, is_library, public_name
 from dualdiff.base.errors import COLLECT, LostDerivativeError, NoRuleError
 from dualdiff.base.internals import FLAT, OBJECT_ARRAY, SHUFFLED, SPARSE, SPARSE_INTERNALS, position, steps
+from dualdiff.core.labels import labels_of
 from dualdiff.rules.writing.array_rules import duals_in
 
 _OBJECT_ARRAY_NOTE = (
@@ -71,6 +74,9 @@ def _note(error: Exception, trace: list[tuple[FrameType, int]]) -> str | None:
     if not (is_lost or _holds_duals(frames)):
         return None
     named = next(filter(None, map(public_name, frames)), None)
+    labelled = _of_labelled(frames)
+    if labelled:
+        return labelled
     name = ".".join(named) if named else f"{frames[0].f_globals.get('__name__')}.{frames[0].f_code.co_name}"
     if any(str(frame.f_globals.get("__name__")).startswith(SPARSE_INTERNALS) for frame in frames[:1]):
         return _SPARSE_NOTE
@@ -82,6 +88,19 @@ def _note(error: Exception, trace: list[tuple[FrameType, int]]) -> str | None:
         if OBJECT_ARRAY.search(text):
             return _OBJECT_ARRAY_NOTE
     return of_library(name, named, not is_library(frames[0].f_globals.get("__name__")))
+
+
+def _of_labelled(frames: list[FrameType]) -> str | None:
+    """What to write for a method of an array with labels that is a function of NumPy too; None for other code."""
+    for frame in frames:
+        name = frame.f_code.co_name
+        if labels_of(frame.f_locals.get("self")) is not None and callable(getattr(np, name, None)):
+            kind = type(frame.f_locals["self"])
+            return (
+                f"{kind.__module__.partition('.')[0]}.{kind.__name__}.{name} takes plain values: "
+                f"write np.{name}(s.to_numpy()), which takes duals"
+            )
+    return None
 
 
 _OF_NUMPY = (
@@ -112,7 +131,11 @@ def _of_compiled(error: Exception, text: str, trace: list[tuple[FrameType, int]]
     frame, place = own[-1]
     call = _call(frame, place)
     if isinstance(error, LostDerivativeError):
-        return None
+        takes_like = call is not None and _called(call, frame) in (np.arange, np.fromiter)
+        if call is None or not takes_like:
+            return None
+        name = ast.unparse(call.func)
+        return f"{name}(..., like=x) takes dual numbers, or differentiate adapt(f) if f cannot be edited"
     if OBJECT_ARRAY.search(text):
         return _OBJECT_ARRAY_NOTE
     if call is None or not _compiled(call, frame) or not _given_duals(call, frame):
@@ -175,18 +198,24 @@ def _call(frame: FrameType, place: int) -> ast.Call | None:
     return node if isinstance(node, ast.Call) else None
 
 
-def _compiled(call: ast.Call, frame: FrameType) -> bool:
-    """Whether what is called may be compiled: it is neither a function nor a class written in Python."""
+def _called(call: ast.Call, frame: FrameType) -> object:
+    """What is called, if it has a name or is an attribute of what has one; None otherwise."""
     names: list[str] = []
     node = call.func
     while isinstance(node, ast.Attribute):
         names.append(node.attr)
         node = node.value
     if not isinstance(node, ast.Name):
-        return True
+        return None
     thing = frame.f_locals.get(node.id, frame.f_globals.get(node.id))
     for name in reversed(names):
         thing = getattr(thing, name, None)
+    return thing
+
+
+def _compiled(call: ast.Call, frame: FrameType) -> bool:
+    """Whether what is called may be compiled: it is neither a function nor a class written in Python."""
+    thing = _called(call, frame)
     written = (FunctionType, MethodType)
     return not isinstance(thing, written) and not isinstance(getattr(thing, "__init__", None), FunctionType)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class LostDerivativeError(TypeError):
     """A dual number was converted to a plain value, which would drop its tangent."""
@@ -84,11 +86,38 @@ def plain_target(what: str) -> LostDerivativeError:
     return LostDerivativeError(f"{what} holds plain values and cannot store the derivative of a dual: {COLLECT}")
 
 
-def own_arithmetic(kind: type) -> TypeError:
+class OwnArithmeticError(TypeError):
+    """A dual number met an array whose class has arithmetic of its own."""
+
+
+def own_arithmetic(kind: type) -> OwnArithmeticError:
     """The error for an instance of an array class that redefines the operators."""
-    return TypeError(
+    return OwnArithmeticError(
         f"a {kind.__name__} was combined with dual numbers, which do not implement its arithmetic; pass a plain "
         "array, such as np.asarray(x) if that arithmetic does not matter"
+    )
+
+
+def foreign_number(x: Any, to: str) -> TypeError:
+    """The error for a number that is not a float beside floats."""
+    kind = type(x)
+    return TypeError(
+        f"{x!r} of type {kind.__module__.partition('.')[0]}.{kind.__name__} was combined with dual numbers, which "
+        f"compute with floats: write {to}(c) for this number c"
+    )
+
+
+def not_symbolic() -> TypeError:
+    """The error for a dual number in the place of a SymPy expression."""
+    from sympy import SympifyError  # type: ignore[import-untyped]
+
+    class NotSymbolicError(LostDerivativeError, SympifyError):  # type: ignore[misc]
+        def __str__(self) -> str:
+            return str(self.args[0])
+
+    return NotSymbolicError(
+        "a SymPy expression would lose the derivative of a dual number; make a function of the expression with "
+        "sympy.lambdify, and call that"
     )
 
 

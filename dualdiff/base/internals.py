@@ -100,6 +100,30 @@ def is_running(function: str, variable: str, thing: Any) -> bool:
     return False
 
 
+@relies_on("sys._getframe(depth=0, /)")
+def is_computing_ufunc(caller: FrameType) -> bool:
+    """Whether a method ``__array_ufunc__`` is among the next callers, as that of astropy, which asks in a helper.
+
+    It reads ``value`` of what has no ``unit``, and takes a TypeError for what it does not know.
+    """
+    step: FrameType | None = caller
+    for _ in range(4):
+        if step is None or step.f_code.co_name == "__array_ufunc__":
+            break
+        step = step.f_back
+    return step is not None and step.f_code.co_name == "__array_ufunc__"
+
+
+@relies_on("sys._getframe(depth=0, /)")
+def namespace_of_arrays(caller: FrameType) -> tuple[Callable[..., Any] | None, dict[str, Any]]:
+    """The function ``array_namespace`` of array_api_compat that calls ``__array_namespace__``, and its options.
+
+    For arrays of NumPy it gives a module of its own, and it refuses two different modules.
+    """
+    names = ("use_compat",) if "use_compat" in caller.f_locals else ()
+    return caller.f_globals.get("array_namespace"), {name: caller.f_locals[name] for name in names}
+
+
 _BINARY_OP = opmap["BINARY_OP"]
 #: The operators that work in place have the numbers of the others, and this added.
 _IN_PLACE = 13
@@ -192,6 +216,15 @@ METHODS_OF_ARRAYS = _is(
     seen=NUMPY,
 )
 
+#: Compared with the module of the caller that converts a dual.
+ASSERTIONS = _is(
+    "ASSERTIONS",
+    "numpy.testing.",
+    "the assertions of numpy.testing convert what they compare, and comparisons are by value",
+    "numpy.testing._private.utils.assert_array_compare",
+    seen=NUMPY,
+)
+
 VECTORIZE = _is(
     "VECTORIZE",
     "_vectorize_call",
@@ -223,7 +256,7 @@ def wants_writeable(caller: FrameType) -> bool:
 #: Compared with the module of the caller in the property `__class__`.
 CONVERTERS = _is(
     "CONVERTERS",
-    ("mpmath.", "scipy.sparse.", "sympy."),
+    ("fractions", "mpmath.", "pandas.", "scipy.sparse.", "sympy."),
     "packages that convert floats and arrays to their own types, and may silently fall back if that fails: for them "
     "isinstance tells the truth about duals",
     "scipy.sparse._base",

@@ -68,13 +68,14 @@ class Application:
             if has_array and space.lazy:
                 self._hold(row)
             return
-        self._unpack(inputs)
+        # The result of an elementwise function has the labels of the operands.
+        self._unpack(inputs, row is not None)
         if self.space is not None and self.space.lazy:
             self._hold(row)
 
-    def _unpack(self, inputs: Iterable[Any]) -> None:
+    def _unpack(self, inputs: Iterable[Any], labels_matter: bool) -> None:
         """Unpack operands of any type and of several calls; the general case of ``__init__``."""
-        self.operands = operands(inputs)
+        self.operands = operands(inputs, labels_matter)
         self.space = space = leading_space(self.operands)
         values, tangents = list(self.operands), [None] * len(self.operands)
         for i, x in enumerate(self.operands):

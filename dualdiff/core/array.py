@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from dualdiff.base.errors import LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
-from dualdiff.base.internals import NO_VALUE, SHUFFLED, frame, is_product_of_sparse, stacklevel, wants_writeable
+from dualdiff.base.internals import SHUFFLED, frame, is_product_of_sparse, stacklevel, wants_writeable
 from dualdiff.core import stand_ins
-from dualdiff.core.dual import HANDMADE, AnyDual, Dual, checked_array, leading_space, make, same_call
+from dualdiff.core.dual import HANDMADE, SCALARS, AnyDual, Dual, checked_array, leading_space, make, same_call
+from dualdiff.core.neighbours import redefines_arithmetic, taken_in
 from dualdiff.core.scope import constant
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure
@@ -21,11 +21,9 @@ from dualdiff.tangents.zeros import plain
 # After this warning NumPy continues with wrong values.
 warnings.filterwarnings("error", SHUFFLED.pattern, UserWarning)
 
+_PLAIN_SCALARS = {float, int, np.float64}
 #: Object arrays of at most this many duals are created without a warning.
 FEW = 16
-#: The array classes that do not redefine arithmetic.
-PLAIN_ARRAYS = (np.ndarray, np.memmap)
-_USUAL = (AnyDual, np.ndarray, float, int, np.generic, type(NO_VALUE), type(None))
 
 
 class DualArray(AnyDual):
@@ -362,7 +360,7 @@ class DualArray(AnyDual):
         """A view of the whole array; raises for another dtype or class."""
         for kind in (*args, *kwargs.values()):
             if isinstance(kind, type) and issubclass(kind, np.ndarray):
-                if kind not in PLAIN_ARRAYS:
+                if redefines_arithmetic(kind):
                     raise own_arithmetic(kind)
             elif np.dtype(kind) != self.dtype:
                 raise LostDerivativeError(
@@ -529,31 +527,34 @@ AnyDual.lift = lambda self, target: lift(target, self.space)
 AnyDual.remade = lambda self, value, tangent: wrap(value, tangent, self.space)
 
 
-def operand(x: Any) -> Any:
-    """An operand of a dual: lists and object arrays that contain duals become one dual array."""
+def operand(x: Any, labels_matter: bool = False) -> Any:
+    """An operand of a dual: lists and object arrays that contain duals become one dual array.
+
+    A number or an array of another library becomes what it is beside floats (see `dualdiff.core.neighbours`).
+    """
     if isinstance(x, (AnyDual, float, int)):
         return x
     if issubclass(type(x), np.ndarray):
-        if type(x) not in PLAIN_ARRAYS:
-            raise own_arithmetic(type(x))
+        if type(x) is not np.ndarray:
+            if redefines_arithmetic(type(x)):
+                raise own_arithmetic(type(x))
+            x = np.asarray(x)
         return combined(x.ravel().tolist(), x.shape, x) if x.dtype == object else x
     if isinstance(x, (list, tuple)):
+        kinds = set(map(type, x)) - _PLAIN_SCALARS
+        if kinds and kinds <= SCALARS:
+            return np.stack(x)
         array = _nested(x)
         return combined(array.ravel().tolist(), array.shape, array) if array.dtype == object else array
     if isinstance(x, Flat):
         return np.ravel(x.base)
-    return x
+    found = taken_in(x, labels_matter)
+    return found if found is x else operand(found)
 
 
-def operands(xs: Iterable[Any]) -> list[Any]:
-    """Several operands; next to arrays, a `Fraction` becomes a float, because NumPy would convert all to objects."""
-    converted = [operand(x) for x in xs]
-    for i, x in enumerate(converted):
-        if issubclass(type(x), _USUAL) or not issubclass(type(x), numbers.Rational):
-            continue
-        if any(getattr(y, "shape", ()) for y in converted):
-            converted[i] = float(x)
-    return converted
+def operands(xs: Iterable[Any], labels_matter: bool = False) -> list[Any]:
+    """Several operands."""
+    return [operand(x, labels_matter) for x in xs]
 
 
 def _nested(x: Any) -> Any:

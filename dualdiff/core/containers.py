@@ -18,9 +18,10 @@ import numpy as np
 
 from dualdiff.base import tags
 from dualdiff.base.errors import expired
-from dualdiff.core.array import PLAIN_ARRAYS, operand
+from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.labels import Labels, labels_of
+from dualdiff.core.neighbours import redefines_arithmetic
 from dualdiff.core.non_numeric import is_constant, numbers_in
 
 _SCALARS = frozenset({float, int, complex, np.float64})
@@ -427,7 +428,7 @@ def input_leaf(x: Any, operator: str, alone: bool) -> Any:
         raise TypeError(
             f"{operator}: x has the type {type(x).__name__}; it must be a scalar, an array, or a container of them"
         )
-    if issubclass(type(x), np.ndarray) and type(x) not in PLAIN_ARRAYS:
+    if issubclass(type(x), np.ndarray) and redefines_arithmetic(type(x)):
         raise TypeError(
             f"{operator}: x is a {type(x).__name__}, whose arithmetic dual numbers do not implement; pass a plain "
             "array, such as np.asarray(x) if that arithmetic does not matter"

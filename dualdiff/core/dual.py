@@ -9,7 +9,6 @@ are the fast path: a Python float or a `numpy.float64` whose tangent is a Python
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -18,15 +17,13 @@ import numpy as np
 
 from dualdiff.base import tags
 from dualdiff.base.errors import (
-    UNHASHABLE,
-    ObjectArrayWarning,
+    OwnArithmeticError,
     expired,
     lost,
-    lost_number,
     no_rule,
-    plain_target,
 )
-from dualdiff.base.internals import CONVERTERS, METHODS_OF_ARRAYS, READING_MEMORY, frame, stacklevel
+from dualdiff.base.internals import METHODS_OF_ARRAYS, frame
+from dualdiff.core.asked_by_others import AskedByOthers
 from dualdiff.core.registry import (
     CREATORS,
     FLOAT64_UFUNCS,
@@ -67,7 +64,7 @@ def _method(function: Any) -> Callable[..., Any]:
     return method
 
 
-class AnyDual:
+class AnyDual(AskedByOthers):
     """A scalar or an array with a tangent: the common base of all duals."""
 
     __slots__ = ()
@@ -91,10 +88,15 @@ class AnyDual:
             # Nobody else sees the plain array on the left of ``y += x``: a dual one takes its place.
             other = self.lift(np.array(target))
             inputs, kwargs["out"] = (other, *inputs[1:]), (other,)
-        if self.space.traces:
-            name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-            return self.space.call(name, rule, inputs, kwargs)
-        return rule(*inputs, **kwargs)
+        try:
+            if self.space.traces:
+                name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+                return self.space.call(name, rule, inputs, kwargs)
+            return rule(*inputs, **kwargs)
+        except OwnArithmeticError as error:
+            from dualdiff.core.neighbours import beside
+
+            return beside(ufunc, method, inputs, kwargs, error)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function in CREATORS:
@@ -108,57 +110,7 @@ class AnyDual:
             return self.space.call(function.__name__, rule, args, kwargs)
         return rule(*args, **kwargs)
 
-    def check_conversion(self, dtype: Any) -> None:
-        """Raise or warn if an object array of the duals cannot replace them."""
-        if dtype is not None and np.dtype(dtype) != object:
-            raise plain_target(f"an array of dtype {np.dtype(dtype)}")
-        if (caller := frame(2).f_code.co_name) in READING_MEMORY:
-            raise no_rule(*READING_MEMORY[caller])
-        if self.dtype.kind == "c":
-            warnings.warn(
-                "complex duals were converted to an object array; for NumPy, its .real is the array itself, and its "
-                ".imag and np.angle are zero: use np.stack for each row, and for the rows",
-                ObjectArrayWarning,
-                stacklevel=stacklevel(),
-            )
-
-    # -- conversions that would drop the tangent -----------------------------------------------------------------
-
-    def __float__(self) -> float:
-        plain = constant(self)
-        if plain is not None:
-            return float(plain)
-        raise lost_number("float(x)", "np.sin(x) or dualdiff.sin(x) instead of math.sin(x)")
-
-    def __int__(self) -> int:
-        plain = constant(self)
-        if plain is not None:
-            return int(plain)
-        raise lost_number("int(x)", "np.floor(x) or np.rint(x), which have derivative zero")
-
-    def __complex__(self) -> complex:
-        plain = constant(self)
-        if plain is not None:
-            return complex(plain)
-        raise lost_number("complex(x)", "x + 0j")
-
-    def __index__(self) -> NoReturn:
-        raise lost("a dual number as an index or a count", "int(np.floor(dualdiff.value(x)))")
-
-    def __hash__(self) -> NoReturn:
-        raise TypeError(UNHASHABLE)
-
     # -- by value --------------------------------------------------------------------------------------------------
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        """The type of the plain value, so that ``isinstance``, ``match`` and ``singledispatch`` branch as for floats.
-
-        ``isinstance(x, Dual)`` is true too, because it also checks ``type(x)``.  Code that must distinguish plain
-        scalars and arrays from duals uses ``issubclass(type(x), ...)``.
-        """
-        asks = frame(1).f_globals.get("__name__", "")
-        return type(self) if asks.startswith(CONVERTERS) else self.value.__class__
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -386,11 +338,20 @@ class Dual(AnyDual):
         self.space.may_be_constant = True
         return rounded
 
-    def item(self) -> Dual:
-        """The dual with its value as a Python scalar."""
-        value = self.value.item() if hasattr(self.value, "item") else self.value
-        tangent = None if self.raw is None else self.space.cast(self.raw, np.result_type(plain(value)), ())
-        return make(value, tangent, self.space)
+    @property
+    def item(self) -> Callable[[], Dual]:
+        """``x.item()`` is the dual with its value as a Python scalar; Python's scalars themselves have no such method.
+
+        Code that asks for the item of the item would never end.
+        """
+        value_of = self.value.item
+
+        def item() -> Dual:
+            value = value_of()
+            tangent = None if self.raw is None else self.space.cast(self.raw, np.result_type(plain(value)), ())
+            return make(value, tangent, self.space)
+
+        return item
 
     tolist = item
 

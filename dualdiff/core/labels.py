@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import DualArray
+from dualdiff.core.dual import AnyDual
 from dualdiff.core.stand_ins import copied
 
 
@@ -22,6 +22,10 @@ class Labels(ABC):
     def put_on(self, values: Any) -> Any:
         """The values with these labels; as they are if they have another shape, as a Jacobian has."""
         return self.labelled(values) if getattr(values, "shape", None) == self.shape else values
+
+    def put_on_result(self, values: Any) -> Any:
+        """What an operator gives, with these labels."""
+        return self.put_on(values)
 
     @staticmethod
     @abstractmethod
@@ -45,10 +49,18 @@ class Table(Labels):
         return source.to_numpy()
 
     def labelled(self, values: Any) -> Any:
-        if isinstance(values, DualArray):
+        if issubclass(type(values), AnyDual):
             values = copied(values)
         names = {"columns": self.source.columns} if self.source.ndim == 2 else {"name": self.source.name}
         return type(self.source)(values, index=self.source.index, **names)
+
+    def put_on_result(self, values: Any) -> Any:
+        missing = np.isnan(values) if issubclass(type(values), AnyDual) else False
+        if np.any(missing):
+            # pandas does not know a dual that is NaN; a value that is missing depends on nothing.
+            values = copied(values)
+            values[missing] = np.nan
+        return self.put_on(values)
 
     def agree(self, other: Labels) -> bool:
         if not isinstance(other, Table) or self.source.ndim != other.source.ndim:

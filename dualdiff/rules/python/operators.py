@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.errors import LostDerivativeError, OwnArithmeticError
 from dualdiff.core.application import apply, finish
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import SCALARS, AnyDual, Dual, Float64Dual, FloatDual
+from dualdiff.core.neighbours import answers_ufuncs, is_number, number
 from dualdiff.core.out import call, call_several
 from dualdiff.core.registry import FLOAT64_UFUNCS, FLOAT_UFUNCS, SCALAR_INSTALLERS, UFUNCS
 from dualdiff.rules.numpy.elementwise.table import ROWS, SEVERAL
@@ -51,11 +53,11 @@ SYMBOLS = {
 
 _FLOAT64 = np.dtype(np.float64)
 #: The classes that the rules accept as operands.
-_OPERANDS = (AnyDual, np.ndarray, np.generic, float, int, complex, list, tuple, str, bytes, numbers.Number)
+_OPERANDS = (AnyDual, np.ndarray, np.generic, float, int, complex, list, tuple, str, bytes)
 
 
 def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool) -> Callable[..., Any]:
-    counterpart = f"__{name}__" if reflected else f"__r{name}__"
+    method_of_other = "" if reflected else f"__r{name}__"
 
     def method(self: AnyDual, other: Any) -> Any:
         if issubclass(type(other), (list, tuple)) and isinstance(self, Dual):
@@ -64,11 +66,28 @@ def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool
         if not isinstance(other, _OPERANDS):
             if name == "mul" and self.shape and multiplies_as_matrix(other):
                 return sparse_matmul(other, self) if reflected else sparse_matmul(self, other)
-            if hasattr(type(other), counterpart) and _defers(self, other):
-                return NotImplemented
-            if hasattr(other, "__array__"):
-                other = np.asarray(other)
-        return apply(row, op, other, self) if reflected else apply(row, op, self, other)
+            theirs = getattr(type(other), method_of_other, None)
+            leaves = theirs is not None and not issubclass(type(other), numbers.Number) and _defers(self, other)
+            result = _left_to(theirs, other, self) if leaves else NotImplemented
+            if result is not NotImplemented:
+                return result
+            if is_number(other) and not hasattr(other, "__array__"):
+                c, x = number(other), self
+                shown = op(other, plain(self)) if reflected else op(plain(self), other)
+                if type(shown) is float and hasattr(self, "item"):
+                    # It makes Python's floats of NumPy's.
+                    x = self.item()
+                return op(c, x) if reflected else op(x, c)
+            if not hasattr(other, "__array__"):
+                # It may be a unit, which makes an array with a unit of a float.
+                one = op(other, 1.0) if reflected else op(1.0, other)
+                if name not in ("mul", "truediv") or not answers_ufuncs(type(one)):
+                    return NotImplemented
+                return np.divide(one, self) if reflected and name == "truediv" else np.multiply(self, one)
+        try:
+            return apply(row, op, other, self) if reflected else apply(row, op, self, other)
+        except OwnArithmeticError:
+            return row.ufunc(other, self) if reflected else row.ufunc(self, other)
 
     return method
 
@@ -139,6 +158,14 @@ def _scalar_binary(
         return finish(row, space, (self, other), (x, y), (t, u), op(x, y))
 
     return method
+
+
+def _left_to(theirs: Callable[[Any, Any], Any], other: Any, x: AnyDual) -> Any:
+    """The result of another object's operator; NotImplemented if it takes plain values alone."""
+    try:
+        return theirs(other, x)
+    except LostDerivativeError:
+        return NotImplemented
 
 
 def _defers(x: AnyDual, other: Any) -> bool:

@@ -150,5 +150,5 @@ def duals_in(x: Any) -> list[AnyDual]:
     if isinstance(x, (tuple, list)):
         return [d for item in x for d in duals_in(item)]
     if issubclass(type(x), np.ndarray) and x.dtype == object:
-        return [d for item in x.flat for d in duals_in(item)]
+        return [d for item in np.asarray(x).flat for d in duals_in(item)]
     return []
