@@ -26,6 +26,7 @@ _SPARSE_NOTE = (
     "instead of (k * A) @ u, and np.stack([...]) instead of np.array([...]) for u; give another function its "
     "derivative, dualdiff.custom_derivative(f, jvp=lambda primals, tangents: ...)"
 )
+_SCALAR_NOTE = "a scalar dual has no x[()]: write x, and q.to(unit).value instead of q.to_value(unit)"
 _SHUFFLED_NOTE = (
     "shuffling in place would duplicate some rows of a dual array, because rows are views. Write "
     "y[...] = y[rng.permutation(len(y))], which draws the same permutation as rng.shuffle(y)"
@@ -69,8 +70,9 @@ def _note(error: Exception, trace: list[tuple[FrameType, int]]) -> str | None:
     # Compiled code that overlooks our error goes on, and fails with a SystemError after the user's function returned.
     everywhere = isinstance(error, SystemError) and is_lost
     frames = _library_frames([frame for frame, _ in trace], everywhere)
+    is_index = text.endswith("Dual' object is not subscriptable")
     if not frames:
-        return _of_compiled(error, text, trace)
+        return _SCALAR_NOTE if is_index else _of_compiled(error, text, trace)
     if not (is_lost or _holds_duals(frames)):
         return None
     named = next(filter(None, map(public_name, frames)), None)
@@ -87,6 +89,8 @@ def _note(error: Exception, trace: list[tuple[FrameType, int]]) -> str | None:
             return f"{name} {_OF_NUMPY}" if name.rpartition(".")[2] in (*MAKERS, "vectorize") else None
         if OBJECT_ARRAY.search(text):
             return _OBJECT_ARRAY_NOTE
+    if is_index and not (named and counterpart(*named)):
+        return _SCALAR_NOTE
     return of_library(name, named, not is_library(frames[0].f_globals.get("__name__")))
 
 

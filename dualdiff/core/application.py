@@ -287,5 +287,6 @@ def floating_dtype(value: Any) -> Any:
     """The dtype of a value with a tangent; raises unless it is floating."""
     dtype = value.dtype if type(value) is np.ndarray else dtype_of(value)
     if dtype.kind not in "fc":
-        raise lost(f"a result of dtype {dtype}", "a floating dtype")
+        floats = "a number of units, d / np.timedelta64(1, 's')" if dtype.kind == "m" else "a floating dtype"
+        raise lost(f"a result of dtype {dtype}", floats)
     return dtype

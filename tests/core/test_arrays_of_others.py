@@ -206,6 +206,24 @@ def test_astropy():
         with pytest.raises((TypeError, ValueError)):
             jacobian(f, P)
     np.testing.assert_array_equal(q.value, DATA)
+    with pytest.raises(TypeError, match="object is not subscriptable") as error:
+        derivative(lambda a: (a * u.m).to_value(u.cm), 2.0)
+    assert "write x, and q.to(unit).value instead of q.to_value(unit)" in error.value.__notes__[0]
+
+
+def test_a_scalar_dual_has_no_index():
+    with pytest.raises(TypeError, match="object is not subscriptable") as error:
+        derivative(lambda a: a[()], np.float64(2.0))
+    assert "a scalar dual has no x[()]: write x" in error.value.__notes__[0]
+
+
+def test_durations():
+    """NumPy cuts them to whole units, so that a dual has no place in them."""
+    d, day = np.array([0, 2], "timedelta64[D]"), np.timedelta64(1, "D")
+    for f in (lambda k: np.sum(k * d / day), lambda k: np.sum(d * k / day)):
+        with pytest.raises(TypeError, match=r"timedelta64\[D\] would lose .* d / np\.timedelta64\(1, 's'\)"):
+            derivative(f, 2.0)
+    assert derivative(lambda k: np.sum(k * (d / day)), 2.0) == 2.0
 
 
 def test_unyt():
