@@ -40,7 +40,7 @@ def is_constant(x: Any) -> bool:
     x = x if labels is None else labels.values
     if issubclass(type(x), (np.ndarray, np.generic)):
         return type(x) is not np.ma.MaskedArray and _has_no_numbers(x)
-    if isinstance(x, (numbers.Number, list, Iterator)):
+    if issubclass(type(x), numbers.Number) or isinstance(x, (list, Iterator)):
         return False
     if any(hasattr(type(x), name) for name in ("__array__", "__float__", "__complex__", "__index__")):
         return False
