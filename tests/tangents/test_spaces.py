@@ -19,6 +19,7 @@ from dualdiff.core.registry import FUNCTIONS, UFUNCS
 from dualdiff.rules.numpy.by_value import PLAIN
 from dualdiff.tangents.spaces import mixed
 from dualdiff.tangents.spaces.dense import LANES
+from dualdiff.tangents.spaces.recorded import same_bits
 from tests.support.against import assert_near, assert_same
 from tests.support.calls import BY_VALUE, CALLS, METHOD_CALLS, UFUNC_CALLS
 
@@ -236,3 +237,18 @@ def test_every_rule_has_an_example():
         if ufunc in of_numpy and (ufunc, method) not in known
     ]
     assert not missing
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g", "c8", "c16", "G", "i1", "?"])
+def test_arrays_of_any_layout_are_compared_by_their_bits(dtype):
+    """A record keeps copies of plain operands, and compares them where an array is used a second time."""
+    a = (np.arange(48).reshape(4, 6, 2) % 2 == 0).astype(dtype)
+    for x in (a, a[:, ::2], a[..., 0], a.T, a[1, :, 0], a[::-1, 0, 0], a[0, 0, :1], a[:0]):
+        assert same_bits(x, x.copy())
+        if x.size:
+            other = x.copy()
+            other.flat[-1] = not other.flat[-1]
+            assert not same_bits(x, other)
+    zero, nan = np.zeros(3)[::2], np.full(4, np.nan)[::2]
+    assert same_bits(nan, nan.copy())
+    assert not same_bits(zero, -zero)

@@ -176,8 +176,8 @@ def same_bits(a: Any, b: Any) -> bool:
     # Integers as wide as fit compare bits, not values: NaN equals itself, and 0.0 differs from -0.0.
     bits = np.uint64 if size % 8 == 0 else np.uint32 if size % 4 == 0 else np.uint16 if size % 2 == 0 else np.uint8
     order: Any = "F" if a.flags.f_contiguous else "C"
-    same: Any = a.reshape(-1, order=order).view(bits) == b.reshape(-1, order=order).view(bits)
-    return bool(same.all())
+    one, other = (np.ascontiguousarray(x.reshape(-1, order=order)).view(bits) for x in (a, b))
+    return bool((one == other).all())
 
 
 def _none() -> None:
