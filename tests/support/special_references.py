@@ -515,6 +515,8 @@ def smirnov(n, d):
 
 
 case("kolmogorov", kolmogorov, log(0.2, 3))
+case("_kolmogc", lambda x: 1 - kolmogorov(x), log(0.2, 3))
+case("_kolmogp", lambda x: mp.diff(kolmogorov, x), log(0.2, 3))
 inverse("kolmogi", lambda p, r: kolmogorov(r) - p, P)
 case("smirnov", smirnov, whole(2, 15), lin(0.03, 0.97))
 inverse("smirnovi", lambda n, p, r: smirnov(n, r) - p, whole(2, 15), P)

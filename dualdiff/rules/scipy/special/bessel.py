@@ -1,6 +1,7 @@
 """Rules of ``scipy.special``: Bessel and related functions, orthogonal polynomials, Mathieu and spheroidal functions.
 
-Orders are not differentiated: SciPy has no function for the derivative with respect to an order.
+Of the orders only those of kv and kve are differentiated, at arguments near the positive half line: SciPy has no
+function for the derivative with respect to an order.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ row("i1", "0.5 * (i0(x) + iv(2.0, x))")
 row("k0", "-k1(x)")
 row("k1", "-0.5 * (k0(x) + kv(2.0, x))")
 own("ive_derivative", integrals.ive_derivative, None, "ive_derivative(x, y, z + 1)", None)
-own("kve_derivative", integrals.kve_derivative, None, "kve_derivative(x, y, z + 1)", None)
+own("kve_derivative", integrals.kve_derivative, "kve_in_order(x, y, z, 1)", "kve_derivative(x, y, z + 1)", None)
+own("kve_in_order", integrals.kve_in_order, "kve_in_order(x, y, z, w + 1)", "kve_in_order(x, y, z + 1, w)", None, None)
 row("i0e", "ive_derivative(0.0, x, 1)")
 row("i1e", "ive_derivative(1.0, x, 1)")
 row("k0e", "kve_derivative(0.0, x, 1)")
@@ -29,9 +31,9 @@ row("yv", UNKNOWN, "0.5 * (yv(x - 1.0, y) - yv(x + 1.0, y))")
 # SciPy truncates the orders of yn and kn.
 row("yn", UNKNOWN, "0.5 * (yv(trunc(x) - 1.0, y) - yv(trunc(x) + 1.0, y))")
 row("iv", UNKNOWN, "0.5 * (iv(x - 1.0, y) + iv(x + 1.0, y))")
-row("kv", UNKNOWN, "-0.5 * (kv(x - 1.0, y) + kv(x + 1.0, y))")
+row("kv", "exp(-y) * kve_in_order(x, y, 0, 1)", "-0.5 * (kv(x - 1.0, y) + kv(x + 1.0, y))")
 row("kn", UNKNOWN, "-0.5 * (kv(trunc(x) - 1.0, y) + kv(trunc(x) + 1.0, y))")
-row("kve", UNKNOWN, "kve_derivative(x, y, 1)")
+row("kve", "kve_in_order(x, y, 0, 1)", "kve_derivative(x, y, 1)")
 for _name, _phase in (("hankel1", "1j"), ("hankel2", "-1j")):
     row(_name, UNKNOWN, f"0.5 * ({_name}(x - 1.0, y) - {_name}(x + 1.0, y))")
     row(f"{_name}e", UNKNOWN, f"0.5 * ({_name}e(x - 1.0, y) - {_name}e(x + 1.0, y)) - {_phase} * r")

@@ -304,6 +304,8 @@ row(
 own("kolmogorov_derivative", integrals.kolmogorov_derivative, "kolmogorov_derivative(x, y + 1)", None)
 row("kolmogorov", "kolmogorov_derivative(x, 1)")
 row("kolmogi", "1 / kolmogorov_derivative(r, 1)")
+row("_kolmogp", "kolmogorov_derivative(x, 2)", of="kolmogorov")
+row("_kolmogc", "-kolmogorov_derivative(x, 1)", of="kolmogorov")
 row("smirnov", UNKNOWN, "_smirnovp(x, y)")
 row("smirnovi", UNKNOWN, "1 / _smirnovp(x, r)")
 row("_smirnovp", UNKNOWN, UNKNOWN, of="smirnov")

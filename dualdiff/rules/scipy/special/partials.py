@@ -373,18 +373,38 @@ def kve_derivative(v: Any, x: Any, k: Any) -> Any:
         far = np.abs(x) > 30 + size**2
         return np.where(far, math.sqrt(math.pi / 2) * _asymptotic(v, np.where(far, x, 1.0), k, 1), direct)
     large = x > 0.5
-    z = np.where(large, x, 1.0)
-    reach = np.zeros_like(z)
+    return np.where(large, _bessel_integral(v, np.where(large, x, 1.0), k, 0), direct)
+
+
+@in_double
+def kve_in_order(v: Any, x: Any, k: Any, j: Any) -> Any:
+    r"""The k-th derivative with respect to x, and the j-th with respect to v, of :math:`e^x K_v(x)`.
+
+    Known for positive x, and for complex x not farther from them than 45 degrees; NaN elsewhere.
+    """
+    known = x.real > np.abs(x.imag)
+    found = _bessel_integral(v, np.where(known, x, 1.0), _order(k), _order(j))
+    return np.where(known, found, np.nan)
+
+
+def _bessel_integral(v: Any, x: Any, k: int, j: int) -> Any:
+    r""":math:`\int_0^\infty e^{-x (\cosh t - 1)} (1 - \cosh t)^k \partial_v^j \cosh(v t)\,dt` by the trapezoidal rule."""
+    size = np.abs(v)
+    reach = np.zeros_like(size + x.real)
     for _ in range(5):
-        # arccosh(1 + y / z), beyond which the exponential is below exp(-50).
-        reach = 2 * np.arcsinh(np.sqrt((50 + size * reach) / (2 * z)))
+        # arccosh(1 + y / x), beyond which the exponential is below exp(-50).
+        reach = 2 * np.arcsinh(np.sqrt((50 + size * reach) / (2 * x.real)))
     nodes = 48 + int(np.max(reach, initial=0.0) / 0.1)
-    total = np.zeros_like(reach)
+    total = np.zeros_like(size + x)
     for n in range(nodes, 0, -1):
         t = reach * (n / nodes)
         c = 2 * np.sinh(t / 2) ** 2
-        total = total + c**k * (np.exp(size * t - z * c) + np.exp(-size * t - z * c))
-    return np.where(large, (-1) ** k * total * reach / (2 * nodes), direct)
+        total = total + c**k * t**j * (np.exp(size * t - x * c) + (-1) ** j * np.exp(-size * t - x * c))
+    if j % 2:
+        total = total * np.sign(v)
+    if j == k == 0:
+        total = total + 1.0
+    return (-1) ** k * total * reach / (2 * nodes)
 
 
 @in_double
