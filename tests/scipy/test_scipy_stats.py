@@ -7,14 +7,18 @@ import warnings
 
 import numpy as np
 import pytest
+from mpmath import mp
 
 from dualdiff import derivative, gradient, hessian, jacobian
-from dualdiff.base.errors import NoRuleError, UndefinedDerivativeWarning
+from dualdiff.base.errors import NoRuleError
 
 scipy_stats = pytest.importorskip("scipy.stats")
 parameters = pytest.importorskip("scipy.stats._distr_params")
 
 from dualdiff.scipy import stats  # noqa: E402 - needs SciPy
+from tests.support.distributions import Probe, entries  # noqa: E402 - needs SciPy
+
+ENTRIES = list(entries())
 
 #: Each distribution with shape parameters away from whole numbers, at which some formulas are special.
 SHAPES = {}
@@ -25,26 +29,9 @@ for _name, _shapes in parameters.distcont:
         _other = [float(s) - 0.0137 * (i + 1) for i, s in enumerate(_shapes)]
         SHAPES[_name] = _off if getattr(scipy_stats, _name)._argcheck(*_off) else _other
 
-#: No density that duals pass through.
-WITHOUT_DENSITY = {
-    *(
-        "gausshyper",
-        "genhyperbolic",
-        "geninvgauss",
-        "kstwobign",
-        "landau",
-        "levy_stable",
-        "ncf",
-        "nct",
-        "ncx2",
-        "pearson3",
-    )
-}
-#: A distribution function that is no integral of the density from the end of the support.
-WITHOUT_CUMULATIVE = {"vonmises"}
-NAMES = sorted(SHAPES.keys() - WITHOUT_DENSITY)
+NAMES = sorted(SHAPES)
 #: Those of which a function of the distribution is an integral, which takes long to test.
-SLOW = {"norminvgauss", "skewnorm", "vonmises", "vonmises_line"}
+SLOW = {"gausshyper", "genhyperbolic", "geninvgauss", "levy_stable", "norminvgauss", "skewnorm", "vonmises_line"}
 
 
 def of_x(method, x, module, name, v):
@@ -65,11 +52,8 @@ def differences(f, v, step=1e-5):
 
 
 def walked(methods, names=NAMES):
-    return [pytest.param(m, n, id=f"{n}-{m}") for n in names for m in methods if not skipped(m, n)]
-
-
-def skipped(method, name):
-    return name in WITHOUT_CUMULATIVE and "pdf" not in method
+    # SciPy's own quantiles of a stable distribution take seconds.
+    return [pytest.param(m, n, id=f"{n}-{m}") for n in names for m in methods if (n, m) != ("levy_stable", "isf")]
 
 
 def quietly(test):
@@ -155,12 +139,43 @@ def test_second_derivatives_of_distribution_functions_and_quantiles(method, name
     np.testing.assert_allclose(jacobian(jacobian(f), v), differences(lambda v: jacobian(f, v), v), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", sorted(WITHOUT_DENSITY & SHAPES.keys() - {"levy_stable"}))
+@pytest.mark.parametrize(("name", "shapes"), ENTRIES, ids=lambda x: x if isinstance(x, str) else str(x).strip("(),"))
+@pytest.mark.parametrize("method", ["logpdf", "cdf", "ppf"])
 @quietly
-def test_nan_where_no_formula_is_known(name):
-    v, x = at(name)
-    with pytest.raises(NoRuleError, match=name):
-        jacobian(functools.partial(of_x, "logpdf", x, stats, name), v)
+def test_at_scipys_own_shapes(method, name, shapes):
+    if name in ("levy_stable", "studentized_range"):
+        pytest.skip("SciPy's own values take minutes")
+    assert Probe(name, shapes, method).verdict() in ("right", "without a reference")
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [("levy_stable", [1.8, -0.5]), ("levy_stable", [0.7, 0.5]), ("studentized_range", [3.5, 10.0])],
+)
+@quietly
+def test_distributions_of_which_scipy_is_slow(name, shapes):
+    p, shapes = np.array([0.23, 0.81]), np.array(shapes)
+    distribution = getattr(stats, name)
+    x = getattr(scipy_stats, name).ppf(p, *shapes)
+    # The probability of a quantile does not depend on the shapes, and a density is the slope of the probability.
+    back = jacobian(lambda s: distribution.cdf(distribution.ppf(p, *s), *s), shapes)
+    np.testing.assert_allclose(back, 0.0, atol=1e-12)
+    np.testing.assert_allclose(derivative(lambda x: distribution.cdf(x, *shapes), x), distribution.pdf(x, *shapes))
+    for method in ("logpdf", "cdf"):
+        f = getattr(distribution, method)
+        found = jacobian(lambda s, f=f: f(x, *s), shapes)
+        g = getattr(scipy_stats, name)
+        expected = differences(lambda s, g=g, method=method: getattr(g, method)(x, *s), shapes, 1e-4)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    mixed = jacobian(lambda s: derivative(lambda x: distribution.cdf(x, *s), x), shapes)
+    np.testing.assert_allclose(mixed, jacobian(lambda s: distribution.pdf(x, *s), shapes), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "shapes"), [("irwinhall", [3]), ("ksone", [30]), ("kstwo", [30])])
+@quietly
+def test_no_derivative_with_respect_to_an_integer(name, shapes):
+    with pytest.raises(NoRuleError, match=rf"{name}\.cdf .* in n, which is an integer"):
+        derivative(lambda n: getattr(stats, name).cdf(0.4, n), float(shapes[0]))
 
 
 DISCRETE = {}
@@ -248,15 +263,35 @@ def test_outside_the_support_the_value_is_constant():
     assert np.all(np.isfinite(found))
 
 
-@pytest.mark.parametrize(
-    ("name", "shapes", "x"),
-    [("kappa4", [0.0, 0.0], 0.3), ("genpareto", [0.0], 0.3), ("genextreme", [0.0], 0.3)],
-)
+def kappa4_quantile(p, h, k):
+    inner = -mp.expm1(h * mp.log(p)) / h if h else -mp.log(p)
+    return (1 - inner**k) / k if k else -mp.log(inner)
+
+
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
-def test_a_formula_for_exactly_one_value_has_no_slope(mode, name, shapes, x):
-    with pytest.warns(UndefinedDerivativeWarning, match="another one at exactly"):
-        found = jacobian(lambda s: getattr(stats, name).logpdf(x, *s), np.array(shapes), mode=mode)
-    assert np.all(np.isnan(found))
+@pytest.mark.parametrize(
+    ("name", "exact"),
+    [
+        ("kappa4", kappa4_quantile),
+        ("genpareto", lambda p, c: ((1 - p) ** -c - 1) / c if c else -mp.log(1 - p)),
+        ("genextreme", lambda p, c: (1 - (-mp.log(p)) ** c) / c if c else -mp.log(-mp.log(p))),
+        # By the expansion of Cornish and Fisher.
+        ("pearson3", lambda p, s: (lambda z: z + (z * z - 1) * s / 6)(mp.sqrt(2) * mp.erfinv(2 * p - 1))),
+    ],
+)
+def test_shapes_at_which_scipy_has_another_formula(name, exact, mode):
+    count = getattr(scipy_stats, name).numargs
+    p, zeros = np.array([0.23, 0.81]), np.zeros(count)
+    found = jacobian(lambda s: getattr(stats, name).ppf(p, *s), zeros, mode=mode)
+    with mp.workdps(50):
+        h = mp.mpf(10) ** -16
+
+        def slope(q, i):
+            values = [exact(mp.mpf(q), *(s * h if j == i else 0 for j in range(count))) for s in (1, -1)]
+            return float((values[0] - values[1]) / (2 * h))
+
+        expected = [[slope(q, i) for i in range(count)] for q in p]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_the_information_of_a_sample():

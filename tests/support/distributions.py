@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,9 @@ class Probe:
 
     def expected(self) -> tuple[Any, Any]:
         """The Jacobian by differences of SciPy's values, and an estimate of its error."""
-        columns = [differences(lambda t, i=i: self(scipy_stats, _moved(self.v, i, t)), self.v[i]) for i in range(self.v.size)]
+        columns = [
+            differences(lambda t, i=i: self(scipy_stats, _moved(self.v, i, t)), self.v[i]) for i in range(self.v.size)
+        ]
         return tuple(np.stack(part, -1) for part in zip(*columns, strict=True))  # type: ignore[return-value]
 
     def verdict(self) -> str:
@@ -73,8 +76,12 @@ class Probe:
             expected, error = self.expected()
         if np.any(np.isnan(found)):
             return "NaN"
+        # SciPy's values on one side are NaN, or too rough.
+        known = error < 1e-4 * (1.0 + np.abs(expected))
         allowed = 1e-5 * np.abs(expected) + 1e-7 + 20 * error
-        return "right" if np.all(np.abs(found - expected) <= allowed) else "WRONG"
+        if not np.all((np.abs(found - expected) <= allowed)[known]):
+            return "WRONG"
+        return "right" if np.all(known) else "without a reference"
 
 
 def _moved(v: Any, i: int, t: Any) -> Any:
@@ -91,7 +98,7 @@ def differences(f: Callable[[float], Any], at: float) -> tuple[Any, Any]:
         with np.errstate(all="ignore"):
             values = np.stack([f(k * step * size) if k else np.zeros(np.shape(f(0.0))) for k in range(-3, 4)])
         found.append(np.tensordot(_WEIGHTS, values, 1) / (step * size))
-    changes = [np.abs(b - a) for a, b in zip(found, found[1:], strict=False)]
+    changes = [np.abs(b - a) for a, b in pairwise(found)]
     errors = np.where(np.isnan(changes), np.inf, changes)
     best = np.argmin(errors, axis=0)
     taken = np.take_along_axis(np.stack(found[1:]), best[None], 0)[0]

@@ -7,7 +7,6 @@ NumPy's creation functions, and SciPy's own functions that choose between formul
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,6 +131,32 @@ def _promoted(*args: Any, **_: Any) -> Any:
 _BY_NAME: dict[str, Any] = {"_lazywhere": _lazywhere, "_lazyselect": _lazyselect, "xp_promote": _promoted}
 
 
+# -- formulas of our own -----------------------------------------------------------------------------------------------
+#: Formulas that take the place of SciPy's, by the class of the distribution and the name of the method.
+_FURTHER: dict[str, dict[str, Callable[..., Any]]] = {}
+
+
+def further(kind: str, method: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a formula, a function of x and the shape parameters, for a method of a class of SciPy."""
+
+    def register(formula: Callable[..., Any]) -> Callable[..., Any]:
+        _FURTHER.setdefault(kind, {})[method] = formula
+        return formula
+
+    return register
+
+
+def _further_of(cls: type) -> dict[str, Callable[..., Any]]:
+    """The formulas registered for a class of SciPy, as methods."""
+    if not cls.__module__.startswith("scipy.stats."):
+        return {}
+
+    def method(formula: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda self, *args: formula(*args)
+
+    return {name: method(formula) for name, formula in _FURTHER.get(cls.__name__, {}).items()}
+
+
 # -- copies ------------------------------------------------------------------------------------------------------------
 @cache
 def _names(module: str) -> dict[str, Any]:
@@ -182,6 +207,7 @@ def _copied_class(kind: type) -> type:
         if cls.__module__ in DISTRIBUTIONS:
             names = _names(cls.__module__)
             body |= {name: _copied(x, names) for name, x in vars(cls).items() if isinstance(x, FunctionType)}
+        body |= _further_of(cls)
     body.pop("__init__", None)
     # SciPy looks at the signature of subclasses that it makes; this one only lends its methods.
     return type(kind.__name__, (kind,), body)
@@ -197,8 +223,12 @@ def copied(distribution: Any) -> Any:
 
 def has_formula(distribution: Any, name: str) -> bool:
     """Whether a distribution has a formula of its own, not one for all (sums, quadrature, differences)."""
-    found = inspect.getattr_static(type(distribution), name, None)
-    return getattr(found, "__module__", None) in DISTRIBUTIONS
+    for cls in type(distribution).__mro__:
+        if name in _further_of(cls):
+            return True
+        if name in vars(cls):
+            return getattr(vars(cls)[name], "__module__", "") in FORMULAS
+    return False
 
 
 def checked_version() -> None:

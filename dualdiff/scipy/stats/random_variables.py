@@ -21,6 +21,7 @@ from dualdiff.rules.numpy.creation import buffer
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import levels, no_derivative, revalued, unknown
 from dualdiff.scipy.integrate.quadrature import quad
+from dualdiff.scipy.stats import integral_formulas, series_formulas  # noqa: F401 - they register formulas
 from dualdiff.scipy.stats.formulas import accepting, copied, has_formula
 from dualdiff.scipy.stripped import values_of
 
@@ -41,7 +42,7 @@ class Standard:
         self.density = "pmf" if self.discrete else "pdf"
 
     def formula(self, name: str, x: Any, shapes: Sequence[Any]) -> Any:
-        """SciPy's formula of this name, or None where it has none that duals pass through."""
+        """The formula of this name, or None where there is none that duals pass through."""
         if not has_formula(self.scipys, name):
             return None
         likes = duals_in((x, shapes))
@@ -58,6 +59,11 @@ class Standard:
             if np.allclose(plain_values(found), plain, SAME, SAME, equal_nan=True):
                 return found
         return None
+
+    def support(self, shapes: Sequence[Any]) -> Any:
+        """The ends of the support."""
+        with accepting(duals_in(shapes)):
+            return self.copy._get_support(*shapes)
 
     def log_density(self, x: Any, shapes: Sequence[Any]) -> Any:
         """The logarithm of the density or mass function."""
@@ -114,7 +120,7 @@ class Standard:
 
     def _accumulated(self, x: Any, *shapes: Any) -> Any:
         """The distribution function at one point, from the density."""
-        start, end = self.copy._get_support(*shapes)
+        start, end = self.support(shapes)
         if self.discrete:
             first = float(plain_values(start))
             if not np.isfinite(first) or x - first > 1e5:
@@ -251,6 +257,7 @@ def _differentiated(self: Distribution, name: str, x: Any, args: Any, kwargs: An
     value = getattr(scipys, name)(values_of(x), *map(values_of, args), **plain)
     shapes, loc, scale = scipys._parse_args(*args, **kwargs)
     x, loc, scale, *shapes = (_float(operand(a)) for a in (x, loc, scale, *shapes))
+    _refuse_integers(self, name, shapes)
     plain_x, plain_parameters = plain_values(x), (loc, scale, *shapes)
     plain_shapes = list(map(plain_values, shapes))
     inverse = name in ("ppf", "isf")
@@ -293,6 +300,19 @@ def _differentiated(self: Distribution, name: str, x: Any, args: Any, kwargs: An
         )
         return unknown(value, *duals_in((args, kwargs)))
     return revalued(_number(found), value)
+
+
+def _refuse_integers(self: Distribution, name: str, shapes: Sequence[Any]) -> None:
+    """Raise for a derivative with respect to a shape parameter that SciPy accepts at integers only."""
+    if self.standard().discrete:
+        return
+    plain = list(map(plain_values, shapes))
+    for i, s in enumerate(shapes):
+        if duals_in(s) and np.all(plain[i] == np.floor(plain[i])) and np.all(self.scipys._argcheck(*plain)):
+            beside = [[*plain[:i], plain[i] + step, *plain[i + 1 :]] for step in (-1e-6, 1e-6)]
+            if not any(np.any(self.scipys._argcheck(*given)) for given in beside):
+                parameter = self.scipys.shapes.replace(" ", "").split(",")[i]
+                raise no_rule(f"scipy.stats.{self.scipys.name}.{name}", f" in {parameter}, which is an integer")
 
 
 def _chosen_by_branch(self: Distribution, name: str, inside: Any, x: Any, parameters: Sequence[Any]) -> bool:
@@ -426,7 +446,7 @@ def _expected(standard: Standard, name: str, shapes: Sequence[Any], expected: An
         if not last - first < 1e5:
             raise no_rule(f"scipy.stats.{standard.scipys.name}.{name}")
         return sum(weighted(k) for k in np.arange(first, last + 1))
-    low, high = standard.copy._get_support(*shapes)
+    low, high = standard.support(shapes)
     middle = float(np.reshape(standard.scipys.median(*map(plain_values, shapes)), ()))
     return quad(weighted, low, middle, limit=200)[0] + quad(weighted, middle, high, limit=200)[0]
 

@@ -388,7 +388,7 @@ def kve_in_order(v: Any, x: Any, k: Any, j: Any) -> Any:
 
 
 def _bessel_integral(v: Any, x: Any, k: int, j: int) -> Any:
-    r""":math:`\int_0^\infty e^{-x (\cosh t - 1)} (1 - \cosh t)^k \partial_v^j \cosh(v t)\,dt` by the trapezoidal rule."""
+    r""":math:`\int_0^\infty e^{-x (\cosh t - 1)} (1 - \cosh t)^k \partial_v^j \cosh(v t)\,dt`, trapezoidal rule."""
     size = np.abs(v)
     reach = np.zeros_like(size + x.real)
     for _ in range(5):
