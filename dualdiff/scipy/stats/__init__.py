@@ -1,7 +1,7 @@
 """``scipy.stats`` for duals: ``from dualdiff.scipy import stats``.
 
 Distributions, frozen ones too, take duals in x, loc, scale and shape parameters, and so do the statistics that are
-formulas.  Every other name is SciPy's own, and refuses duals.
+formulas.  `fit_information` and `fit_covariance` are not in SciPy.  Every other name is SciPy's own, and refuses duals.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import Any
 from dualdiff.base.extras import load
 from dualdiff.base.public import shown_in
 from dualdiff.rules.writing.over_scipy import without_rule
+from dualdiff.scipy.stats.likelihoods import fit_covariance, fit_information
 from dualdiff.scipy.stats.random_variables import Distribution
 from dualdiff.scipy.stats.statistics import STATISTICS
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 _DISTRIBUTIONS = [name for name, x in vars(_scipy).items() if isinstance(x, (_scipy.rv_continuous, _scipy.rv_discrete))]
-__all__ = sorted([*STATISTICS, *_DISTRIBUTIONS])
+__all__ = sorted([*STATISTICS, *_DISTRIBUTIONS, "fit_covariance", "fit_information"])
 
 for _statistic in STATISTICS.values():
     if hasattr(_statistic, "__name__"):

@@ -206,7 +206,7 @@ class Frozen:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name in METHODS or name in MOMENTS:
+        if name in METHODS or name in MOMENTS or name == "rvs":
             return functools.partial(self._call, name)
         if duals_in((self.args, self.kwds)):
             raise no_rule(f"scipy.stats.{self.dist.scipys.name}.{name}")
@@ -398,6 +398,39 @@ def _of_x(name: str) -> Callable[..., Any]:
 
 for _name in METHODS:
     setattr(Distribution, _name, _of_x(_name))
+
+
+# -- samples -----------------------------------------------------------------------------------------------------------
+def rvs(self: Distribution, *args: Any, **kwds: Any) -> Any:
+    r"""As the method ``rvs`` of SciPy's distributions: SciPy's sample, with derivatives in the parameters.
+
+    A drawn x moves with the parameters so that its probability stays: :math:`dx = -\partial_\theta F\, d\theta / f`
+    (M. Figurnov, S. Mohamed and A. Mnih, Implicit reparameterization gradients, 2018).  This holds in distribution,
+    however SciPy draws: expectations of functions of a sample have the derivatives of their expectations.  The samples
+    of discrete distributions do not move, and raise.
+    """
+    value = self.scipys.rvs(*map(values_of, args), **{k: values_of(v) for k, v in kwds.items()})
+    if not duals_in((args, kwds)):
+        return value
+    scipys, standard = self.scipys, self.standard()
+    if standard.discrete:
+        raise no_rule(f"scipy.stats.{scipys.name}.rvs", ", as its values are integers")
+    parameters = {k: v for k, v in kwds.items() if k not in ("size", "random_state")}
+    shapes, loc, scale = scipys._parse_args(*args[: scipys.numargs + 2], **parameters)
+    loc, scale, *shapes = (_float(operand(a)) for a in (loc, scale, *shapes))
+    _refuse_integers(self, "rvs", shapes)
+    with np.errstate(all="ignore"):
+        z = np.atleast_1d((np.asarray(value) - plain_values(loc)) / plain_values(scale))
+        if duals_in(shapes):
+            full = [np.broadcast_to(s, z.shape).ravel() for s in shapes]
+            z = z.ravel()
+            p = scipys._cdf(z, *map(plain_values, full))
+            z = _quantile(standard, "ppf", p, full, z)
+        found = loc + scale * np.reshape(z, np.shape(value))
+    return revalued(_number(found), value)
+
+
+Distribution.rvs = rvs  # type: ignore[attr-defined]
 
 
 # -- moments -----------------------------------------------------------------------------------------------------------
