@@ -12,12 +12,15 @@ from dualdiff.base.extras import load
 from dualdiff.base.public import shown_in
 from dualdiff.rules.writing.over_scipy import without_rule
 from dualdiff.scipy.stats.likelihoods import fit_covariance, fit_information
+from dualdiff.scipy.stats.multivariate import MULTIVARIATE
 from dualdiff.scipy.stats.random_variables import Distribution
 from dualdiff.scipy.stats.statistics import STATISTICS
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 _DISTRIBUTIONS = [name for name, x in vars(_scipy).items() if isinstance(x, (_scipy.rv_continuous, _scipy.rv_discrete))]
-__all__ = sorted([*STATISTICS, *_DISTRIBUTIONS, "fit_covariance", "fit_information"])
+_NAMED = {**STATISTICS, **MULTIVARIATE}
+__all__ = ["fit_covariance", "fit_information"]
+__all__ += sorted([*_NAMED, *_DISTRIBUTIONS])
 
 for _statistic in STATISTICS.values():
     if hasattr(_statistic, "__name__"):
@@ -25,8 +28,8 @@ for _statistic in STATISTICS.values():
 
 
 def __getattr__(name: str) -> Any:
-    if name in STATISTICS:
-        return STATISTICS[name]
+    if name in _NAMED:
+        return _NAMED[name]
     found = getattr(_scipy, name)
     if name in _DISTRIBUTIONS:
         found = globals()[name] = Distribution(found)

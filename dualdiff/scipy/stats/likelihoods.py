@@ -1,7 +1,7 @@
 r"""Likelihoods of samples: ``nnlf`` and ``fit`` of the distributions for duals, and the information at a fit.
 
-A maximum likelihood estimate solves :math:`\partial_\theta L(\theta; x) = 0`, with L the negative log-likelihood, and is
-differentiated by the implicit function theorem.
+A maximum likelihood estimate solves :math:`\partial_\theta L(\theta; x) = 0`, with L the negative log-likelihood, and
+is differentiated by the implicit function theorem.
 """
 
 from __future__ import annotations

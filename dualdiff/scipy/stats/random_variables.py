@@ -128,7 +128,7 @@ class Standard:
             return np.sum(self.density_of(np.arange(first, x + 1), shapes))
 
         def density(t: Any) -> Any:
-            return _number(np.reshape(self.density_of(np.reshape(t, (1,)), shapes), ()))
+            return scalar_of(np.reshape(self.density_of(np.reshape(t, (1,)), shapes), ()))
 
         # From the nearer end.
         if x <= float(self.scipys.median(*map(plain_values, shapes))):
@@ -144,8 +144,8 @@ def _buffered(a: Any, likes: Any) -> Any:
     return made
 
 
-def _number(x: Any) -> Any:
-    """An array of no dimension as a number."""
+def scalar_of(x: Any) -> Any:
+    """An array of no dimension as a scalar."""
     return x[()] if isinstance(x, (np.ndarray, DualArray)) and not x.shape else x
 
 
@@ -299,7 +299,7 @@ def _differentiated(self: Distribution, name: str, x: Any, args: Any, kwargs: An
             f"{scipys.name}.{name}", "SciPy's formula is another one at exactly this shape parameter than beside it"
         )
         return unknown(value, *duals_in((args, kwargs)))
-    return revalued(_number(found), value)
+    return revalued(scalar_of(found), value)
 
 
 def _refuse_integers(self: Distribution, name: str, shapes: Sequence[Any]) -> None:
@@ -427,7 +427,7 @@ def rvs(self: Distribution, *args: Any, **kwds: Any) -> Any:
             p = scipys._cdf(z, *map(plain_values, full))
             z = _quantile(standard, "ppf", p, full, z)
         found = loc + scale * np.reshape(z, np.shape(value))
-    return revalued(_number(found), value)
+    return revalued(scalar_of(found), value)
 
 
 Distribution.rvs = rvs  # type: ignore[attr-defined]
@@ -465,7 +465,7 @@ def _expected(standard: Standard, name: str, shapes: Sequence[Any], expected: An
     mean = _standard_moment(standard, "mean", shapes) if name == "var" else 0.0
 
     def density(t: Any) -> Any:
-        return _number(np.reshape(standard.density_of(np.reshape(t, (1,)), shapes), ()))
+        return scalar_of(np.reshape(standard.density_of(np.reshape(t, (1,)), shapes), ()))
 
     def weighted(t: Any) -> Any:
         f = density(t)
@@ -508,7 +508,7 @@ def _moment(name: str) -> Callable[..., Any]:
             found = found + np.log(scale)
         found = np.reshape(found, np.shape(value))
         _check(self, name, found, value)
-        return revalued(_number(found), value)
+        return revalued(scalar_of(found), value)
 
     method.__name__ = name
     method.__doc__ = f"As the method ``{name}`` of SciPy's distributions; all arguments may be duals."

@@ -1,4 +1,4 @@
-"""The statistics of ``scipy.stats`` that are formulas, and the density of the multivariate normal distribution.
+"""The statistics of ``scipy.stats`` that are formulas.
 
 Values are SciPy's; derivatives are those of the formulas, written out here.
 """
@@ -150,55 +150,6 @@ class _Correlation(tuple[Any, ...]):
         raise no_rule("scipy.stats.pearsonr: confidence_interval")
 
 
-class MultivariateNormal:
-    """``scipy.stats.multivariate_normal`` with densities that take duals; everything else is SciPy's."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        found = getattr(_scipy.multivariate_normal, name)
-
-        @functools.wraps(found)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if duals_in((args, kwargs)):
-                raise no_rule(f"scipy.stats.multivariate_normal.{name}")
-            return found(*args, **kwargs)
-
-        return call if callable(found) else found
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if duals_in((args, kwargs)):
-            raise no_rule("scipy.stats.multivariate_normal frozen", ": give the parameters to logpdf")
-        return _scipy.multivariate_normal(*args, **kwargs)
-
-    def logpdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: Any = False) -> Any:
-        """The logarithm of the density, of duals in x, mean and cov (which counts as symmetric)."""
-        value = _scipy.multivariate_normal.logpdf(values_of(x), values_of(mean), values_of(cov), allow_singular)
-        if not duals_in((x, mean, cov)):
-            return value
-        if allow_singular:
-            raise no_rule("scipy.stats.multivariate_normal.logpdf with allow_singular=")
-        x, cov = operand(x), operand(cov)
-        mean = operand(0.0 if mean is None else mean)
-        n = max(np.shape(cov)[-1] if np.ndim(cov) else 1, np.size(mean))
-        if np.ndim(cov) < 2:
-            cov = np.eye(n) * cov
-        x = np.reshape(x, (-1, n)) if np.ndim(x) < 2 else np.reshape(x, (-1, np.shape(x)[-1]))
-        rest = x - mean
-        cov = 0.5 * (cov + cov.T)
-        mahalanobis = np.sum(rest * np.linalg.solve(cov, rest.T).T, axis=-1)
-        found = -0.5 * (n * np.log(2 * np.pi) + np.linalg.slogdet(cov)[1] + mahalanobis)
-        found = np.reshape(found, np.shape(value))
-        return revalued(found if np.shape(value) else found[()], value)
-
-    def pdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: Any = False) -> Any:
-        """The density, of duals in x, mean and cov."""
-        value = _scipy.multivariate_normal.pdf(values_of(x), values_of(mean), values_of(cov), allow_singular)
-        if not duals_in((x, mean, cov)):
-            return value
-        return revalued(np.exp(self.logpdf(x, mean, cov, allow_singular)), value)
-
-
 def linregress(x: Any, y: Any, **options: Any) -> Any:
     """As ``scipy.stats.linregress``, with derivatives in all of its numbers."""
     found = _scipy.linregress(values_of(x), values_of(y), **options)
@@ -226,4 +177,4 @@ def linregress(x: Any, y: Any, **options: Any) -> Any:
     )
 
 
-STATISTICS |= {"pearsonr": pearsonr, "linregress": linregress, "multivariate_normal": MultivariateNormal()}
+STATISTICS |= {"pearsonr": pearsonr, "linregress": linregress}
