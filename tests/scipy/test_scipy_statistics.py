@@ -29,6 +29,48 @@ PROBES = {
     "hmean": (lambda m, p: m.hmean(p), A),
     "sem": (lambda m, p: m.sem(p), A),
     "variation": (lambda m, p: m.variation(p), A),
+    "moment": (lambda m, p: m.moment(np.reshape(p, (2, 4)), 3, axis=1), A),
+    "moment about a center": (lambda m, p: m.moment(p, 2, center=p[0]), A),
+    "zmap": (lambda m, p: m.zmap(p[:3], p[2:]), A),
+    "gzscore": (lambda m, p: m.gzscore(p), A),
+    "gstd": (lambda m, p: m.gstd(p), A),
+    "pmean": (lambda m, p: m.pmean(p, 2.5), A),
+    "pmean, exponent": (lambda m, p: m.pmean(A, p[0]), A[1:2]),
+    "entropy": (lambda m, p: m.entropy(p), A),
+    "entropy, relative": (lambda m, p: m.entropy(A + 1.0, p, base=2), A),
+    "iqr": (lambda m, p: m.iqr(p, rng=(20, 70)), A),
+    "iqr, normal": (lambda m, p: m.iqr(p, scale="normal"), A),
+    "median_abs_deviation": (lambda m, p: m.median_abs_deviation(p, scale="normal"), A**1.3),
+    "median_abs_deviation, mean": (lambda m, p: m.median_abs_deviation(p, center=np.mean), A**1.3),
+    "trim_mean": (lambda m, p: m.trim_mean(p, 0.2), A),
+    **{
+        f"differential_entropy, {method}": (lambda m, p, method=method: m.differential_entropy(p, method=method), A)
+        for method in ("auto", "vasicek", "van es", "ebrahimi", "correa")
+    },
+    "wasserstein_distance": (lambda m, p: m.wasserstein_distance(p[:5], p[5:] + 0.05), A),
+    "wasserstein_distance, weights": (lambda m, p: m.wasserstein_distance(A, X + 0.05, p, A), A),
+    "energy_distance": (lambda m, p: m.energy_distance(p[:5], p[5:] + 0.05), A),
+    **{
+        f"{test}, {field}, {alternative}": (
+            lambda m, p, f=f, field=field, alternative=alternative: getattr(f(m, p, alternative), field),
+            A,
+        )
+        for test, f in {
+            "ttest_1samp": lambda m, p, a: m.ttest_1samp(p, 1.5, alternative=a),
+            "ttest_rel": lambda m, p, a: m.ttest_rel(p, X, alternative=a),
+            "ttest_ind": lambda m, p, a: m.ttest_ind(p[:5], p[5:], alternative=a),
+            "Welch": lambda m, p, a: m.ttest_ind(p[:5], p[5:], equal_var=False, alternative=a),
+        }.items()
+        for field, alternative in [
+            ("statistic", "two-sided"),
+            *(("pvalue", a) for a in ("two-sided", "less", "greater")),
+        ]
+    },
+    "Welch, df": (lambda m, p: m.ttest_ind(p[:5], p[5:], equal_var=False).df, A),
+    "ttest_ind along an axis": (
+        lambda m, p: m.ttest_ind(np.reshape(p, (2, 4)), np.reshape(A**2, (2, 4)), axis=1)[1],
+        A,
+    ),
     "pearsonr": (lambda m, p: m.pearsonr(X, p).statistic, A),
     "pearsonr, p-value": (lambda m, p: m.pearsonr(p, X)[1], A),
     **{
