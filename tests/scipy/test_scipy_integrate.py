@@ -16,13 +16,14 @@ from dualdiff.base.errors import NoRuleError, UndefinedDerivativeWarning
 scipy_integrate = pytest.importorskip("scipy.integrate")
 special = pytest.importorskip("dualdiff.scipy.special")
 
-from dualdiff.scipy.integrate import quadrature, samples  # noqa: E402 - needs SciPy
+from dualdiff.scipy.integrate import quadrature, samples, vectorized_integrals  # noqa: E402 - needs SciPy
 
 OURS = SimpleNamespace(
     **{
         name: getattr(module, name)
         for module, names in (
             (quadrature, "quad quad_vec nquad dblquad tplquad fixed_quad"),
+            (vectorized_integrals, "cubature tanhsinh"),
             (samples, "trapezoid cumulative_trapezoid simpson cumulative_simpson romb"),
         )
         for name in names.split()
@@ -51,6 +52,63 @@ def _parameter(si, p):
 @probe("args", lambda p: (1 - np.exp(-p[0])) / p[0] * p[1], [2.0, 3.0])
 def _args(si, p):
     return si.quad(lambda x, a, b: b * np.exp(-a * x), 0.0, 1.0, args=(p[0], p[1]), full_output=1)[0]
+
+
+NEW = hasattr(scipy_integrate, "cubature")
+
+if NEW:
+
+    @probe("tanhsinh", lambda p: (np.exp(-p[0] * p[1]) - np.exp(-p[0] * 2)) / p[0], [2.0, 0.3])
+    def _tanhsinh(si, p):
+        return si.tanhsinh(lambda x: np.exp(-p[0] * x), p[1], 2.0).integral
+
+    @probe("tanhsinh, infinite", lambda p: np.exp(-p[0] * p[1]) / p[0], [2.0, 0.3])
+    def _tanhsinh_infinite(si, p):
+        return si.tanhsinh(lambda x, a: np.exp(-a * x), p[1], np.inf, args=(p[0],)).integral
+
+    @probe("tanhsinh, arrays", lambda p: np.stack([p[1] ** (p[0] + k) / (p[0] + k) for k in (0.0, 1.0)]), [0.5, 0.7])
+    def _tanhsinh_arrays(si, p):
+        return si.tanhsinh(lambda x, a: x ** (a - 1.0), 0.0, p[1], args=(p[0] + np.array([0.0, 1.0]),)).integral
+
+    @probe(
+        "cubature", lambda p: p[0] * (p[2] - p[1]) * 4.0 / 3 * (p[2] ** 2 + p[1] * p[2] + p[1] ** 2), [1.3, 0.2, 1.4]
+    )
+    def _cubature(si, p):
+        a, b = np.stack([p[1], 0.0 * p[1]]), np.stack([p[2], 2.0 + 0.0 * p[1]])
+        return si.cubature(lambda x: p[0] * x[:, 0] ** 2 * x[:, 1] * 2.0, a, b).estimate
+
+    @probe("cubature, one dimension", lambda p: np.sin(p[0]) / p[0] + 0.0 * p[0], [9.0])
+    def _cubature_one(si, p):
+        return si.cubature(lambda x, a: np.cos(a * x[:, 0]), [0.0], [1.0], args=(p[0],)).estimate
+
+    @probe(
+        "cubature, reversed and array-valued",
+        lambda p: np.stack([-(1 - np.exp(-p[0])) / p[0] * 0.5 * k for k in (1.0, 2.0)]),
+        [3.0],
+    )
+    def _cubature_reversed(si, p):
+        def f(x):
+            return (np.exp(-p[0] * x[:, 0]) * x[:, 1])[:, None] * np.array([1.0, 2.0])
+
+        return si.cubature(f, [1.0, 0.0], [0.0, 1.0]).estimate
+
+
+def _irregular(x, a):
+    return np.sqrt(np.abs(x - 0.3 * a))
+
+
+def test_integrals_that_this_scipy_lacks_say_so():
+    if NEW:
+        with pytest.raises(NoRuleError, match=r"cubature with infinite limits .*use nquad"):
+            derivative(lambda a: OURS.cubature(lambda x: np.exp(-a * x[:, 0]), [0.0], [np.inf]).estimate, 1.0)
+        with pytest.raises(NoRuleError, match=r"tanhsinh with log="):
+            derivative(lambda a: OURS.tanhsinh(lambda x: -a * x, 0.0, 1.0, log=True).integral, 1.0)
+        with pytest.warns(UndefinedDerivativeWarning, match="cubature"):
+            jump = derivative(lambda a: OURS.cubature(lambda x: _irregular(x[:, 0], a), [0.0], [1.0]).estimate, 0.9)
+        assert np.isnan(jump)
+    else:
+        with pytest.raises(AttributeError, match=r"cubature needs SciPy 1\.15 or later"):
+            OURS.cubature(lambda x: x, [0.0], [1.0])
 
 
 @probe("limits", lambda p: (np.sin(p[0] * p[2]) - np.sin(p[0] * p[1])) / p[0], [2.0, 0.3, 1.4])

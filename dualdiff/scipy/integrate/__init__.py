@@ -13,9 +13,11 @@ from dualdiff.rules.writing.over_scipy import without_rule
 from dualdiff.scipy.integrate.jacobians_for_bvp import boundary_jacobian, system_jacobian
 from dualdiff.scipy.integrate.quadrature import dblquad, fixed_quad, nquad, quad, quad_vec, tplquad
 from dualdiff.scipy.integrate.samples import cumulative_simpson, cumulative_trapezoid, romb, simpson, trapezoid
+from dualdiff.scipy.integrate.vectorized_integrals import cubature, tanhsinh
 
 __all__ = [
     "boundary_jacobian",
+    "cubature",
     "cumulative_simpson",
     "cumulative_trapezoid",
     "dblquad",
@@ -26,6 +28,7 @@ __all__ = [
     "romb",
     "simpson",
     "system_jacobian",
+    "tanhsinh",
     "tplquad",
     "trapezoid",
 ]

@@ -84,7 +84,7 @@ def _inside(a: Any, b: Any) -> float:
     return low + 1.0 if math.isfinite(low) else high - 1.0 if math.isfinite(high) else 0.0
 
 
-def _derived(
+def integral_of(
     name: str, value: Any, f: Function, a: Any, b: Any, points: Sequence[Any], intervals: Any, error: Any, duals: Any
 ) -> Any:
     """SciPy's value of an integral with its derivative."""
@@ -189,7 +189,7 @@ def _differentiated(
         no_derivative("quad", f"SciPy reports that {reports}")
         return unknown(found[0], *duals)
     points = () if points is None else points
-    return _derived("quad", found[0], function.sides()[0], a, b, points, intervals, found[1], duals)
+    return integral_of("quad", found[0], function.sides()[0], a, b, points, intervals, found[1], duals)
 
 
 def _intervals(told: Any, complex_func: bool) -> tuple[Any, str]:
@@ -288,7 +288,7 @@ def quad_vec(
                 intervals = [(0.0, 1.0)]
             points = () if points is None else points
             side = function.sides()[0]
-            value = _derived("quad_vec", value, lambda x: operand(side(x)), a, b, points, intervals, error, duals)
+            value = integral_of("quad_vec", value, lambda x: operand(side(x)), a, b, points, intervals, error, duals)
     return (value, error, info) if full_output else (value, error)
 
 
