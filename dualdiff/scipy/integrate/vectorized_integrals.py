@@ -90,15 +90,15 @@ def tanhsinh(
     """
     function = Stripped(f, args)
     options |= {"log": log, "preserve_shape": preserve_shape}
-    found = _of_scipy("tanhsinh")(function.plain, values_of(a), values_of(b), args=function.plain_args, **options)
+    result = _of_scipy("tanhsinh")(function.plain, values_of(a), values_of(b), args=function.plain_args, **options)
     duals = [*function.duals, *duals_in((a, b))]
     if not duals:
-        return found
+        return result
     if log or preserve_shape:
         raise no_rule("scipy.integrate.tanhsinh with log= or preserve_shape=")
-    shape = np.shape(found.integral)
+    shape = np.shape(result.integral)
     full = [np.ravel(np.broadcast_to(operand(x), shape)) for x in (a, b, *function.args)]
-    values, errors, good = (np.ravel(x) for x in (found.integral, found.error, found.success))
+    values, errors, good = (np.ravel(x) for x in (result.integral, result.error, result.success))
     parts = []
     for i, value in enumerate(values):
         low, high, *given = (x[i] for x in full)
@@ -109,8 +109,8 @@ def tanhsinh(
         integrand = lambda x, given=given: f(x, *given)  # noqa: E731
         parts.append(integral_of("tanhsinh", value, integrand, low, high, (), None, errors[i], duals))
     whole = np.reshape(np.stack(parts), shape)
-    found.integral = revalued(whole if shape else whole[()], found.integral)
-    return found
+    result.integral = revalued(whole if shape else whole[()], result.integral)
+    return result
 
 
 @_signed
@@ -160,28 +160,28 @@ def cubature(f: Any, a: Any, b: Any, *, args: Any = (), points: Any = None, **op
     -0.296997075
     """
     function = Stripped(f, args)
-    found = _of_scipy("cubature")(
+    result = _of_scipy("cubature")(
         function.plain, values_of(a), values_of(b), args=function.plain_args, points=points, **options
     )
     duals = [*function.duals, *duals_in((a, b))]
     if not duals:
-        return found
+        return result
     a, b = np.broadcast_arrays(*(np.atleast_1d(operand(x)) for x in (a, b)))
     low, high = plain_values(a), plain_values(b)
     if not np.all(np.isfinite(low) & np.isfinite(high)):
         raise no_rule("scipy.integrate.cubature with infinite limits", " (use nquad)")
-    fine, coarse = (_product_rule(function, found.regions, a, b, order) for order in ORDERS[min(len(low), 4) - 1])
+    fine, coarse = (_product_rule(function, result.regions, a, b, order) for order in ORDERS[min(len(low), 4) - 1])
     reason = ""
-    if found.status != "converged":
+    if result.status != "converged":
         reason = "SciPy did not converge"
     elif exceeds(sizes(fine - coarse), EXACT, sizes(fine)) or not np.allclose(
-        plain_values(fine), found.estimate, EXACT, 10 * np.max(np.abs(found.error), initial=0.0)
+        plain_values(fine), result.estimate, EXACT, 10 * np.max(np.abs(result.error), initial=0.0)
     ):
         reason = "the integrand, or its derivative, is too irregular for the regions that SciPy found"
     if reason:
         no_derivative("cubature", reason)
-    found.estimate = unknown(found.estimate, *duals) if reason else revalued(fine, found.estimate)
-    return found
+    result.estimate = unknown(result.estimate, *duals) if reason else revalued(fine, result.estimate)
+    return result
 
 
 def _product_rule(function: Stripped, regions: Any, a: Any, b: Any, order: int) -> Any:

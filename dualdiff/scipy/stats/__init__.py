@@ -30,11 +30,11 @@ for _statistic in STATISTICS.values():
 def __getattr__(name: str) -> Any:
     if name in _NAMED:
         return _NAMED[name]
-    found = getattr(_scipy, name)
+    result = getattr(_scipy, name)
     if name in _DISTRIBUTIONS:
-        found = globals()[name] = Distribution(found)
-        return found
-    return found if name.startswith("_") else without_rule(_scipy, name)
+        result = globals()[name] = Distribution(result)
+        return result
+    return result if name.startswith("_") else without_rule(_scipy, name)
 
 
 def __dir__() -> list[str]:

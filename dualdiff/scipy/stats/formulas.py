@@ -1,4 +1,4 @@
-"""The private formulas of SciPy's distributions, run on duals: the one place that knows how SciPy is made inside.
+"""Evaluates the private formulas of SciPy's distributions on duals; no other module depends on SciPy's internals here.
 
 A distribution of SciPy keeps its mathematics in methods such as ``_logpdf`` and ``_cdf``, of which most are NumPy.  A
 copy of it runs them with the names of its module replaced where they make arrays that duals cannot be written into:
@@ -29,12 +29,15 @@ from dualdiff.scipy import special
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 _special = load("scipy.special", "scipy", "dualdiff.scipy.stats")
 
+#: The modules that define the formulas.
+FORMULAS = ("scipy.stats._continuous_distns", "scipy.stats._discrete_distns")
+
 _like: ContextVar[Any] = ContextVar("like")
 
 
 @contextmanager
 def accepting(likes: Any) -> Iterator[None]:
-    """Within it, the copied formulas make arrays that accept duals as these."""
+    """A context in which the copied formulas create arrays that accept such duals."""
     token = _like.set(buffer(np.zeros(()), duals_in(likes)))
     try:
         yield
@@ -43,7 +46,7 @@ def accepting(likes: Any) -> Iterator[None]:
 
 
 class OtherNumPy(ModuleType):
-    """The module numpy with other creation functions."""
+    """The module numpy with creation functions replaced."""
 
     def __init__(self, makers: dict[str, Any]) -> None:
         super().__init__("numpy")
@@ -62,12 +65,12 @@ def _made(name: str) -> Callable[..., Any]:
 
 # -- choosing between formulas -----------------------------------------------------------------------------------------
 def _evaluated(shape: Any, parts: Any, fill: Any) -> Any:
-    """An array of parts: pairs of a mask and its elements; the rest is filled."""
+    """An array assembled from (mask, elements) pairs; the remaining elements are filled."""
     likes = [x for _, x in parts]
-    found = buffer(np.full(shape, np.nan if fill is None else fill, float), duals_in([*likes, _like.get()]))
+    result = buffer(np.full(shape, np.nan if fill is None else fill, float), duals_in([*likes, _like.get()]))
     for mask, x in parts:
-        found[mask] = x
-    return found
+        result[mask] = x
+    return result
 
 
 def _apply_where(cond: Any, args: Any, f1: Any, f2: Any = None, /, *, fill_value: Any = None, **_: Any) -> Any:
@@ -88,8 +91,8 @@ def _apply_where(cond: Any, args: Any, f1: Any, f2: Any = None, /, *, fill_value
     if duals_in(fill) or np.ndim(fill):
         parts.append((~cond, np.broadcast_to(fill, shape)[~cond]))
         fill = None
-    found = _evaluated(shape, parts, fill)
-    return found if shape else found[()]
+    result = _evaluated(shape, parts, fill)
+    return result if shape else result[()]
 
 
 def _lazywhere(cond: Any, arrays: Any, f: Any, fillvalue: Any = None, f2: Any = None) -> Any:
@@ -123,21 +126,21 @@ class _ArrayApiExtra(ModuleType):
 
 
 def _promoted(*args: Any, **_: Any) -> Any:
-    found = tuple(args)
-    return found if len(found) > 1 else found[0]
+    result = tuple(args)
+    return result if len(result) > 1 else result[0]
 
 
-#: What stands for private functions of SciPy, by their names in the modules of distributions.
+#: Replacements of private SciPy functions, by their names in the modules of distributions.
 _BY_NAME: dict[str, Any] = {"_lazywhere": _lazywhere, "_lazyselect": _lazyselect, "xp_promote": _promoted}
 
 
 # -- formulas of our own -----------------------------------------------------------------------------------------------
-#: Formulas that take the place of SciPy's, by the class of the distribution and the name of the method.
+#: Formulas that replace SciPy's, by the class of the distribution and the name of the method.
 _FURTHER: dict[str, dict[str, Callable[..., Any]]] = {}
 
 
 def further(kind: str, method: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a formula, a function of x and the shape parameters, for a method of a class of SciPy."""
+    """Register a formula, a function of x and the shape parameters, for a method of a SciPy class."""
 
     def register(formula: Callable[..., Any]) -> Callable[..., Any]:
         _FURTHER.setdefault(kind, {})[method] = formula
@@ -147,7 +150,7 @@ def further(kind: str, method: str) -> Callable[[Callable[..., Any]], Callable[.
 
 
 def _further_of(cls: type) -> dict[str, Callable[..., Any]]:
-    """The formulas registered for a class of SciPy, as methods."""
+    """The formulas registered for a SciPy class, as methods."""
     if not cls.__module__.startswith("scipy.stats."):
         return {}
 
@@ -160,7 +163,7 @@ def _further_of(cls: type) -> dict[str, Callable[..., Any]]:
 # -- copies ------------------------------------------------------------------------------------------------------------
 @cache
 def _names(module: str) -> dict[str, Any]:
-    """The names of a module of distributions as its copied functions see them."""
+    """The global namespace of the copied functions of a module of distributions."""
     original = vars(sys.modules[module])
     names = dict(original)
     makers = {name: _made(name) for name in MAKERS}
@@ -201,7 +204,7 @@ def _copied(f: FunctionType, names: dict[str, Any]) -> FunctionType:
 
 @cache
 def _copied_class(kind: type) -> type:
-    """A subclass whose formulas are copies."""
+    """A subclass with copied formulas."""
     body: dict[str, Any] = {}
     for cls in reversed(kind.__mro__):
         if cls.__module__ in DISTRIBUTIONS:
@@ -209,12 +212,12 @@ def _copied_class(kind: type) -> type:
             body |= {name: _copied(x, names) for name, x in vars(cls).items() if isinstance(x, FunctionType)}
         body |= _further_of(cls)
     body.pop("__init__", None)
-    # SciPy looks at the signature of subclasses that it makes; this one only lends its methods.
+    # SciPy inspects the signatures when a distribution is constructed; instances of this class are never constructed.
     return type(kind.__name__, (kind,), body)
 
 
 def copied(distribution: Any) -> Any:
-    """The distribution with formulas that run on duals (within `accepting`)."""
+    """The distribution with formulas that accept duals (within `accepting`)."""
     kind: Any = type(distribution)
     copy: Any = object.__new__(_copied_class(kind))
     copy.__dict__.update(distribution.__dict__)
@@ -222,7 +225,7 @@ def copied(distribution: Any) -> Any:
 
 
 def has_formula(distribution: Any, name: str) -> bool:
-    """Whether a distribution has a formula of its own, not one for all (sums, quadrature, differences)."""
+    """Whether a distribution defines a formula, instead of inheriting a generic sum or quadrature."""
     for cls in type(distribution).__mro__:
         if name in _further_of(cls):
             return True
@@ -232,8 +235,8 @@ def has_formula(distribution: Any, name: str) -> bool:
 
 
 def checked_version() -> None:
-    """Raise where this SciPy keeps its formulas elsewhere."""
-    missing = [m for m in DISTRIBUTIONS if m not in sys.modules]
+    """Raise if this version of SciPy defines its formulas elsewhere."""
+    missing = [m for m in FORMULAS if m not in sys.modules]
     if missing or not hasattr(_scipy.rv_continuous, "_logpdf"):
         raise ImportError(
             f"dualdiff.scipy.stats does not know how SciPy {version('scipy')} keeps its distributions "

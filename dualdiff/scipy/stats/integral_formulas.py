@@ -1,7 +1,7 @@
-r"""Formulas for distributions whose own are compiled or integrals: the integrals, by the trapezoidal rule on duals.
+r"""Formulas, as integrals, for distributions that SciPy evaluates in compiled code or by quadrature.
 
-The trapezoidal rule converges exponentially for what is analytic and decays at both ends.  Its nodes are found from the
-values alone; the integral does not depend on them.
+The trapezoidal rule converges exponentially for an analytic integrand that decays at both ends.  Its nodes depend on
+the values alone, and the integral does not depend on the nodes.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from dualdiff.scipy.stats.formulas import further
 from dualdiff.scipy.stats.series_formulas import column, log_sum, pearson3_logpdf
 
 _LOG_2PI = math.log(2 * math.pi)
-#: How far the exponent of an integrand falls until it counts as zero.
+#: The decrease of the exponent after which an integrand is negligible.
 FALL = 40.0
-#: More nodes than these are not summed.
+#: The largest number of nodes.
 MANY_NODES = 20_000
 
 
 def _nodes(left: Any, right: Any, width: Any) -> tuple[Any, Any]:
-    """Nodes from left to right in steps of a part of a width, along the last axis, and their distance."""
+    """Equidistant nodes from left to right along the last axis, no farther apart than ``width``, and the step."""
     count = np.max((right - left) / width, initial=1.0)
     if not count < MANY_NODES:
         raise ValueError("too many nodes")
@@ -36,13 +36,13 @@ def _nodes(left: Any, right: Any, width: Any) -> tuple[Any, Any]:
 
 # -- noncentral t: mixtures over the logarithm of the estimated deviation ----------------------------------------------
 def _log_deviation(u: Any, df: Any) -> Any:
-    """The logarithm of the density of half the logarithm of chi-square over df."""
+    """The log-density of half the logarithm of a chi-square variable over df."""
     half = 0.5 * df
     return df * u - half * np.exp(2.0 * u) + math.log(2) + half * np.log(half) - special.gammaln(half)
 
 
 def _deviations(x: Any, df: Any, nc: Any) -> tuple[Any, Any]:
-    """The nodes for an integral over them, weighted or not with the density of ``x exp(u) - nc``."""
+    """Nodes for integrals over u, with or without the factor exp(-(x exp(u) - nc)**2 / 2), and the step."""
     x, df, nc = np.broadcast_arrays(*map(plain_values, (x, df, nc)))
     power, square = df + 1.0, x * x + df
     mode = np.log((x * nc + np.sqrt((x * nc) ** 2 + 4 * square * power)) / (2 * square))
@@ -90,7 +90,7 @@ def _genhyperbolic_logpdf(x: Any, p: Any, a: Any, b: Any) -> Any:
 def _mixing(p: Any, root: Any) -> Any:
     """Nodes in the logarithm of a generalized inverse Gaussian variable, and their weights."""
     order, size = np.broadcast_arrays(*map(plain_values, (p, root)))
-    # From the mode at asinh(order / size) the exponent falls as a hyperbolic cosine.
+    # The exponent decreases like a hyperbolic cosine around the mode, asinh(order / size).
     mode, steepness = np.arcsinh(order / size), np.hypot(order, size)
     left, right = mode - _fall(np.minimum(size, steepness)), mode + _fall(np.minimum(size, steepness))
     u, step = _nodes(left, right, np.minimum(0.1, 0.5 / np.sqrt(steepness)))
@@ -99,7 +99,7 @@ def _mixing(p: Any, root: Any) -> Any:
 
 
 def _fall(size: Any) -> Any:
-    """Where the exponent of size times a hyperbolic cosine has fallen far enough."""
+    """The distance at which an exponent of ``-size * cosh`` is negligible."""
     return np.arccosh(1.0 + 2 * FALL / size)
 
 
@@ -125,13 +125,13 @@ def _geninvgauss_logpdf(x: Any, p: Any, b: Any) -> Any:
     return (p - 1.0) * np.log(x) - 0.5 * b * (x + 1.0 / x) - math.log(2) - _log_kv(p, b)
 
 
-# -- parts of an integral: Gauss's rule from x to where the integrand vanishes -----------------------------------------
+# -- incomplete integrals, by a Gauss rule -----------------------------------------
 _POINTS, _GAUSS = np.polynomial.legendre.leggauss(80)
 _DISTANCES = np.geomspace(1e-3, 1e3, 120)
 
 
 def _part(log_kernel: Callable[[Any], Any], plain_kernel: Callable[[Any], Any], start: Any, sign: float) -> Any:
-    """The integral of the kernel from start towards one side, and the largest exponent."""
+    """The integral of exp(kernel - top) from start to minus or plus infinity, and top, the largest exponent."""
     at = plain_values(start)[..., None]
     exponents = plain_kernel(at + sign * _DISTANCES)
     largest = np.maximum.accumulate(exponents, axis=-1)
@@ -143,7 +143,7 @@ def _part(log_kernel: Callable[[Any], Any], plain_kernel: Callable[[Any], Any], 
 
 
 def _fraction(kernel: Callable[..., Any], start: Any, shapes: Any, sign: float) -> Any:
-    """The part of the whole integral that lies below start (sign -1) or above it (sign 1)."""
+    """The fraction of the whole integral below start (sign -1) or above it (sign 1)."""
     full, plain = [column(s) for s in shapes], [np.asarray(plain_values(s))[..., None] for s in shapes]
     parts = [_part(lambda u: kernel(u, *full), lambda u: kernel(u, *plain), start, side) for side in (sign, -sign)]
     (this, top), (other, other_top) = parts
@@ -169,18 +169,18 @@ for _sign, _method in ((-1.0, "_cdf"), (1.0, "_sf")):
 
 def _pearson3_tail(sign: float, below: Any, above: Any) -> Callable[..., Any]:
     def method(x: Any, skew: Any) -> Any:
-        # A gamma distribution, whose shape is too large for its rule where the skewness is small.
+        # A gamma distribution; for a small skewness its shape parameter is too large for the rule of gammainc.
         small = np.abs(plain_values(skew)) < 0.02
         far = np.where(small, 1.0, skew)
         a = 4.0 / (far * far)
         z = a * (1.0 + 0.5 * far * x)
         z = np.where(plain_values(z) > 0, z, 0.0)
-        found = np.where(plain_values(skew) > 0, below(a, z), above(a, z))
+        result = np.where(plain_values(skew) > 0, below(a, z), above(a, z))
         if not np.any(small):
-            return found
+            return result
         near, plain = column(np.where(small, skew, 0.0)), np.where(small, plain_values(skew), 0.0)[..., None]
         part, top = _part(lambda t: pearson3_logpdf(t, near), lambda t: pearson3_logpdf(t, plain), operand(x), sign)
-        return np.where(small, part * np.exp(top), found)
+        return np.where(small, part * np.exp(top), result)
 
     return method
 
@@ -205,20 +205,20 @@ def _gausshyper_logpdf(x: Any, a: Any, b: Any, c: Any, z: Any) -> Any:
 # -- stable distributions: Fourier's integral along a ray --------------------------------------------------------------
 @further("landau_gen", "_pdf")
 def _landau_pdf(x: Any) -> Any:
-    # SciPy's is the stable distribution of scale 1, and Landau's that of scale pi / 2.
+    # SciPy's Landau distribution is the stable distribution of scale 1; Landau's has the scale pi / 2.
     return 0.5 * np.pi * _landau(0.5 * np.pi * x + math.log(0.5 * np.pi))
 
 
 def _landau(x: Any) -> Any:
-    r""":math:`\int e^{s \log s + x s} ds / (2 \pi i)`, upwards through the saddle, or around the negative half line."""
+    r""":math:`\int e^{s \log s + x s} ds / (2 \pi i)` upwards through the saddle point, or around the branch cut."""
     at = plain_values(x)
-    # Below, the density underflows.
+    # The density underflows.
     vanishes = at < -8.0
     x = np.where(vanishes, 0.0, x)
     at = plain_values(x)
     near = at < 0.2
     saddle = np.exp(-1.0 - np.where(near, at, 0.0))
-    # Upwards the exponent falls as the arc of s, and near the saddle as a parabola of curvature 1 / saddle.
+    # Far up, the real part of the exponent decreases linearly; near the saddle, with curvature 1 / saddle.
     reach = np.maximum(10.0 * np.sqrt(saddle), FALL)
     u, step = _nodes(-reach, reach, np.minimum(0.25 * np.sqrt(saddle), 0.15 * saddle))
     s = saddle[..., None] + 1j * u
@@ -234,7 +234,7 @@ def _landau(x: Any) -> Any:
 
 
 def _stable_ray(x: Any, alpha: Any, beta: Any) -> tuple[Any, Any, Any, Any]:
-    r"""The characteristic function times :math:`e^{-i x t}` along a ray of complex t, on which it decays.
+    r"""The characteristic function times :math:`e^{-i x t}` along a ray of complex t on which it decays.
 
     Returned are the nodes in the logarithm of the distance from 0, their distance, the values, and the ray's angle.
     """
@@ -242,7 +242,7 @@ def _stable_ray(x: Any, alpha: Any, beta: Any) -> tuple[Any, Any, Any, Any]:
     if np.any((np.abs(order - 1.0) < 0.006) | (order < 0.2)):
         raise ValueError("too close to the exponent at which the formula is another one")
     lag = np.arctan(skew * np.tan(0.5 * np.pi * order))
-    # The ray turns towards where the second factor decays, as far as the first still does.
+    # Rotate into the half plane where exp(-i x t) decays, as far as the characteristic function still decays.
     side = np.where(at < 0, -1.0, 1.0)
     turned = np.maximum(1.2 - side * lag, 0.5 * np.maximum(1.5 - side * lag, 0.0))
     turned = np.minimum(turned / order, 1.3)
@@ -250,7 +250,7 @@ def _stable_ray(x: Any, alpha: Any, beta: Any) -> tuple[Any, Any, Any, Any]:
     size = np.hypot(1.0, np.tan(lag))
     first = np.cos(order * angle - lag) * size
     second = np.abs(np.sin(angle) * at)
-    # Beyond the end, one of the factors is below exp(-50).
+    # Beyond this distance, one of the factors is below exp(-50).
     slowest = np.minimum((50.0 / np.maximum(first, 1e-300)) ** (1.0 / order), 50.0 / np.maximum(second, 1e-300))
     right = np.log(slowest)
     left = np.minimum(right, 0.0) - FALL / np.minimum(order, 1.0)

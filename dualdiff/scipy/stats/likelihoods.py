@@ -32,12 +32,12 @@ def _names(distribution: Any) -> list[str]:
 
 def _fixed(distribution: Any, keywords: dict[str, Any]) -> dict[int, Any]:
     """The parameters that SciPy's keywords for fits fix, by position."""
-    found = {}
+    result = {}
     for i, name in enumerate(_names(distribution)):
         for keyword in (f"f{name}", f"fix_{name}", f"f{i}"):
             if keywords.get(keyword) is not None and not (keyword == f"f{i}" and name in ("loc", "scale")):
-                found[i] = keywords[keyword]
-    return found
+                result[i] = keywords[keyword]
+    return result
 
 
 def _free_likelihood(self: Distribution, parameters: Sequence[Any], data: Any, free: list[int]) -> Callable[[Any], Any]:
@@ -74,24 +74,24 @@ def fit(self: Distribution, data: Any, *args: Any, **kwds: Any) -> Any:
     NaN with a warning where the gradient of the likelihood does not vanish at the estimates (a parameter at its bound,
     such as loc at the smallest observation).
     """
-    found = self.scipys.fit(values_of(data), *map(values_of, args), **{k: values_of(v) for k, v in kwds.items()})
+    result = self.scipys.fit(values_of(data), *map(values_of, args), **{k: values_of(v) for k, v in kwds.items()})
     if not duals_in((data, args, kwds)):
-        return found
+        return result
     name = f"scipy.stats.{self.scipys.name}.fit"
     if str(kwds.get("method", "MLE")).upper() != "MLE":
         raise no_rule(name, f" with method={kwds['method']!r}")
     fixed = _fixed(self.scipys, kwds)
-    free = [i for i in range(len(found)) if i not in fixed]
-    parameters = [fixed.get(i, v) for i, v in enumerate(found)]
+    free = [i for i in range(len(result)) if i not in fixed]
+    parameters = [fixed.get(i, v) for i, v in enumerate(result)]
     sides = [
         gradient(_free_likelihood(self, given, d, free))
-        for given, d in ((parameters, operand(data)), (list(found), plain_values(operand(data))))
+        for given, d in ((parameters, operand(data)), (list(result), plain_values(operand(data))))
     ]
     duals = duals_in((data, kwds))
-    solution = implicit(name, sides[0], sides[1], np.array([found[i] for i in free]), sources=duals)
+    solution = implicit(name, sides[0], sides[1], np.array([result[i] for i in free]), sources=duals)
     for place, i in enumerate(free):
-        parameters[i] = revalued(solution[place], found[i])
-    return type(found)(parameters)
+        parameters[i] = revalued(solution[place], result[i])
+    return type(result)(parameters)
 
 
 for _method in (nnlf, fit):

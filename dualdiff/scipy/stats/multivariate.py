@@ -1,6 +1,6 @@
 """The multivariate distributions of ``scipy.stats`` for duals, and its kernel density estimate.
 
-Values are SciPy's; derivatives are those of the formulas, written out here.  Matrices count as symmetric.
+Values are SciPy's; derivatives are those of the formulas below.  Covariance and scale matrices are symmetrized.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dualdiff.scipy.stripped import values_of
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 
 _LOG_2PI = math.log(2 * math.pi)
-#: The formulas of each distribution, by the names of its methods.
+#: The formulas of each distribution, by method.
 FORMULAS: dict[str, dict[str, Callable[..., Any]]] = {}
 
 
@@ -55,8 +55,8 @@ class Multivariate:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        found = getattr(self.scipys, name)
-        return functools.wraps(found)(functools.partial(self._call, name, found)) if callable(found) else found
+        result = getattr(self.scipys, name)
+        return functools.wraps(result)(functools.partial(self._call, name, result)) if callable(result) else result
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not duals_in((args, kwargs)):
@@ -76,20 +76,20 @@ class Multivariate:
         value = method(*map(values_of, args), **{k: values_of(v) for k, v in kwargs.items()})
         kwargs.pop("allow_singular", None)
         with np.errstate(all="ignore"):
-            found = formula(*map(_array, args), **{k: _array(v) for k, v in kwargs.items()})
-        return _valued(f"scipy.stats.{self.name}.{name}", found, value)
+            result = formula(*map(_array, args), **{k: _array(v) for k, v in kwargs.items()})
+        return _valued(f"scipy.stats.{self.name}.{name}", result, value)
 
 
 def _array(x: Any) -> Any:
     return operand(x) if isinstance(x, (list, tuple)) else x
 
 
-def _valued(name: str, found: Any, value: Any) -> Any:
-    """SciPy's value with the tangents of a formula, which must give the same."""
-    finite, plain = np.isfinite(value), np.reshape(plain_values(found), np.shape(value))
+def _valued(name: str, result: Any, value: Any) -> Any:
+    """SciPy's value with the tangents of a formula; raises if the formula has another value."""
+    finite, plain = np.isfinite(value), np.reshape(plain_values(result), np.shape(value))
     if not np.allclose(np.where(finite, plain, 0.0), np.where(finite, value, 0.0), 1e-6, 1e-9):
         raise no_rule(name)
-    return revalued(scalar_of(np.reshape(found, np.shape(value))), value)
+    return revalued(scalar_of(np.reshape(result, np.shape(value))), value)
 
 
 class FrozenMultivariate:
@@ -119,7 +119,7 @@ class FrozenMultivariate:
 
 # -- normal, t ---------------------------------------------------------------------------------------------------------
 def _matrix(a: Any, n: int) -> Any:
-    """A scale of n dimensions: a number, a diagonal, a matrix or an object of SciPy's that has one."""
+    """A scale matrix of n dimensions, given as a scalar, a diagonal, a matrix or a `scipy.stats.Covariance`."""
     a = operand(getattr(a, "covariance", a))
     a = np.eye(n) * a if np.ndim(a) < 2 else a
     return 0.5 * (a + np.swapaxes(a, -1, -2))
@@ -228,7 +228,7 @@ def _invwishart_logpdf(x: Any, df: Any, scale: Any) -> Any:
 def _invwishart_entropy(df: Any, scale: Any) -> Any:
     _, scale, p, _ = _wishart_parts(None, df, scale)
     digammas = sum(special.psi(0.5 * (df - i)) for i in range(p))
-    # SciPy's value has log(2) for p log(2), a constant.
+    # SciPy has log(2) where p log(2) is right; its value is kept.
     constant = 0.5 * (p + 1) * (_log_det(scale) - math.log(2)) + special.multigammaln(0.5 * df, p)
     return constant - 0.5 * (df + p + 1.0) * digammas + 0.5 * df * p
 
@@ -262,7 +262,7 @@ def _dirichlet_mean(alpha: Any) -> Any:
 @_formula("multinomial", "logpmf")
 def _multinomial_logpmf(x: Any, n: Any, p: Any) -> Any:
     x, n, p = plain_values(operand(x)), plain_values(operand(n)), operand(p)
-    # As in SciPy, the last probability is what the others leave.
+    # As in SciPy, the last probability is one minus the others.
     p = np.concatenate([p[..., :-1], 1.0 - np.sum(p[..., :-1], axis=-1, keepdims=True)], axis=-1)
     terms = special.xlogy(np.asarray(x, float), p) - special.gammaln(x + 1.0)
     return special.gammaln(n + 1.0) + np.sum(terms, axis=-1)
@@ -332,15 +332,15 @@ class gaussian_kde:
 
     def logpdf(self, x: Any) -> Any:
         """Its logarithm."""
-        return self._evaluated("logpdf", x, lambda found: found)
+        return self._evaluated("logpdf", x, lambda result: result)
 
     def _evaluated(self, name: str, points: Any, of_log: Callable[[Any], Any]) -> Any:
         value = getattr(self.scipys, name)(values_of(points))
         if not duals_in((points, self._duals)):
             return value
         with np.errstate(all="ignore"):
-            found = of_log(self._log_density(_array(points)))
-        return _valued(f"scipy.stats.gaussian_kde.{name}", found, value)
+            result = of_log(self._log_density(_array(points)))
+        return _valued(f"scipy.stats.gaussian_kde.{name}", result, value)
 
     def _log_density(self, points: Any) -> Any:
         dataset, bw_method, weights = self._duals

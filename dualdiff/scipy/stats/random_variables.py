@@ -27,9 +27,9 @@ from dualdiff.scipy.stripped import values_of
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 
-#: How a formula that duals do not pass through says so.
+#: What formulas raise that do not accept duals.
 _FAILURES = (LostDerivativeError, NoRuleError, TypeError, ValueError, AttributeError, SystemError)
-#: What a formula may differ by from SciPy's value, relatively; more, and it is none of this function.
+#: The largest difference, relative and absolute, between a formula and SciPy's value of the same function.
 SAME = 1e-6
 
 
@@ -42,7 +42,7 @@ class Standard:
         self.density = "pmf" if self.discrete else "pdf"
 
     def formula(self, name: str, x: Any, shapes: Sequence[Any]) -> Any:
-        """The formula of this name, or None where there is none that duals pass through."""
+        """The value of a formula, or None if there is none that accepts duals."""
         if not has_formula(self.scipys, name):
             return None
         likes = duals_in((x, shapes))
@@ -52,12 +52,12 @@ class Standard:
                 with accepting(likes), np.errstate(all="ignore"):
                     if is_buffered:
                         full = [_buffered(a, likes) for a in np.broadcast_arrays(*map(operand, full))]
-                    found = operand(getattr(self.copy, name)(*full))
+                    result = operand(getattr(self.copy, name)(*full))
                     plain = getattr(self.scipys, name)(*map(plain_values, (x, *shapes)))
             except _FAILURES:
                 continue
-            if np.allclose(plain_values(found), plain, SAME, SAME, equal_nan=True):
-                return found
+            if np.allclose(plain_values(result), plain, SAME, SAME, equal_nan=True):
+                return result
         return None
 
     def support(self, shapes: Sequence[Any]) -> Any:
@@ -67,20 +67,20 @@ class Standard:
 
     def log_density(self, x: Any, shapes: Sequence[Any]) -> Any:
         """The logarithm of the density or mass function."""
-        found = self.formula("_log" + self.density, x, shapes)
-        if found is None:
-            found = np.log(self._density(x, shapes))
-        return found
+        result = self.formula("_log" + self.density, x, shapes)
+        if result is None:
+            result = np.log(self._density(x, shapes))
+        return result
 
     def density_of(self, x: Any, shapes: Sequence[Any]) -> Any:
         """The density or mass function."""
-        found = self.formula("_" + self.density, x, shapes)
-        if found is None:
-            found = self.formula("_log" + self.density, x, shapes)
-            if found is None:
+        result = self.formula("_" + self.density, x, shapes)
+        if result is None:
+            result = self.formula("_log" + self.density, x, shapes)
+            if result is None:
                 raise no_rule(f"scipy.stats.{self.scipys.name}.{self.density}", self._named(x, shapes))
-            found = np.exp(found)
-        return found
+            result = np.exp(result)
+        return result
 
     _density = density_of
 
@@ -92,31 +92,33 @@ class Standard:
     def cumulative(self, name: str, x: Any, shapes: Sequence[Any]) -> Any:
         """The distribution function "cdf", or the survival function "sf"."""
         at = plain_values(x)
-        found = self._in_shapes(name, at, shapes) if duals_in(shapes) else getattr(self.scipys, "_" + name)(at, *shapes)
+        result = (
+            self._in_shapes(name, at, shapes) if duals_in(shapes) else getattr(self.scipys, "_" + name)(at, *shapes)
+        )
         change = x - at
         if self.discrete or not duals_in(x):
-            return found + 0.0 * change
+            return result + 0.0 * change
         sign = 1.0 if name == "cdf" else -1.0
         nodes, weights = np.polynomial.legendre.leggauss((levels(x) + max(map(levels, shapes), default=0) + 2) // 2)
         for node, weight in zip(nodes, weights, strict=True):
             density = self.density_of(at + 0.5 * (1.0 + node) * change, shapes)
-            found = found + sign * 0.5 * weight * change * density
-        return found
+            result = result + sign * 0.5 * weight * change * density
+        return result
 
     def _in_shapes(self, name: str, at: Any, shapes: Sequence[Any]) -> Any:
-        """The distribution function of plain x: by its formula, that of the other one, or a sum or an integral."""
-        found = self.formula("_" + name, at, shapes)
-        if found is None:
+        """The distribution function at plain x, by its formula, by that of its complement, or by integration."""
+        result = self.formula("_" + name, at, shapes)
+        if result is None:
             other = self.formula("_sf" if name == "cdf" else "_cdf", at, shapes)
-            found = None if other is None else 1.0 - other
-        if found is not None:
-            return found
+            result = None if other is None else 1.0 - other
+        if result is not None:
+            return result
         at = np.atleast_1d(at)
         shape = np.broadcast_shapes(at.shape, *map(np.shape, shapes))
         full = [np.broadcast_to(a, shape).ravel() for a in (at, *shapes)]
         parts = [self._accumulated(*(a[i] for a in full)) for i in range(full[0].size)]
-        found = np.reshape(np.stack(parts), shape)
-        return found if name == "cdf" else 1.0 - found
+        result = np.reshape(np.stack(parts), shape)
+        return result if name == "cdf" else 1.0 - result
 
     def _accumulated(self, x: Any, *shapes: Any) -> Any:
         """The distribution function at one point, from the density."""
@@ -130,14 +132,14 @@ class Standard:
         def density(t: Any) -> Any:
             return scalar_of(np.reshape(self.density_of(np.reshape(t, (1,)), shapes), ()))
 
-        # From the nearer end.
+        # Integrate from the nearer end.
         if x <= float(self.scipys.median(*map(plain_values, shapes))):
             return quad(density, start, float(x))[0]
         return 1.0 - quad(density, float(x), end)[0]
 
 
 def _buffered(a: Any, likes: Any) -> Any:
-    """An array that duals can be written into, with the value and the tangents of a."""
+    """A copy of a that accepts assignment of duals."""
     a = operand(a)
     made = buffer(np.zeros(np.shape(a)), likes)
     made[...] = a
@@ -145,7 +147,7 @@ def _buffered(a: Any, likes: Any) -> Any:
 
 
 def scalar_of(x: Any) -> Any:
-    """An array of no dimension as a scalar."""
+    """A zero-dimensional array as a scalar."""
     return x[()] if isinstance(x, (np.ndarray, DualArray)) and not x.shape else x
 
 
@@ -165,8 +167,8 @@ class Distribution:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        found = getattr(self.scipys, name)
-        return _refusing(self.scipys.name, name, found) if callable(found) else found
+        result = getattr(self.scipys, name)
+        return _refusing(self.scipys.name, name, result) if callable(result) else result
 
     def __repr__(self) -> str:
         return f"<scipy.stats.{self.scipys.name} for duals>"
@@ -224,12 +226,12 @@ def _in_x(standard: Standard, name: str, y: Any, shapes: Sequence[Any], scale: A
         return standard.density_of(y, shapes) / scale
     if name == "pmf":
         return standard.density_of(y, shapes)
-    found = standard.cumulative(name[-3:] if name.endswith("cdf") else "sf", y, shapes)
-    return _log(found) if name.startswith("log") else found
+    result = standard.cumulative(name[-3:] if name.endswith("cdf") else "sf", y, shapes)
+    return _log(result) if name.startswith("log") else result
 
 
 def _quantile(standard: Standard, name: str, p: Any, shapes: Sequence[Any], at: Any) -> Any:
-    """The solution of ``F(q) = p``, of which the plain one is known."""
+    """The solution of ``F(q) = p``, whose value is known."""
     if standard.discrete:
         return at + 0.0 * sum((s for s in (p, *shapes)), 0.0)
     with np.errstate(all="ignore"):
@@ -243,15 +245,15 @@ def _quantile(standard: Standard, name: str, p: Any, shapes: Sequence[Any], at: 
             r = standard.cumulative("cdf", x, shapes) - below
             return np.where(upper, above - standard.cumulative("sf", x, shapes), r) if np.any(upper) else r
 
-        found, r = at, residual(at)
+        result, r = at, residual(at)
         for left in reversed(range(max(levels(r), 1))):
-            found = revalued(found - (r - plain_values(r)) / slope, at)
-            r = residual(found) if left else None
-    return found
+            result = revalued(result - (r - plain_values(r)) / slope, at)
+            r = residual(result) if left else None
+    return result
 
 
 def _differentiated(self: Distribution, name: str, x: Any, args: Any, kwargs: Any) -> Any:
-    """A method of x for duals: SciPy's value, the tangent of the formula where x is inside the support."""
+    """A method of x for duals: SciPy's value, with the tangent of the formula inside the support."""
     standard, scipys = self.standard(), self.scipys
     plain = {k: values_of(v) for k, v in kwargs.items()}
     value = getattr(scipys, name)(values_of(x), *map(values_of, args), **plain)
@@ -269,7 +271,7 @@ def _differentiated(self: Distribution, name: str, x: Any, args: Any, kwargs: An
             inside = good & (at > 0) & (at < 1)
         else:
             low, high = scipys._get_support(*plain_shapes)
-            # A step at the end of the support is SciPy's to take.
+            # The distribution function is constant from the end of the support on.
             steps = standard.discrete and "pmf" not in name
             inside = good & (low <= at) & (at < high if steps else at <= high)
             if "pmf" in name:
@@ -283,23 +285,21 @@ def _differentiated(self: Distribution, name: str, x: Any, args: Any, kwargs: An
             return _in_x(standard, name, y, shapes, scale)
 
         if np.all(inside):
-            found = kernel(np.atleast_1d(y), shapes, loc, scale, np.atleast_1d(x0))
+            result = kernel(np.atleast_1d(y), shapes, loc, scale, np.atleast_1d(x0))
         else:
             full = [np.broadcast_to(a, np.broadcast_shapes(shape, (1,))) for a in (y, loc, scale, inside, x0, *shapes)]
             kept = np.broadcast_to(inside, full[0].shape)
             y, loc, scale, _, x0, *shapes = (a[kept] for a in full)
-            found = buffer(np.atleast_1d(np.array(value, float)), duals_in((y, loc, scale, shapes)))
+            result = buffer(np.atleast_1d(np.array(value, float)), duals_in((y, loc, scale, shapes)))
             if np.any(kept):
-                found[kept] = kernel(y, shapes, loc, scale, x0)
-        found = np.broadcast_to(found, np.broadcast_shapes(np.shape(found), shape)) if shape else found
-    found = np.reshape(found, shape)
-    _check(self, name, found, value)
+                result[kept] = kernel(y, shapes, loc, scale, x0)
+        result = np.broadcast_to(result, np.broadcast_shapes(np.shape(result), shape)) if shape else result
+    result = np.reshape(result, shape)
+    _check(self, name, result, value)
     if _chosen_by_branch(self, name, np.broadcast_to(inside, np.shape(value)), plain_x, plain_parameters):
-        no_derivative(
-            f"{scipys.name}.{name}", "SciPy's formula is another one at exactly this shape parameter than beside it"
-        )
+        no_derivative(f"{scipys.name}.{name}", "SciPy has a separate formula at exactly this shape parameter")
         return unknown(value, *duals_in((args, kwargs)))
-    return revalued(scalar_of(found), value)
+    return revalued(scalar_of(result), value)
 
 
 def _refuse_integers(self: Distribution, name: str, shapes: Sequence[Any]) -> None:
@@ -316,10 +316,10 @@ def _refuse_integers(self: Distribution, name: str, shapes: Sequence[Any]) -> No
 
 
 def _chosen_by_branch(self: Distribution, name: str, inside: Any, x: Any, parameters: Sequence[Any]) -> bool:
-    """Whether SciPy has a formula for exactly the values of shape parameters that are differentiated, and so no slope.
+    """Whether SciPy has a separate formula for exactly these shape parameters, whose derivative would be wrong.
 
     Such values are integers and half-integers.  There the derivative of the formula is compared with differences of
-    SciPy's values, in a few elements.
+    SciPy's values in a few elements.
     """
     loc, scale, *shapes = parameters
     special = [i for i, s in enumerate(shapes) if duals_in(s) and np.any(plain_values(s) * 2 % 1 == 0)]
@@ -339,15 +339,15 @@ def _chosen_by_branch(self: Distribution, name: str, inside: Any, x: Any, parame
         step = 1e-4 * (1.0 + np.abs(plain[i]))
         with np.errstate(all="ignore"):
             differences = (value(plain[i] + step) - value(plain[i] - step)) / (2 * step)
-            found = _slopes(self, name, full, i)
-            wrong = np.abs(found - differences) > 1e-3 * (np.abs(differences) + np.abs(found)) + 1e-6
+            result = _slopes(self, name, full, i)
+            wrong = np.abs(result - differences) > 1e-3 * (np.abs(differences) + np.abs(result)) + 1e-6
         if np.any(wrong & np.isfinite(differences)):
             return True
     return False
 
 
 def _slopes(self: Distribution, name: str, full: Sequence[Any], i: int) -> Any:
-    """The derivative of the formula in one shape parameter, of plain values."""
+    """The derivative of the formula with respect to one shape parameter, for plain values."""
     standard = self.standard()
     x, loc, scale, *shapes = full
     with np.errstate(all="ignore"):
@@ -374,9 +374,9 @@ def _float(a: Any) -> Any:
     )
 
 
-def _check(self: Distribution, name: str, found: Any, value: Any) -> None:
-    """Raise where a formula does not give SciPy's value, so that its derivative would be that of something else."""
-    plain = plain_values(found)
+def _check(self: Distribution, name: str, result: Any, value: Any) -> None:
+    """Raise if a formula has another value than SciPy's function."""
+    plain = plain_values(result)
     finite = np.isfinite(value)
     if not np.allclose(np.where(finite, plain, 0.0), np.where(finite, value, 0.0), 1e-5, 1e-8):
         raise no_rule(f"scipy.stats.{self.scipys.name}.{name}")
@@ -404,10 +404,10 @@ for _name in METHODS:
 def rvs(self: Distribution, *args: Any, **kwds: Any) -> Any:
     r"""As the method ``rvs`` of SciPy's distributions: SciPy's sample, with derivatives in the parameters.
 
-    A drawn x moves with the parameters so that its probability stays: :math:`dx = -\partial_\theta F\, d\theta / f`
-    (M. Figurnov, S. Mohamed and A. Mnih, Implicit reparameterization gradients, 2018).  This holds in distribution,
-    however SciPy draws: expectations of functions of a sample have the derivatives of their expectations.  The samples
-    of discrete distributions do not move, and raise.
+    A drawn x moves with the parameters so that its cumulative probability is constant (M. Figurnov, S. Mohamed and
+    A. Mnih, Implicit reparameterization gradients, 2018): :math:`dx = -\partial_\theta F\, d\theta / f`.  However SciPy
+    draws the sample, averages of functions of it have unbiased derivatives.  Samples of discrete distributions have
+    none, and raise.
     """
     value = self.scipys.rvs(*map(values_of, args), **{k: values_of(v) for k, v in kwds.items()})
     if not duals_in((args, kwds)):
@@ -426,8 +426,8 @@ def rvs(self: Distribution, *args: Any, **kwds: Any) -> Any:
             z = z.ravel()
             p = scipys._cdf(z, *map(plain_values, full))
             z = _quantile(standard, "ppf", p, full, z)
-        found = loc + scale * np.reshape(z, np.shape(value))
-    return revalued(scalar_of(found), value)
+        result = loc + scale * np.reshape(z, np.shape(value))
+    return revalued(scalar_of(result), value)
 
 
 Distribution.rvs = rvs  # type: ignore[attr-defined]
@@ -448,10 +448,10 @@ def _standard_moment(standard: Standard, name: str, shapes: Sequence[Any]) -> An
     if has_formula(d, source):
         try:
             with accepting(likes), np.errstate(all="ignore"):
-                found = getattr(standard.copy, source)(*shapes)
-                found = found if name == "entropy" else found[0 if name == "mean" else 1]
-            if found is not None and np.allclose(plain_values(operand(found)), expected, 1e-9, 0):
-                return operand(found)
+                result = getattr(standard.copy, source)(*shapes)
+                result = result if name == "entropy" else result[0 if name == "mean" else 1]
+            if result is not None and np.allclose(plain_values(operand(result)), expected, 1e-9, 0):
+                return operand(result)
         except _FAILURES:
             pass
     if np.size(expected) > 1:
@@ -499,16 +499,16 @@ def _moment(name: str) -> Callable[..., Any]:
         if not np.all(np.isfinite(value)):
             no_derivative(f"{self.scipys.name}.{name}", f"it is {value}")
             return unknown(value, *duals_in((args, kwargs)))
-        found = _standard_moment(self.standard(), name, shapes)
+        result = _standard_moment(self.standard(), name, shapes)
         if name == "mean":
-            found = loc + scale * found
+            result = loc + scale * result
         elif name == "var":
-            found = scale**2 * found
+            result = scale**2 * result
         elif not self.standard().discrete:
-            found = found + np.log(scale)
-        found = np.reshape(found, np.shape(value))
-        _check(self, name, found, value)
-        return revalued(scalar_of(found), value)
+            result = result + np.log(scale)
+        result = np.reshape(result, np.shape(value))
+        _check(self, name, result, value)
+        return revalued(scalar_of(result), value)
 
     method.__name__ = name
     method.__doc__ = f"As the method ``{name}`` of SciPy's distributions; all arguments may be duals."

@@ -1,6 +1,6 @@
-"""Formulas for distributions whose own are compiled or chosen by branches: sums, and quotients regular at zero.
+"""Formulas for distributions that SciPy evaluates in compiled code or by branches: series and removable singularities.
 
-Sums run over the terms that matter, which are found from the values alone.
+The range of a sum depends on the values alone.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from dualdiff.scipy import special
 from dualdiff.scipy.stats.formulas import further
 
 _log1p_quotient = SPECIAL.names["log1p_quotient"]
-#: The standard deviations of a Poisson distribution, and the counts besides, that a sum extends over.
+#: A sum over a Poisson distribution extends this many standard deviations, plus so many counts, to both sides.
 DEVIATIONS, COUNTS = 9.0, 30.0
-#: More terms than this are not summed.
+#: The largest number of terms.
 MANY_TERMS = 200_000
 
 
 def column(a: Any) -> Any:
-    """The array with one more axis, the last, to sum over."""
+    """The array with a new last axis, to sum over."""
     a = operand(a)
     return np.reshape(a, (*np.shape(a), 1))
 
@@ -40,7 +40,7 @@ def log_sum(exponents: Any) -> Any:
 
 # -- Poisson mixtures --------------------------------------------------------------------------------------------------
 def _counts(first: Any, last: Any, deviation: Any) -> Any:
-    """The counts of a mixture that matter, around those from first to last."""
+    """The counts from first to last and around them whose terms are not negligible."""
     width = DEVIATIONS * deviation + COUNTS
     low = np.floor(np.maximum(first - width, 0.0))
     size = np.max(last + width - low, initial=0.0)
@@ -55,7 +55,7 @@ def _poisson(j: Any, mean: Any) -> Any:
 
 
 def _ncx2_counts(x: Any, df: Any, nc: Any) -> tuple[Any, Any, Any]:
-    """Where the terms of the density are largest, their mean without x, and their standard deviation."""
+    """The mode of the terms of the density, the Poisson mean, and a bound of the standard deviation of both."""
     x, df, nc = map(plain_values, (x, df, nc))
     mode = 0.5 * (np.sqrt((0.5 * df) ** 2 + nc * x) - 0.5 * df)
     spread = np.maximum(mode, 0.5 * nc)
@@ -86,7 +86,7 @@ further("ncx2_gen", "_sf")(_ncx2_sum(special.gammaincc))
 
 
 def _ncf_counts(u: Any, a: Any, b: Any, mean: Any) -> tuple[Any, Any]:
-    """Where the terms of the density are largest, and their standard deviation."""
+    """The mode of the terms of the density, and a bound of their standard deviation."""
     u, a, b, mean = map(plain_values, (u, a, b, mean))
     root = a - mean * u
     mode = 0.5 * (np.sqrt(root**2 + 4 * mean * u * (a + b)) - root)
@@ -187,7 +187,7 @@ def _second_log1p_quotient(w: Any) -> Any:
 
 
 def _stirling_remainder(inverse: Any) -> Any:
-    """What Stirling's formula for the logarithm of the gamma function at 1 / inverse lacks."""
+    """The remainder of Stirling's formula for gammaln(1 / inverse)."""
     small = plain_values(inverse) < 0.02
     q = np.where(small, inverse, 0.0)
     series = q * (1 / 12 + q * q * (-1 / 360 + q * q * (1 / 1260 + q * q * (-1 / 1680 + q * q / 1188))))
@@ -201,13 +201,13 @@ def pearson3_logpdf(x: Any, skew: Any) -> Any:
     w = 0.5 * skew * x
     inside = plain_values(w) > -1.0
     w, x = np.where(inside, w, 0.0), np.where(inside, x, 0.0)
-    found = x * x * _second_log1p_quotient(w) - np.log1p(w) - _stirling_remainder(0.25 * skew * skew)
-    return np.where(inside, found - 0.5 * math.log(2 * math.pi), -np.inf)
+    result = x * x * _second_log1p_quotient(w) - np.log1p(w) - _stirling_remainder(0.25 * skew * skew)
+    return np.where(inside, result - 0.5 * math.log(2 * math.pi), -np.inf)
 
 
 # -- piecewise polynomials, whose shape parameter is an integer --------------------------------------------------------
 def _integer(n: Any) -> int:
-    """The shape parameter, the same for all elements."""
+    """The shape parameter, which must be the same for all elements."""
     n = np.unique(plain_values(n))
     if n.size != 1:
         raise ValueError("several integers")

@@ -1,6 +1,6 @@
 """The statistics of ``scipy.stats`` that are formulas.
 
-Values are SciPy's; derivatives are those of the formulas, written out here.
+Values are SciPy's; derivatives are those of the formulas below.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STATISTICS: dict[str, Any] = {}
 
 
 def _statistic(composition: Callable[..., Any]) -> Any:
-    """Register a composition for the function of its name; options that it does not know are refused beside duals."""
+    """Register a composition for the SciPy function of its name; with duals, other options raise."""
     name = composition.__name__
     scipys = getattr(_scipy, name)
 
@@ -73,17 +73,17 @@ def zscore(a: Any, axis: Any = 0, ddof: Any = 0) -> Any:
 @_statistic
 def skew(a: Any, axis: Any = 0, bias: Any = True) -> Any:
     a, axis = _raveled(a, axis)
-    n, found = a.shape[axis], _moment(a, 3, axis) / _moment(a, 2, axis) ** 1.5
-    return found if bias or n < 3 else np.sqrt((n - 1.0) * n) / (n - 2.0) * found
+    n, result = a.shape[axis], _moment(a, 3, axis) / _moment(a, 2, axis) ** 1.5
+    return result if bias or n < 3 else np.sqrt((n - 1.0) * n) / (n - 2.0) * result
 
 
 @_statistic
 def kurtosis(a: Any, axis: Any = 0, fisher: Any = True, bias: Any = True) -> Any:
     a, axis = _raveled(a, axis)
-    n, found = a.shape[axis], _moment(a, 4, axis) / _moment(a, 2, axis) ** 2
+    n, result = a.shape[axis], _moment(a, 4, axis) / _moment(a, 2, axis) ** 2
     if not bias and n > 3:
-        found = 1.0 / (n - 2) / (n - 3) * ((n**2 - 1.0) * found - 3 * (n - 1) ** 2.0) + 3.0
-    return found - 3.0 if fisher else found
+        result = 1.0 / (n - 2) / (n - 3) * ((n**2 - 1.0) * result - 3 * (n - 1) ** 2.0) + 3.0
+    return result - 3.0 if fisher else result
 
 
 def _weighted(a: Any, axis: Any, weights: Any) -> Any:
@@ -157,11 +157,11 @@ def entropy(pk: Any, qk: Any = None, base: Any = None, axis: Any = 0) -> Any:
     pk, axis = _raveled(pk, axis)
     pk = pk / np.sum(pk, axis=axis, keepdims=True)
     if qk is None:
-        found = np.sum(special.entr(pk), axis=axis)
+        result = np.sum(special.entr(pk), axis=axis)
     else:
         qk = operand(qk)
-        found = np.sum(special.rel_entr(pk, qk / np.sum(qk, axis=axis, keepdims=True)), axis=axis)
-    return found if base is None else found / np.log(base)
+        result = np.sum(special.rel_entr(pk, qk / np.sum(qk, axis=axis, keepdims=True)), axis=axis)
+    return result if base is None else result / np.log(base)
 
 
 # -- order statistics --------------------------------------------------------------------------------------------------
@@ -200,8 +200,8 @@ def differential_entropy(
     method = method.lower()
     if method == "auto":
         method = "van es" if n <= 10 else "ebrahimi" if n <= 1000 else "vasicek"
-    found = _spacings(x, n, m, method)
-    return found if base is None else found / np.log(base)
+    result = _spacings(x, n, m, method)
+    return result if base is None else result / np.log(base)
 
 
 def _spacings(x: Any, n: int, m: int, method: str) -> Any:
@@ -253,18 +253,18 @@ def energy_distance(u_values: Any, v_values: Any, u_weights: Any = None, v_weigh
 
 # -- tests and regressions ---------------------------------------------------------------------------------------------
 class TestResult(tuple[Any, ...]):
-    """The result of a test: a pair with SciPy's names, and what else SciPy's has."""
+    """The result of a test: a pair with SciPy's names; other attributes of SciPy's result raise."""
 
     __test__ = False
 
-    def __new__(cls, name: str, found: Any, statistic: Any, pvalue: Any, **more: Any) -> TestResult:
-        return super().__new__(cls, (revalued(statistic, found.statistic), revalued(pvalue, found.pvalue)))
+    def __new__(cls, name: str, result: Any, statistic: Any, pvalue: Any, **more: Any) -> TestResult:
+        return super().__new__(cls, (revalued(statistic, result.statistic), revalued(pvalue, result.pvalue)))
 
-    def __init__(self, name: str, found: Any, statistic: Any, pvalue: Any, **more: Any) -> None:
-        self._name, self._found = name, found
+    def __init__(self, name: str, result: Any, statistic: Any, pvalue: Any, **more: Any) -> None:
+        self._name, self._found = name, result
         self.statistic, self.pvalue = self
         for key, x in more.items():
-            setattr(self, key, revalued(x, getattr(found, key)))
+            setattr(self, key, revalued(x, getattr(result, key)))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -289,9 +289,9 @@ def _test(formula: Callable[..., Any]) -> Any:
 
     @functools.wraps(formula)
     def function(*args: Any, **kwargs: Any) -> Any:
-        found = scipys(*map(values_of, args), **{k: values_of(v) for k, v in kwargs.items()})
+        result = scipys(*map(values_of, args), **{k: values_of(v) for k, v in kwargs.items()})
         if not duals_in((args, kwargs)):
-            return found
+            return result
         alternative = kwargs.pop("alternative", "two-sided")
         accepted = inspect.signature(formula).parameters
         options = {k: v for k, v in kwargs.items() if k not in accepted}
@@ -301,10 +301,10 @@ def _test(formula: Callable[..., Any]) -> Any:
             raise no_rule(f"scipy.stats.{name} with {', '.join(options) or 'options passed positionally'}")
         statistic, df = formula(*args, **{k: v for k, v in kwargs.items() if k in accepted})
         pvalue = _tail(Distribution(_scipy.t), alternative, statistic, df)
-        return TestResult(name, found, statistic, pvalue, df=df)
+        return TestResult(name, result, statistic, pvalue, df=df)
 
     function.__signature__ = inspect.signature(scipys)  # type: ignore[attr-defined]
-    function.__doc__ = f"As ``scipy.stats.{name}``, with derivatives in ``statistic``, ``pvalue`` and ``df``."
+    function.__doc__ = f"As ``scipy.stats.{name}``, with derivatives of ``statistic``, ``pvalue`` and ``df``."
     STATISTICS[name] = function
     return function
 
@@ -346,13 +346,13 @@ def _correlation(x: Any, y: Any) -> Any:
 
 
 def pearsonr(x: Any, y: Any, **options: Any) -> Any:
-    """As ``scipy.stats.pearsonr``, with derivatives in ``statistic`` and ``pvalue``, of arrays of one dimension.
+    """As ``scipy.stats.pearsonr``, with derivatives of ``statistic`` and ``pvalue``, for one-dimensional arrays.
 
-    The p-value is that of the beta distribution.  For options beside duals a `NoRuleError` is raised.
+    The p-value is that of the beta distribution.  Options raise `NoRuleError` for duals.
     """
-    found = _scipy.pearsonr(values_of(x), values_of(y), **options)
+    result = _scipy.pearsonr(values_of(x), values_of(y), **options)
     if not duals_in((x, y)):
-        return found
+        return result
     if options or np.ndim(x) != 1 or len(x) < 3:
         raise no_rule(
             "scipy.stats.pearsonr", " with options, or of other than one-dimensional arrays of three or more elements"
@@ -360,14 +360,14 @@ def pearsonr(x: Any, y: Any, **options: Any) -> Any:
     r = _correlation(x, y)
     half = len(x) / 2 - 1
     tail = Distribution(_scipy.beta).sf(np.abs(r), half, half, loc=-1.0, scale=2.0)
-    return TestResult("pearsonr", found, r, 2 * tail, correlation=r)
+    return TestResult("pearsonr", result, r, 2 * tail, correlation=r)
 
 
 def linregress(x: Any, y: Any, **options: Any) -> Any:
-    """As ``scipy.stats.linregress``, with derivatives in all of its numbers."""
-    found = _scipy.linregress(values_of(x), values_of(y), **options)
+    """As ``scipy.stats.linregress``, with derivatives of all its results."""
+    result = _scipy.linregress(values_of(x), values_of(y), **options)
     if not duals_in((x, y)):
-        return found
+        return result
     if options:
         raise no_rule("scipy.stats.linregress with options")
     x, y = operand(x), operand(y)
@@ -380,13 +380,13 @@ def linregress(x: Any, y: Any, **options: Any) -> Any:
     error = np.sqrt(np.sum(rest * rest) / (n - 2) / np.sum(dx * dx))
     at = error * np.sqrt(np.mean(x * x))
     tail = 2 * Distribution(_scipy.t).sf(np.abs(slope / error), n - 2)
-    return type(found)(
-        slope=revalued(slope, found.slope),
-        intercept=revalued(intercept, found.intercept),
-        rvalue=revalued(r, found.rvalue),
-        pvalue=revalued(tail, found.pvalue),
-        stderr=revalued(error, found.stderr),
-        intercept_stderr=revalued(at, found.intercept_stderr),
+    return type(result)(
+        slope=revalued(slope, result.slope),
+        intercept=revalued(intercept, result.intercept),
+        rvalue=revalued(r, result.rvalue),
+        pvalue=revalued(tail, result.pvalue),
+        stderr=revalued(error, result.stderr),
+        intercept_stderr=revalued(at, result.intercept_stderr),
     )
 
 
