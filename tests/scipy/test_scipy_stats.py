@@ -10,7 +10,7 @@ import pytest
 from mpmath import mp
 
 from dualdiff import derivative, gradient, hessian, jacobian
-from dualdiff.base.errors import NoRuleError
+from dualdiff.base.errors import NoRuleError, UndefinedDerivativeWarning
 
 scipy_stats = pytest.importorskip("scipy.stats")
 parameters = pytest.importorskip("scipy.stats._distr_params")
@@ -31,7 +31,7 @@ for _name, _shapes in parameters.distcont:
 
 NAMES = sorted(SHAPES)
 #: Those of which a function of the distribution is an integral, which takes long to test.
-SLOW = {"gausshyper", "genhyperbolic", "geninvgauss", "levy_stable", "norminvgauss", "skewnorm", "vonmises_line"}
+SLOW = {"gausshyper", "genhyperbolic", "geninvgauss", "levy_stable", "norminvgauss", "vonmises_line"}
 
 
 def of_x(method, x, module, name, v):
@@ -261,6 +261,40 @@ def test_outside_the_support_the_value_is_constant():
     found = jacobian(lambda a: stats.gamma.logpdf(x, a[0]), np.array([1.5])).ravel()
     assert found[0] == 0
     assert np.all(np.isfinite(found))
+
+
+@pytest.mark.parametrize("method", ["logpdf", "cdf"])
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@quietly
+def test_a_formula_for_exactly_one_value_has_no_derivative(mode, method):
+    with pytest.warns(UndefinedDerivativeWarning, match="separate formula at exactly"):
+        found = jacobian(lambda c: getattr(stats.triang, method)(0.3, c[0]), np.array([0.0]), mode=mode)
+    assert np.isnan(found)
+
+
+#: Shapes at the end of their range, and where SciPy has a separate formula, with the order of differences there.
+SPECIAL_SHAPES = [
+    *(("skewnorm", [0.0], 0.3), ("ncx2", [3.3, 0.0], 2.0), ("ncf", [5.0, 7.0, 0.0], 1.3), ("nct", [5.0, 0.0], 1.0)),
+    *(("vonmises", [0.0], 0.3), ("rice", [0.0], 0.3), ("trapezoid", [0.0, 1.0], 0.3), ("triang", [1.0], 0.3)),
+    *(("skewcauchy", [0.0], 0.3), ("powernorm", [1.0], 0.3), ("genhyperbolic", [0.0, 1.0, 0.0], 0.3)),
+    *(("laplace_asymmetric", [1.0], 0.3), ("kappa3", [1.0], 0.3), ("truncnorm", [0.0, 1.0], 0.3)),
+    *(("beta", [1.0, 1.0], 0.3), ("gengamma", [1.0, 1.0], 0.3), ("exponpow", [1.0], 0.3)),
+]
+
+
+@pytest.mark.parametrize("method", ["logpdf", "cdf"])
+@pytest.mark.parametrize(("name", "shapes", "x"), SPECIAL_SHAPES, ids=lambda p: p if isinstance(p, str) else "")
+@quietly
+def test_at_special_shapes(name, shapes, x, method):
+    shapes, f = np.array(shapes), getattr(getattr(scipy_stats, name), method)
+    found = jacobian(lambda s: getattr(getattr(stats, name), method)(x, *s), shapes)
+    for i, slope in enumerate(np.ravel(found)):
+        sides = []
+        for h in (1e-4, -1e-4):
+            near, far = shapes.copy(), shapes.copy()
+            near[i], far[i] = shapes[i] + h, shapes[i] + 2 * h
+            sides.append((4 * f(x, *near) - 3 * f(x, *shapes) - f(x, *far)) / (2 * h))
+        np.testing.assert_allclose(slope, np.nanmean(sides), rtol=1e-5, atol=1e-6)
 
 
 def kappa4_quantile(p, h, k):

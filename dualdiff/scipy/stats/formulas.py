@@ -160,6 +160,11 @@ def _further_of(cls: type) -> dict[str, Callable[..., Any]]:
     return {name: method(formula) for name, formula in _FURTHER.get(cls.__name__, {}).items()}
 
 
+def is_further(cls: type, name: str) -> bool:
+    """Whether a formula is registered here for a method of a class."""
+    return name in _further_of(cls)
+
+
 # -- copies ------------------------------------------------------------------------------------------------------------
 @cache
 def _names(module: str) -> dict[str, Any]:
@@ -227,7 +232,7 @@ def copied(distribution: Any) -> Any:
 def has_formula(distribution: Any, name: str) -> bool:
     """Whether a distribution defines a formula, instead of inheriting a generic sum or quadrature."""
     for cls in type(distribution).__mro__:
-        if name in _further_of(cls):
+        if is_further(cls, name):
             return True
         if name in vars(cls):
             return getattr(vars(cls)[name], "__module__", "") in FORMULAS

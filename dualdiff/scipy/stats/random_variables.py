@@ -22,7 +22,7 @@ from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import levels, no_derivative, revalued, unknown
 from dualdiff.scipy.integrate.quadrature import quad
 from dualdiff.scipy.stats import integral_formulas, series_formulas  # noqa: F401 - they register formulas
-from dualdiff.scipy.stats.formulas import accepting, copied, has_formula
+from dualdiff.scipy.stats.formulas import accepting, copied, has_formula, is_further
 from dualdiff.scipy.stripped import values_of
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
@@ -321,6 +321,8 @@ def _chosen_by_branch(self: Distribution, name: str, inside: Any, x: Any, parame
     Such values are integers and half-integers.  There the derivative of the formula is compared with differences of
     SciPy's values in a few elements.
     """
+    if is_further(type(self.scipys), "_logpdf" if "pdf" in name else "_cdf"):
+        return False
     loc, scale, *shapes = parameters
     special = [i for i, s in enumerate(shapes) if duals_in(s) and np.any(plain_values(s) * 2 % 1 == 0)]
     places = np.flatnonzero(np.ravel(inside))[:: max(1, int(np.sum(inside)) // 4)][:5]
@@ -338,12 +340,21 @@ def _chosen_by_branch(self: Distribution, name: str, inside: Any, x: Any, parame
 
         step = 1e-4 * (1.0 + np.abs(plain[i]))
         with np.errstate(all="ignore"):
-            differences = (value(plain[i] + step) - value(plain[i] - step)) / (2 * step)
+            differences = _differences(value, plain[i], step)
             result = _slopes(self, name, full, i)
             wrong = np.abs(result - differences) > 1e-3 * (np.abs(differences) + np.abs(result)) + 1e-6
         if np.any(wrong & np.isfinite(differences)):
             return True
     return False
+
+
+def _differences(value: Callable[[Any], Any], s: Any, step: Any) -> Any:
+    """Differences of second order, central where both sides are defined."""
+    found = (value(s + step) - value(s - step)) / (2 * step)
+    for h in (step, -step):
+        one_sided = (4.0 * value(s + h) - 3.0 * value(s) - value(s + 2 * h)) / (2 * h)
+        found = np.where(np.isfinite(found), found, one_sided)
+    return found
 
 
 def _slopes(self: Distribution, name: str, full: Sequence[Any], i: int) -> Any:

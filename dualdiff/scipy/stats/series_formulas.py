@@ -50,7 +50,8 @@ def _counts(first: Any, last: Any, deviation: Any) -> Any:
 
 
 def _poisson(j: Any, mean: Any) -> Any:
-    """The logarithm of the Poisson distribution."""
+    """The logarithm of the Poisson distribution, with a derivative in the mean at 0 too."""
+    mean = mean + 1e-290
     return special.xlogy(j, mean) - mean - special.gammaln(j + 1.0)
 
 
@@ -203,6 +204,24 @@ def pearson3_logpdf(x: Any, skew: Any) -> Any:
     w, x = np.where(inside, w, 0.0), np.where(inside, x, 0.0)
     result = x * x * _second_log1p_quotient(w) - np.log1p(w) - _stirling_remainder(0.25 * skew * skew)
     return np.where(inside, result - 0.5 * math.log(2 * math.pi), -np.inf)
+
+
+_LOG_2PI = math.log(2 * math.pi)
+
+
+@further("skewnorm_gen", "_logpdf")
+def _skewnorm_logpdf(x: Any, a: Any) -> Any:
+    return math.log(2) - 0.5 * (_LOG_2PI + x * x) + special.log_ndtr(a * x)
+
+
+@further("skewnorm_gen", "_cdf")
+def _skewnorm_cdf(x: Any, a: Any) -> Any:
+    return special.ndtr(x) - 2.0 * special.owens_t(x, a)
+
+
+@further("skewnorm_gen", "_sf")
+def _skewnorm_sf(x: Any, a: Any) -> Any:
+    return special.ndtr(-x) + 2.0 * special.owens_t(x, a)
 
 
 # -- piecewise polynomials, whose shape parameter is an integer --------------------------------------------------------

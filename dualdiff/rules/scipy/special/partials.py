@@ -431,8 +431,8 @@ def ive_derivative(v: Any, x: Any, k: Any) -> Any:
         # Before SciPy 1.14 it overflows although the result is finite.
         near &= np.isfinite(kummer)
         result = np.where(near, ((v + 0.5) * kummer - 0.5 * special.ive(v, z)) / u, result)
-    # Odd functions of x, and 0 at the kink of exp(-abs(x)).
-    return np.where(np.mod(v + k, 2) == 1, np.sign(x) * result, result)
+    # Odd functions of x; at the kink of exp(-abs(x)) by the sign of the zero.
+    return np.where(np.mod(v + k, 2) == 1, np.copysign(1.0, x) * result, result)
 
 
 # -- Mathieu's equation ------------------------------------------------------------------------------------------------
