@@ -322,9 +322,13 @@ UFUNC_MODULES = _is(
 #: The rows that are written for them, or that use them, are left out where SciPy lacks them.
 SPECIAL_UFUNCS = _is(
     "SPECIAL_UFUNCS",
-    ("_igam_fac", "_beta_pdf", "_lambertw", "_ncf_pdf", "_nct_pdf", "_ncx2_pdf", "_riemann_zeta", "_smirnovp", "_zeta"),
+    (
+        *("_igam_fac", "_beta_pdf", "_kolmogc", "_kolmogp", "_lambertw", "_ncf_pdf", "_nct_pdf", "_ncx2_pdf"),
+        *("_riemann_zeta", "_smirnovp", "_zeta"),
+    ),
     "ufuncs behind the functions of scipy.special, and the densities that their distribution functions integrate",
-    *(f"scipy.special._ufuncs.{name}" for name in ("_igam_fac", "_lambertw", "_riemann_zeta", "_smirnovp", "_zeta")),
+    *(f"scipy.special._ufuncs.{name}" for name in ("_igam_fac", "_kolmogc", "_kolmogp", "_lambertw")),
+    *(f"scipy.special._ufuncs.{name}" for name in ("_riemann_zeta", "_smirnovp", "_zeta")),
     seen=SCIPY,
 )
 

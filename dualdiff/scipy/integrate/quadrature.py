@@ -26,7 +26,7 @@ from dualdiff.scipy.stripped import Stripped, values_of
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 
-#: The accuracy required of the tangents of an integral, relative to the largest of them.
+#: The required accuracy of the tangents of an integral, relative to the largest.
 EXACT = 1e-6
 
 Function = Callable[[Any], Any]
@@ -129,9 +129,9 @@ def quad(
         The integrand; it may depend on duals through ``args`` or variables that it closes over.
     a, b : float
         The limits, which may be duals, or infinite.
-    points : sequence of numbers
-        Where the integrand is irregular.  Where it jumps at points that depend on what is differentiated, pass those
-        points here, as duals: otherwise their movement is not seen.
+    points : sequence of float
+        Where the integrand is irregular.  Jumps whose positions depend on what is differentiated must be given here, as
+        duals: nothing else shows that they move.
     full_output, epsabs, epsrel, limit, ...
         As in SciPy.
 

@@ -52,7 +52,7 @@ def tanhsinh(
     Parameters
     ----------
     f : callable
-        The integrand; what depends on duals in it, by ``args`` or by what it closes over, is differentiated.
+        The integrand; it may depend on duals through ``args`` or variables that it closes over.
     a, b : array_like
         The limits, which may be duals, or infinite.
     args : tuple
@@ -75,7 +75,7 @@ def tanhsinh(
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: SciPy did not converge, or the derivative of the integrand is too irregular.
+        If the derivative is NaN: SciPy did not converge, or the derivative of the integrand is too irregular.
 
     Notes
     -----
@@ -83,6 +83,7 @@ def tanhsinh(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import derivative
     >>> from dualdiff.scipy.integrate import tanhsinh
     >>> print(round(derivative(lambda a: tanhsinh(lambda x: np.exp(-a * x), 0.0, np.inf).integral, 2.0), 9))
@@ -120,8 +121,8 @@ def cubature(f: Any, a: Any, b: Any, *, args: Any = (), points: Any = None, **op
     Parameters
     ----------
     f : callable
-        The integrand of an array of points, of shape (number, dimensions); what depends on duals in it, by ``args`` or
-        by what it closes over, is differentiated.
+        The integrand of an array of points, of shape (n, dimensions); it may depend on duals through ``args`` or
+        variables that it closes over.
     a, b : array_like
         The corners of the box, which may be duals.
     args : tuple
@@ -144,7 +145,7 @@ def cubature(f: Any, a: Any, b: Any, *, args: Any = (), points: Any = None, **op
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: SciPy did not converge, or the derivative of the integrand is too irregular for the
+        If the derivative is NaN: SciPy did not converge, or the derivative of the integrand is too irregular for the
         regions that SciPy divided the box into.
 
     Notes
@@ -153,6 +154,7 @@ def cubature(f: Any, a: Any, b: Any, *, args: Any = (), points: Any = None, **op
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import derivative
     >>> from dualdiff.scipy.integrate import cubature
     >>> f = lambda x, a: np.exp(-a * x[:, 0]) * x[:, 1]

@@ -22,9 +22,9 @@ _NAMED = {**STATISTICS, **MULTIVARIATE}
 __all__ = ["fit_covariance", "fit_information"]
 __all__ += sorted([*_NAMED, *_DISTRIBUTIONS])
 
-for _statistic in STATISTICS.values():
-    if hasattr(_statistic, "__name__"):
-        shown_in(__name__)(_statistic)
+for _named in (*_NAMED.values(), fit_covariance, fit_information):
+    if hasattr(_named, "__name__"):
+        shown_in(__name__)(_named)
 
 
 def __getattr__(name: str) -> Any:

@@ -29,9 +29,6 @@ from dualdiff.scipy import special
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 _special = load("scipy.special", "scipy", "dualdiff.scipy.stats")
 
-#: The modules that define the formulas.
-FORMULAS = ("scipy.stats._continuous_distns", "scipy.stats._discrete_distns")
-
 _like: ContextVar[Any] = ContextVar("like")
 
 
@@ -235,13 +232,13 @@ def has_formula(distribution: Any, name: str) -> bool:
         if is_further(cls, name):
             return True
         if name in vars(cls):
-            return getattr(vars(cls)[name], "__module__", "") in FORMULAS
+            return getattr(vars(cls)[name], "__module__", "") in DISTRIBUTIONS
     return False
 
 
 def checked_version() -> None:
     """Raise if this version of SciPy defines its formulas elsewhere."""
-    missing = [m for m in FORMULAS if m not in sys.modules]
+    missing = [m for m in DISTRIBUTIONS if m not in sys.modules]
     if missing or not hasattr(_scipy.rv_continuous, "_logpdf"):
         raise ImportError(
             f"dualdiff.scipy.stats does not know how SciPy {version('scipy')} keeps its distributions "

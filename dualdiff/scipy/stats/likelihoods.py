@@ -199,6 +199,7 @@ def fit_covariance(dist: Any, params: Any, data: Any, **fixed: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff.scipy import stats
     >>> x = [0.3, 1.2, 2.2, 3.1, 0.9]
     >>> params = stats.gamma.fit(x, floc=0)

@@ -295,10 +295,10 @@ def _fisher_entropy(mu: Any = None, kappa: Any = 1) -> Any:
     return -_fisher_norm(dim, kappa) - kappa * ratio
 
 
+#: The base class of the multivariate distributions.
+_GENERIC: Any = type(_scipy.multivariate_normal).__base__
 MULTIVARIATE: dict[str, Any] = {
-    name: Multivariate(name)
-    for name, x in vars(_scipy).items()
-    if not name.startswith("_") and isinstance(x, _scipy._multivariate.multi_rv_generic)
+    name: Multivariate(name) for name, x in vars(_scipy).items() if not name.startswith("_") and isinstance(x, _GENERIC)
 }
 
 

@@ -1,6 +1,6 @@
 """A probe of all continuous distributions: which are differentiated rightly in x, loc, scale and all shape parameters.
 
-``python -m tests.support.distributions`` prints the counts.  The references are differences of SciPy's values, of sixth
+``python -m tests.scipy.distributions`` prints the counts.  The references are differences of SciPy's values, of sixth
 order, with the step at which two of them agree best.
 """
 
