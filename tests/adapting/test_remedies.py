@@ -64,7 +64,6 @@ FOREIGN = {
     "scipy.signal.savgol_filter": lambda x: scipy.signal.savgol_filter(x, 3, 1),
     "scipy.ndimage.gaussian_filter": lambda x: scipy.ndimage.gaussian_filter(x, 1.0),
     "scipy.ndimage.map_coordinates": lambda x: scipy.ndimage.map_coordinates(X, [x]),
-    "scipy.stats.gaussian_kde": lambda x: scipy.stats.gaussian_kde(x)(1.0),
     "scipy.interpolate.RegularGridInterpolator": (
         lambda x: scipy.interpolate.RegularGridInterpolator((GRID,), X)(x[:, None])
     ),
@@ -105,6 +104,7 @@ SOLVERS = {
     "scipy.stats.gamma.cdf": lambda x: scipy.stats.gamma.cdf(X, x[0]),
     "scipy.stats.pearsonr": lambda x: scipy.stats.pearsonr(x, X)[0],
     "scipy.stats.linregress": lambda x: scipy.stats.linregress(X, x**2).slope,
+    "scipy.stats.gaussian_kde": lambda x: scipy.stats.gaussian_kde(x)(1.0),
     "scipy.integrate.quad": lambda x: scipy.integrate.quad(lambda t: t * x[0], 0, 1)[0],
     "scipy.integrate.dblquad": lambda x: scipy.integrate.dblquad(lambda t, u: t * x[0], 0, 1, 0, 1)[0],
     "scipy.integrate.quad_vec": lambda x: scipy.integrate.quad_vec(lambda t: t * x, 0, 1)[0],

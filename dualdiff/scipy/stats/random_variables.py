@@ -208,11 +208,15 @@ class Frozen:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name in METHODS or name in MOMENTS or name == "rvs":
+        if name in METHODS or name in MOMENTS:
             return functools.partial(self._call, name)
         if duals_in((self.args, self.kwds)):
             raise no_rule(f"scipy.stats.{self.dist.scipys.name}.{name}")
         return getattr(self.scipys, name)
+
+    def rvs(self, size: Any = None, random_state: Any = None) -> Any:
+        """A sample, as `Distribution.rvs`."""
+        return self.dist.rvs(*self.args, size=size, random_state=random_state, **self.kwds)
 
     def _call(self, name: str, *x: Any, **kwargs: Any) -> Any:
         return getattr(self.dist, name)(*x, *self.args, **kwargs, **self.kwds)
