@@ -11,7 +11,7 @@ import numpy as np
 from dualdiff.base.errors import LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
 from dualdiff.base.internals import SHUFFLED, frame, is_product_of_sparse, stacklevel, wants_writeable
 from dualdiff.core import stand_ins
-from dualdiff.core.dual import HANDMADE, SCALARS, AnyDual, Dual, checked_array, leading_space, make, same_call
+from dualdiff.core.dual import HANDMADE, SCALARS, AnyDual, Dual, checked_array, joined, leading_space, make, same_call
 from dualdiff.core.neighbours import redefines_arithmetic, taken_in
 from dualdiff.core.scope import constant
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
@@ -295,7 +295,8 @@ class DualArray(AnyDual):
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
             raise TypeError("iteration over a 0-d array")
-        return (self[i] for i in range(self.shape[0]))
+        n = self.shape[0]
+        return self._apart() if self.ndim == 1 and n <= FEW and self.space.elements else (self[i] for i in range(n))
 
     def __contains__(self, item: Any) -> bool:
         return bool(np.any(self == item))
@@ -543,7 +544,8 @@ def operand(x: Any, labels_matter: bool = False) -> Any:
     if isinstance(x, (list, tuple)):
         kinds = set(map(type, x)) - _PLAIN_SCALARS
         if kinds and kinds <= SCALARS:
-            return np.stack(x)
+            parts = joined(x)
+            return np.stack(x) if parts is None else new_array(*parts)
         array = _nested(x)
         return combined(array.ravel().tolist(), array.shape, array) if array.dtype == object else array
     if isinstance(x, Flat):

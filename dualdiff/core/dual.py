@@ -9,7 +9,7 @@ are the fast path: a Python float or a `numpy.float64` whose tangent is a Python
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -38,6 +38,7 @@ from dualdiff.core.registry import (
 from dualdiff.core.scope import SCOPE, constant, in_place
 from dualdiff.tangents.spaces.dense import Dense
 from dualdiff.tangents.spaces.single import Single
+from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import chosen_zero, may_have_nan, plain, zero_mask
 
 if TYPE_CHECKING:
@@ -147,6 +148,20 @@ class AnyDual(AskedByOthers):
     @property
     def itemsize(self) -> int:
         return int(self.dtype.itemsize)
+
+    def _apart(self) -> Iterator[Any]:
+        """The elements of an array with one axis, in a space that has `elements`."""
+        array: Any = self
+        tangent, space, root = array.raw, array.space, array.root()
+        version = root.version
+        is_plain = tangent is not None and type(array.value) is np.ndarray
+        tangents = space.elements(tangent, array.shape) if is_plain else None
+        for i in range(array.shape[0]):
+            # Like NumPy's, the iterator sees what is written meanwhile.
+            if tangents is None or root.version != version:
+                yield array[i]
+            else:
+                yield make(array.value[i], tangents[i], space)
 
     # -- used by the tangent spaces of inner calls -----------------------------------------------------------------
 
@@ -416,6 +431,7 @@ class Float64Dual(Dual):
     __array_ufunc__ = _with_fast_unary(FLOAT64_UFUNCS)
 
 
+_FLOATS = frozenset({float, np.float64})
 #: The classes of dual scalars.
 SCALARS: set[type] = {Dual, FloatDual, Float64Dual}
 
@@ -451,6 +467,33 @@ def make(value: Any, tangent: Tangent, space: TangentSpace) -> Dual:
     if issubclass(type(tangent), np.ndarray) and tangent.ndim == 0:
         tangent = tangent[()]
     return Dual(value, tangent, space)
+
+
+def joined(elements: Iterable[Any]) -> tuple[Any, ...] | None:
+    """The parts of the dual array of float scalars, of which the duals belong to one call; None for anything else."""
+    space: Any = None
+    values, tangents = [], []
+    for e in elements:
+        kind = type(e)
+        if kind in SCALARS:
+            if space is None:
+                space = e.space
+            if e.space is not space or type(e.value) not in _FLOATS:
+                return None
+            values.append(e.value)
+            tangents.append(e.raw)
+        elif kind in _FLOATS:
+            values.append(e)
+            tangents.append(None)
+        else:
+            return None
+    if space is None or space.traces:
+        return None
+    count = len(values)
+    tangent = None
+    if any(t is not None for t in tangents):
+        tangent = space.gather(tangents, Structure.of_elements(), [()] * count, (count,))
+    return np.array(values), tangent, space, space.lazy
 
 
 def _checked(value: Any, tangent: Any) -> tuple[Any, Any]:

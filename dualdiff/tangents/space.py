@@ -101,6 +101,9 @@ class TangentSpace(ABC):
     float_dual: Any = None
     float64_dual: Any = None
 
+    #: ``elements(t, shape)``: the tangents of all elements of a short array, where that is faster than one by one.
+    elements: Any = None
+
     #: Whether the verbs only record operations instead of computing tangents.
     lazy: ClassVar[bool] = False
 

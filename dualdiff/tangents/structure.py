@@ -94,6 +94,11 @@ class Structure:
             start += size
         return self(*sources)
 
+    @staticmethod
+    def of_elements() -> Structure:
+        """The structure of an array of scalars."""
+        return _OF_ELEMENTS
+
     @property
     def slices(self) -> bool:
         """Whether this is ``a[key]`` with a key of integers and slices, which selects no element twice."""
@@ -131,6 +136,20 @@ def pulled_by(function: Callable[..., Any]) -> Callable[[Pull], Pull]:
         return pull
 
     return register
+
+
+def stack(*arrays: Any, axis: int) -> Any:
+    """``np.stack`` as a function of each array."""
+    return np.stack(arrays, axis=axis)
+
+
+@pulled_by(stack)
+def _pull_stack(w: Any, shapes: Any, wanted: Any, axis: int) -> list[Any]:
+    lead = (slice(None),) * axis
+    return [w[(*lead, i)] if is_wanted else None for i, is_wanted in enumerate(wanted)]
+
+
+_OF_ELEMENTS = Structure(stack, {"axis": 0}, {"axis": "axis"})
 
 
 def accumulated(places: Any, w: Any, shape: tuple[int, ...]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dualdiff
-from dualdiff import gradient, jacobian, jvp, linearize, value_and_gradient, vjp
+from dualdiff import gradient, hessian, jacobian, jvp, linearize, value_and_gradient, vjp
 
 MODES = ["auto", "forward", "reverse"]
 
@@ -216,3 +216,58 @@ def test_tangents_have_the_dtype_of_their_values(mode):
     gradient(f, np.ones(3), mode=mode)
     for y in seen if mode != "reverse" else ():
         assert y.tangent.dtype == y.dtype
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_iterator_sees_what_is_written_meanwhile(mode):
+    def f(x):
+        y = x * 1.0
+        total = 0.0
+        for i, e in enumerate(y):
+            total = total + (i + 1) * e
+            if i == 0:
+                y[1] = 5.0 * x[0]
+        return total
+
+    np.testing.assert_array_equal(gradient(f, np.array([1.0, 2.0, 3.0]), mode=mode), [11.0, 0.0, 3.0])
+
+    def through_a_view(x):
+        y = x * 1.0
+        iterator = iter(y[1:])
+        first = next(iterator)
+        y[2] = x[0] ** 2
+        return first + next(iterator)
+
+    np.testing.assert_array_equal(gradient(through_a_view, np.array([3.0, 2.0, 7.0]), mode=mode), [6.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_lists_of_scalars_are_arrays(mode):
+    lists = (
+        lambda x: [x[0], 2.0, x[1] * x[2]],
+        lambda x: (0.0 * x[0], x[1], -x[2], np.float64(3.0)),
+        lambda x: [x[0] ** 2],
+        lambda x: [x[0], np.sum(x), dualdiff.value(x[1])],
+        lambda x: [x[0], 1, True, x[2]],
+    )
+    x = np.array([1.5, -0.5, 2.0])
+    for f in lists:
+        expected = jacobian(lambda x, f=f: np.stack([np.multiply(1.0, e) for e in f(x)]), x, mode=mode)
+        np.testing.assert_array_equal(jacobian(lambda x, f=f: f(x), x, mode=mode), expected)
+        weights = np.arange(1.0, 1.0 + len(f(x)))
+        np.testing.assert_allclose(
+            gradient(lambda x, f=f, w=weights: w @ np.add(f(x), 0 * x[0]), x), weights @ expected
+        )
+        squares = lambda x, g: np.sum(np.multiply(g(x), g(x))) + 0 * x[0]
+        stacked = lambda x, f=f: np.stack([np.multiply(1.0, e) for e in f(x)])
+        np.testing.assert_allclose(hessian(squares, x, f), hessian(squares, x, stacked))
+
+
+def test_sums_of_many_terms_with_infinite_tangents():
+    def f(x):
+        roots = np.sqrt(x)
+        return dualdiff.value(1.0) * (roots + 2.0 * x + 3.0 * x**2 + 4.0 * x**3)
+
+    with np.errstate(all="ignore"):
+        found = jacobian(f, np.array([0.0, 4.0, 1.0]), mode="forward")
+    np.testing.assert_array_equal(np.diag(found), [np.inf, 0.25 + 2 + 24 + 192, 0.5 + 2 + 6 + 12])

@@ -116,6 +116,8 @@ class Dense(TangentSpace):
             end(token)
 
     def combine(self, terms: Sequence[Term], out_shape: Shape) -> Active:
+        if len(terms) > 2 and (weighted := _weighted(terms, out_shape)) is not None:
+            return weighted
         return _combined([(_aligned(t, len(out_shape)), c, 2 * constant) for t, c, _, _, constant in terms], out_shape)
 
     def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Active:
@@ -272,6 +274,11 @@ class Dense(TangentSpace):
             column = Active(column.directions, column.array.copy())
         return column if self.float_dual is not None else _without_zeros(column)
 
+    def elements(self, t: Tangent, shape: Shape) -> Sequence[Tangent] | None:
+        if self.float_dual is not None and type(t.array) is np.ndarray and t.array.dtype is _FLOAT64:
+            return list(zip(*self._spread(t, self.all, shape).tolist(), strict=True))
+        return None
+
     def accepting(self, target: Tangent, source: Tangent) -> Tangent:
         array = accepting(target.array, _block(source).array)
         return target if array is target.array else Active(target.directions, array)
@@ -320,6 +327,27 @@ def _combined(parts: Sequence[Part], out_shape: Shape) -> Active:
     for t, c, constancy in parts[1:]:
         total = total - t.array if type(c) is int and c == -1 else total + _times(c, t.array, constancy > 1)
     return Active(directions, total)
+
+
+def _weighted(terms: Sequence[Term], shape: Shape) -> Active | None:
+    """The sum of many small tangents of one shape, times scalars, as one product; None if they are something else."""
+    first = terms[0][0]
+    if type(first) is not Active or type(first.array) is not np.ndarray or first.array.size > _SMALL:
+        return None
+    directions = first.directions
+    full = (len(directions), *shape)
+    arrays, weights = [], []
+    for t, c, _, _, _ in terms:
+        if type(t) is not Active or type(c) not in _REALS or not c or c - c != 0.0:
+            # A zero, or an infinite factor, may meet an infinite tangent.
+            return None
+        along, array = t
+        if along != directions or type(array) is not np.ndarray or array.dtype is not _FLOAT64 or array.shape != full:
+            return None
+        arrays.append(array)
+        weights.append(c)
+    total = np.dot(np.array(weights, np.float64), np.array(arrays).reshape(len(arrays), -1))
+    return Active(directions, total.reshape(full))
 
 
 def _times(c: Any, array: Any, constant: bool) -> Any:

@@ -10,6 +10,7 @@ from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.rules.writing.array_rules import axis_of, implements, into, no_duals, plain_values, rearranged, shape_of
 from dualdiff.tangents.structure import pulled_by
+from dualdiff.tangents.structure import stack as stack_of
 
 
 # -- views -----------------------------------------------------------------------------------------------------------
@@ -80,10 +81,6 @@ def concatenate(
     return into(out, result if dtype is None else result.astype(dtype, casting=casting), casting)
 
 
-def _stack(*arrays: Any, axis: int) -> Any:
-    return np.stack(arrays, axis=axis)
-
-
 def _of_scalars(*scalars: Any) -> Any:
     """The same for scalars, in less time."""
     has_duals = any(issubclass(type(x), AnyDual) for x in scalars)
@@ -95,7 +92,7 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, cas
     parts = [operand(a) for a in arrays]
     axis = axis_of(axis, len(shape_of(parts[0])) + 1)
     value = None if any(map(shape_of, parts)) else _of_scalars
-    result = rearranged(_stack, parts, {"axis": axis}, {"axis": "axis"}, value=value)
+    result = rearranged(stack_of, parts, {"axis": axis}, {"axis": "axis"}, value=value)
     return into(out, result if dtype is None else result.astype(dtype, casting=casting), casting)
 
 
@@ -159,9 +156,3 @@ def _pull_concatenate(w: Any, shapes: Any, wanted: Any, axis: int) -> list[Any]:
         w[(*lead, slice(end - shape[axis], end))] if is_wanted else None
         for end, shape, is_wanted in zip(ends, shapes, wanted, strict=True)
     ]
-
-
-@pulled_by(_stack)
-def _pull_stack(w: Any, shapes: Any, wanted: Any, axis: int) -> list[Any]:
-    lead = (slice(None),) * axis
-    return [w[(*lead, i)] if is_wanted else None for i, is_wanted in enumerate(wanted)]
