@@ -13,8 +13,10 @@ import numpy as np
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
+from dualdiff.scipy.compiled_functions import on_duals
 
 _NONE = ()
+_FLOAT64 = np.dtype(np.float64)
 _PLAIN = frozenset({float, int, bool, complex, np.float64, np.complex128, type(None)})
 
 
@@ -38,29 +40,34 @@ class Stripped:
 
         def plain(*args: Any, **kwargs: Any) -> Any:
             found = copy(*args, **kwargs)
-            return found if type(found) in _PLAIN else self._values(found)
+            kind = type(found)
+            if kind in _PLAIN or (kind is np.ndarray and found.dtype is _FLOAT64):
+                return found
+            return self._values(found)
 
         # SciPy inspects the signature.
         plain.__wrapped__ = copy  # type: ignore[attr-defined]
         #: What is passed to SciPy.
         self.plain = plain
 
-    def sides(self, form: Callable[..., Any] | None = None) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-        """The function of its first argument alone, with duals and with plain values: f itself, or ``form(f, y)``."""
-        f, copy = self.f, self._copy
+    def sides(self, form: Callable[..., Any] | None = None) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """The function without ``args``, with duals and with plain values: f itself, or ``form(f, y)``."""
+        f, copy = on_duals(self.f), on_duals(self._copy)
         if self.args:
             f, copy = partial(_called, f, self.args), partial(_called, copy, self.plain_args)
         return (f, copy) if form is None else (partial(form, f), partial(form, copy))
 
     def _values(self, found: Any) -> Any:
+        if type(found) is list and _PLAIN.issuperset(map(type, found)):
+            return found
         hidden = duals_in(found)
         if hidden and not self.duals:
             self.duals.extend(hidden)
         return values_of(found) if hidden else found
 
 
-def _called(f: Callable[..., Any], args: Sequence[Any], y: Any) -> Any:
-    return f(y, *args)
+def _called(f: Callable[..., Any], args: Sequence[Any], *y: Any) -> Any:
+    return f(*y, *args)
 
 
 def stripped(f: Any) -> Any:

@@ -12,6 +12,7 @@ from numba import typeof, types
 from dualdiff import compiled
 from dualdiff.base.errors import LostDerivativeError, NoRuleError
 from dualdiff.compiled.operators import in_compiled_code
+from dualdiff.compiled.operators import joined_arguments as joined_arguments
 from dualdiff.compiled.operators.arguments import writes
 from dualdiff.compiled.operators.drivers import (
     derivative_as_function,
