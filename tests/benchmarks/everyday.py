@@ -245,6 +245,45 @@ def hierarchical() -> Work:
     )
 
 
+# -- differential equations --------------------------------------------------------------------------------------------
+def volterra(t: Any, z: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    x, y = z
+    return [a * x - b * x * y, -c * y + d * x * y]
+
+
+def volterra_in_arrays(t: Any, z: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    x, y = z
+    return np.array([a * x - b * x * y, -c * y + d * x * y])
+
+
+#: The derivatives of the final state in the parameters and the initial state, by the variational equations.
+SLOPES = np.array(
+    [
+        [8.1887625370559, -3.6535158513481, 4.9779134901669, -8.3112986947024, -0.7597547316605, -0.7307031702696],
+        [-1.1664031815326, 0.3587869268289, -0.7042811914293, 0.9176468662074, 0.0917646866207, 0.0868389446139],
+    ]
+)
+
+
+def sensitivities(method: str, bar: float, compiled: bool = False) -> Work:
+    q = np.array([1.5, 1.0, 3.0, 1.0, 10.0, 5.0])
+
+    def end(module: str) -> Callable[[Any], Any]:
+        solve = optional(module).solve_ivp
+        f = optional("numba").njit(volterra_in_arrays) if compiled else volterra
+        options = {"method": method, "rtol": 1e-10, "atol": 1e-12}
+        return lambda q: solve(f, (0.0, 15.0), q[4:], args=tuple(q[:4]), **options).y[:, -1]
+
+    def ours() -> Call:
+        f = end("dualdiff.scipy.integrate")
+        np.testing.assert_allclose(np.asarray(dualdiff.jacobian(f, q)), SLOPES, rtol=1e-8)
+        return lambda: dualdiff.jacobian(f, q)
+
+    name = f"sensitivities of Lotka-Volterra, 4 parameters and 2 initial values, {method}"
+    peer = Peer("one solution by SciPy", lambda: partial(end("scipy.integrate"), q), bar, read=None)
+    return Work(f"{name}, @njit" if compiled else name, ours, [peer], self_checked=True, rounds=9)
+
+
 WORKS = [
     jacobian_work(
         "three Gaussians, 1000 points", gaussians(t := np.linspace(0, 10, 1000)), PEAKS, 0.5, gaussians_by_hand(t), 3.5
@@ -275,4 +314,7 @@ WORKS = [
     logistic(),
     hs71(),
     hierarchical(),
+    sensitivities("RK45", 8),
+    sensitivities("DOP853", 8),
+    sensitivities("RK45", 4, compiled=True),
 ]

@@ -1,4 +1,4 @@
-"""``scipy.integrate`` for duals: integrals with respect to limits and parameters, and of samples.
+"""``scipy.integrate`` for duals: integrals, also of samples, and solutions of differential equations.
 
 Every other name is SciPy's own, and refuses duals.
 """
@@ -10,7 +10,10 @@ from typing import Any
 from dualdiff.base.extras import load
 from dualdiff.base.public import shown_in
 from dualdiff.rules.writing.over_scipy import without_rule
+from dualdiff.scipy.integrate.boundary_values import solve_bvp
+from dualdiff.scipy.integrate.initial_values import solve_ivp
 from dualdiff.scipy.integrate.jacobians_for_bvp import boundary_jacobian, system_jacobian
+from dualdiff.scipy.integrate.older import odeint
 from dualdiff.scipy.integrate.quadrature import dblquad, fixed_quad, nquad, quad, quad_vec, tplquad
 from dualdiff.scipy.integrate.samples import cumulative_simpson, cumulative_trapezoid, romb, simpson, trapezoid
 from dualdiff.scipy.integrate.vectorized_integrals import cubature, tanhsinh
@@ -23,10 +26,13 @@ __all__ = [
     "dblquad",
     "fixed_quad",
     "nquad",
+    "odeint",
     "quad",
     "quad_vec",
     "romb",
     "simpson",
+    "solve_bvp",
+    "solve_ivp",
     "system_jacobian",
     "tanhsinh",
     "tplquad",

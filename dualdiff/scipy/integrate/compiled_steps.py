@@ -1,0 +1,63 @@
+"""Explicit Runge-Kutta steps of a compiled right-hand side, all of them in compiled code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import operand
+from dualdiff.drivers.run.engines import engine_of
+from dualdiff.rules.writing.array_rules import plain_values
+from dualdiff.rules.writing.multilinear import multilinear
+from dualdiff.scipy.compiled_functions import Joined, is_joinable
+from dualdiff.scipy.integrate.right_sides import RightSide
+from dualdiff.scipy.integrate.runge_kutta import SAME, extra_stages, weights_at
+
+#: For more unknowns and parameters than these, Jacobians are not multiplied with each other.
+FEW = 64
+
+
+def compiled_states(
+    f: RightSide, method: Any, records: Sequence[Any], start: float, y: Any, times: Sequence[float]
+) -> dict[float, Any] | None:
+    """The dual states at ordered times, by their Jacobian in the first state and the arguments.
+
+    None if the function is not compiled, or where other ways are right.
+    """
+    if f.function is None or engine_of[type(f.function.f)] is None or f.vectorized or not records:
+        return None
+    function, args = f.function.f, [start, y, *map(operand, f.function.args)]
+    if not is_joinable(args):
+        return None
+    joined = Joined(function, args, 1)
+    n, vector = y.size, joined.vector
+    if vector.size > FEW:
+        return None
+    mesh = np.array([start, *(record.until for record in records)])
+    states = np.array([plain_values(y), *(record.y for record in records)])
+    sign = np.sign(mesh[1] - mesh[0])
+    inside = np.array([t for t in times if t != start])
+    places = np.searchsorted(sign * mesh, sign * inside) - 1
+    steps = mesh[places + 1] - mesh[places]
+    weights = np.array([weights_at(method, x) for x in (inside - mesh[places]) / steps])
+    extra = extra_stages(method)
+    coefficients = [np.ascontiguousarray(x, np.float64) for x in (method.A, method.B, method.C, *extra)]
+    parts = engine_of[type(function)].joined_arguments
+    try:
+        run = parts.steps_of(joined.f)
+        ends, values, slopes = run(
+            plain_values(vector), n, joined.layout, mesh, states, *coefficients, places, weights, *joined.others[1:]
+        )
+    except Exception as error:
+        if not parts.is_of_compiler(error):
+            raise
+        return None
+    reached = states[1 : places[-1] + 2] if places.size else states[:0]
+    again = ends[1 : len(reached) + 1]
+    fits = np.abs(again - reached) <= SAME * np.max(np.abs(reached), axis=0, initial=0.0)
+    if not np.all(fits) or not np.all(np.isfinite(slopes)):
+        return None
+    found = multilinear(lambda *_: values, [slopes, vector], ["ijk", "k"], "ij")
+    return {start: y, **dict(zip(inside.tolist(), found, strict=True))}

@@ -1,0 +1,104 @@
+"""The right-hand side of a differential equation on duals, and states a moment later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dualdiff.base.errors import no_rule
+from dualdiff.base.extras import load
+from dualdiff.core.array import operand
+from dualdiff.drivers.jacobian import jacobian
+from dualdiff.rules.writing.array_rules import plain_values
+from dualdiff.scipy.equations import levels, revalued
+from dualdiff.scipy.stripped import Stripped
+
+_scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
+
+Function = Callable[..., Any]
+
+
+class RightSide:
+    """``f(t, y)`` on duals and, in `plain`, on their values, with results in the shape and dtype of the state."""
+
+    __slots__ = ("_side", "dtype", "function", "plain", "shape", "vectorized")
+
+    def __init__(
+        self, sides: tuple[Function, Function], y: Any, vectorized: Any = False, function: Stripped | None = None
+    ) -> None:
+        self._side, other = sides
+        self.shape, self.dtype = y.shape, y.dtype
+        self.vectorized = vectorized
+        #: What the user gave, if it is called as this is.
+        self.function = function
+        #: The same on the values of the duals that f closes over.
+        self.plain: RightSide = self if self._side is other else RightSide((other, other), y, vectorized, function)
+
+    def __call__(self, t: Any, y: Any) -> Any:
+        if self.vectorized:
+            return self._formed(np.ravel(operand(self._side(t, y[:, None]))))
+        return self._formed(operand(self._side(t, y)))
+
+    def _formed(self, found: Any) -> Any:
+        if getattr(found, "shape", None) != self.shape:
+            found = np.broadcast_to(found, self.shape)
+        return found if found.dtype == self.dtype else found.astype(self.dtype)
+
+    def jacobian(self, t: Any, y: Any) -> Any:
+        r"""The plain matrix of :math:`\partial f / \partial y` at plain values."""
+        return plain_values(jacobian(partial(self.plain, t), y))
+
+
+class InRealParts:
+    """A complex system as one of real and imaginary parts, whose Jacobian exists whatever f is."""
+
+    __slots__ = ("_f", "plain")
+
+    def __init__(self, f: RightSide) -> None:
+        self._f = f
+        self.plain: InRealParts = self if f.plain is f else InRealParts(f.plain)
+
+    def __call__(self, t: Any, parts: Any) -> Any:
+        return in_parts(self._f(t, of_parts(parts)))
+
+    jacobian = RightSide.jacobian
+
+
+def in_parts(y: Any) -> Any:
+    """Real and imaginary parts, one after the other."""
+    return np.concatenate([np.real(y), np.imag(y)])
+
+
+def of_parts(parts: Any) -> Any:
+    """The complex array of these parts."""
+    n = len(parts) // 2
+    return parts[:n] + 1j * parts[n:]
+
+
+#: Explicit methods: their orders, and the coefficients of their stages and results.
+_METHODS = (
+    (1, np.zeros((1, 1)), np.ones(1), np.zeros(1)),
+    *((m.order, m.A, m.B, m.C) for m in (_scipy.RK23, _scipy.RK45, _scipy.DOP853)),
+)
+
+
+def moved(f: Function, t: Any, y: Any, step: Any) -> Any:
+    """The solution through (t, y), after a step that is a dual of value zero.
+
+    A Runge-Kutta step gives it exactly if the order of the method is at least that of the derivatives.
+    """
+    order = levels(step)
+    if not order:
+        return y
+    method = next((m for m in _METHODS if m[0] >= order), None)
+    if method is None:
+        raise no_rule(f"times of differential equations that are differentiated {order} times")
+    _, a, b, c = method
+    stages: list[Any] = []
+    for weights, node in zip(a, c, strict=True):
+        within = y + step * sum(w * k for w, k in zip(weights, stages, strict=False)) if stages else y
+        stages.append(f(t + node * step, within))
+    return revalued(y + step * sum(w * k for w, k in zip(b, stages, strict=True)), plain_values(y))
