@@ -57,7 +57,7 @@ class Scope:
                 return None
             space = max((x.space for x in found), key=lambda space: space.tag)
         if space is not self._space:
-            self._space, self._like = space, DualArray(np.zeros(()), None, space)
+            self._space, self._like = space, space.array(np.zeros(()), None, space)
         return self._like
 
 
@@ -266,7 +266,7 @@ def exchanged(f: Any, args: Any, kwargs: dict[str, Any], spaces: list[Any]) -> t
         for i, x in enumerate(args):
             name = names[i] if i < len(names) else ""
             if type(x) is np.ndarray and name in search.names and x.dtype.kind in "fc" and x.flags.writeable:
-                held[i] = name, DualArray(np.copy(x), None, spaces[-1]), x
+                held[i] = name, spaces[-1].array(np.copy(x), None, spaces[-1]), x
             elif type(x) is not np.ndarray:
                 search.value(None, None, name, x)
     for x in kwargs.values():

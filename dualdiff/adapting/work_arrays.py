@@ -18,7 +18,7 @@ import numpy as np
 from dualdiff.adapting.written_names import written_names
 from dualdiff.base import tags
 from dualdiff.base.internals import is_written_in_python, references
-from dualdiff.core.array import DualArray
+from dualdiff.core.array import ARRAYS, DualArray
 from dualdiff.core.scope import owns
 from dualdiff.tangents.zeros import plain
 
@@ -129,8 +129,8 @@ class Search:
         kind = type(thing)
         if kind in _LEAVES or thing is None:
             return
-        if kind is np.ndarray or kind is DualArray:
-            if kind is DualArray and thing.space.tag >= self.tag:
+        if kind is np.ndarray or kind in ARRAYS:
+            if kind in ARRAYS and thing.space.tag >= self.tag:
                 return
             self.found.append((name, thing, container, key))
         elif kind is FunctionType:
@@ -236,7 +236,7 @@ def exchange(search: Search, spaces: list[Any]) -> None:
     """Let dual arrays stand in the places that were found, each until the call of its space ends."""
     for array, places in list(search.alone()):
         within = spaces
-        if type(array) is DualArray:
+        if type(array) in ARRAYS:
             if all(space is not array.space for space in spaces):
                 # It belongs to a call of another thread.
                 continue
@@ -244,7 +244,7 @@ def exchange(search: Search, spaces: list[Any]) -> None:
         dual = array
         for space in within:
             # Of a copy: a record needs the values of its coefficients when the array is back and is written again.
-            below, dual = dual, DualArray(np.copy(dual), None, space)
+            below, dual = dual, space.array(np.copy(dual), None, space)
             _exchanged(space.tag).add(dual, below, places)
         for container, key in places:
             put(container, key, dual)

@@ -12,12 +12,12 @@ The ownership rules of arrays are in `dualdiff.core.array`; this module records 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from dualdiff.base.errors import lost
-from dualdiff.core.array import DualArray, disown, is_view, new_array, operands, wrap
+from dualdiff.core.array import ARRAYS, DualArray, disown, is_view, new_array, operands, wrap
 from dualdiff.core.dual import SCALARS, AnyDual, leading_space, same_call
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, are_float64, shape_of
 from dualdiff.tangents.structure import Structure
@@ -33,15 +33,18 @@ class Application:
 
     ``operands`` are the arguments, with lists of duals converted to dual arrays.  ``values`` and ``tangents`` (None:
     zero) are those in ``space``, for which duals of outer calls are constants.  Without duals, ``space`` is None.
+
+    ``row`` is given for a row of the table, ``linear=True`` for a rule whose coefficients do not depend on the values
+    of the operands, or that does not use them.  Other rules see power series as values and tangents of one order less.
     """
 
-    __slots__ = ("operands", "space", "tangents", "values")
+    __slots__ = ("operands", "series", "space", "tangents", "values")
 
     space: Any
     values: Sequence[Any]
     tangents: Sequence[Tangent | None]
 
-    def __init__(self, *inputs: Any, row: Rule | None = None) -> None:
+    def __init__(self, *inputs: Any, row: Rule | None = None, linear: bool = False) -> None:
         space: Any = None
         values: list[Any] = []
         tangents: list[Tangent | None] = []
@@ -67,11 +70,20 @@ class Application:
             self.space, self.values, self.tangents = space, values, tangents
             if has_array and space.lazy:
                 self._hold(row)
+            if row is None and not linear and space is not None and space.order:
+                self._lower()
             return
         # The result of an elementwise function has the labels of the operands.
         self._unpack(inputs, row is not None)
         if self.space is not None and self.space.lazy:
             self._hold(row)
+        if row is None and not linear and self.space is not None and self.space.order:
+            self._lower()
+
+    def _lower(self) -> None:
+        """Present power series as values and tangents that are series of one order less."""
+        self.__class__ = OfSeries
+        self.lower()  # type: ignore[attr-defined]
 
     def _unpack(self, inputs: Iterable[Any], labels_matter: bool) -> None:
         """Unpack operands of any type and of several calls; the general case of ``__init__``."""
@@ -82,6 +94,11 @@ class Application:
             if isinstance(x, AnyDual) and same_call(x.space, space):
                 values[i], tangents[i] = x.value, x.raw
         self.values, self.tangents = values, tangents
+        if space is not None and space.order:
+            # The result is known up to the lowest order among the operands.
+            spaces = [x.space for x in self.operands if self._owns(x)]
+            self.space = space = min(spaces, key=lambda s: s.order)
+            self.tangents = [space.truncated(t, space.order) for t in tangents]
 
     def _hold(self, row: Rule | None) -> None:
         """Preserve the values that a record needs: all of them, or those that the partials of a row use."""
@@ -99,6 +116,11 @@ class Application:
     def shape(self, i: int = 0) -> Shape:
         """The shape of operand i."""
         return shape_of(self.values[i])
+
+    def coefficients(self, i: int) -> Any:
+        """The coefficients of operand i as a power series, up to the last that may be nonzero."""
+        t = self.tangents[i]
+        return [self.values[i]] if t is None else self.space.coefficients(self.values[i], t)
 
     def active(self) -> Iterator[int]:
         """The positions of the operands that have a tangent."""
@@ -138,7 +160,7 @@ class Application:
         if space.traces:
             tangent = space.note(row.name, self.operands, value, tangent)
         dual = self._wrapped(value, tangent)
-        if all_values is not None and type(dual) is DualArray:
+        if all_values is not None and type(dual) in ARRAYS:
             dual.held = True
         return dual
 
@@ -189,6 +211,84 @@ class Application:
         return dual
 
 
+class OfSeries(Application):
+    """The operands of a rule that is not linear: power series, presented with one order less.
+
+    A rule knows the derivative of its function, ``r' = J(x) x'``.  For series of order K it sees, as values, the series
+    of order K - 1 and, as tangents, the derivatives of the series, which have order K - 1 too.  So it computes r up to
+    order K - 1 (by the same way), and r' up to order K - 1, which has coefficient K of r.
+    """
+
+    __slots__ = ()
+
+    def lower(self) -> None:
+        """Present the operands as duals of one derivative, whose values and tangents are series."""
+        self.series = self.space
+        self.space = self.series.level()
+        pairs = list(zip(self.values, self.tangents, strict=True))
+        self.values = [v if t is None else self._value(v, t) for v, t in pairs]
+        self.tangents = [None if t is None else self._slope(v, t) for v, t in pairs]
+        self.operands = [
+            x if t is None else wrap(v, t, self.space)
+            for x, v, t in zip(self.operands, self.values, self.tangents, strict=True)
+        ]
+
+    def _number(self, value: Any, t: Tangent | None) -> Any:
+        return value if t is None else wrap(value, t, self.series.lower)
+
+    def _value(self, value: Any, t: Tangent) -> Any:
+        return self._number(value, self.series.truncated(t, self.series.order - 1))
+
+    def _slope(self, value: Any, t: Tangent) -> Any:
+        return self._number(*self.series.derivative(value, t))
+
+    def _is_series(self, x: Any, order: int) -> bool:
+        if not isinstance(x, AnyDual) or not same_call(x.space, self.series) or x.raw is None:
+            return False
+        assert x.space.order == order, f"a series of order {x.space.order} was met where the order is {order}"
+        return True
+
+    def value_of(self, x: Any) -> Any:
+        if self._owns(x):
+            return x.value
+        if isinstance(x, AnyDual) and same_call(x.space, self.series):
+            return self._value(x.value, x.raw) if self._is_series(x, self.series.order) else x.value
+        return x
+
+    def tangent_of(self, x: Any) -> Tangent | None:
+        if self._owns(x):
+            return x.raw
+        return self._slope(x.value, x.raw) if self._is_series(x, self.series.order) else None
+
+    def result(self, value: Any, terms: Sequence[Tangent] = ()) -> Any:
+        if not terms:
+            return self._wrapped(value, None)
+        return self._wrapped(value, terms[0] if len(terms) == 1 else self.space.add(terms, shape_of(value)))
+
+    def _wrapped(self, value: Any, tangent: Tangent | None) -> Any:
+        series, t = self.series, None
+        shape = shape_of(value)
+        below = series.order - 1
+        if isinstance(value, AnyDual) and same_call(value.space, series):
+            t = value.raw if self._is_series(value, below) else None
+            value = value.value
+        top: Any = tangent
+        if below:
+            top = top.space.coefficient(top.raw, below, shape) if self._is_series(top, below) else None
+        raised = series.raised(t, top, shape)
+        if raised is not None:
+            raised = series.cast(raised, floating_dtype(value), shape)
+        return wrap(value, raised, series)
+
+    def elementwise(self, row: Rule, value: Any, where: Any = True, all_values: Any = None) -> Any:
+        return self._wrapped(value, self.space.apply(row, self.values, self.tangents, value, where))
+
+    def gathered(self, value: Any, structure: Any) -> NoReturn:
+        raise AssertionError("moving elements is linear: Application(..., linear=True)")
+
+    copied = gathered  # type: ignore[assignment]
+
+
 def apply(row: Rule, function: Callable[..., Any], *inputs: Any) -> Any:
     """``function(*inputs)``, with the tangent that the row defines."""
     application = Application(*inputs, row=row)
@@ -225,7 +325,7 @@ def finish(
 
 def _may_share(x: Any) -> bool:
     """Whether the tangent of x may be written in place, so that results that share its storage must be recorded."""
-    return type(x) is DualArray and (x.owned or x._view is not None)
+    return type(x) in ARRAYS and (x.owned or x._view is not None)
 
 
 def complete(row: Rule, inputs: tuple[Any, ...], value: Any) -> Any:
@@ -245,7 +345,7 @@ def rearranged(
 
     ``value`` computes the value of the result if it has more than moved elements, such as constants to pad with.
     """
-    application = Application(*sources)
+    application = Application(*sources, linear=True)
     structure = Structure(function, params, roles, broadcasts)
     values = application.values
     if application.space is not None and application.space.lazy:

@@ -153,6 +153,10 @@ class DualArray(AnyDual):
             if leading_space((self, item)).tag != self.space.tag:
                 raise plain_target("an array of an outer differentiation")
             if same_call(item.space, self.space):
+                if item.space.order < self.space.order:
+                    raise ValueError(
+                        f"a series of order {item.space.order} cannot be stored in an array of order {self.space.order}"
+                    )
                 t, item = item.raw, item.value
             if isinstance(item, AnyDual):
                 self.accept(item.space)
@@ -274,7 +278,7 @@ class DualArray(AnyDual):
         value = self.value[key]
         tangent, space = self._raw, self.space
         kind = type(value)
-        if kind is np.ndarray or kind is DualArray:
+        if kind is np.ndarray or kind in ARRAYS:
             structure = Structure.getitem(key)
             if tangent is not None:
                 tangent = space.gather([tangent], structure, [self._value.shape], value.shape)
@@ -469,11 +473,14 @@ class View:
 
 
 _new = object.__new__
+#: The classes of dual arrays.
+ARRAYS: set[type] = {DualArray}
+TangentSpace.array = DualArray
 
 
 def new_array(value: Any, tangent: Tangent | None, space: TangentSpace, held: bool = False) -> DualArray:
     """A dual array of a value and a tangent that match, without the checks of the constructor."""
-    array: DualArray = _new(DualArray)
+    array: DualArray = _new(space.array)
     array._value = value
     array._raw = tangent
     array.space = space
@@ -514,11 +521,11 @@ def is_view(value: Any, of: Any) -> bool:
 def lift(array: Any, space: TangentSpace) -> Any:
     """The array (plain, or dual in other calls), prepared to hold duals of ``space``."""
     if not isinstance(array, DualArray):
-        return DualArray(array, None, space)
+        return space.array(array, None, space)
     if same_call(array.space, space):
         return array
     if array.space.tag < space.tag:
-        return DualArray(array, None, space)
+        return space.array(array, None, space)
     array.accept(space)
     return array
 

@@ -36,13 +36,14 @@ from dualdiff.core.registry import (
     refusal,
 )
 from dualdiff.core.scope import SCOPE, constant, in_place
+from dualdiff.tangents.space import TangentSpace
 from dualdiff.tangents.spaces.dense import Dense
 from dualdiff.tangents.spaces.single import Single
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import chosen_zero, may_have_nan, plain, zero_mask
 
 if TYPE_CHECKING:
-    from dualdiff.tangents.space import Tangent, TangentSpace
+    from dualdiff.tangents.space import Tangent
 
 #: The space of duals that users construct.
 HANDMADE = Single(tags.MANUAL)
@@ -432,7 +433,7 @@ class Float64Dual(Dual):
 
 
 _FLOATS = frozenset({float, np.float64})
-#: The classes of dual scalars.
+#: The classes of dual scalars, and of arrays that have no fast path of their own.
 SCALARS: set[type] = {Dual, FloatDual, Float64Dual}
 
 
@@ -450,6 +451,7 @@ def scalar_classes(lanes: int) -> tuple[type[Dual], type[Dual]]:
     return classes[0], classes[1]
 
 
+TangentSpace.scalar = Dual
 Single.float_dual, Single.float64_dual = FloatDual, Float64Dual
 Dense.scalar_classes = staticmethod(scalar_classes)
 
@@ -466,7 +468,7 @@ def make(value: Any, tangent: Tangent, space: TangentSpace) -> Dual:
             return x
     if issubclass(type(tangent), np.ndarray) and tangent.ndim == 0:
         tangent = tangent[()]
-    return Dual(value, tangent, space)
+    return space.scalar(value, tangent, space)  # type: ignore[no-any-return]
 
 
 def joined(elements: Iterable[Any]) -> tuple[Any, ...] | None:

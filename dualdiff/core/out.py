@@ -29,7 +29,7 @@ def call_several(rows: Sequence[Rule], function: Callable[..., Any], *inputs: An
     """``function(*inputs, **options)`` for a ufunc with several results, with a row for each of them."""
     out = options.pop("out", (None,) * len(rows))
     where = options.get("where", True)
-    application = Application(*inputs)
+    application = Application(*inputs, linear=True)
     if where is not True:
         options["out"] = tuple(None if target is None else _aside(target, application) for target in out)
     values = _masked(function, application.values, options)

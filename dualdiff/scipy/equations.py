@@ -3,7 +3,8 @@ r"""The derivatives of solutions of equations, by the implicit function theorem.
 A solver of SciPy finds the y with :math:`F(y; \theta) = 0` for plain values.  Then F is called at the solution, with
 the duals that it closes over, and its result carries the tangent of the residual.  By the implicit function theorem
 :math:`dy = -(\partial F / \partial y)^{-1} dF`, which is one Newton step on duals.  With the Jacobian of the plain
-values each step adds one order: one step for each nested call gives all derivatives.
+values each step adds one order: one step for each nested call, or each order of a power series, gives all
+derivatives.
 """
 
 from __future__ import annotations
@@ -45,10 +46,10 @@ def revalued(dual: Any, value: Any) -> Any:
 
 
 def levels(x: Any) -> int:
-    """The nesting level of a dual."""
+    """The order of the derivatives that a dual carries: one for each nested call, or that of a power series."""
     count = 0
     while isinstance(x, AnyDual):
-        count, x = count + 1, x.value
+        count, x = count + max(1, x.space.order), x.value
     return count
 
 

@@ -65,6 +65,9 @@ class Rule(Protocol):
     def conjugate(self, i: int, values: Sequence[Any], result: Any) -> Any:
         """The partial derivative with respect to the conjugate of argument i; None if it is zero everywhere."""
 
+    def expanded(self, args: Sequence[Any], values: Any, n: int, singular: Callable[[str], None]) -> Any:
+        """The coefficients 0 to n of the power series of the function; None if it is constant."""
+
 
 def shape_of(x: Any) -> Shape:
     """The shape of a scalar, an array or a dual."""
@@ -97,6 +100,10 @@ class TangentSpace(ABC):
     #: expression that depends on x (the derivative of a linear function is constant).
     may_be_constant: bool
 
+    #: The classes of its duals; set by `dualdiff.core`.
+    scalar: ClassVar[Any] = None
+    array: ClassVar[Any] = None
+
     #: The dual classes of a Python float and of a `numpy.float64`, if the tangent of a scalar may be plain floats.
     float_dual: Any = None
     float64_dual: Any = None
@@ -109,6 +116,9 @@ class TangentSpace(ABC):
 
     #: Whether tangents are sparsity patterns that must hold for other values too, so that both sides of a choice count.
     follows: ClassVar[bool] = False
+
+    #: The order of power series, of which a tangent has the coefficients after the first; 0 for other tangents.
+    order: int = 0
 
     #: Whether the core reports each step to the space; only such a space has `note`, `call` and `compare`.
     traces: ClassVar[bool] = False

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.application import apply
+from dualdiff.core.application import Application, apply
 from dualdiff.core.array import operand
 from dualdiff.core.containers import flatten, is_container, output_leaf
 from dualdiff.core.dual import AnyDual, leading_space
@@ -225,7 +225,10 @@ class _Row:
 
     def dual(self, *args: Any) -> Any:
         """The function of duals, or of the plain values below all levels of duals."""
-        if any(isinstance(a, AnyDual) for a in args):
+        if (space := leading_space(args)) is not None:
+            if space.order:
+                operands = Application(*args)
+                return operands.elementwise(self, self.dual(*operands.values))
             return apply(self, self.dual, *args)
         result = self.custom.value(args, self.kwargs)
         if is_container(result):

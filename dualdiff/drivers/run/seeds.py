@@ -40,7 +40,7 @@ def unit_rows(size: int, start: int, stop: int) -> Any:
 def as_dual(value: Any, t: Tangent, space: TangentSpace) -> Any:
     """A leaf of x as a dual with this tangent."""
     if isinstance(value, (np.ndarray, DualArray)):
-        array = DualArray(value, t, space)
+        array = space.array(value, t, space)
         # The caller owns the values: when f writes into its argument, it writes into a copy.
         array.held = True
         return array

@@ -60,12 +60,12 @@ if hasattr(np, "in1d"):
 
 @implements(np.round, np.around)
 def round_(a: Any, decimals: Any = 0, out: Any = None) -> Any:
-    operands = Application(a)
+    operands = Application(a, linear=True)
     return into(out, operands.result(np.round(operands.values[0], decimals), []))
 
 
 def fix(x: Any, out: Any = None) -> Any:
-    operands = Application(x)
+    operands = Application(x, linear=True)
     return into(out, operands.result(np.fix(operands.values[0]), []))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core.array import DualArray, operand
+from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.registry import CREATORS
 from dualdiff.rules.writing.array_rules import duals_in, implements, plain_values, shape_of
@@ -21,7 +21,7 @@ def buffer(value: Any, likes: Any) -> Any:
             levels[x.space.tag] = x.space
             x = x.value
     for tag in sorted(levels):
-        value = DualArray(value, None, levels[tag])
+        value = levels[tag].array(value, None, levels[tag])
     return value
 
 

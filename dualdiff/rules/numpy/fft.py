@@ -55,7 +55,7 @@ def _linear(name: str) -> None:
     function = getattr(np.fft, name)
 
     def implementation(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-        operands = Application(a)
+        operands = Application(a, linear=True)
         x, t = operands.values[0], operands.tangents[0]
         value = function(x, n, axis, norm)
         terms = []

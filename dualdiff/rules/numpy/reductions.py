@@ -58,7 +58,7 @@ def sum_(
 ) -> Any:
     """Linear: tangents are summed along the same axes."""
     if dtype is out is None and keepdims is initial is where is _NO:
-        operands = Application(a)
+        operands = Application(a, linear=True)
         (x,), (t,), space = operands.values, operands.tangents, operands.space
         value = np.sum(x, axis=axis)
         if t is None:
@@ -67,7 +67,7 @@ def sum_(
         axes = tuple(range(len(shape))) if axis is None else _reduced(axis, len(shape))
         return operands.result(value, [space.sum(t, axes, shape, shape_of(value))])
     _floating("sum", dtype)
-    operands = Application(a, None if initial is _NO else initial)
+    operands = Application(a, None if initial is _NO else initial, linear=True)
     x, first = operands.values
     value = np.sum(x, axis=axis, **_given(dtype=dtype, keepdims=keepdims, initial=first, where=where))
     terms = _summed(operands, axis, shape_of(value), where) + _started(operands, 1.0, shape_of(value))
@@ -108,7 +108,7 @@ def _count(shape: Shape, axis: Any, where: Any) -> Any:
 @implements(np.mean)
 def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO, *, where: Any = _NO) -> Any:
     _floating("mean", dtype)
-    operands = Application(a)
+    operands = Application(a, linear=True)
     value = np.mean(operands.values[0], axis=axis, **_given(dtype=dtype, keepdims=keepdims, where=where))
     with np.errstate(all="ignore"):
         weights = _weak(1.0 / _count(operands.shape(), axis, where), operands.values[0])
@@ -140,7 +140,7 @@ def _spread(name: str) -> Any:
         operands = Application(a, mean)
         x, given = operands.values
         # The deviations from a given mean need not sum to zero.
-        moved = operands if mean is _NO else Application(operands.operands[0] - mean)
+        moved = operands if mean is _NO else Application(operands.operands[0] - operands.operands[1])
         options = _given(dtype=dtype, where=where, mean=given, correction=correction)
         if ddof:
             options["ddof"] = ddof
@@ -227,7 +227,7 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     _floating("cumsum", dtype)
     if axis is None or not shape_of(operand(a)):
         a, axis = np.ravel(a), 0 if axis is None else axis
-    operands = Application(a)
+    operands = Application(a, linear=True)
     x, t = operands.values[0], operands.tangents[0]
     value = np.cumsum(x, axis=axis, **_given(dtype=dtype))
     last = axis_of(axis, x.ndim) - x.ndim
@@ -250,14 +250,14 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
     _floating("cumprod", dtype)
     if axis is None or not shape_of(operand(a)):
         a, axis = np.ravel(a), 0 if axis is None else axis
-    operands = Application(a)
+    operands = Application(a, linear=True)
     value = np.cumprod(operands.values[0], axis=axis, **_given(dtype=dtype))
     moved = np.moveaxis(operand(a), axis, 0)
     parts: list[Any] = list(moved[:1])
     for factor in moved[1:]:
         parts.append(parts[-1] * factor)
     joined: Any = np.moveaxis(np.stack(parts), 0, axis) if parts else value
-    tangent = getattr(joined, "raw", None)
+    tangent = operands.tangent_of(joined)
     return into(out, operands.result(value, [] if tangent is None else [tangent]))
 
 
@@ -296,7 +296,7 @@ def _extreme(name: str) -> Any:
         where: Any = _NO,
     ) -> Any:
         """The element at NumPy's argmax (or argmin), or ``initial`` where it is larger (or smaller)."""
-        operands = Application(a, initial)
+        operands = Application(a, initial, linear=True)
         x, first = operands.values
         value = function(x, axis=axis, **_given(keepdims=keepdims, initial=first, where=where))
         shape, x = shape_of(x), np.asarray(plain_values(x))
@@ -304,7 +304,7 @@ def _extreme(name: str) -> Any:
         if where is not _NO and where is not None:
             x, indices = np.where(plain_values(where), x, lowest), np.where(plain_values(where), indices, -1)
         x, indices = (_at_end(b, _reduced(axis, x.ndim)) for b in (x, indices))
-        sources = Application(operands.operands[0])
+        sources = Application(operands.operands[0], linear=True)
         if first is not _NO and first is not None:
             # One more candidate, the last element of all sources: index -1.
             sources, more = operands, ((0, 0),) * (x.ndim - 1) + ((0, 1),)

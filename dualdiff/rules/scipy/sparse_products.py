@@ -90,7 +90,7 @@ def _product(a: Any, b: Any) -> Any:
             f"a product with a scipy.sparse array of shape {matrix.shape} and dtype {matrix.dtype}",
             " (a matrix of numeric dtype has one)",
         )
-    operands = Application(x)
+    operands = Application(x, linear=True)
     value = operands.values[0] @ matrix if from_right else matrix @ operands.values[0]
     if operands.tangents[0] is None:
         return operands.result(value, [])

@@ -132,12 +132,12 @@ def missing(a: Any, name: str) -> Any:
 
 
 def _was_computed(a: Any, mask: Any) -> bool:
-    operands = Application(a)
+    operands = Application(a, linear=True)
     while operands.space is not None:
         (t,), shape = operands.tangents, operands.shape()
         if t is not None and is_singular(operands.space, t, mask, shape):
             return True
-        operands = Application(operands.values[0])
+        operands = Application(operands.values[0], linear=True)
     return False
 
 

@@ -57,7 +57,7 @@ def evaluated(function: Function, composition: Function, *args: Any, **kwargs: A
     """The value of ``function(*args, **kwargs)`` with the tangent of ``composition(*args, **kwargs)``."""
     args = tuple(map(arrayed, args))
     kwargs = {name: arrayed(x) for name, x in kwargs.items()}
-    duals = Application(*duals_in((args, kwargs)))
+    duals = Application(*duals_in((args, kwargs)), linear=True)
     value = function(*(_value(x, duals) for x in args), **{name: _value(x, duals) for name, x in kwargs.items()})
     for source in duals.operands:
         if value is duals.value_of(source):

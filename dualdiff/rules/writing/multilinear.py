@@ -65,8 +65,10 @@ def _plan(inputs: tuple[str, ...], output: str, shapes: tuple[tuple[int, ...], .
 
 def multilinear(function: Callable[..., Any], operands: Sequence[Any], inputs: Sequence[str], output: str) -> Any:
     """``function(*operands)``, which is ``einsum("inputs->output", *operands)``; see `Product`."""
-    factors = Application(*operands)
+    factors = Application(*operands, linear=True)
     value = function(*factors.values)
+    if factors.space is not None and factors.space.order and len(list(factors.active())) > 1:
+        return factors.result(value, [factors.space.multiplied(function, factors.values, factors.tangents, value)])
     product = Product(inputs, output, factors.values, [t is not None for t in factors.tangents])
     return factors.result(value, [product.term(factors.space, factors.tangents[i], i) for i in factors.active()])
 

@@ -78,6 +78,8 @@ class Row:
             for text in texts or ()
         )
         self._keeps: dict[tuple[bool, ...], tuple[bool, ...] | None] = {}
+        #: The rows of all results of the function.
+        self.outputs: tuple[Row, ...] = (self,)
 
     @cached_property
     def constancy(self) -> tuple[int, ...]:
@@ -187,6 +189,12 @@ class Row:
             raise self.unknown(i)
         return self._evaluate(text, values, result)
 
+    def expanded(self, args: Sequence[Any], values: Any, n: int, singular: Callable[[str], None]) -> Any:
+        """The coefficients 0 to n of the power series; see `recurrences.expanded`."""
+        from dualdiff.rules.writing.recurrences import expanded
+
+        return expanded(self, args, values, n, singular)
+
     def conjugate(self, i: int, values: list[Any], result: Any) -> Any:
         """The partial derivative with respect to the conjugate of argument i at complex values, or None."""
         if self.conjugates is None:
@@ -288,6 +296,10 @@ def _now(x: Any) -> Any:
 NAMES: dict[str, Any] = {"where": _where, "both": _both, "chosen": _chosen}
 
 
+#: The rows of functions and definitions that texts name.
+ROW_OF: dict[Any, Row] = {}
+
+
 class Table(dict[str, Row]):
     """Rows by name, and the names that their texts may use.
 
@@ -321,7 +333,7 @@ class Table(dict[str, Row]):
             from dualdiff.rules.writing.checks import check
 
             check(row)
-        self[name] = row
+        self[name] = ROW_OF[ufunc] = row
         self.names[name] = ufunc
 
     def own(self, name: str, implementation: Callable[..., Any], *partials: str | None, **more: Any) -> None:
@@ -368,6 +380,7 @@ class Table(dict[str, Row]):
 
             check_definition(row, arity)
         self.names[name] = function
+        ROW_OF[function] = row
         if partials:
             function.text = text  # type: ignore[attr-defined]
             self.parts[name] = row

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.application import broadcast, carried
-from dualdiff.core.array import DualArray
+from dualdiff.core.array import DualArray, operand
 from dualdiff.rules.writing.array_rules import Application, plain_values, shape_of
 from dualdiff.rules.writing.multilinear import Product, reshaping
 from dualdiff.tangents.linear import LinearMap, NamedMap
@@ -181,14 +181,28 @@ def revalued(function: Callable[..., Any], composed: Callable[..., Any], *arrays
     """The value of ``function(*arrays)`` with the tangent of ``composed(*arrays)``, an equal composition."""
     operands = Application(*arrays)
     value = function(*operands.values)
-    for source, x in zip(operands.operands, operands.values, strict=True):
-        if value is x and isinstance(source, DualArray):
+    for given, x in zip(arrays, operands.values, strict=True):
+        if value is x and isinstance(operand(given), DualArray):
             # The function returned the array itself.
-            return source
+            return operand(given)
     if not any(terms(operands, "")) or 0 in shape_of(value):
         return result(operands, value)
     with np.errstate(all="ignore"):
         return carried(operands, value, composed(*operands.operands))
+
+
+def solved_by_orders(operands: Application, x: Any, residual: Callable[..., Any], solve: Callable[[Any], Any]) -> Any:
+    """The power series x of which ``residual(x, *operands)``, b - A x, vanishes, coefficient by coefficient.
+
+    x is given as coefficient 0; ``solve`` solves with coefficient 0 of A.  The application is linear.
+    """
+    space, found = operands.space, [x]
+    for k in range(1, space.order + 1):
+        known = operands.result(x, [space.of_coefficients(found)] if k > 1 else [])
+        t = operands.tangent_of(residual(known, *operands.operands))
+        rest = None if t is None else space.coefficient(t, k, shape_of(x))
+        found.append(np.zeros_like(plain_values(x)) if rest is None else solve(rest))
+    return operands.result(x, [space.of_coefficients(found)])
 
 
 def is_complex_valued(x: Any) -> bool:

@@ -20,7 +20,7 @@ def _part(name: str) -> Any:
         if val.dtype.kind != "c":
             return val if name == "real" else wrap(value, None, val.space)
         note_conjugate(val.space, name)
-        return Application(val).gathered(value, Part(function))
+        return Application(val, linear=True).gathered(value, Part(function))
 
     return implementation
 

@@ -82,7 +82,7 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
     """The added multiples of the period are chosen by value."""
     if isinstance(period, AnyDual):
         raise lost("numpy.unwrap with a dual period", "np.unwrap(p / period, period=1.0) * period")
-    operands = Application(p)
+    operands = Application(p, linear=True)
     value = np.unwrap(operands.values[0], plain_values(discont), axis, period=period)
     return operands.result(value, [t for t in operands.tangents if t is not None])
 

@@ -266,3 +266,5 @@ SEVERAL: dict[Any, tuple[Row, ...]] = {
         Row("frexp", np.frexp, (None,), "zero"),
     ),
 }
+for _row in SEVERAL[np.frexp]:
+    _row.outputs = SEVERAL[np.frexp]

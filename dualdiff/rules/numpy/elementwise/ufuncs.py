@@ -86,7 +86,7 @@ def _reduce(row: Row) -> Callable[..., Any]:
     ) -> Any:
         where = plain_values(where)
         start = None if initial is _NOT_GIVEN else initial
-        operands = Application(array, 0.0 if start is None else start)
+        operands = Application(array, 0.0 if start is None else start, linear=True)
         options: dict[str, Any] = {"axis": axis, "dtype": dtype, "keepdims": keepdims, "where": where}
         if initial is not _NOT_GIVEN:
             options["initial"] = None if start is None else operands.values[1]
@@ -132,7 +132,7 @@ def _accumulate(row: Row) -> Callable[..., Any]:
     ufunc = row.ufunc
 
     def accumulate(array: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
-        operands = Application(array)
+        operands = Application(array, linear=True)
         value = ufunc.accumulate(operands.values[0], axis=axis, dtype=dtype)
         _check_floating(ufunc, value)
         if not value.size:
@@ -149,7 +149,7 @@ def _accumulate(row: Row) -> Callable[..., Any]:
 def _reduceat(ufunc: np.ufunc) -> Callable[..., Any]:
     def reduceat(array: Any, indices: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
         no_duals(ufunc.__name__ + ".reduceat", (indices,), {})
-        operands = Application(array)
+        operands = Application(array, linear=True)
         value = ufunc.reduceat(operands.values[0], indices, axis=axis, dtype=dtype)
         _check_floating(ufunc, value)
         if not value.size:
@@ -169,7 +169,7 @@ def _reduceat(ufunc: np.ufunc) -> Callable[..., Any]:
 def _add_reduceat(array: Any, indices: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
     """Sums of segments: tangents are gathered segment by segment and scattered into the results."""
     no_duals("add.reduceat", (indices,), {})
-    operands = Application(array)
+    operands = Application(array, linear=True)
     (shape, t, space) = operands.shape(), operands.tangents[0], operands.space
     value = np.add.reduceat(operands.values[0], indices, axis=axis, dtype=dtype)
     _check_floating(np.add, value)
@@ -218,7 +218,7 @@ def _check_target(ufunc: np.ufunc, a: Any, indices: Any) -> None:
 def _add_at(a: Any, indices: Any, b: Any) -> None:
     """Linear, so repeated indices may be added in any order: the tangent is scattered."""
     _check_target(np.add, a, indices)
-    operands = Application(a, b)
+    operands = Application(a, b, linear=True)
     space = operands.space
     if operands.value_of(a) is a:
         raise plain_target("an array of an outer differentiation")

@@ -38,12 +38,14 @@ class Factored:
 
     def solve(self, b: Any, transposed: bool = False) -> Any:
         """The solution x of ``a @ x = b``; b may have batch axes.  NaN where the matrix is singular."""
-        operands = Application(self.matrix, b)
+        operands = Application(self.matrix, b, linear=True)
         if operands.space is None:
             return self._solve_plain(b, transposed)
         inner = self if operands.values[0] is self.matrix else self._inner
         assert inner is not None
         x = inner.solve(operands.values[1], transposed)
+        if operands.space.order and operands.tangents[0] is not None:
+            return operands.result(x, [solution_of_series(operands, inner, x, transposed)])
         of_a, of_b = terms(operands, "numpy.linalg.solve")
         with np.errstate(all="ignore"):
             return result(operands, x, solution(inner, x, of_a, of_b, transposed))
@@ -136,6 +138,21 @@ def solution(
     return None if rest is None else rest.map(solving(a, shape_of(x), transposed))
 
 
+def solution_of_series(operands: Application, a: Factored, x: Any, transposed: bool = False) -> Any:
+    """The power series of the solution of ``a @ x = b``, from ``a_0 x_k = b_k - sum of a_j x_(k-j)``.
+
+    x is the solution for coefficients 0, with its columns as matrices.
+    """
+    of_a, of_b = operands.coefficients(0), operands.coefficients(1)
+    found = [x]
+    for k in range(1, operands.space.order + 1):
+        rest = of_b[k] if k < len(of_b) else np.zeros_like(plain_values(x))
+        for j in range(1, min(k, len(of_a) - 1) + 1):
+            rest = rest - (np.swapaxes(of_a[j], -1, -2) if transposed else of_a[j]) @ found[k - j]
+        found.append(a.solve(rest, transposed))
+    return operands.space.of_coefficients(found)
+
+
 def solving(a: Factored, shape: tuple[int, ...], transposed: bool = False) -> LinearMap:
     """The linear map from b, of this shape, to the solution x of ``a @ x = b``."""
     return MatrixMap(
@@ -188,7 +205,7 @@ def _regular(a: Any, inverse: Any = None) -> tuple[Any, Any]:
         determinant = np.linalg.det(a)
     else:
         (t,) = terms(operands, "numpy.linalg.det")
-        determinant, cofactors = _regular(operands.values[0], inverse.value)
+        determinant, cofactors = _regular(operands.values[0], operands.value_of(inverse))
         determinant = result(operands, determinant, t and t.einsum("ij,ji->", cofactors))
     return determinant, determinant[..., None, None] * inverse if a.ndim > 2 else determinant * inverse
 

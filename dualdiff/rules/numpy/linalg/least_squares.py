@@ -37,7 +37,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, **options: Any) -> 
     s = np.linalg.svdvals(plain)
     large = s > np.asarray(rcond)[..., None] * np.max(s, axis=-1, keepdims=True)
     if _cuts_off(s, large, plain):
-        return revalued(lambda v: p, lambda x: _truncated_inverse(x, large), operands.operands[0])
+        return revalued(lambda v: p, lambda x: _truncated_inverse(x, large), a)
     rank = np.sum(large, axis=-1)
     with np.errstate(all="ignore"):
         change = t.left(p).right(-p)
@@ -80,7 +80,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
         assert off is not None
         squares = None if 0 in shape_of(residuals) else (off * (2.0 * np.conjugate(rest))).sum(-2).real
         if _cuts_off(singular, large, plain):
-            solved = revalued(lambda v, w: x, lambda v, w: _truncated_inverse(v, large) @ w, *operands.operands)
+            solved = revalued(lambda v, w: x, lambda v, w: _truncated_inverse(v, large) @ w, a, b)
         else:
             p = np.linalg.pinv(va, rcond=_between(singular, int(rank)))
             change = off.left(p)
@@ -90,7 +90,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
                 through = of_a.H.right(adjoint(p) @ columns)
                 change += through - through.left(va).left(p)
             solved = result(operands, x, change.reshape(shape_of(x)))
-        values = revalued(lambda v: s, np.linalg.svdvals, operands.operands[0])
+        values = revalued(lambda v: s, np.linalg.svdvals, a)
         return solved, result(operands, residuals, squares), rank, values
 
 

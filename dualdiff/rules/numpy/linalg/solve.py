@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import operand
-from dualdiff.rules.numpy.linalg.factorization import factored, solution
+from dualdiff.rules.numpy.linalg.factorization import factored, solution, solution_of_series
 from dualdiff.rules.writing.array_rules import Application, axes_of, implements, shape_of
 from dualdiff.rules.writing.terms import result, terms
 
@@ -20,7 +20,7 @@ from dualdiff.rules.writing.terms import result, terms
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
     """a x = b gives a dx = db - da x; the matrix is factored once for all tangents."""
-    operands = Application(a, b)
+    operands = Application(a, b, linear=True)
     return solved(operands, np.linalg.solve(*operands.values))
 
 
@@ -29,6 +29,8 @@ def solved(operands: Application, x: Any, transposed: bool = False, triangle: st
     of_a, of_b = terms(operands, "solve")
     if of_a is None and of_b is None:
         return result(operands, x)
+    if operands.space.order and of_a is not None:
+        return _solved_series(operands, x, transposed, triangle)
     columns = x
     if len(operands.shape(1)) == 1:
         columns = x[..., None]
@@ -37,6 +39,16 @@ def solved(operands: Application, x: Any, transposed: bool = False, triangle: st
         a = factored(operands.values[0], operands.space, triangle)
         change = solution(a, columns, of_a, of_b, transposed)
         return result(operands, x, change and change.reshape(shape_of(x)))
+
+
+def _solved_series(operands: Application, x: Any, transposed: bool, triangle: str | None) -> Any:
+    a, b = operands.operands
+    if len(operands.shape(1)) == 1:
+        columns = Application(a, np.reshape(b, (-1, 1)), linear=True)
+        return np.reshape(_solved_series(columns, x[..., None], transposed, triangle), shape_of(x))
+    with np.errstate(all="ignore"):
+        plain = factored(operands.values[0], operands.space, triangle)
+        return operands.result(x, [solution_of_series(operands, plain, x, transposed)])
 
 
 @implements(np.linalg.inv)

@@ -30,7 +30,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     arr, values = (np.asarray(x) if not isinstance(x, AnyDual) else x for x in (operand(arr), operand(values)))
     if arr.dtype.kind not in "fc" and isinstance(values, AnyDual):
         raise plain_target(f"an array of dtype {arr.dtype}, the first argument of numpy.insert,")
-    operands = Application(arr, values)
+    operands = Application(arr, values, linear=True)
     value = np.insert(operands.values[0], obj, operands.values[1], axis)
     split = arr.size
     mine, theirs = (np.arange(x.size).reshape(x.shape) for x in (arr, values))

@@ -30,14 +30,14 @@ def _from(elements: Any, arrays: list[Any], searched: int = 2) -> Any:
     """The dual of these elements: the first ones with their values in the first ``searched`` arrays."""
     if elements.dtype.kind not in "fc":
         return elements
-    operands = Application(*map(np.ravel, arrays))
+    operands = Application(*map(np.ravel, arrays), linear=True)
     values = np.concatenate([plain_values(a) for a in operands.operands[:searched]])
     return picked(elements, _first_indices(values, elements), operands)
 
 
 def _values(*arrays: Any) -> Any:
     """The operands and their values in the innermost call."""
-    operands = Application(*arrays)
+    operands = Application(*arrays, linear=True)
     return operands.operands, operands.values
 
 
@@ -65,7 +65,7 @@ def unique(
     else:
         indices = np.unique(plain_values(ar), return_index=True, axis=axis, equal_nan=equal_nan)[1]
         key = (*(slice(None),) * axis_of(axis, ar.ndim), indices)
-        result = Application(ar).gathered(distinct, Structure.getitem(key))
+        result = Application(ar, linear=True).gathered(distinct, Structure.getitem(key))
     return (result, *rest) if rest else result
 
 

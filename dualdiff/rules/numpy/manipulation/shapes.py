@@ -178,7 +178,7 @@ implements(np.flipud)(lambda m: flip(m, 0))
 # -- copies ----------------------------------------------------------------------------------------------------------
 @implements(np.copy)
 def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
-    return Application(a).copied(np.copy(a.value, order=order)) if isinstance(a, DualArray) else a
+    return Application(a, linear=True).copied(np.copy(a.value, order=order)) if isinstance(a, DualArray) else a
 
 
 @implements(np.astype)
@@ -205,7 +205,7 @@ def astype(
         note_conjugate(x.space, "astype of complex to real")
     v = x.value
     value = v.astype(dtype, order, casting, subok, copy) if hasattr(v, "astype") else dtype.type(v)
-    return x if value is v else Application(x).copied(value)
+    return x if value is v else Application(x, linear=True).copied(value)
 
 
 # -- rearrangements ----------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
     a = operand(a)
     if axis is None:
         a, axis = np.ravel(a), -1
-    operands = Application(a)
+    operands = Application(a, linear=True)
     value = np.partition(operands.values[0], kth, axis, kind, order)
     before, after = (np.argsort(plain_values(x), axis=axis, kind="stable") for x in (a, value))
     source = np.empty_like(before)

@@ -79,11 +79,14 @@ def _characteristic(a: Any) -> Any:
 
 @composed(np.roots)
 def roots(p: Any) -> Any:
-    r"""A root changes by :math:`-\delta p(r) / p'(r)`: a step of Newton's method from its value."""
+    r"""A root changes by :math:`-\delta p(r) / p'(r)`: a step of Newton's method for each order of the derivative."""
     p = _coefficients(p)
     constant = p.value
     r = np.roots(constant)
-    return r - np.polyval(p, r) / np.polyval(np.polyder(constant), r)
+    slope = np.polyval(np.polyder(constant), r)
+    for _ in range(max(1, p.space.order)):
+        r = r - np.polyval(p, r) / slope
+    return r
 
 
 @composed(np.polyfit)

@@ -59,8 +59,10 @@ def _by_rows(f: Callable[[Any], Any], t: Any, length: int) -> Any:
 
 def _bilinear(function: Callable[..., Any], a: Any, v: Any, later: int = 0) -> Any:
     """``function(a, v)``, the middle part of the full convolution; ``later`` is 1 for the later of two middles."""
-    operands = Application(a, v)
+    operands = Application(a, v, linear=True)
     value = function(*operands.values)
+    if operands.space is not None and operands.space.order and len(list(operands.active())) > 1:
+        return operands.result(value, [operands.space.multiplied(function, operands.values, operands.tangents, value)])
     lengths = operands.shape(0) + operands.shape(1)
     start = (sum(lengths) - 1 - len(value) + later) // 2
     terms = []

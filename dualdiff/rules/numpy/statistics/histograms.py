@@ -20,7 +20,7 @@ from dualdiff.tangents.structure import Structure
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """Weights are scattered into the bins."""
     no_duals("bincount", (x, minlength), {})
-    operands = Application(weights)
+    operands = Application(weights, linear=True)
     value = np.bincount(x, operands.values[0], minlength)
     t = operands.tangents[0]
     terms = []

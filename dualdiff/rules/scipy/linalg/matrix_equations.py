@@ -12,7 +12,7 @@ import numpy as np
 
 from dualdiff.rules.writing.array_rules import Application, plain_values, shape_of
 from dualdiff.rules.writing.over_scipy import over_scipy, refuse
-from dualdiff.rules.writing.terms import MatrixMap, Term, adjoint, result, revalued, terms
+from dualdiff.rules.writing.terms import MatrixMap, Term, adjoint, result, revalued, solved_by_orders, terms
 from dualdiff.tangents.linear import LinearMap
 
 
@@ -29,7 +29,7 @@ class Sylvester:
 
     def solve(self, q: Any, transposed: bool = False) -> Any:
         """Solve for x; q may have further leading axes.  Transposed, solve ``a.T @ x + x @ b.T = q``."""
-        operands = Application(self.a, self.b, q)
+        operands = Application(self.a, self.b, q, linear=True)
         if operands.space is None:
             return self._solve_plain(q, transposed)
         a, b, right = operands.values
@@ -88,6 +88,8 @@ def solving_sylvester(equation: Sylvester, shape: tuple[int, ...]) -> LinearMap:
 def with_tangent(operands: Application, x: Any, equation: Sylvester, transposed: bool = False) -> Any:
     """The solution as a dual, given its value x and the operands a, b and q."""
     of_a, of_b, rhs = terms(operands, "solve_sylvester")
+    if operands.space is not None and operands.space.order and (of_a or of_b):
+        return _by_orders(operands, x, equation, transposed)
     with np.errstate(all="ignore"):
         if rhs is not None:
             rhs = rhs.broadcast(shape_of(x))
@@ -99,6 +101,16 @@ def with_tangent(operands: Application, x: Any, equation: Sylvester, transposed:
             return result(operands, x)
         solution = solving_sylvester(equation, shape_of(x))
         return result(operands, x, rhs.map(solution.transpose if transposed else solution))
+
+
+def _by_orders(operands: Application, x: Any, equation: Sylvester, transposed: bool) -> Any:
+    def residual(x: Any, a: Any, b: Any, q: Any) -> Any:
+        if transposed:
+            a, b = np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)
+        return q - a @ x - x @ b
+
+    with np.errstate(all="ignore"):
+        return solved_by_orders(operands, x, residual, lambda rest: equation.solve(rest, transposed))
 
 
 @over_scipy("a", "b", "q")
@@ -120,7 +132,7 @@ def solve_sylvester(value: Any, a: Any, b: Any, q: Any) -> Any:
         >>> derivative(lambda t: linalg.solve_sylvester([[t]], [[1.0]], [[1.0]]), 1.0)
         array([[-0.25]])
     """
-    operands = Application(a, b, q)
+    operands = Application(a, b, q, linear=True)
     x = value(*operands.values)
     return with_tangent(operands, x, Sylvester(*operands.values[:2]))
 

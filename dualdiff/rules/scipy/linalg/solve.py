@@ -13,7 +13,7 @@ from dualdiff.rules.numpy.linalg.solve import inverted, solved
 from dualdiff.rules.scipy.linalg.special_matrices import toeplitz
 from dualdiff.rules.writing.array_rules import Application, plain_values, shape_of
 from dualdiff.rules.writing.over_scipy import over_scipy, refuse
-from dualdiff.rules.writing.terms import MatrixMap, hermitian_part, result, revalued, term_of
+from dualdiff.rules.writing.terms import MatrixMap, hermitian_part, result, revalued, solved_by_orders, term_of
 
 #: The part of the matrix that LAPACK reads under an assumption, as ``(lowest, highest diagonal)``.
 _BANDS = {"diagonal": (0, 0), "tridiagonal": (-1, 1), "upper triangular": (0, None), "lower triangular": (None, 0)}
@@ -64,12 +64,12 @@ def solve(
         >>> derivative(lambda t: linalg.solve(np.stack([[t, 1.0], [1.0, t]]), [1.0, 0.0], assume_a="sym"), 2.0).round(4)
         array([-0.5556,  0.4444])
     """
-    x = value(*Application(a, b).values)
+    x = value(*Application(a, b, linear=True).values)
     a, b = operand(a), operand(b)
     if math.prod(shape_of(a)) == 1:
         # SciPy divides by a matrix of size one, whatever is assumed and however many rows b has.
-        return revalued(lambda *_: x, lambda a, b: b / np.reshape(a, (1,) * max(1, len(shape_of(b)))), a, b)
-    return solved(Application(_read(a, assume_a, lower), b), x, transposed)
+        return revalued(value, lambda a, b: b / np.reshape(a, (1,) * max(1, len(shape_of(b)))), a, b)
+    return solved(Application(_read(a, assume_a, lower), b, linear=True), x, transposed)
 
 
 @over_scipy("a")
@@ -101,16 +101,18 @@ def _implicit(
     solve_transposed: Callable[[Any], Any],
     *arrays: Any,
 ) -> Any:
-    """The x at which ``residual(*arrays)``, b - A x, vanishes, by the implicit function theorem.
+    """The x at which ``residual(x, *arrays)``, b - A x, vanishes, by the implicit function theorem.
 
     ``solve`` and ``solve_transposed`` solve with A for columns of right-hand sides.
     """
-    operands = Application(*arrays)
+    operands = Application(*arrays, linear=True)
     shape = shape_of(x)
     if 0 in shape:
         return result(operands, x)
     with np.errstate(all="ignore"):
-        rest = residual(*operands.operands)
+        if operands.space is not None and operands.space.order:
+            return solved_by_orders(operands, x, residual, _of_columns(solve, len(shape)))
+        rest = residual(x, *operands.operands)
         t = term_of(operands, rest)
         if t is None:
             return result(operands, x)
@@ -184,12 +186,12 @@ def solve_banded(value: Any, l_and_u: Any, ab: Any, b: Any, **options: Any) -> A
     """
     lower, upper = l_and_u
     ab = _one_matrix(ab, 2, "solve_banded")
-    values = Application(ab, b).values
+    values = Application(ab, b, linear=True).values
     # A copy, which stays unchanged if f later writes into its matrix.
     x, inner = value(*values), np.copy(values[0])
     return _implicit(
         x,
-        lambda ab, b: b - _band_product(ab, x, upper),
+        lambda x, ab, b: b - _band_product(ab, x, upper),
         lambda columns: solve_banded(l_and_u, inner, columns),
         lambda columns: solve_banded((upper, lower), _transposed_band(inner, lower, upper), columns),
         ab,
@@ -216,11 +218,11 @@ def solveh_banded(value: Any, ab: Any, b: Any, lower: bool = False, **options: A
         array([-0.25, -0.5 ])
     """
     ab = _one_matrix(ab, 2, "solveh_banded")
-    values = Application(ab, b).values
+    values = Application(ab, b, linear=True).values
     x, inner = value(*values), np.copy(values[0])
     width = shape_of(ab)[0] - 1
 
-    def residual(ab: Any, b: Any) -> Any:
+    def residual(x: Any, ab: Any, b: Any) -> Any:
         # The other triangle is the adjoint of this one.
         half = ab if lower else _transposed_band(np.conjugate(ab), 0, width)
         other = _transposed_band(np.conjugate(half[1:]), width, -1) if width else half[:0]
@@ -258,13 +260,13 @@ def solve_toeplitz(value: Any, c_or_cr: Any, b: Any, **options: Any) -> Any:
     c, r = c_or_cr if isinstance(c_or_cr, tuple) else (c_or_cr, None)
     c = _one_matrix(c, 1, "solve_toeplitz")
     r = np.conjugate(c) if r is None else _one_matrix(r, 1, "solve_toeplitz")
-    column, row, right = Application(c, r, b).values
+    column, row, right = Application(c, r, b, linear=True).values
     x = value((column, row), right)
     column, row = np.copy(column), np.copy(row)
     transposed = np.concatenate([column[:1], row[1:]])
     return _implicit(
         x,
-        lambda c, r, b: b - toeplitz(c, r) @ x,
+        lambda x, c, r, b: b - toeplitz(c, r) @ x,
         lambda columns: solve_toeplitz((column, row), columns),
         lambda columns: solve_toeplitz((transposed, column), columns),
         c,
@@ -296,11 +298,11 @@ def solve_triangular(
         array([[ 1.  , -0.5 ],
                [ 0.  ,  0.25]])
     """
-    x = value(*Application(a, b).values)
+    x = value(*Application(a, b, linear=True).values)
     a = triangle_of(operand(a), lower, unit_diagonal)
     if trans in (2, "C"):
         a = np.conjugate(a)
-    return solved(Application(a, b), x, trans not in (0, "N"), "lower" if lower else "upper")
+    return solved(Application(a, b, linear=True), x, trans not in (0, "N"), "lower" if lower else "upper")
 
 
 def triangle_of(a: Any, lower: bool, unit_diagonal: bool = False) -> Any:

@@ -59,7 +59,7 @@ def several(name: str, *results: Partials, **columns: tuple[Partials | None, ...
     if function is None:
         return
     SPECIAL.names[name] = function
-    SEVERAL[function] = tuple(
+    SEVERAL[function] = rows = tuple(
         Row(
             name,
             function,
@@ -70,6 +70,8 @@ def several(name: str, *results: Partials, **columns: tuple[Partials | None, ...
         )
         for i, partials in enumerate(results)
     )
+    for each in rows:
+        each.outputs = rows
 
 
 def zero(*names: str) -> None:
