@@ -28,7 +28,10 @@ from dualdiff.drivers.derivative import derivative, nth_derivative, value_and_de
 from dualdiff.drivers.fields import curl, divergence, laplacian
 from dualdiff.drivers.gradient import gradient, value_and_gradient
 from dualdiff.drivers.hessian import hessian, value_gradient_and_hessian
-from dualdiff.drivers.hessian_diagonal import hessian_diagonal
+from dualdiff.drivers.higher.derivative_tensor import derivative_tensor
+from dualdiff.drivers.higher.hessian_diagonal import hessian_diagonal
+from dualdiff.drivers.higher.series import Series
+from dualdiff.drivers.higher.taylor_coefficients import taylor
 from dualdiff.drivers.hvp import hvp
 from dualdiff.drivers.jacobian import jacobian, value_and_jacobian
 from dualdiff.drivers.jvp import jvp
@@ -62,6 +65,7 @@ __all__ = [
     "NoRuleError",
     "NotHolomorphicError",
     "ObjectArrayWarning",
+    "Series",
     "SingularPointWarning",
     "UndefinedDerivativeWarning",
     "adapt",
@@ -69,6 +73,7 @@ __all__ = [
     "curl",
     "custom_derivative",
     "derivative",
+    "derivative_tensor",
     "divergence",
     "gradient",
     "hessian",
@@ -82,6 +87,7 @@ __all__ = [
     "linearize",
     "nth_derivative",
     "tangent",
+    "taylor",
     "value",
     "value_and_derivative",
     "value_and_gradient",

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Unpack, overload
 import numpy as np
 
 from dualdiff.core.containers import is_container
-from dualdiff.drivers.hessian_diagonal import hessian_diagonal
+from dualdiff.drivers.higher.hessian_diagonal import hessian_diagonal
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.drivers.run.operator import DerivedFunction, P, operator
 from dualdiff.drivers.run.options import Argnum, OfCurl, OfField

@@ -308,6 +308,7 @@ def test_every_operator_is_declared():
     assert {op.__name__ for op in OPERATORS} == {
         "curl",
         "derivative",
+        "derivative_tensor",
         "divergence",
         "gradient",
         "hessian",
@@ -320,6 +321,7 @@ def test_every_operator_is_declared():
         "laplacian",
         "linearize",
         "nth_derivative",
+        "taylor",
         "value_and_derivative",
         "value_and_gradient",
         "value_and_jacobian",
@@ -359,6 +361,7 @@ WRONG = {
     "has_aux": ((1, "yes", None), TypeError, "has_aux must be True or False"),
     "mode": (("backward", None, 1), ValueError, "mode must be one of 'auto', 'forward', 'reverse', not"),
     "n": ((-1, 1.5, True, "2"), ValueError, "needs an order n of 0, 1, 2"),
+    "order": ((-1, 1.5, True, "2"), ValueError, "the order must be 0, 1, 2"),
     "parallel": ((1, 4, None), TypeError, "parallel must be True or False"),
     "sparse": (([1.0, 2.0], "csr"), TypeError, "sparse must be True, False or a pattern"),
 }
@@ -392,6 +395,8 @@ KEYWORDS = {
     "derivative": (lambda t, k=1.0: t * k, (2.0,)),
     "value_and_derivative": (lambda t, k=1.0: t * k, (2.0,)),
     "nth_derivative": (lambda t, k=1.0: t**3 * k, (2.0, 2)),
+    "taylor": (lambda t, k=1.0: t**3 * k, (2.0, 2)),
+    "derivative_tensor": (lambda x, k=1.0: np.sum(x**3) * k, (X, 2)),
     "divergence": (lambda x, k=1.0: x**2 * k, (X,)),
     "curl": (lambda x, k=1.0: x**2 * k, (X,)),
     "jvp": (lambda x, k=1.0: x**2 * k, (X, X)),

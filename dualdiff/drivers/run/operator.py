@@ -116,7 +116,8 @@ class Operator:
         # Those that are filled already cannot be meant.
         open_ones = [*parameters][len(args) - (self.name in ALONG) :]
         for name in options:
-            if name in open_ones:
+            # The keywords of ufuncs, such as the memory layout ``order``, say how they compute.
+            if name in open_ones and not isinstance(f, np.ufunc):
                 raise TypeError(
                     f"{self.name}: {name} is an option of {self.name} and a parameter of {name_of(f)}. Write "
                     f"{self.name}(f)(..., {name}=...) to hand it to f, {self.name}(f, {name}=...)(...) for the option"

@@ -55,6 +55,10 @@ class OfJvp(OfSparsity, total=False):
     has_aux: bool
 
 
+class OfTaylor(OfJvp, total=False):
+    order: int
+
+
 class OfDerivative(PartOfDerivative, OfJvp, total=False):
     pass
 

@@ -20,11 +20,12 @@ from dualdiff.drivers.run.repeated_calls import expect_several_calls
 from dualdiff.drivers.run.seeds import Directions, as_dual, seeded, unit_rows
 from dualdiff.tangents.pattern import Memory
 from dualdiff.tangents.program import Program
-from dualdiff.tangents.spaces.dense import Dense
+from dualdiff.tangents.spaces.dense import Active, Dense
 from dualdiff.tangents.spaces.mixed import Mixed
 from dualdiff.tangents.spaces.recorded import Recorded
 from dualdiff.tangents.spaces.single import Single
 from dualdiff.tangents.spaces.sparse import Sparse
+from dualdiff.tangents.spaces.taylor import Taylor
 
 keep_freed_memory()
 
@@ -43,6 +44,20 @@ def single_pass(inputs: Inputs, tangents: list[Any], conjugates: str = "allowed"
         tags.end(tag)
     outputs.derivatives = outputs.read()
     return outputs
+
+
+def series_pass(inputs: Inputs, directions: list[Any], order: int) -> Outputs:
+    """One call of f on the series ``x + t v``, truncated after an order of at least 1."""
+    tag = tags.start()
+    try:
+        space = Taylor(tag, order, "refused" if inputs.is_complex else "allowed")
+        leaves = [
+            as_dual(leaf, Active((0,), np.reshape(v, (1, *shape))), space)
+            for leaf, v, shape in zip(inputs.leaves, directions, inputs.shapes, strict=True)
+        ]
+        return Outputs(inputs, space, *inputs.call(leaves, space))
+    finally:
+        tags.end(tag)
 
 
 def dense_passes(
