@@ -8,7 +8,7 @@ import platform
 import sys
 from importlib import metadata
 
-from . import compiled, everyday, gradient, jacobian, linalg, points, reverse, scalar, sparse, startup
+from . import compiled, everyday, gradient, high_orders, jacobian, linalg, points, reverse, scalar, sparse, startup
 from .harness import HEADER, measure, rows
 
 THEMES = {
@@ -20,6 +20,7 @@ THEMES = {
     "linalg": linalg.WORKS,
     "reverse": reverse.WORKS,
     "sparse": sparse.WORKS,
+    "high_orders": high_orders.WORKS,
     "compiled": compiled.WORKS,
     "startup": startup.WORKS,
 }
