@@ -472,7 +472,7 @@ class View:
         self.parent, self.structure, self.seen = parent, structure, seen
 
 
-_new = object.__new__
+_new = AnyDual.__new__
 #: The classes of dual arrays.
 ARRAYS: set[type] = {DualArray}
 TangentSpace.array = DualArray

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
-from dualdiff.base import tags
+from dualdiff.base import native, tags
 from dualdiff.base.errors import (
     OwnArithmeticError,
     expired,
@@ -66,6 +66,7 @@ def _method(function: Any) -> Callable[..., Any]:
     return method
 
 
+@native.compiled
 class AnyDual(AskedByOthers):
     """A scalar or an array with a tangent: the common base of all duals."""
 
@@ -272,6 +273,7 @@ class AnyDual(AskedByOthers):
         self.imag[...] = item
 
 
+@native.compiled
 class Dual(AnyDual):
     """A dual number: ``value + tangent * e`` with ``e * e = 0``.
 
@@ -400,6 +402,7 @@ def _with_fast_unary(table: dict[Any, Callable[[Any], Any]]) -> Callable[..., An
     return method
 
 
+@native.compiled
 class FloatDual(Dual):
     """A dual whose value and tangent are Python floats, in a space of one direction."""
 
@@ -416,6 +419,7 @@ class FloatDual(Dual):
     __array_ufunc__ = _with_fast_unary(FLOAT_UFUNCS)
 
 
+@native.compiled
 class Float64Dual(Dual):
     """A dual whose value is a `numpy.float64` and whose tangent is a Python float.
 
@@ -444,7 +448,8 @@ def scalar_classes(lanes: int) -> tuple[type[Dual], type[Dual]]:
     for base in (FloatDual, Float64Dual):
         table: dict[Any, Callable[[Any], Any]] = {}
         body = {"__slots__": (), "lanes": lanes, "__init__": object.__init__, "__module__": __name__}
-        classes.append(type(base.__name__, (Dual,), body | {"__array_ufunc__": _with_fast_unary(table)}))
+        cls = type(base.__name__, (Dual,), body | {"__array_ufunc__": _with_fast_unary(table)})
+        classes.append(native.compiled(cls))
         SCALARS.add(classes[-1])
         for install in SCALAR_INSTALLERS:
             install(base, classes[-1], table)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dualdiff.base import native
 from dualdiff.core.application import apply, complete
 from dualdiff.core.dual import AnyDual, FloatDual
 from dualdiff.rules.numpy.elementwise.table import CONSTANTS, ROWS
@@ -248,57 +249,62 @@ def public(name: str) -> Callable[..., Any]:
     return function
 
 
-def _either(row: Row) -> Callable[..., Any]:
-    """The value: by ``math`` for Python scalars, otherwise by NumPy."""
+@cache
+def value_of(name: str) -> Callable[..., Any]:
+    """The value of a row's function: by ``math`` for Python scalars, otherwise by NumPy."""
+    row = ROWS[name]
     quiet = _quiet(row.ufunc)
     value = quiet if row.math is None or row.name == "power" else MATH[row.name]
 
-    def either(*args: Any) -> Any:
+    def function(*args: Any) -> Any:
         if not all(type(a) is float or type(a) is int for a in args):
             # The values of nested duals come from ``math`` too.
-            return apply(row, either, *args) if any(isinstance(a, AnyDual) for a in args) else row.ufunc(*args)
+            return apply(row, function, *args) if any(isinstance(a, AnyDual) for a in args) else row.ufunc(*args)
         try:
             return value(*args)
         except (ArithmeticError, ValueError):
             return quiet(*args)
 
-    return either
+    return function
 
 
 def _public_unary(row: Row) -> Callable[..., Any]:
     """The public function of one argument: generated for floats, and for each class of float duals on first use."""
-    op, either = MATH[row.name], _either(row)
+    op, either = MATH[row.name], value_of(row.name)
     of_duals: dict[type, Callable[..., Any]] = {}
+    of_float = native.function(row.name)
 
     def general(x: Any) -> Any:
         kind = type(x)
         if hasattr(kind, "lanes") and x.space.float_dual is kind:
             scalars = Scalars(kind, x.space.float64_dual, kind.lanes)
-            source = (
-                "def function(self):\n    space = self.space\n    x = self.value\n    try:\n        r = op(x)\n"
-                "    except (ArithmeticError, ValueError):\n        r = either(x)\n"
-            ) + _of_one(row, set(), "FloatDual", "    ", scalars.lanes)
-            of_duals[kind] = compiled(row.name, source, row=row, op=op, either=either, **scalars._asdict())
+            source = "def function(self):\n" + _of_float(row, "    ", scalars.lanes)
+            of_duals[kind] = (native.is_compiled(kind) and of_float) or compiled(
+                row.name, source, row=row, op=op, either=either, **scalars._asdict()
+            )
             return of_duals[kind](x)
         return apply(row, either, x) if isinstance(x, AnyDual) else row.ufunc(x)
 
     source = (
-        "def function(x, /):\n    kind = type(x)\n"
-        "    if kind is FloatDual:\n        self = x\n        space = self.space\n        x = self.value\n"
-        "        try:\n            r = op(x)\n"
-        "        except (ArithmeticError, ValueError):\n            r = either(x)\n"
-        + _of_one(row, set(), "FloatDual", " " * 8, 0)
+        "def function(x, /):\n    kind = type(x)\n    if kind is FloatDual:\n"
+        + ("        return of_float(x)\n" if of_float else "        self = x\n" + _of_float(row, " " * 8, 0))
         + "    if kind is float or kind is int:\n        try:\n            return op(x)\n"
         "        except (ArithmeticError, ValueError):\n            return either(x)\n"
         "    return of_duals.get(kind, general)(x)\n"
     )
-    return compiled(
-        row.name, source, row=row, op=op, either=either, of_duals=of_duals, general=general, FloatDual=FloatDual
-    )
+    names = {"op": op, "either": either, "of_float": of_float, "of_duals": of_duals, "general": general}
+    return compiled(row.name, source, row=row, FloatDual=FloatDual, **names)
+
+
+def _of_float(row: Row, pad: str, lanes: int) -> str:
+    """Source of the public function of a dual of a Python float, named self."""
+    lines = ["space = self.space", "x = self.value", "try:", "    r = op(x)"]
+    lines += ["except (ArithmeticError, ValueError):", "    r = either(x)"]
+    return "".join(f"{pad}{line}\n" for line in lines) + _of_one(row, set(), "FloatDual", pad, lanes)
 
 
 def _public(row: Row) -> Callable[..., Any]:
-    either = _either(row)
+    either = value_of(row.name)
 
     def function(*args: Any) -> Any:
         if len(args) != row.arity:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base import native
 from dualdiff.base.errors import LostDerivativeError, OwnArithmeticError
-from dualdiff.core.application import apply, finish
+from dualdiff.core.application import apply, complete, finish
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import SCALARS, AnyDual, Dual, Float64Dual, FloatDual
 from dualdiff.core.neighbours import answers_ufuncs, is_number, number
@@ -244,6 +245,8 @@ def install() -> None:
         setattr(AnyDual, f"__{name}__", partial_method(row, op))
     for name in COMPARISONS:
         setattr(AnyDual, f"__{name}__", _comparison(name))
+    methods = {f"{r}{name}": getattr(AnyDual, f"__{r}{name}__") for name in BINARY for r in ("", "r")}
+    native.provide(complete=complete, rows=ROWS, functions=floats.MATH, either=floats.value_of, general=methods)
     _install_scalar(FloatDual, FloatDual, FLOAT_UFUNCS)
     _install_scalar(Float64Dual, Float64Dual, FLOAT64_UFUNCS)
     SCALAR_INSTALLERS.append(_install_scalar)
@@ -272,6 +275,9 @@ def _install_scalar(base: type, cls: type, table: dict[Any, Any]) -> None:
     if cls is not base:
         for row in UNARY_UFUNCS:
             table[row.ufunc] = partial(_build_ufunc, row, table)
+    if native.is_compiled(cls):
+        table |= native.SCALARS.UFUNCS
+        return
     for name, (row_name, _) in BINARY.items():
         for reflected in False, True:
             method = f"__{'r' if reflected else ''}{name}__"
