@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import dualdiff
+from dualdiff.base import native
 from dualdiff.expression import MAX_OPERATIONS, Program, Refusal, Step, Variable, excerpt, functions, read, show
 
 # An operation on series of order K takes about K**2 multiplications; this limit takes a few seconds.
@@ -70,6 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 # -- arguments -----------------------------------------------------------------------------------------------
 
 
+def _core() -> str:
+    return "interpreted" if native.SCALARS is None else "compiled"
+
+
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     names = textwrap.fill(", ".join(functions()), 79, initial_indent="  ", subsequent_indent="  ")
     parser = _Parser(
@@ -86,7 +91,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     add("--taylor", action="store_true", help="print the Taylor series up to the order instead of the derivatives")
     add("--trace", action="store_true", help="show every step with its value and tangent")
     add("--graph", metavar="FILE.svg", help="draw the computational graph, with values and partial derivatives")
-    add("--version", action="version", version=f"dualdiff {dualdiff.__version__}")
+    add("--version", action="version", version=f"dualdiff {dualdiff.__version__} ({_core()} scalar core)")
     # argparse reads an argument that begins with a minus as an option, except for some spellings of negative numbers.
     # A mark before the minus hides it; the only option with a single dash is -h.
     hidden = [MARK + word if re.match(r"-(?!-[a-z]+(=|\Z)|-\Z|h\Z)", word) else word for word in argv]

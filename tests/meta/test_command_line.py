@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import dualdiff
 from dualdiff.__main__ import main
+from dualdiff.base import native
 from dualdiff.expression import MAX_BRACKETS, MAX_OPERATIONS, Refusal, function_row, read
 from dualdiff.rules.numpy.elementwise.table import ROWS
 
@@ -263,7 +264,8 @@ def test_functions_give_infinity(printed):
 
 
 def test_help_and_version(printed):
-    assert printed("--version") == [f"dualdiff {dualdiff.__version__}"]
+    core = "interpreted" if native.SCALARS is None else "compiled"
+    assert printed("--version") == [f"dualdiff {dualdiff.__version__} ({core} scalar core)"]
     text = "\n".join(printed("--help"))
     assert text == "\n".join(printed("-h"))
     listed = re.search(r"functions:\n(.*?)\n\n", text, re.DOTALL)[1].replace(",", " ").split()
