@@ -387,11 +387,18 @@ class Dual(AnyDual):
         return bool(self.value.is_integer())
 
 
+#: What NumPy calls for ``c * x`` if c is a `numpy.float64`, and the operator that it stands for.  Not the power, which
+#: NumPy's scalars and ufuncs may round differently.
+_SWAPPED = {np.add: "__radd__", np.subtract: "__rsub__", np.multiply: "__rmul__", np.true_divide: "__rtruediv__"}
+
+
 def _with_fast_unary(table: dict[Any, Callable[[Any], Any]]) -> Callable[..., Any]:
-    """An ``__array_ufunc__`` that first looks up calls with one argument in a table."""
+    """An ``__array_ufunc__`` that looks up calls with one argument in a table, and calls operators for float64s."""
 
     def method(self: Dual, ufunc: Any, method: str, x: Any, *more: Any, **options: Any) -> Any:
         if more or options or method != "__call__":
+            if type(x) is np.float64 and ufunc in _SWAPPED and len(more) == 1 and not options and method == "__call__":
+                return getattr(self, _SWAPPED[ufunc])(x)
             return AnyDual.__array_ufunc__(self, ufunc, method, x, *more, **options)
         try:
             fast = table[ufunc]

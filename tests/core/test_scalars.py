@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 import pickle
 import warnings
 
@@ -548,3 +549,16 @@ def test_duals_built_by_hand():
     array = DualArray(given, given)
     array[0] = 5.0
     np.testing.assert_array_equal(given, [1.0, 2.0])
+
+
+@pytest.mark.parametrize("op", [operator.add, operator.sub, operator.mul, operator.truediv])
+@pytest.mark.parametrize("c", [2.0, -0.0, 1e308, 5e-324, math.inf, math.nan])
+def test_a_float64_on_the_left_is_an_operand_like_others(op, c):
+    # NumPy calls a ufunc for it, which took sixty times as long as a float.
+    for x in 0.0, 0.7, -1e10:
+        for kind in float, np.float64:
+            with np.errstate(all="ignore"):
+                found = jvp(lambda x: op(np.float64(c), x), kind(x), 1.0)
+                expected = jvp(lambda x: op(np.full(1, c), x)[0], kind(x), 1.0)
+            assert [type(v) for v in found] == [np.float64, np.float64]
+            np.testing.assert_array_equal(found, expected)
