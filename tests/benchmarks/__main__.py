@@ -8,6 +8,8 @@ import platform
 import sys
 from importlib import metadata
 
+from dualdiff.base import native
+
 from . import compiled, everyday, gradient, high_orders, jacobian, linalg, points, reverse, scalar, sparse, startup
 from .harness import HEADER, measure, rows
 
@@ -49,6 +51,7 @@ def machine() -> str:
             versions.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:
             versions.append(f"{package} missing")
+    versions.append(f"{'interpreted' if native.SCALARS is None else 'compiled'} scalar core")
     return ", ".join(versions) + "; medians, ± half the distance between the quartiles."
 
 
