@@ -51,7 +51,11 @@ def pytest_collection_modifyitems(config, items):
 def takes_long(item):
     """Whether a test compiles, or runs a notebook."""
     path = item.path
-    return path.parent.name == "compiled" or path.suffix == ".ipynb" or item.name.startswith("test_exercises[")
+    return (
+        "compiled" in (path.parent.name, path.parent.parent.name)
+        or path.suffix == ".ipynb"
+        or item.name.startswith("test_exercises[")
+    )
 
 
 def missing_for(notebook):

@@ -11,6 +11,7 @@ Nothing here knows what a dual is: the functions take predicates.
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 import weakref
 from collections.abc import Callable, Iterable
@@ -18,9 +19,10 @@ from functools import wraps
 from types import SimpleNamespace
 from typing import Any
 
-from numba.core import boxing, event, pythonapi, registry, types
+from numba.core import boxing, event, ir, pythonapi, registry, typed_passes, types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.dispatcher import Dispatcher
+from numba.core.dispatcher import Dispatcher, OmittedArg, _FunctionCompiler
+from numba.core.errors import NumbaError
 from numba.core.imputils import impl_ret_borrowed, lower_constant
 from numba.core.inline_closurecall import RewriteArrayOfConsts
 from numba.core.typeconv import Conversion
@@ -31,16 +33,21 @@ from numba.cpython.printimpl import print_item_impl_Any
 from numba.extending import typeof_impl
 from numba.np import arraymath, arrayobj, linalg, npyimpl
 from numba.np.arrayobj import make_array
+from numba.np.ufunc.dufunc import DUFunc
+from numba.np.ufunc.gufunc import GUFunc
 
 from dualdiff.base.internals import Reliance, recorder, steps
 
 __all__ = [
     "AbstractTemplate",
     "Conversion",
+    "DUFunc",
     "Dispatcher",
     "FunctionCache",
+    "GUFunc",
     "impl_ret_borrowed",
     "infer_global",
+    "ir",
     "lower_constant",
     "make_array",
     "print_item_impl_Any",
@@ -60,6 +67,13 @@ relies_on = recorder(RELIANCES, SEEN)
 _TEMPLATES = "numba.core.typing.templates"
 for _name, _part, _reason in (
     ("Dispatcher", "numba.core.dispatcher.Dispatcher", "engines are chosen by class; numba.extending has a test alone"),
+    (
+        "ir",
+        "numba.core.ir",
+        "the code of a function in which types are inferred",
+    ),
+    ("DUFunc", "numba.np.ufunc.dufunc.DUFunc", "functions of vectorize are known by their class"),
+    ("GUFunc", "numba.np.ufunc.gufunc.GUFunc", "functions of guvectorize are known by their class"),
     ("FunctionCache", "numba.core.caching.FunctionCache", "its instances mark functions with cache=True"),
     ("lower_constant", "numba.core.imputils.lower_constant", "duals and functions as constants of compiled code"),
     (
@@ -284,7 +298,93 @@ def spare_literal_lists(is_spared: Predicate) -> None:
     RewriteArrayOfConsts.match = match_or_spare
 
 
+# -- type inference ----------------------------------------------------------------------------------------------------
+@relies_on(
+    "numba.core.typed_passes.type_inference_stage(typingctx, targetctx, interp, args, return_type, locals=None, "
+    "raise_errors=True)",
+    "numba.core.ir.Scope.redefine(self, name, loc, rename=True)",
+)
+def repeat_inference(infer: Callable[..., Any]) -> None:
+    """Numba infers types once, and has no hook where a type turns out to be another one than it seemed at first.
+
+    ``infer`` is called in place of the stage, which is its first argument.
+    """
+    stage = typed_passes.type_inference_stage
+
+    @wraps(stage)
+    def inferred(
+        typingctx: Any,
+        targetctx: Any,
+        interp: Any,
+        args: Any,
+        return_type: Any,
+        locals: Any = None,
+        raise_errors: bool = True,
+    ) -> Any:
+        return infer(stage, typingctx, targetctx, interp, args, return_type, locals, raise_errors)
+
+    typed_passes.type_inference_stage = inferred
+
+
 # -- compiled functions ------------------------------------------------------------------------------------------------
+@relies_on(
+    "numba.core.dispatcher.Dispatcher.compile(self, sig)",
+    "numba.core.dispatcher.Dispatcher._compile_for_args(self, *args, **kws)",
+)
+def answer_calls(is_ours: Predicate, answer: Callable[[Any], Callable[..., Any]]) -> None:
+    """A call with types that nothing is compiled for ends in ``compile``, and what that returns is called.
+
+    The entry from Python has no other hook, and calls with other types do not come here.
+    """
+    compile_ = Dispatcher.compile
+
+    @wraps(compile_)
+    def compile_or_answer(self: Any, sig: Any) -> Any:
+        return answer(self) if type(sig) is tuple and any(map(is_ours, sig)) else compile_(self, sig)
+
+    Dispatcher.compile = compile_or_answer
+
+
+@relies_on(
+    "numba.np.ufunc.gufunc.GUFunc.__call__(self, *args, **kwargs)",
+    "numba.np.ufunc.gufunc.GUFunc.expected_ndims(self)",
+    "numba.np.ufunc.gufunc.GUFunc.is_dynamic",
+)
+def answer_gufuncs(is_ours: Predicate, answer: Callable[[Any, Any, Any], Any]) -> None:
+    """A function of ``guvectorize`` without given signatures compiles for the types of its arguments before a call."""
+    call = GUFunc.__call__
+
+    @wraps(call)
+    def call_or_answer(self: Any, *args: Any, **kwargs: Any) -> Any:
+        ours = any(map(is_ours, args)) or (kwargs and any(map(is_ours, kwargs.values())))
+        return answer(self, args, kwargs) if ours else call(self, *args, **kwargs)
+
+    GUFunc.__call__ = call_or_answer
+
+
+@relies_on("numba.core.dispatcher.Dispatcher._explain_matching_error(self, *args, **kws)")
+def explain_mismatches(explain: Callable[..., Exception | None]) -> None:
+    """Numba lists signatures where a function that was compiled for given ones is called with other types."""
+    explain_error = Dispatcher._explain_matching_error
+
+    @wraps(explain_error)
+    def explain_ours(self: Any, *args: Any, **kws: Any) -> Any:
+        error = explain(self, args)
+        if error is not None:
+            raise error
+        return explain_error(self, *args, **kws)
+
+    Dispatcher._explain_matching_error = explain_ours
+
+
+@relies_on("numba.core.dispatcher.OmittedArg", "numba.core.dispatcher.Dispatcher._fold_args")
+def given(dispatcher: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of a call as it was written, defaults included, from those that Numba has folded."""
+    args = tuple([a.value if type(a) is OmittedArg else a for a in args])
+    has_rest = dispatcher.__code__.co_flags & inspect.CO_VARARGS
+    return (*args[:-1], *args[-1]) if has_rest else args
+
+
 @relies_on("numba.core.dispatcher.Dispatcher.recompile(self)")
 def before_recompiling(forget: Callable[[Any], None]) -> None:
     """What is compiled for a function embeds its code, and Numba does not tell when that changes."""
@@ -325,6 +425,43 @@ def forget_overloads(function: Any, dispatcher: Any) -> None:
             cache = template._impl_cache
             for key in [key for key in cache if any(getattr(a, "dispatcher", None) is dispatcher for a in key[1])]:
                 del cache[key]
+
+
+@relies_on("numba.core.dispatcher.Dispatcher._compile_for_args(self, *args, **kws)")
+def shorten_errors(shortened: Callable[[Any, tuple[Any, ...], Exception], Exception | None]) -> None:
+    """Numba reports all that it has tried, down to functions of this package that the user has never seen.
+
+    ``shortened`` takes the function, the arguments and Numba's error.
+    """
+    compile_for_args = Dispatcher._compile_for_args
+
+    @wraps(compile_for_args)
+    def _compile_for_args(self: Any, *args: Any, **kws: Any) -> Any:
+        reason = None
+        try:
+            return compile_for_args(self, *args, **kws)
+        except NumbaError as error:
+            reason = shortened(self, args, error)
+            if reason is None:
+                raise
+        raise reason
+
+    Dispatcher._compile_for_args = _compile_for_args
+
+
+@relies_on("numba.core.dispatcher._FunctionCompiler._compile_core(self, args, return_type)")
+def change_options(options: dict[str, Any], applies: Predicate) -> None:
+    """Numba compiles a function with the same options for all types; ``applies`` takes a type of an argument."""
+    compile_core = _FunctionCompiler._compile_core
+
+    @wraps(compile_core)
+    def with_options(self: Any, args: Any, return_type: Any) -> Any:
+        if any(map(applies, args)):
+            self = copy.copy(self)
+            self.targetoptions = self.targetoptions | options
+        return compile_core(self, args, return_type)
+
+    _FunctionCompiler._compile_core = with_options
 
 
 @relies_on("numba.core.dispatcher.Dispatcher.get_call_template(self, args, kws)")
@@ -423,6 +560,16 @@ INTERNAL = _text(
     "the calls of dualdiff's own functions, around those of f",
     r"(\w+_(core|in|of|into|nan|array|values|rank)|_(derivative|gradient|jacobian|hessian|jvp|hvp)"
     r"|seed|direction|shaped|square|mirror)\(",
+)
+OPERATOR = _text(
+    "OPERATOR", "the call of one of dualdiff's operators", r"Function\(<function (\w+) at .+\s+>>> \1\((.+)\)"
+)
+KEYWORD = _text("KEYWORD", "a keyword that an operator does not take", r"unexpected keyword argument '(\w+)'")
+UNKNOWN = _text(
+    "UNKNOWN", "a name of dualdiff that compiled code does not know", r"attribute '(\w+)' of type Module\(<.+dualdiff"
+)
+CAPTURED = _text(
+    "CAPTURED", "a function that uses a variable of the function around it", r"Cannot capture .+variable '(\w+)'"
 )
 PLACE = _text("PLACE", "the lines of f", r"During: (?:typing of .+|lowering .+) at (.+) \((\d+)\)")
 STORE = _text(

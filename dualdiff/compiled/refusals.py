@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 from typing import Any
 
+from numba.core import types
 from numba.core.errors import NumbaTypeError
 
 from dualdiff.base import errors
 from dualdiff.base.errors import LostDerivativeError, NoRuleError, lost
 from dualdiff.compiled import patches
+from dualdiff.rules.writing.array_rules import duals_in
+
+#: The type of the duals of a differentiation that is running in Python.  No code is compiled for it.
+RUNNING = types.Opaque("dual number of a differentiation that is running in Python")
 
 REMEDY = "pass f.py_func for NumPy's engine"
 
@@ -19,12 +25,12 @@ def refusal(kind: type[Exception], text: str) -> NumbaTypeError:
     return NumbaTypeError(f"<<{kind.__name__}: {text}>>")
 
 
-def explained(operator: str, f: Any, types: list[Any], error: Exception) -> Exception:
+def explained(operator: str, f: Any, types: list[Any], error: Exception, remedy: str = REMEDY) -> Exception:
     """A one-line error for a failed compilation; Numba's own error if f does not compile for these types either."""
     if not patches.takes_more_types(f):
         return NoRuleError(
             f"{operator}: {f.py_func.__name__} is compiled only for the signatures given to @njit, but duals need "
-            f"another one: write @njit without signatures, or {REMEDY}"
+            f"another one: write @njit without signatures, or {remedy}"
         )
     try:
         f.compile(tuple(types))
@@ -33,11 +39,65 @@ def explained(operator: str, f: Any, types: list[Any], error: Exception) -> Exce
         pass
     except Exception as numba_error:  # of many kinds
         return numba_error
+    return reason(f"{operator} of the compiled function {f.py_func.__name__}", f, error, remedy)
+
+
+#: The operators that compiled code knows, and what x is for those that take only one kind.
+IN_COMPILED_CODE = (
+    *("derivative", "value_and_derivative", "gradient", "value_and_gradient", "jacobian", "value_and_jacobian"),
+    *("hessian", "value_gradient_and_hessian", "jvp", "hvp"),
+)
+
+
+def shortened(f: Any, args: tuple[Any, ...], error: Exception) -> Exception | None:
+    """A one-line error where duals are what a compiled function fails for, or an operator in it; otherwise None."""
+    if f.py_func.__module__.partition(".")[0] == "dualdiff":
+        # Of a driver: the engine explains it.
+        return None
     text = str(error)
-    code = f.py_func.__code__
-    lines = [int(line) for file, line in patches.PLACE.findall(text) if file == code.co_filename]
-    where = f"{operator} of the compiled function {f.py_func.__name__}"
-    if lines:
+    place = f"the compiled function {f.py_func.__name__}"
+    lines = _lines(f, text)
+    place += f", line {lines[-1]}" if lines else ""
+    if RUNNING.name in text:
+        return NoRuleError(
+            f"{place} uses a dual number of the function around it, or of a global name: pass it as an argument"
+        )
+    if duals_in(args):
+        return TypeError(f"{place}: it cannot take an array or a list of objects: make an array with np.stack")
+    if unknown := patches.UNKNOWN.search(text):
+        return NoRuleError(
+            f"{place}: compiled code has no dualdiff.{unknown[1]}, only {', '.join(IN_COMPILED_CODE)}: call it from "
+            "Python, which takes compiled functions, too"
+        )
+    if (captured := patches.CAPTURED.search(text)) and not {"dualdiff", *IN_COMPILED_CODE}.isdisjoint(
+        f.__code__.co_names
+    ):
+        return NoRuleError(
+            f"{place}: a function in compiled code cannot use the variable {captured[1]} of the function around it: "
+            f"pass it as an argument, gradient(g, x, {captured[1]})"
+        )
+    operator = patches.OPERATOR.search(text)
+    if not operator or operator[1] not in IN_COMPILED_CODE:
+        return None
+    if keyword := patches.KEYWORD.search(text):
+        return NoRuleError(
+            f"{place}: {operator[1]} in compiled code takes no option, but was given {keyword[1]}: leave it out, or "
+            f"call {operator[1]} from Python"
+        )
+    return reason(
+        f"{operator[1]} in the compiled function {f.py_func.__name__}", f, error, "call it from Python with f.py_func"
+    )
+
+
+def _lines(f: Any, text: str) -> list[int]:
+    """The lines of f that Numba's message names, the innermost first."""
+    return [int(line) for file, line in patches.PLACE.findall(text) if file == f.py_func.__code__.co_filename]
+
+
+def reason(where: str, f: Any, error: Exception, remedy: str) -> Exception:
+    """A one-line error for something that duals cannot pass through."""
+    text = str(error)
+    if lines := _lines(f, text):
         where += f", line {lines[0]}"
     if patches.is_of_a_set(error):
         return TypeError(f"{where}: {errors.UNHASHABLE}")
@@ -59,16 +119,21 @@ def explained(operator: str, f: Any, types: list[Any], error: Exception) -> Exce
     if not calls and "astype(" in text:
         return lost(f"{where}: astype", "x itself")
     if calls:
-        return NoRuleError(f"{where}: there is no compiled rule for {readable(calls[0])}; {REMEDY}")
-    prose = [line.strip() for line in text.splitlines() if ">>>" not in line]
+        return NoRuleError(f"{where}: there is no compiled rule for {readable(calls[0])}; {remedy}")
+    source = {line.strip() for line in linecache.getlines(f.py_func.__code__.co_filename)}
+    prose = [s for line in text.splitlines() if ">>>" not in line and (s := line.strip()) not in source]
     reasons = [s for s in prose if "dualdiff." in s] or [s for s in prose if "Dual" in s]
-    reason = readable(reasons[0]) if reasons else "it cannot be compiled for dual numbers"
-    return NoRuleError(f"{where}: {reason}; {REMEDY}")
+    found = readable(reasons[0]) if reasons else "it cannot be compiled for dual numbers"
+    return NoRuleError(f"{where}: {found}; {remedy}")
 
 
 def readable(text: str) -> str:
-    """A text with Numba's types shortened to what a user needs to know."""
+    """A text with Numba's types shortened to what a user needs to know, without LLVM's instructions."""
+    text = text.partition(": %")[0]
     while (shorter := re.sub(r"\bDual\((?:[^()]|\([^()]*\))*\)", "Dual", text)) != text:
         text = shorter
     text = patches.LITERAL.sub(r"\1", text).replace("readonly ", "")
     return patches.ARRAY.sub(r"array(\1, \2d)", text)
+
+
+patches.shorten_errors(shortened)

@@ -13,7 +13,7 @@ from numba.core import cgutils, types
 from numba.extending import lower_cast, models, register_model
 
 from dualdiff.compiled.caching import source_version
-from dualdiff.compiled.patches import Conversion, lower_constant, mark_as_internal
+from dualdiff.compiled.patches import Conversion, change_options, lower_constant, mark_as_internal
 
 
 class PartialsType(types.Type):
@@ -98,6 +98,18 @@ def _no_better_than_safe(conversion: Any) -> Any:
 def level_of(t: Any) -> int:
     """The nesting level of differentiation of a scalar type; 0 for plain scalars."""
     return t.level if isinstance(t, DualType) else 0
+
+
+def dual_in(t: Any) -> Any:
+    """The dual type of the highest level in a type; None if there is none."""
+    if isinstance(t, types.BaseTuple):
+        return max(map(dual_in, t), key=level_of, default=None)
+    t = getattr(t, "dtype", t)
+    return t if isinstance(t, DualType) else None
+
+
+# Numba's parallel loops support only its own scalar types, and fastmath assumes that there are no NaNs.
+change_options({"parallel": False, "fastmath": False}, lambda t: dual_in(t) is not None)
 
 
 @register_model(PartialsType)

@@ -12,11 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba import config, jit
+from numba import config
 
 from dualdiff.compiled.caching import compiled_beside
 from dualdiff.compiled.operators import in_compiled_code
-from dualdiff.compiled.operators.known import FunctionConstant
 
 #: The parameters of each driver before f's other arguments, and the expression it returns, the derivative last.
 DRIVERS = {
@@ -75,21 +74,17 @@ def slope_of(f: Any) -> Any:
 
 
 def reorders(f: Any) -> bool:
-    """Whether Numba may reorder the arithmetic of f, which it cannot do with duals."""
+    """Whether Numba may reorder the arithmetic of f, which it does not do with duals."""
     return bool(f.targetoptions.get("parallel") or f.targetoptions.get("fastmath"))
 
 
 @memoized
 def with_first(f: Any, argnum: int) -> Any:
-    """f with the differentiated argument first, compiled for one thread."""
-    names = {}
-    if reorders(f):
-        # Numba's parallel loops support only its own scalar types, and fastmath assumes that there are no NaNs.
-        names["f"] = FunctionConstant(jit(**{**f.targetoptions, "parallel": False, "fastmath": False})(f.py_func))
-    elif argnum == 0:
+    """f with the differentiated argument first."""
+    if argnum == 0:
         return f
     others = "".join(f"a{i}, " for i in range(argnum))
-    return compiled_beside(f, f"x, {others}*rest", f"return f({others}x, *rest)", names)
+    return compiled_beside(f, f"x, {others}*rest", f"return f({others}x, *rest)")
 
 
 @memoized

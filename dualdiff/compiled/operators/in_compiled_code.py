@@ -18,7 +18,7 @@ from dualdiff.compiled.operators.arguments import is_only_read, ordered, protect
 from dualdiff.compiled.operators.known import FunctionConstant
 from dualdiff.compiled.operators.results import as_array, scalar_of, shape_of, tangents_in, values_in
 from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, WIDTH
-from dualdiff.compiled.patches import before_recompiling, forget_overloads
+from dualdiff.compiled.patches import before_recompiling, forget_overloads, typing_context
 from dualdiff.compiled.refusals import refusal
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
@@ -56,7 +56,7 @@ def element_for(x: Any, args: Any) -> Any:
     if not isinstance(base, (types.Float, types.Complex)):
         raise errors.NumbaTypeError(f"dualdiff differentiates with respect to scalars and arrays, not {x}")
     outer = outermost(scalar, args)
-    return base if outer is None else outer
+    return base if outer is None else typing_context().unify_types(outer, base)
 
 
 # -- the operators, masked or not --------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any:
     """Derivative of f at x along v, and product of its Hessian with v."""
 
 
-def _core(core: Any) -> Any:
+def register_core(core: Any) -> Any:
     """Register a function that builds the implementation of a core, given a literal ``masked``."""
 
     def register(make: Any) -> Any:
@@ -158,7 +158,7 @@ def _core(core: Any) -> Any:
     return register
 
 
-@_core(derivative_core)
+@register_core(derivative_core)
 def _derivative_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     t = DualType(element_for(x, args), 1, masked.literal_value)
     if not isinstance(x, types.Array):
@@ -178,7 +178,7 @@ def _derivative_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     return at_points
 
 
-@_core(points_core)
+@register_core(points_core)
 def _points_core(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: Any) -> Any:
     t = DualType(element_for(x, args), 1, masked.literal_value)
     is_wanted = isinstance(values, types.Array)
@@ -197,7 +197,7 @@ def _points_core(f: Any, x: Any, args: Any, values: Any, slopes: Any, masked: An
     return at_points
 
 
-@_core(gradient_core)
+@register_core(gradient_core)
 def _gradient_core(f: Any, x: Any, args: Any, width: Any, masked: Any, start: Any, stop: Any) -> Any:
     count = width.literal_value
     t = DualType(element_for(x, args), count, masked.literal_value)
@@ -216,7 +216,7 @@ def _gradient_core(f: Any, x: Any, args: Any, width: Any, masked: Any, start: An
     return of_array
 
 
-@_core(jacobian_core)
+@register_core(jacobian_core)
 def _jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, start: Any, stop: Any) -> Any:
     count = width.literal_value
     t = DualType(element_for(x, args), count, masked.literal_value)
@@ -239,7 +239,7 @@ def _jacobian_core(f: Any, x: Any, args: Any, width: Any, masked: Any, places: A
     return of_array
 
 
-@_core(entries_core)
+@register_core(entries_core)
 def _entries_core(
     f: Any, x: Any, args: Any, width: Any, masked: Any, places: Any, probe: Any, last: Any, pattern: Any, rounding: Any
 ) -> Any:
@@ -293,7 +293,7 @@ def _entries_core(
     return of_array
 
 
-@_core(jvp_core)
+@register_core(jvp_core)
 def _jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
     # Along a single direction, functions that are not holomorphic have a derivative, too.
     t = DualType(element_for(x, types.Tuple((v, args))), 1, masked.literal_value, is_real=True)
@@ -316,7 +316,7 @@ def _jvp_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
     return at_array
 
 
-@_core(hessian_core)
+@register_core(hessian_core)
 def _hessian_core(f: Any, x: Any, args: Any, masked: Any, start: Any, stop: Any) -> Any:
     # One vector register along the first axis, four of them along the second: more would spill.
     rows, columns = 4, HESSIAN_WIDTH
@@ -370,7 +370,7 @@ def square(result, x):  # type: ignore[no-untyped-def]
     return value, slope.reshape(x.shape), matrix.reshape(x.shape + x.shape)
 
 
-@_core(hvp_core)
+@register_core(hvp_core)
 def _hvp_core(f: Any, x: Any, v: Any, args: Any, width: Any, masked: Any) -> Any:
     count = width.literal_value
     first = DualType(element_for(x, types.Tuple((v, args))), count, masked.literal_value)
@@ -409,7 +409,7 @@ def second_along_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
     """Derivative times v, and second derivative times v, at a scalar."""
 
 
-@_core(slope_core)
+@register_core(slope_core)
 def _slope_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     t = DualType(element_for(x, args), 1, masked.literal_value)
 
@@ -420,7 +420,7 @@ def _slope_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     return at_scalar
 
 
-@_core(second_core)
+@register_core(second_core)
 def _second_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     first = DualType(element_for(x, args), 1, masked.literal_value)
     second = DualType(first, 1, masked.literal_value)
@@ -433,7 +433,7 @@ def _second_core(f: Any, x: Any, args: Any, masked: Any) -> Any:
     return at_scalar
 
 
-@_core(second_along_core)
+@register_core(second_along_core)
 def _second_along_core(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
     def at_scalar(f: Any, x: Any, v: Any, args: Any, masked: Any) -> Any:
         _, slope, curvature = second_core(f, x, args, masked)
@@ -483,7 +483,11 @@ def _hvp(f, x, v, args):  # type: ignore[no-untyped-def]
 def _operator(function: Any, implementation: Any, item: int | None) -> None:
     def choose(f: Any, *args: Any) -> Any:
         if not isinstance(f, types.Callable):
-            raise errors.NumbaTypeError(f"{function.__name__} takes a function as its first argument, not {f}")
+            raise refusal(TypeError, f"{function.__name__} takes a function as its first argument, not {f}")
+        if args and implementation not in (_derivative, _jvp) and not isinstance(args[0], types.Array):
+            raise refusal(
+                TypeError, f"{function.__name__} takes an array as x, not {args[0]}: use derivative for a scalar"
+            )
         if not isinstance(f, types.Dispatcher):
             return written(None)
         if reason := changed(Sources(f.dispatcher)):
