@@ -20,13 +20,21 @@ def ordered(f: Any, duals: Any, x: Any, args: Any) -> Any:
 
 @overload(ordered, strict=False)
 def _ordered(f: Any, duals: Any, x: Any, args: Any) -> Any:
-    if x.layout == "F":
-        return lambda f, duals, x, args: duals.T.copy().T
-    if x.layout != "C":
-        return lambda f, duals, x, args: strided(duals)
-    if reads(f, duals, x, args):
+    if x.layout == "C" and reads(f, duals, x, args):
         return lambda f, duals, x, args: read_only(duals)
-    return lambda f, duals, x, args: duals
+    return lambda f, duals, x, args: laid_out(duals, x)
+
+
+@only_compiled
+def laid_out(duals: Any, x: Any) -> Any:
+    """The duals in the memory layout of x, a copy unless that is C order."""
+
+
+@overload(laid_out, strict=False)
+def _laid_out(duals: Any, x: Any) -> Any:
+    if x.layout == "F":
+        return lambda duals, x: duals.T.copy().T
+    return (lambda duals, x: duals) if x.layout == "C" else (lambda duals, x: strided(duals))
 
 
 def reads(f: Any, duals: Any, x: Any, args: Any) -> bool:
