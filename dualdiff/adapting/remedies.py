@@ -130,7 +130,8 @@ def of_library(name: str, named: tuple[str, str] | None, is_reached: bool) -> st
 def _of_compiled(error: Exception, text: str, trace: list[tuple[FrameType, int]]) -> str | None:
     """The note about a compiled function that the user's code called."""
     own = [(frame, place) for frame, place in trace if not _is_ours(frame)]
-    if not own:
+    if not own or (_is_ours(trace[-1][0]) and not isinstance(error, LostDerivativeError)):
+        # What is raised here says itself what to write, and a function of Numba takes duals.
         return None
     frame, place = own[-1]
     call = _call(frame, place)

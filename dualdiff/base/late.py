@@ -17,6 +17,9 @@ RULES = {"numpy": "dualdiff.rules.numpy", "scipy.special": "dualdiff.rules.scipy
 #: For the package that defines a function's class, the module that differentiates such functions.
 ENGINES = {"numba": "dualdiff.compiled.operators.engine"}
 
+#: For libraries whose ufuncs are made at run time, the module that knows the rules of these.
+MAKERS = {"numba.np.ufunc": "dualdiff.compiled.from_python.vectorized"}
+
 #: Public names of dualdiff, with the modules that define them (or that they are).
 PUBLIC = {
     "DerivativeCheck": "dualdiff.drivers.custom.check",
@@ -33,6 +36,12 @@ SCIPY = ("integrate", "linalg", "optimize", "special", "stats")
 def of_scipy(name: str) -> Any:
     """The module of dualdiff.scipy with a name; None if there is none."""
     return import_module(f"dualdiff.scipy.{name}") if name in SCIPY else None
+
+
+def rule_of(ufunc: Any, method: str) -> Any:
+    """The implementation for duals of a ufunc that a library has made at run time; None if there is none."""
+    known = (import_module(module) for library, module in MAKERS.items() if library in sys.modules)
+    return next((rule for m in known if (rule := m.rule_of(ufunc, method)) is not None), None)
 
 
 def load_rules() -> None:

@@ -42,7 +42,7 @@ class Sources:
     def __init__(self, function: Any) -> None:
         self.texts: list[str] = []
         self.dispatchers: list[Any] = []
-        self.has_dualdiff = False
+        self.has_dualdiff = self.has_draws = False
         self._seen: set[int] = set()
         if isinstance(function, FunctionType):
             self._add_code_of(function)
@@ -62,6 +62,8 @@ class Sources:
             self._add_code_of(value.py_func)
             return
         module = str(getattr(value, "__module__", ""))
+        # NumPy's own functions for draws are methods of a generator.
+        self.has_draws |= "random" in f"{module} {type(getattr(value, '__self__', None)).__module__}"
         library = module.partition(".")[0]
         self.has_dualdiff |= library == "dualdiff"
         if isinstance(value, FunctionType) and library not in LIBRARIES:
@@ -92,6 +94,7 @@ class Sources:
             loaded |= {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
         for cell in function.__closure__ or ():
             self._add(cell.cell_contents)
+        self.has_draws |= "random" in names
         # Other names are attributes: those of modules may be functions that are compiled in; the rest add nothing.
         spaces = [function.__globals__]
         for space in spaces:

@@ -34,7 +34,7 @@ def entry_of(table: dict[Any, Any], key: Any) -> Any:
     if entry is None:
         late.load_rules()
         entry = table.get(key)
-    return entry
+    return late.rule_of(*key) if entry is None and table is UFUNCS else entry
 
 
 #: The reason why a NumPy function, a pair of a ufunc and one of its methods, or all functions of a module are refused.
@@ -62,7 +62,7 @@ def no_ufunc(ufunc: Any, method: str) -> TypeError:
             return no_rule(public + called, f" ({reason})" if reason else "")
     return no_rule(
         f"the ufunc {name}{called}",
-        " (if numba.vectorize created it, differentiate the Python function, or compile that with numba.njit instead)",
+        " (if numba.vectorize created it: only its calls have one)",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Concatenate, Unpack, overload
 
 import numpy as np
@@ -13,7 +14,7 @@ from dualdiff.base.tags import at_end, live
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.core.scope import WRAPPERS
-from dualdiff.drivers.run.engines import engine_of
+from dualdiff.drivers.run.engines import OuterDuals, engine_of
 from dualdiff.drivers.run.inputs import Inputs, no_function, resolve_argnum
 from dualdiff.drivers.run.operator import DerivedFunction, P, R, operator, with_value
 from dualdiff.drivers.run.options import Argnum, OfDerivative, OfNth, PartOfDerivative
@@ -57,7 +58,8 @@ def at_float(general: Callable[..., Any]) -> Callable[..., Any]:
         if options or not args or type(args[0]) is not float:
             return general(f, *args, **options)
         if (engine := engine_of[type(f)]) is not None:
-            return engine.derivative_at_float(f, args)
+            slope = engine.derivative_at_float(f, args)
+            return general(f, *args) if slope is None else slope
         if len(args) > 1:
             return general(f, *args)
         space = object.__new__(Single)
@@ -207,7 +209,8 @@ def evaluate_nth(
         kept = Kept(args)
         return None, tuple([kept.call(evaluate_nth, operator, f, args, argnum=i, n=n)[1] for i in places]), None
     if (engine := engine_of[type(f)]) is not None:
-        return None, engine.nth_derivative(operator, f, args, argnum=places, n=n), None
+        with suppress(OuterDuals):
+            return None, engine.nth_derivative(operator, f, args, argnum=places, n=n), None
     if n == 0:
         inputs = Inputs(operator, f, args, places)
         return None, inputs.call([np.copy(leaf) if np.ndim(leaf) else leaf for leaf in inputs.leaves])[0], None

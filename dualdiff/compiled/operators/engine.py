@@ -10,6 +10,7 @@ import numpy as np
 from numba import typeof, types
 
 from dualdiff import compiled
+from dualdiff.adapting.adapt import adapt
 from dualdiff.base.errors import LostDerivativeError, NoRuleError
 from dualdiff.compiled.operators import in_compiled_code
 from dualdiff.compiled.operators import joined_arguments as joined_arguments
@@ -31,8 +32,8 @@ from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, balanced, width_fo
 from dualdiff.compiled.patches import Dispatcher, is_of_compiler
 from dualdiff.compiled.refusals import REMEDY, explained
 from dualdiff.core.containers import flatten, input_leaf, is_constant, is_container
-from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.run.directions import fitted
+from dualdiff.drivers.run.engines import OuterDuals
 from dualdiff.drivers.run.inputs import ALONG, Inputs, input_leaves, resolve_argnum, with_direction
 from dualdiff.drivers.run.outputs import copied
 from dualdiff.drivers.run.passes import sparse_pass
@@ -45,6 +46,7 @@ from dualdiff.drivers.sparse.compression import (
     rows_of,
     wrong_shape,
 )
+from dualdiff.rules.writing.array_rules import duals_in
 from dualdiff.tangents.pattern import Pattern
 from dualdiff.tangents.spaces.sparse import Rows
 
@@ -91,6 +93,8 @@ class Call:
 
     def __init__(self, operator: str, f: Any, args: tuple[Any, ...], argnum: Any = 0, is_along: bool = False) -> None:
         self.operator, self.f, self.source, self.has_aux = operator, f, f, False
+        if duals_in(args):
+            raise OuterDuals
         direction: Any = None
         if is_along:
             args, direction = with_direction(operator, args, argnum)
@@ -131,12 +135,6 @@ class Call:
 
     def _compact(self, x: Any) -> Any:
         """A leaf as compiled code takes it: an array without axes as a scalar."""
-        if isinstance(x, AnyDual):
-            raise NoRuleError(
-                f"{self.operator} of a compiled function inside another differentiation: pass f.py_func, use "
-                "nth_derivative or hessian for higher derivatives of f alone, or decorate the outer function with "
-                "@njit too and call dualdiff's operators in it"
-            )
         return x[()] if issubclass(type(x), np.ndarray) and not x.shape else x
 
     def _flatten(self, x: Any, leaves: list[Any]) -> None:
@@ -320,7 +318,7 @@ class Call:
     def _sparse_rows(self, with_entries: bool) -> Rows:
         """The rows of the Jacobian, or only their pattern, from NumPy's engine."""
         try:
-            inputs = Inputs(self.operator, self.source.py_func, tuple(self.arguments), self.place, self.has_aux)
+            inputs = Inputs(self.operator, adapt(self.source.py_func), tuple(self.arguments), self.place, self.has_aux)
             return rows_of(sparse_pass(inputs, pattern_only=not with_entries))
         except (NoRuleError, LostDerivativeError) as error:
             raise NoRuleError(
@@ -435,7 +433,7 @@ def _refuse_unsupported(operator: str, mode: str = "auto", **options: Any) -> No
 # -- the operators -----------------------------------------------------------------------------------------------------
 # Each returns (value, derivative, aux), as `evaluate` of NumPy's engine does.
 def derivative_at_float(f: Any, args: tuple[Any, ...]) -> Any:
-    """The derivative at a float, by the fast path."""
+    """The derivative at a float, by the fast path; None where the general one is needed."""
     try:
         at_float = f._dualdiff_at_float
     except AttributeError:
@@ -445,13 +443,15 @@ def derivative_at_float(f: Any, args: tuple[Any, ...]) -> Any:
     except Exception as error:
         if not is_of_compiler(error):
             raise
-        # `run` raises the error that explains it.
-        result = math.nan
-    return result if result == result else run("derivative", "slopes", f, args, 0)[0][1]
+        # The general path raises the error that explains it.
+        return None
+    return result if result == result else None
 
 
 def _first_derivative(f: Any, args: tuple[Any, ...]) -> Any:
     """The derivative at a float the first time; if it is a float, too, build a driver that returns only that."""
+    if duals_in(args):
+        return None
     result = run("derivative", "derivative", f, args, 0)[0][1]
     if type(result) is float and not Call("derivative", f, args).calls_f("derivative"):
         f._dualdiff_at_float = slope_of(f)

@@ -190,3 +190,14 @@ def _tangents_in(y: Any, kind: Any) -> Any:
         return tangents
 
     return of_array
+
+
+@only_compiled
+def tangent_matrix(rows: Any, count: Any, kind: Any) -> Any:
+    """A matrix for the tangents of a vector of results along several directions."""
+
+
+@overload(tangent_matrix, strict=False)
+def _tangent_matrix(rows: Any, count: Any, kind: Any) -> Any:
+    element = rows.dtype.element if level_of(rows.dtype) == kind.instance_type.level else kind.instance_type.element
+    return lambda rows, count, kind: np.empty((rows.size, count), element)

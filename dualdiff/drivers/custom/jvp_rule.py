@@ -8,7 +8,7 @@ the tangents of the result by the verbs of that space.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -204,12 +204,16 @@ class JvpRule:
 
     # -- a rule that duals do not pass through -------------------------------------------------------------------------
 
-    def _by_hand(self) -> list[Tangent]:
+    def _by_hand(self) -> list[Tangent | None]:
         """The rule as an opaque linear map, from the packed tangents of the arguments to those of the result."""
         # Exceptions that the rule raises for plain values reach the caller.
         at, elsewhere = (self._along([None if p is None else c * p for p in self._points()]) for c in (1.0, FACTOR))
         self._check_linear(at, elsewhere)
-        space, whole = self.space, BlackBox(self)
+        return self._mapped(BlackBox)
+
+    def _mapped(self, opaque: type[BlackBox]) -> list[Tangent | None]:
+        """The tangents of the results by an opaque linear map of those of the arguments."""
+        space, whole = self.space, opaque(self)
         n, m = whole.in_shape, whole.out_shape
         shapes = [shape_of(self.values[i]) for i in whole.active]
         packed = space.gather([self.tangents[i] for i in whole.active], Structure(_packed), shapes, n)
@@ -218,14 +222,18 @@ class JvpRule:
         else:
             if space.conjugates != "allowed" and not whole.is_holomorphic():
                 note_conjugate(space, f"the jvp of {self.name}")
-            out = space.contract(packed, BlackBox(self, "linear"), n, m)
-            rest = space.contract(space.conj(packed, "conj", n), BlackBox(self, "antilinear"), n, m)
+            out = space.contract(packed, opaque(self, "linear"), n, m)
+            rest = space.contract(space.conj(packed, "conj", n), opaque(self, "antilinear"), n, m)
             out = space.add([out, rest], m)
-        tangents, start = [], 0
+        tangents: list[Tangent | None] = []
+        start = 0
         for y in self.results:
             shape = shape_of(y)
             part = Structure(_part, {"start": start, "shape": shape})
-            tangents.append(space.cast(space.gather([out], part, [m], shape), _dtype(y), shape))
+            is_floating = _dtype(y).kind in "fc"
+            tangents.append(
+                space.cast(space.gather([out], part, [m], shape), _dtype(y), shape) if is_floating else None
+            )
             start += math.prod(shape)
         return tangents
 
@@ -260,15 +268,20 @@ class BlackBox(NamedMap):
             parts = [self._pushed(part) for part in t]
             return np.stack(parts) if parts else np.zeros((*t.shape[:-1], *self.out_shape), self.operands[0].dtype)
         tangents: list[Any] = [None] * len(self.rule.values)
+        for i, v, part in self.divided(t):
+            part = np.reshape(part, shape_of(v))
+            tangents[i] = part if isinstance(v, (np.ndarray, DualArray)) else part[()]
+        return _packed(*self.rule._along(tangents))
+
+    def divided(self, t: Any) -> Iterator[tuple[int, Any, Any]]:
+        """The arguments with their positions and their parts of packed tangents, which are on the last axis."""
         start = 0
         for i, v in zip(self.active, self.likes, strict=True):
             stop = start + math.prod(shape_of(v))
-            part = np.reshape(t[start:stop], shape_of(v))
+            part = t[..., start:stop]
             part = part if _dtype(v).kind == "c" or _dtype(part).kind != "c" else np.real(part)
-            part = part.astype(_dtype(v))
-            tangents[i] = part if isinstance(v, (np.ndarray, DualArray)) else part[()]
+            yield i, v, part.astype(_dtype(v))
             start = stop
-        return _packed(*self.rule._along(tangents))
 
     def _pulled(self, w: Any) -> Any:
         pulled = np.matmul(w, self._matrix)

@@ -10,6 +10,10 @@ from dualdiff.base.errors import NoRuleError
 from dualdiff.base.late import ENGINES
 
 
+class OuterDuals(Exception):
+    """Raised by an engine for duals of an outer differentiation, which NumPy's engine passes to f."""
+
+
 class _Engines(dict[type, Any]):
     """The engine for each class of functions, or None if duals pass through the function itself."""
 

@@ -28,7 +28,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 import numpy as np
 
 from dualdiff.drivers.run.constants import name_of
-from dualdiff.drivers.run.engines import engine_of, refuse_parallel, uncompiled
+from dualdiff.drivers.run.engines import OuterDuals, engine_of, refuse_parallel, uncompiled
 from dualdiff.drivers.run.inputs import ALONG, no_function, resolve_argnum
 from dualdiff.drivers.run.options import checked
 from dualdiff.drivers.run.repeated_calls import Kept
@@ -145,8 +145,17 @@ class Operator:
     def run_of(self, f: Any, options: dict[str, Any]) -> Callable[..., Any]:
         """The function that evaluates the operator for f, by the engine that f needs."""
         engine = None if self.compiled is None else engine_of[type(f)]
-        run = self.evaluate if engine is None else getattr(engine, self.compiled or "")
+        run = self.evaluate if engine is None else functools.partial(self.run_compiled, engine)
         return functools.partial(_one_by_one, run) if self.one_by_one and "argnum" in options else run
+
+    def run_compiled(self, engine: Any, name: str, f: Any, args: tuple[Any, ...], **options: Any) -> Any:
+        """Evaluate the operator for a compiled function."""
+        assert self.compiled is not None
+        try:
+            return getattr(engine, self.compiled)(name, f, args, **options)
+        except OuterDuals:
+            options.pop("parallel", None)
+        return self.evaluate(name, f, args, **options)
 
 
 def with_keywords(
@@ -219,7 +228,9 @@ def operator(
                     f, args = with_keywords(name, f, args, keywords)
                 return answer(made.run_of(f, options)(name, f, args, **options), "has_aux" in options)
             engine = engine_of[type(f)] if compiled else None
-            return answer((evaluate if engine is None else getattr(engine, compiled))(name, f, args), False)
+            return answer(
+                evaluate(name, f, args) if engine is None else made.run_compiled(engine, name, f, args), False
+            )
 
         public = shortcut(general) if shortcut else general
         functools.update_wrapper(public, declared)

@@ -10,9 +10,9 @@ from numba.core import types
 from numba.extending import NativeValue, box, overload, unbox
 
 from dualdiff.base import tags
-from dualdiff.base.errors import NoRuleError
 from dualdiff.compiled.intrinsics import dual
 from dualdiff.compiled.patches import refuse_boxing_of_arrays, typeof_first
+from dualdiff.compiled.refusals import RUNNING
 from dualdiff.compiled.types import DualType, make, parts
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual, Dual
@@ -22,18 +22,9 @@ HANDMADE = DualType(types.float64, 1)
 
 
 def _typeof_dual(x: AnyDual) -> Any:
-    if isinstance(x, DualArray):
-        raise NoRuleError(
-            "a compiled function was called with an array of dual numbers: differentiate the compiled function itself, "
-            "or call its py_func"
-        )
     # Compiled duals have no tag, so that those of several running calls could not be told apart.
-    if x.space.tag != tags.MANUAL or x.dtype != float:
-        raise NoRuleError(
-            "a compiled function was called with a dual number of a differentiation that is running in Python: "
-            "differentiate the compiled function itself, or call its py_func"
-        )
-    return HANDMADE
+    is_handmade = not isinstance(x, DualArray) and x.space.tag == tags.MANUAL and x.dtype == float
+    return HANDMADE if is_handmade else RUNNING
 
 
 typeof_first((float, complex, np.generic, np.ndarray), lambda x: isinstance(x, AnyDual), _typeof_dual)
