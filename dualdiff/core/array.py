@@ -520,13 +520,10 @@ def is_view(value: Any, of: Any) -> bool:
 
 def lift(array: Any, space: TangentSpace) -> Any:
     """The array (plain, or dual in other calls), prepared to hold duals of ``space``."""
-    if not isinstance(array, DualArray):
+    if not isinstance(array, DualArray) or array.space.tag < space.tag:
         return space.array(array, None, space)
-    if same_call(array.space, space):
-        return array
-    if array.space.tag < space.tag:
-        return space.array(array, None, space)
-    array.accept(space)
+    if not same_call(array.space, space):
+        array.accept(space)
     return array
 
 

@@ -16,7 +16,7 @@ from dualdiff.scipy.integrate.jacobians_for_bvp import boundary_jacobian, system
 from dualdiff.scipy.integrate.older import odeint
 from dualdiff.scipy.integrate.quadrature import dblquad, fixed_quad, nquad, quad, quad_vec, tplquad
 from dualdiff.scipy.integrate.samples import cumulative_simpson, cumulative_trapezoid, romb, simpson, trapezoid
-from dualdiff.scipy.integrate.taylor_method import Taylor
+from dualdiff.scipy.integrate.steps.taylor_method import Taylor
 from dualdiff.scipy.integrate.vectorized_integrals import cubature, tanhsinh
 
 __all__ = [

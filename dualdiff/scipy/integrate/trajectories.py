@@ -11,10 +11,10 @@ from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import revalued, unknown
-from dualdiff.scipy.integrate.collocation import Implicit
-from dualdiff.scipy.integrate.compiled_steps import compiled_states
 from dualdiff.scipy.integrate.right_sides import RightSide, moved
-from dualdiff.scipy.integrate.runge_kutta import Explicit
+from dualdiff.scipy.integrate.steps.collocation import Implicit
+from dualdiff.scipy.integrate.steps.compiled_steps import compiled_states
+from dualdiff.scipy.integrate.steps.runge_kutta import Explicit
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 

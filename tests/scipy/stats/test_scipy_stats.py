@@ -16,7 +16,7 @@ scipy_stats = pytest.importorskip("scipy.stats")
 parameters = pytest.importorskip("scipy.stats._distr_params")
 
 from dualdiff.scipy import stats  # noqa: E402 - needs SciPy
-from tests.scipy.distributions import Probe, entries  # noqa: E402 - needs SciPy
+from tests.scipy.stats.distributions import Probe, entries  # noqa: E402 - needs SciPy
 
 ENTRIES = list(entries())
 

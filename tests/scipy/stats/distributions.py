@@ -1,7 +1,7 @@
 """A probe of all continuous distributions: which are differentiated rightly in x, loc, scale and all shape parameters.
 
-``python -m tests.scipy.distributions`` prints the counts.  The references are differences of SciPy's values, of sixth
-order, with the step at which two of them agree best.
+``python -m tests.scipy.stats.distributions`` prints the counts.  The references are differences of SciPy's values, of
+sixth order, with the step at which two of them agree best.
 """
 
 from __future__ import annotations
