@@ -3,9 +3,7 @@
 The documented interface (`numba.extending`, `numba.core.types`, `numba.core.errors`, `numba.core.cgutils`) is used
 wherever it is needed.  Everything that may change without notice between releases stands here, and each entry of
 `RELIANCES` gives the reason, the parts of Numba with their signatures, and the versions in which they were seen.
-``tests/compiled/test_patches.py`` compares all of them with the installed Numba.
-
-Nothing here knows what a dual is: the functions take predicates.
+``tests/compiled/test_patches.py`` compares all of them with the installed Numba.  Nothing here knows what a dual is.
 """
 
 from __future__ import annotations
@@ -228,8 +226,7 @@ def global_functions() -> list[Any]:
     """The functions that Numba knows by themselves, to notice new ones that nobody has examined with duals."""
     context = typing_context()
     context.refresh()
-    keys = list(context._globals)
-    return [key() if isinstance(key, weakref.ref) else key for key in keys]
+    return [key() if isinstance(key, weakref.ref) else key for key in list(context._globals)]
 
 
 # -- loops over arrays -------------------------------------------------------------------------------------------------
@@ -478,6 +475,25 @@ def compiles(dispatcher: Any, kinds: tuple[Any, ...]) -> bool:
 def takes_more_types(dispatcher: Any) -> bool:
     """Whether a function was compiled without fixed signatures, which leave no room for duals."""
     return bool(dispatcher._can_compile)
+
+
+@relies_on("numba.np.ufunc.dufunc.DUFunc._dispatcher")
+def python_function(ufunc: Any) -> Any:
+    """The function that ``numba.vectorize`` made a ufunc of; the ufunc itself shows only its name."""
+    return ufunc._dispatcher.py_func
+
+
+@relies_on("numba.np.ufunc.ufuncbuilder.GUFuncBuilder._sigs")
+def declared_types(gufunc: Any) -> tuple[Any, ...]:
+    """The types of the first signature that ``numba.guvectorize`` was given: they tell scalars from arrays of one."""
+    declared = gufunc.gufunc_builder._sigs
+    return tuple(declared[0].args) if declared and hasattr(declared[0], "args") else ()
+
+
+@relies_on("numba.core.ir.FunctionIR._definitions")
+def definitions_of(code: Any) -> Any:
+    """The table of definitions of an intermediate code, which follows its statements when these change."""
+    return code._definitions
 
 
 # -- the cache on disk -------------------------------------------------------------------------------------------------

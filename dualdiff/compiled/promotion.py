@@ -19,7 +19,7 @@ from numba.extending import overload
 from dualdiff.compiled import patches
 from dualdiff.compiled.intrinsics import constant
 from dualdiff.compiled.operators.arguments import laid_out, read_only
-from dualdiff.compiled.patches import ir
+from dualdiff.compiled.patches import definitions_of, ir
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, dual_in
 
@@ -205,7 +205,7 @@ class Findings:
         ]
         place = block.body.index(statement)
         block.body[place : place + 1] = added
-        definitions = self.code._definitions
+        definitions = definitions_of(self.code)
         definitions[target.name] = [call if d is statement.value else d for d in definitions[target.name]]
         for new in added[:3]:
             definitions[new.target.name] = [new.value]

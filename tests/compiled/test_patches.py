@@ -22,6 +22,10 @@ OF_INSTANCES = {
     "numba.core.registry.cpu_target.typing_context": lambda: numba.core.registry.cpu_target.typing_context,
     "numba.core.typing.context.BaseContext._globals": lambda: numba.core.registry.cpu_target.typing_context._globals,
     "numba.core.dispatcher.Dispatcher._can_compile": lambda: numba.njit(lambda x: x)._can_compile,
+    "numba.core.ir.FunctionIR._definitions": lambda: numba.core.compiler.run_frontend(lambda x: x)._definitions,
+    "numba.np.ufunc.ufuncbuilder.GUFuncBuilder._sigs": lambda: (
+        numba.guvectorize("(n)->(n)")(lambda x, out: None).gufunc_builder._sigs
+    ),
     "numba.core.types.Function.templates": lambda: (
         next(t for f, t in patches.builtin_registry.globals if f is max).templates
     ),

@@ -12,7 +12,7 @@ from numba import njit, types, vectorize
 from dualdiff.base.errors import NoRuleError, plain_target
 from dualdiff.compiled.caching import compiled_beside
 from dualdiff.compiled.operators import in_compiled_code
-from dualdiff.compiled.patches import DUFunc, GUFunc, answer_gufuncs
+from dualdiff.compiled.patches import DUFunc, GUFunc, answer_gufuncs, declared_types, python_function
 from dualdiff.core.application import Application, carried
 from dualdiff.core.array import DualArray, operand
 from dualdiff.core.dual import AnyDual
@@ -53,7 +53,7 @@ def _without_options(ufunc: Any, rule: Callable[..., Any]) -> Callable[..., Any]
 # -- elementwise -------------------------------------------------------------------------------------------------------
 def _elementwise(ufunc: Any) -> Callable[..., Any]:
     """A function of ``numba.vectorize``, whose partials are functions of ``numba.vectorize``."""
-    scalar = njit(ufunc._dispatcher.py_func)
+    scalar = njit(python_function(ufunc))
     return custom_derivative(ufunc, *(_partial(scalar, i, ufunc.nin) for i in range(ufunc.nin)))
 
 
@@ -89,7 +89,7 @@ class Generalized:
                 f"{self.name}: a function of numba.guvectorize with several results or writable arguments is not "
                 "differentiated: compile its Python function with numba.njit"
             )
-        kinds = builder._sigs[0].args if builder._sigs and hasattr(builder._sigs[0], "args") else ()
+        kinds = declared_types(gufunc)
         items = []
         for i, core in enumerate(self.cores):
             is_array = not core and i < len(kinds) and isinstance(kinds[i], types.Array)
