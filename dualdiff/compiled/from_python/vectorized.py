@@ -19,14 +19,19 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.custom.custom_derivative import custom_derivative
 
 _RULES: dict[Any, Callable[..., Any]] = {}
+#: Ufuncs of others, which are not searched for a second time.
+_OTHERS: set[np.ufunc] = set()
 
 
 def rule_of(ufunc: Any, method: str) -> Callable[..., Any] | None:
     """The implementation for duals of a function made by Numba; None for any other ufunc."""
     if isinstance(ufunc, np.ufunc):
+        if ufunc.signature is None or ufunc in _OTHERS:
+            return None
         # What NumPy passes to duals is not the function that the user calls, and does not know it.
         owners = [r for r in gc.get_referrers(ufunc) if type(r) is GUFunc]
         if not owners:
+            _OTHERS.add(ufunc)
             return None
         ufunc = owners[0]
     elif not isinstance(ufunc, (DUFunc, GUFunc)):
