@@ -51,7 +51,7 @@ IN_COMPILED_CODE = (
 
 def shortened(f: Any, args: tuple[Any, ...], error: Exception) -> Exception | None:
     """A one-line error where duals are what a compiled function fails for, or an operator in it; otherwise None."""
-    if f.py_func.__module__.partition(".")[0] == "dualdiff":
+    if str(f.py_func.__module__).partition(".")[0] == "dualdiff":
         # Of a driver: the engine explains it.
         return None
     text = str(error)

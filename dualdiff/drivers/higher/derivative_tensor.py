@@ -162,6 +162,7 @@ def derivative_tensor(f: Callable[..., Any], /, *args: Any, **options: Any) -> A
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import derivative_tensor
     >>> derivative_tensor(lambda x: x[0] ** 2 * x[1], np.array([1.0, 2.0]), 3).round(12)
     array([[[0., 2.],

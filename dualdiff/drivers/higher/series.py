@@ -57,8 +57,8 @@ class Series(AnyDual):
     Series([1.        , 2.        , 1.5       , 0.66666667])
     >>> print(np.log(1 + x))
     t - 0.5 t^2 + 0.333333 t^3 + O(t^4)
-    >>> np.exp(x).at(0.1)
-    np.float64(1.1051666666666669)
+    >>> print(round(np.exp(x).at(0.1), 12))
+    1.105166666667
     """
 
     __slots__ = ()

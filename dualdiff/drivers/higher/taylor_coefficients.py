@@ -166,6 +166,7 @@ def taylor(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dualdiff import taylor
     >>> taylor(np.exp, 0.0, 4)
     array([1.        , 1.        , 0.5       , 0.16666667, 0.04166667])

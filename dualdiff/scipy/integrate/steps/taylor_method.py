@@ -93,6 +93,7 @@ class Taylor(_scipy.OdeSolver):  # type: ignore[misc,name-defined]
 
     Examples
     --------
+    >>> import numpy as np
     >>> from scipy.integrate import solve_ivp
     >>> from dualdiff.scipy.integrate import Taylor
     >>> solution = solve_ivp(lambda t, y: np.stack([y[1], -y[0]]), (0.0, np.pi), [0.0, 1.0], method=Taylor)
