@@ -73,12 +73,17 @@ def _partial(scalar: Any, place: int, count: int) -> Any:
             first = compiled_beside(scalar, ", ".join([names[place], *others]), f"return f({', '.join(names)})")
             space = {"derivative": in_compiled_code.derivative, "f": first, "__name__": __name__}
             call = f"derivative(f, {', '.join([names[place], *others])})"
-            text = f"def {scalar.py_func.__name__}({', '.join(names)}): return {call}"
-            exec(text, space)
-            made.append(vectorize(space[scalar.py_func.__name__]))
+            exec(f"def partial({', '.join(names)}): return {call}", space)
+            made.append(vectorize(_named(space["partial"], scalar.py_func.__name__)))
         return made[0](*args)
 
     return partial
+
+
+def _named(function: Any, name: str) -> Any:
+    """The function under the name that errors give it; that of a lambda function cannot be written."""
+    function.__name__ = function.__qualname__ = name
+    return function
 
 
 # -- with core dimensions ----------------------------------------------------------------------------------------------
@@ -101,11 +106,9 @@ class Generalized:
             items.append(f"x{i}[i : i + 1]" if is_array else f"x{i}[i]")
         names = ", ".join(f"x{i}" for i in range(len(self.cores)))
         space = {"core": njit(builder.py_func), "__name__": builder.py_func.__module__}
-        text = (
-            f"def {self.name}({names}, out):\n    for i in range(len(out)):\n        core({', '.join(items)}, out[i])\n"
-        )
+        text = f"def loop({names}, out):\n    for i in range(len(out)):\n        core({', '.join(items)}, out[i])\n"
         exec(text, space)
-        self.loop = njit(space[self.name])
+        self.loop = njit(_named(space["loop"], self.name))
 
     def __call__(self, *args: Any, out: Any = None) -> Any:
         if len(args) > len(self.cores):
@@ -122,7 +125,7 @@ class Generalized:
         """The result, for an output array that is not written."""
         application = Application(*args)
         if application.space is None:
-            if not self.gufunc.is_dynamic:
+            if target is None or not self.gufunc.is_dynamic:
                 return self.gufunc(*args)
             # Such a function is compiled for the type of its output.
             result = np.zeros(target.shape, target.dtype)

@@ -301,6 +301,9 @@ HELPERS = {f.__name__: f for f in (filled, printed, heaped, pushed, shuffled, to
 IN_PYTHON = MODULES | HELPERS
 IN_NUMBA = MODULES | {name: numba.njit(f) for name, f in HELPERS.items()}
 
+if not hasattr(np, "row_stack"):
+    del ARRAYS["row_stack"]
+
 CALLS = {
     **{f"numpy.{name}": call for name, call in (SCALARS | BRANCHES).items()},
     **{f"numpy.{name}": f"weighed({call})" for name, call in ARRAYS.items()},
