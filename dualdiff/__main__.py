@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import dualdiff
 from dualdiff.base import native
+from dualdiff.drivers.derivative import HIGHEST
 from dualdiff.expression import MAX_OPERATIONS, Program, Refusal, Step, Variable, excerpt, functions, read, show
 
 # An operation on series of order K takes about K**2 multiplications; this limit takes a few seconds.
@@ -170,6 +171,8 @@ def _derivatives(program: Program, point: dict[str, float], value: float, order:
     ((name, x),) = point.items()
     if len(program.steps) * order**2 > MAX_WORK:
         raise Refusal(f"--order {order} is too high for a formula of {len(program.steps)} operations")
+    if order > HIGHEST and not taylor:
+        raise Refusal(f"the derivative of order {order} is {order}! times a coefficient, beyond floats; see --taylor")
     f = lambda t: program({name: t})  # noqa: E731
     with warnings.catch_warnings(action="ignore", category=dualdiff.UndefinedDerivativeWarning):
         coefficients = dualdiff.taylor(f, x, order) if taylor or order > 2 else []

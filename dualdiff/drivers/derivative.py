@@ -249,10 +249,19 @@ def _of_order(n: int) -> Callable[[Any, Any], Any]:
     return derivative
 
 
+#: The highest order: the factorial of the next is beyond floats.
+HIGHEST = 170
+
+
 def order(operator: str, n: Any, is_lasting: bool = False) -> int:
     """The order of a derivative, checked."""
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
         raise ValueError(f"{operator}(f, x, n) needs an order n of 0, 1, 2, ... as its last argument, not {n!r}")
+    if n > HIGHEST:
+        raise ValueError(
+            f"{operator}: the derivative of order {n} is {n}! times a Taylor coefficient, and {n}! is beyond floats: "
+            "use the coefficients, dualdiff.taylor(f, x, n)"
+        )
     return int(n)
 
 
@@ -291,7 +300,7 @@ def nth_derivative(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     MixedPointsError
         If x is an array and f combines its points.
     ValueError
-        If n is missing or not a nonnegative integer.
+        If n is missing, not a nonnegative integer, or above 170, whose factorial floats can represent.
 
     Notes
     -----

@@ -333,6 +333,9 @@ def test_integrals_of_samples(name):
 
 @pytest.mark.parametrize("name", sorted(vars(OURS)))
 def test_signatures_are_scipys(name):
+    if not hasattr(scipy_integrate, name):
+        pytest.skip(f"this SciPy has no {name}")
+
     def of(f):
         return [(p.name, p.kind) for p in inspect.signature(f).parameters.values()]
 
