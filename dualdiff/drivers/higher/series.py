@@ -65,7 +65,7 @@ class Series(AnyDual):
 
     def __new__(cls, coefficients: Any, order: Any = None, *_: Any) -> Series:
         if cls is not Series:
-            return object.__new__(cls)
+            return super().__new__(cls)
         c = np.array(coefficients)
         if c.dtype.kind in "iu":
             c = c.astype(float)
