@@ -263,13 +263,15 @@ class System:
 
     def call(self, function: Any, args: Sequence[Any]) -> Any:
         """A function of streams and constants; only a system that knows the rows has them."""
-        raise NotImplementedError
+        # `rules.writing.recurrences` overrides it: the rows stand above this floor, and by itself a system has none.
+        raise NotImplementedError(f"a system of streams without rows has no function {function}")
 
     def power(self, a: Any, b: Any) -> Any:
         """``a**b``, by products if b is a small nonnegative integer."""
         n = small_integer(b)
         if n is None:
-            raise NotImplementedError
+            # `rules.writing.recurrences` takes such a power as a row, and leaves only the others to this method.
+            raise NotImplementedError(f"a system of streams without rows has no power {b}")
         if n < 2:
             return a if n else np.ones_like(plain(a.c[0]))[()]
         half = self.product(*(self.power(a, n // 2),) * 2)

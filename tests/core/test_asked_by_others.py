@@ -11,6 +11,7 @@ P = np.array([0.5, 1.5])
 
 
 # -- the array API -----------------------------------------------------------------------------------------------------
+# A dual answers for its value: where NumPy's scalars have no device, neither has theirs, and there is none to compare.
 @pytest.mark.skipif(not hasattr(np.float64, "device"), reason="scalars of NumPy 2.0 have no device")
 def test_namespace_and_device_are_those_of_the_value():
     seen = []

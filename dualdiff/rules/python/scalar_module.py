@@ -101,7 +101,8 @@ class AnyDual:
 
     def __neg__(self) -> Any:
         """Makes room for operators, which are added to the class later."""
-        raise NotImplementedError
+        # A native class has slots for operators only if it is compiled with one; `base.native` replaces this one.
+        raise NotImplementedError("the operators of duals are those of dualdiff.core.dual")
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -114,7 +115,8 @@ class Dual(AnyDual):
 
     def __neg__(self) -> Any:
         """As that of the base."""
-        raise NotImplementedError
+        # Replaced in the same way: slots are not inherited.
+        raise NotImplementedError("the operators of duals are those of dualdiff.core.dual")
 
     @property
     def value(self) -> Any:
@@ -159,15 +161,18 @@ class Scalar(Dual):
 
     def chained(self, r: float, c: float, is_wide: bool) -> Any:
         """The dual of value r and tangent c times mine; None if that is NaN."""
-        raise NotImplementedError
+        # Abstract, for the type checker that mypyc compiles with: each class below defines it for its directions.
+        raise NotImplementedError("chained")
 
     def chained_twice(self, r: float, c: float, other: Any, d: float, is_wide: bool) -> Any:
         """The dual of value r and tangent c times mine plus d times the other's; None if that is NaN."""
-        raise NotImplementedError
+        # As `chained`.
+        raise NotImplementedError("chained_twice")
 
     def constant(self, r: float, is_wide: bool) -> Any:
         """The dual of value r and tangent zero."""
-        raise NotImplementedError
+        # As `chained`.
+        raise NotImplementedError("constant")
 
 '''
 
