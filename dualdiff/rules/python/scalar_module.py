@@ -101,7 +101,7 @@ class AnyDual:
 
     def __neg__(self) -> Any:
         """Makes room for operators, which are added to the class later."""
-        # A native class has slots for operators only if it is compiled with one; `base.native` replaces this one.
+        # A native class has slots for operators only if it is compiled with one; `base.native` takes this one away.
         raise NotImplementedError("the operators of duals are those of dualdiff.core.dual")
 
 
@@ -115,7 +115,7 @@ class Dual(AnyDual):
 
     def __neg__(self) -> Any:
         """As that of the base."""
-        # Replaced in the same way: slots are not inherited.
+        # Taken away in the same way: slots are not inherited.
         raise NotImplementedError("the operators of duals are those of dualdiff.core.dual")
 
     @property
