@@ -223,7 +223,7 @@ def attributes_and_methods() -> tuple[set[str], set[str]]:
 
 @relies_on("numba.core.typing.context.BaseContext.refresh(self)", "numba.core.typing.context.BaseContext._globals")
 def global_functions() -> list[Any]:
-    """The functions that Numba knows by themselves, to notice new ones that nobody has examined with duals."""
+    """The global functions that Numba types, to notice new ones that have not been examined with duals."""
     context = typing_context()
     context.refresh()
     return [key() if isinstance(key, weakref.ref) else key for key in list(context._globals)]

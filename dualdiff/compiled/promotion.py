@@ -160,7 +160,7 @@ class Findings:
             if isinstance(value, ir.Var):
                 yield from self._origins(value.name, seen)
             elif not isinstance(value, ir.Expr):
-                # Of what nobody can write, a copy that nobody can write is as good.
+                # A read-only copy can stand for a read-only array.
                 if not getattr(self.type_of(statement.target), "mutable", True):
                     yield block, statement
             elif value.op == "phi":
