@@ -183,8 +183,8 @@ def _derivatives(program: Program, point: dict[str, float], value: float, order:
     rows, factorial = [["f", show(value)]], 1.0
     for k in range(1, order + 1):
         factorial *= k
-        found = dualdiff.nth_derivative(f, x, k) if k < 3 else coefficients[k] * factorial
-        rows.append(["f" + "'" * k if k <= 3 else f"f^({k})", show(float(found))])
+        result = dualdiff.nth_derivative(f, x, k) if k < 3 else coefficients[k] * factorial
+        rows.append(["f" + "'" * k if k <= 3 else f"f^({k})", show(float(result))])
     return _table(rows)
 
 

@@ -52,10 +52,10 @@ class Scope:
             args, kwargs, cells = self.given or ((), {}, ())
             # The cells of adapted code may hold a namespace, in which anything may hold itself.
             held = [x for x in map(content, cells) if not (type(x) is dict and "__builtins__" in x)]
-            found = duals_in((args, kwargs, held))
-            if not found:
+            result = duals_in((args, kwargs, held))
+            if not result:
                 return None
-            space = max((x.space for x in found), key=lambda space: space.tag)
+            space = max((x.space for x in result), key=lambda space: space.tag)
         if space is not self._space:
             self._space, self._like = space, space.array(np.zeros(()), None, space)
         return self._like
@@ -76,8 +76,8 @@ def begin(namespace: dict[str, Any], given: tuple[Any, ...]) -> Scope:
         scope.token = SCOPE.set(scope)
     else:
         scope.depth += 1
-    found: Scope = scope
-    return found
+    result: Scope = scope
+    return result
 
 
 def end(scope: Scope) -> None:
@@ -228,13 +228,13 @@ def adapt(f: Any = None) -> Any:
         while True:
             token = begin(namespace, (args, kwargs, cells))
             try:
-                found = step(what)
+                reply = step(what)
             except StopIteration as stop:
                 return stop.value
             finally:
                 end(token)
             try:
-                step, what = steps.send, (yield found)
+                step, what = steps.send, (yield reply)
             except GeneratorExit:
                 steps.close()
                 raise
@@ -272,7 +272,7 @@ def exchanged(f: Any, args: Any, kwargs: dict[str, Any], spaces: list[Any]) -> t
     for x in kwargs.values():
         if type(x) is not np.ndarray:
             search.value(None, None, "", x)
-    if search.found:
+    if search.entries:
         exchange(search, spaces)
     if not held:
         return args, None
@@ -283,7 +283,7 @@ def exchanged(f: Any, args: Any, kwargs: dict[str, Any], spaces: list[Any]) -> t
     def check() -> None:
         for name, dual, x in held.values():
             if dual.raw is not None or isinstance(dual.value, AnyDual):
-                is_alone = owns(x) and all(x is not found[1] for found in search.found) and given.count(id(x)) == 1
+                is_alone = owns(x) and all(x is not entry[1] for entry in search.entries) and given.count(id(x)) == 1
                 if not (by_operator and is_alone) or isinstance(dual.value, AnyDual):
                     raise plain_target(f"the argument {name} of {f.__name__}")
             hand_back(dual, x)

@@ -29,10 +29,10 @@ _is_library: dict[Any, bool] = {ARRAY_API: False}
 
 def is_library(module: Any) -> bool:
     """Whether a module, by its name, is code of a library that is not adapted."""
-    found = _is_library.get(module)
-    if found is None:
-        found = _is_library[module] = str(module).partition(".")[0] in LIBRARIES
-    return found
+    result = _is_library.get(module)
+    if result is None:
+        result = _is_library[module] = str(module).partition(".")[0] in LIBRARIES
+    return result
 
 
 def is_library_code(namespace: dict[str, Any]) -> bool:
@@ -72,8 +72,8 @@ def public_name(frame: FrameType) -> tuple[str, str] | None:
 @cache
 def counterparts(module: str) -> dict[str, Any]:
     """The functions of a module of SciPy for dual numbers, by name."""
-    found = late.of_scipy(module.removeprefix("scipy."))
-    return {} if found is None else {name: getattr(found, name) for name in found.__all__}
+    result = late.of_scipy(module.removeprefix("scipy."))
+    return {} if result is None else {name: getattr(result, name) for name in result.__all__}
 
 
 def counterpart(module: str, name: str) -> str | None:

@@ -206,13 +206,13 @@ class Places:
             self._search(vars(module))
 
     def _search(self, names: dict[str, Any]) -> None:
-        found = list(_found(names, self.other))
-        if not found:
+        result = list(_found(names, self.other))
+        if not result:
             return
-        new = {id(place.names) for place in found}
-        self.places = [place for place in self.places if id(place.names) not in new] + found
+        new = {id(place.names) for place in result}
+        self.places = [place for place in self.places if id(place.names) not in new] + result
         if self.running:
-            for place in found:
+            for place in result:
                 place.put(place.other)
 
     def other(self, thing: Any) -> Any:
@@ -283,9 +283,9 @@ def _inside(thing: Any, other: Callable[[Any], Any]) -> Iterator[Place]:
                 yield from _inside(function, other)
         return
     defaults = thing.__defaults__ or ()
-    found = [other(x) for x in defaults]
-    if any(y is not None for y in found):
-        replaced = tuple(x if y is None else y for x, y in zip(defaults, found, strict=True))
+    result = [other(x) for x in defaults]
+    if any(y is not None for y in result):
+        replaced = tuple(x if y is None else y for x, y in zip(defaults, result, strict=True))
         yield Place(thing, {"__defaults__": replaced}, {"__defaults__": tuple(map(_own, defaults))})
     keywords = thing.__kwdefaults__ or {}
     yield from _of_names(keywords, dict(keywords), other)
@@ -294,9 +294,9 @@ def _inside(thing: Any, other: Callable[[Any], Any]) -> Iterator[Place]:
 
 
 def _of_names(names: Any, held: dict[str, Any], other: Callable[[Any], Any]) -> Iterator[Place]:
-    found = {name: y for name, x in held.items() if (y := other(x)) is not None}
-    if found:
-        yield Place(names, found, {name: _own(held[name]) for name in found})
+    result = {name: y for name, x in held.items() if (y := other(x)) is not None}
+    if result:
+        yield Place(names, result, {name: _own(held[name]) for name in result})
 
 
 def _own(thing: Any) -> Any:

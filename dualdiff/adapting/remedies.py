@@ -167,13 +167,13 @@ def _is_ours(frame: FrameType) -> bool:
 
 def _library_frames(frames: list[FrameType], everywhere: bool) -> list[FrameType]:
     """The frames of libraries behind the last one of the user's code, or ``everywhere``."""
-    found: list[FrameType] = []
+    result: list[FrameType] = []
     for frame in frames:
         if is_foreign(frame):
-            found.append(frame)
+            result.append(frame)
         elif not _is_ours(frame) and not everywhere:
-            found = []
-    return found
+            result = []
+    return result
 
 
 def _holds_duals(frames: list[FrameType]) -> bool:

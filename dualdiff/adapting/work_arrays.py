@@ -102,7 +102,7 @@ class Search:
         self.names: set[str] = set()
         self._seen: set[int] = set()
         #: The arrays, with their names and places (a container and a key).
-        self.found: list[tuple[str, Any, Any, Any]] = []
+        self.entries: list[tuple[str, Any, Any, Any]] = []
 
     def function(self, function: FunctionType) -> None:
         """Look into what a function names: global names and variables of enclosing functions."""
@@ -132,7 +132,7 @@ class Search:
         if kind is np.ndarray or kind in ARRAYS:
             if kind in ARRAYS and thing.space.tag >= self.tag:
                 return
-            self.found.append((name, thing, container, key))
+            self.entries.append((name, thing, container, key))
         elif kind is FunctionType:
             self.function(thing)
         elif kind is MethodType:
@@ -173,9 +173,9 @@ class Search:
 
     def alone(self) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
         """The arrays that are written into, by their names, and to which there are no references from elsewhere."""
-        written = {id(array) for name, array, _, _ in self.found if name in self.names}
+        written = {id(array) for name, array, _, _ in self.entries if name in self.names}
         for identity in written:
-            entries = [entry for entry in self.found if id(entry[1]) == identity]
+            entries = [entry for entry in self.entries if id(entry[1]) == identity]
             places = {(id(container), key): (container, key) for _, _, container, key in entries}
             array, count = entries[0][1], len(entries) + len(places) + _OWN + (identity in _standing)
             can_be = owns(array) and not getweakrefcount(array) and array.dtype.kind in "fc" and array.flags.writeable
@@ -205,14 +205,14 @@ _names: dict[CodeType, tuple[str, ...]] = {}
 
 def names_in(code: CodeType) -> tuple[str, ...]:
     """The names that a code may look up, with those of the functions defined in it."""
-    found = _names.get(code)
-    if found is None:
+    result = _names.get(code)
+    if result is None:
         names = dict.fromkeys(code.co_names)
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
                 names |= dict.fromkeys(names_in(constant))
-        found = _names[code] = tuple(names)
-    return found
+        result = _names[code] = tuple(names)
+    return result
 
 
 def put(container: Any, key: Any, thing: Any) -> None:
@@ -251,10 +251,10 @@ def exchange(search: Search, spaces: list[Any]) -> None:
 
 
 def _exchanged(tag: int) -> Exchanged:
-    found = tags.at_end.setdefault(tag, [])
-    if not found:
-        found.append(Exchanged())
-    return found[0]  # type: ignore[return-value]
+    result = tags.at_end.setdefault(tag, [])
+    if not result:
+        result.append(Exchanged())
+    return result[0]  # type: ignore[return-value]
 
 
 class Exchanged:

@@ -42,8 +42,8 @@ def _names_written_in(text: str) -> frozenset[str]:
     parameters: dict[str, dict[int | str, None]] = {}
     while True:
         count = sum(map(len, parameters.values()))
-        found = [_written(part, parameters) for part in parts]
-        for part, names in zip(parts, found, strict=True):
+        result = [_written(part, parameters) for part in parts]
+        for part, names in zip(parts, result, strict=True):
             for node in ast.walk(part):
                 if isinstance(node, _DEFINITIONS):
                     arguments = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
@@ -52,8 +52,8 @@ def _names_written_in(text: str) -> frozenset[str]:
                     parameters.setdefault(node.name, {}).update(keys)
         if sum(map(len, parameters.values())) == count:
             break
-    global_names = [f"::{name}" for part, names in zip(parts, found, strict=True) for name in names - _bound(part)]
-    return frozenset[str](global_names).union(*found)
+    global_names = [f"::{name}" for part, names in zip(parts, result, strict=True) for name in names - _bound(part)]
+    return frozenset[str](global_names).union(*result)
 
 
 def _bound(part: ast.stmt) -> set[str]:

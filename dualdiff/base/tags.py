@@ -75,14 +75,14 @@ def restore(tag: int) -> None:
 
 def spaces() -> list[Any]:
     """The tangent spaces of the calls that this thread is in, the outermost first."""
-    found, thread = [], get_ident() if live else 0
+    result, thread = [], get_ident() if live else 0
     for tag, entry in list(live.items()):
         # A call of `derivative` does not note its thread: that is among the frames of the thread.
         if type(entry) is not tuple and entry is not None and is_running("derivative", "space", entry):
             entry = live[tag] = entry, thread
         if type(entry) is tuple and entry[1] == thread:
-            found.append(entry[0])
-    return found
+            result.append(entry[0])
+    return result
 
 
 def receive(tag: int) -> None:

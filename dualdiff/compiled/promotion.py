@@ -80,14 +80,14 @@ class Findings:
 
     def used(self, seeds: dict[str, Any]) -> bool:
         """Add what was found to the seeds and to the code; whether there was anything."""
-        found = {name: t for name, t in self._scalars() if seeds.get(name) != t}
-        seeds.update(found)
-        targets = self._written() or ({} if found else self._passed())
+        result = {name: t for name, t in self._scalars() if seeds.get(name) != t}
+        seeds.update(result)
+        targets = self._written() or ({} if result else self._passed())
         for name, t in targets.items():
             for block, statement in self._origins(name, set()):
                 self._convert(block, statement, t)
-                found[name] = t
-        return bool(found)
+                result[name] = t
+        return bool(result)
 
     def type_of(self, variable: Any) -> Any:
         """The type of a variable, as far as it is known."""

@@ -123,8 +123,8 @@ def reason(where: str, f: Any, error: Exception, remedy: str) -> Exception:
     source = {line.strip() for line in linecache.getlines(f.py_func.__code__.co_filename)}
     prose = [s for line in text.splitlines() if ">>>" not in line and (s := line.strip()) not in source]
     reasons = [s for s in prose if "dualdiff." in s] or [s for s in prose if "Dual" in s]
-    found = readable(reasons[0]) if reasons else "it cannot be compiled for dual numbers"
-    return NoRuleError(f"{where}: {found}; {remedy}")
+    result = readable(reasons[0]) if reasons else "it cannot be compiled for dual numbers"
+    return NoRuleError(f"{where}: {result}; {remedy}")
 
 
 def readable(text: str) -> str:

@@ -554,8 +554,8 @@ def operand(x: Any, labels_matter: bool = False) -> Any:
         return combined(array.ravel().tolist(), array.shape, array) if array.dtype == object else array
     if isinstance(x, Flat):
         return np.ravel(x.base)
-    found = taken_in(x, labels_matter)
-    return found if found is x else operand(found)
+    result = taken_in(x, labels_matter)
+    return result if result is x else operand(result)
 
 
 def operands(xs: Iterable[Any], labels_matter: bool = False) -> list[Any]:

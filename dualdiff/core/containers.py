@@ -160,8 +160,8 @@ class Branch(Nesting):
             kind = _kind_of(tree)
             given = kind.described(tree) if kind else f"an object of type {type(tree).__name__}"
             raise ValueError(f"{name} must be {self.described(self.tree)}, not {given}")
-        found = [part.taken(self.item(tree, p), name) for part, p in zip(self.parts, self.places, strict=True)]
-        return [leaf for leaves in found for leaf in leaves]
+        result = [part.taken(self.item(tree, p), name) for part, p in zip(self.parts, self.places, strict=True)]
+        return [leaf for leaves in result for leaf in leaves]
 
     def fits(self, tree: Any) -> bool:
         """Whether a tree is a container with the same keys, indices or names."""
@@ -464,8 +464,8 @@ def _not_numeric(x: Any, array: Any) -> str:
         return f"is an array of objects, one of them a {kinds[0]}: use a list, a tuple or a dict of them instead"
     if issubclass(type(x), numbers.Number):
         return f"has the type {type(x).__name__}; use float(x)"
-    found = numbers_in(x)
-    holding = f", whose attributes {', '.join(found)} hold numbers" if found else ""
+    result = numbers_in(x)
+    holding = f", whose attributes {', '.join(result)} hold numbers" if result else ""
     return (
         f"has the type {type(x).__name__}{holding}; use a dict, a tuple, a dataclass or a SimpleNamespace of numbers "
         "and make the object of it in f, or hand it to f as another argument"

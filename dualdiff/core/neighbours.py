@@ -84,9 +84,9 @@ def beside(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     objects = [np.asarray(x, object) if issubclass(type(x), AnyDual) else x for x in inputs]
     for x in others:
         given = objects if issubclass(type(x), np.ndarray) else inputs
-        found = x.__array_ufunc__(ufunc, method, *given, **kwargs)
-        if found is not NotImplemented:
-            return found
+        answer = x.__array_ufunc__(ufunc, method, *given, **kwargs)
+        if answer is not NotImplemented:
+            return answer
     labels = [found for found in map(labels_of, others) if found is not None]
     if not labels or len(labels) < len(others) or not all(labels[0].agree(other) for other in labels):
         raise error

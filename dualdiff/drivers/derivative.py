@@ -240,11 +240,11 @@ def _of_order(n: int) -> Callable[[Any, Any], Any]:
     """The function that gives the n-th derivative from the value and the Taylor coefficients of a result."""
 
     def derivative(value: Any, coefficients: Any) -> Any:
-        found = coefficients[n]
+        result = coefficients[n]
         with np.errstate(over="ignore", invalid="ignore"):
             for k in range(2, n + 1):
-                found = found * found.dtype.type(k)
-        return found.item() if type(value) in (float, complex) else found
+                result = result * result.dtype.type(k)
+        return result.item() if type(value) in (float, complex) else result
 
     return derivative
 

@@ -131,9 +131,9 @@ def _flat(linear: Linear, source: Signature, target: Signature) -> Callable[[Any
 
     def apply(flat: Any) -> Any:
         flat, leaves, start = np.ravel(flat), [], 0
-        for shape, found in zip(source.shapes, source.dtypes, strict=True):
+        for shape, entry in zip(source.shapes, source.dtypes, strict=True):
             leaf = flat[start : start + math.prod(shape)].reshape(shape)
-            leaves.append(leaf if found.kind == "c" else np.real(leaf))
+            leaves.append(leaf if entry.kind == "c" else np.real(leaf))
             start += math.prod(shape)
         result, _ = flatten(linear(source.rebuild(leaves)))
         return np.concatenate([np.empty(0, dtype), *(np.ravel(leaf) for leaf in result)])
@@ -155,9 +155,9 @@ def _complexified(push: Any, pull: Any, inputs: Signature, outputs: Signature) -
 
     def transposed(w: Any) -> Any:
         w = np.ravel(w)
-        found = by_parts(pull, w, real_out)
+        result = by_parts(pull, w, real_out)
         # For real inputs the pull gives the real part of w J; its imaginary part is the real part of -i w J.
-        return np.where(real_in, found + 1j * np.real(pull(np.where(real_out, 0.0, -1j * w))), found)
+        return np.where(real_in, result + 1j * np.real(pull(np.where(real_out, 0.0, -1j * w))), result)
 
     return lambda v: by_parts(push, np.ravel(v), real_in), transposed
 

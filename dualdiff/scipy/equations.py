@@ -95,11 +95,11 @@ def implicit(
         elif not abs(rest) <= abs(slope) * (MOVED * abs(y) + MOVED_ABSOLUTELY):
             reason = UNSOLVED
         else:
-            found = y
+            result = y
             for left in reversed(range(count)):
-                found = revalued(found - (r - rest) / slope, y)
-                r = residual(found) if left else None
-            return found
+                result = revalued(result - (r - rest) / slope, y)
+                r = residual(result) if left else None
+            return result
     finally:
         end(token)
     no_derivative(name, reason)
@@ -126,13 +126,13 @@ def _system(
             no_derivative(name, reason)
             if solved is _solved or not count:
                 return unknown(y, r, *sources)
-        found = y
+        result = y
         for left in reversed(range(count)):
             change = solved(matrix, r - rest)
             change = change if np.all(good) else np.where(good, change, np.nan * (r - rest))
-            found = revalued(found - change, y)
-            r = residual(found) if left else None
-    return found
+            result = revalued(result - change, y)
+            r = residual(result) if left else None
+    return result
 
 
 def _matrix(quiet: Callable[[Any], Any], y: Any, elementwise: bool) -> Any:

@@ -29,9 +29,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    found = getattr(_scipy, name)
+    result = getattr(_scipy, name)
     # A MultiUFunc wraps several ufuncs, and does not take duals.
-    return without_rule(_scipy, name) if type(found).__name__ == "MultiUFunc" else found
+    return without_rule(_scipy, name) if type(result).__name__ == "MultiUFunc" else result
 
 
 def __dir__() -> list[str]:
@@ -99,8 +99,10 @@ def _logsumexp(a: Any, axis: Any, b: Any, keepdims: bool, return_sign: bool) -> 
     sign = np.sign(total)
     # An infinite sum equals its largest term.
     term = np.take_along_axis(a, np.argmax(exponents, axis=-1, keepdims=True), axis=-1)[..., 0]
-    found = np.where(finite[..., 0], np.log(np.abs(total) if return_sign else total), term)
-    return (np.reshape(found, out_shape), np.reshape(sign, out_shape)) if return_sign else np.reshape(found, out_shape)
+    result = np.where(finite[..., 0], np.log(np.abs(total) if return_sign else total), term)
+    return (
+        (np.reshape(result, out_shape), np.reshape(sign, out_shape)) if return_sign else np.reshape(result, out_shape)
+    )
 
 
 @over_scipy("x", module="scipy.special")
@@ -236,8 +238,8 @@ def factorial(value: Any, n: Any, exact: bool = False, extend: str = "zero") -> 
     _not_exact("factorial", exact)
 
     def composed(n: Any) -> Any:
-        found = _scipy.gamma(n + 1.0)
-        return found if extend == "complex" else np.where(plain_values(n) < 0, 0.0, found)
+        result = _scipy.gamma(n + 1.0)
+        return result if extend == "complex" else np.where(plain_values(n) < 0, 0.0, result)
 
     return evaluated(value, composed, n)
 

@@ -39,11 +39,11 @@ class Stripped:
         self._copy = copy = without_duals(f, self.duals)
 
         def plain(*args: Any, **kwargs: Any) -> Any:
-            found = copy(*args, **kwargs)
-            kind = type(found)
-            if kind in _PLAIN or (kind is np.ndarray and found.dtype is _FLOAT64):
-                return found
-            return self._values(found)
+            result = copy(*args, **kwargs)
+            kind = type(result)
+            if kind in _PLAIN or (kind is np.ndarray and result.dtype is _FLOAT64):
+                return result
+            return self._values(result)
 
         # SciPy inspects the signature.
         plain.__wrapped__ = copy  # type: ignore[attr-defined]
@@ -57,13 +57,13 @@ class Stripped:
             f, copy = partial(_called, f, self.args), partial(_called, copy, self.plain_args)
         return (f, copy) if form is None else (partial(form, f), partial(form, copy))
 
-    def _values(self, found: Any) -> Any:
-        if type(found) is list and _PLAIN.issuperset(map(type, found)):
-            return found
-        hidden = duals_in(found)
+    def _values(self, result: Any) -> Any:
+        if type(result) is list and _PLAIN.issuperset(map(type, result)):
+            return result
+        hidden = duals_in(result)
         if hidden and not self.duals:
             self.duals.extend(hidden)
-        return values_of(found) if hidden else found
+        return values_of(result) if hidden else result
 
 
 def _called(f: Callable[..., Any], args: Sequence[Any], *y: Any) -> Any:
@@ -94,20 +94,20 @@ def values_of(x: Any) -> Any:
 def without_duals(f: Any, met: list[AnyDual]) -> Any:
     """The function with values for the duals that it closes over, which are appended to ``met``; f itself if none."""
     if isinstance(f, partial):
-        found = duals_in((f.args, f.keywords))
-        met.extend(found)
+        result = duals_in((f.args, f.keywords))
+        met.extend(result)
         function = without_duals(f.func, met)
-        if function is f.func and not found:
+        if function is f.func and not result:
             return f
         return partial(function, *values_of(f.args), **values_of(f.keywords))
     if type(f) is not FunctionType:
         return f
     cells, defaults = f.__closure__ or (), (f.__defaults__, f.__kwdefaults__)
     kept = [_other(cell, f, met) for cell in cells]
-    found = duals_in(defaults) if defaults != (None, None) else []
-    if not found and all(a is b for a, b in zip(kept, cells, strict=True)):
+    result = duals_in(defaults) if defaults != (None, None) else []
+    if not result and all(a is b for a, b in zip(kept, cells, strict=True)):
         return f
-    met.extend(found)
+    met.extend(result)
     copy = FunctionType(f.__code__, f.__globals__, f.__name__, values_of(f.__defaults__), tuple(kept))
     if f.__kwdefaults__:
         copy.__kwdefaults__ = values_of(f.__kwdefaults__)

@@ -124,10 +124,10 @@ class NamedMap(LinearMap):
         return reached.reshape(self.in_shape)
 
     def of_arguments(self, numbers: Any, reduce: Callable[..., Any]) -> Any:
-        found = np.empty(math.prod(self.out_shape), numbers.dtype)
+        result = np.empty(math.prod(self.out_shape), numbers.dtype)
         rows = self._mixed_last(_flat_indices(self.out_shape), self.out_shape)
-        found[rows] = reduce(self._mixed_last(numbers, self.in_shape), axis=1)[:, None]
-        return found.reshape(self.out_shape)
+        result[rows] = reduce(self._mixed_last(numbers, self.in_shape), axis=1)[:, None]
+        return result.reshape(self.out_shape)
 
     def _mixed_last(self, a: Any, shape: Shape) -> Any:
         """``a`` as a matrix: the mixed axes, flattened, are its last axis, and the others its first."""

@@ -171,10 +171,10 @@ class System:
 
     def once(self, key: tuple[Any, ...], make: Callable[[], Any], *operands: Any) -> Any:
         """What ``make`` returns, made once for equal keys and operands."""
-        found = self.found(key, operands)
-        return self.keep(key, operands, make()) if found is None else found
+        result = self.kept(key, operands)
+        return self.keep(key, operands, make()) if result is None else result
 
-    def found(self, key: tuple[Any, ...], operands: Sequence[Any]) -> Any:
+    def kept(self, key: tuple[Any, ...], operands: Sequence[Any]) -> Any:
         """What was kept for an equal key and operands, if it has enough coefficients; else None."""
         entry = self._made.get((*key, *map(_key, operands)))
         if entry is None or (type(entry[0]) is Stream and entry[0].n < self.n):

@@ -577,15 +577,15 @@ def _along(args: tuple[Any, ...], argnum: Any, run: Any, operator: str) -> Any:
     """The results of the driver along a direction, or along each of several, stacked."""
     x, v = args[:2] if len(args) > 1 else (None, None)
     if v is None or (issubclass(type(x), (np.ndarray, float)) and np.shape(x) == np.shape(v)):
-        found, aux = run(args)
-        return *found, aux
+        result, aux = run(args)
+        return *result, aux
     name = f"{operator}: the direction v"
     leaves, nesting = input_leaves(operator, x, isinstance(argnum, tuple))
     dtypes = list(map(np.result_type, leaves))
     directions, count = fitted(nesting.taken(v, name), list(map(np.shape, leaves)), dtypes, name)
     if count is None:
-        found, aux = run(args)
-        return *found, aux
+        result, aux = run(args)
+        return *result, aux
     each = [run((x, nesting(_at(t, i, count) for t in directions), *args[2:])) for i in range(max(count, 1))]
     (value, first), aux = each[0]
     rows = zip(*(flatten(derivative)[0] for (_, derivative), _ in each), strict=True)

@@ -71,7 +71,7 @@ def _steps(  # type: ignore[no-untyped-def]
     for i in range(n):
         change[i, i] = 1.0
     ends = np.zeros_like(states)
-    asked_states, found = np.zeros((places.size, n)), np.zeros((places.size, n, size))
+    asked_states, result = np.zeros((places.size, n)), np.zeros((places.size, n, size))
     done = 0
     within = np.zeros((n, size))
     for i in range(times.size - 1):
@@ -117,7 +117,7 @@ def _steps(  # type: ignore[no-untyped-def]
                     w = change[row, column]
                     for s in range(total):
                         w += h * weights[done, s] * slopes[s, row, column]
-                    found[done, row, column] = w
+                    result[done, row, column] = w
             done += 1
         change = new_change
-    return ends, asked_states, found
+    return ends, asked_states, result

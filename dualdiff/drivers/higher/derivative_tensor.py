@@ -50,13 +50,13 @@ def evaluate(
     if len(directions) > 1:
         expect_several_calls(inputs)
     first: Any = None
-    found: list[list[Any]] = []
+    entries: list[list[Any]] = []
     for v in directions:
         seed = np.reshape(np.array(v, dtype_of(inputs.leaves[0])), shape)
         outputs = series_pass(inputs, [seed], order)
         first = first or outputs
-        found.append([outputs.series(i)[order] for i in range(len(outputs.values))])
-    tensors = [_tensor(np.stack(along), n, order, shape) for along in zip(*found, strict=True)]
+        entries.append([outputs.series(i)[order] for i in range(len(outputs.values))])
+    tensors = [_tensor(np.stack(along), n, order, shape) for along in zip(*entries, strict=True)]
     return None, first.rebuild(tensors), first.aux
 
 

@@ -67,7 +67,7 @@ def _forward(inputs: Inputs, chunk_size: int | None) -> tuple[Any, list[Any], An
             first: Any = outputs.aux
             value, _, aux = first
         places = np.arange(stop - start)
-        found = []
+        result = []
         for i in range(len(flatten(value)[0])):
             rows = [
                 np.reshape(t, (*t.shape[: t.ndim - len(core)], size))
@@ -76,8 +76,8 @@ def _forward(inputs: Inputs, chunk_size: int | None) -> tuple[Any, list[Any], An
                 )
             ]
             flat = np.concatenate(rows, axis=-1) if rows else np.zeros((0, *lead, 0))
-            found.append(flat[places, ..., start + places])
-        parts.append(found)
+            result.append(flat[places, ..., start + places])
+        parts.append(result)
     return value, [directions_last(np.concatenate(t)) for t in zip(*parts, strict=True)], aux
 
 

@@ -50,9 +50,9 @@ def fitted(
             raise TypeError(f"{name} is complex, but must be real")
         result.append(t if t.dtype == dtype else t.astype(dtype))
     if len(counts) > 1:
-        found = ", ".join(str(np.shape(t)) for t in result)
+        shown = ", ".join(str(np.shape(t)) for t in result)
         raise ValueError(
-            f"{name} has shapes {found}, but {', '.join(map(str, shapes))} are needed, or these with one more axis of "
+            f"{name} has shapes {shown}, but {', '.join(map(str, shapes))} are needed, or these with one more axis of "
             "the same length in front of each, for several at once"
         )
     return result, counts.pop() if counts else None
@@ -75,7 +75,7 @@ def one_by_one(apply: Callable[[list[Any]], list[Any]], leaves: list[Any], count
     """A linear function of leaves, applied to each of several, stacked on the first axis."""
     if not count:
         # Without directions the result still has its shapes.
-        found = apply([np.zeros(np.shape(leaf)[1:], leaf.dtype)[()] for leaf in leaves])
-        return [np.zeros((0, *np.shape(t)), np.asarray(t).dtype) for t in found]
+        result = apply([np.zeros(np.shape(leaf)[1:], leaf.dtype)[()] for leaf in leaves])
+        return [np.zeros((0, *np.shape(t)), np.asarray(t).dtype) for t in result]
     each = [apply([leaf[i] for leaf in leaves]) for i in range(count)]
     return [np.stack(t) for t in zip(*each, strict=True)]

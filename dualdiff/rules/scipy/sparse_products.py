@@ -42,8 +42,8 @@ class SparseProduct(LinearMap):
 
     def of_arguments(self, numbers: Any, reduce: Callable[..., Any]) -> Any:
         rows, columns = self.sparse.shape
-        found = reduce(numbers.reshape((self._before, columns, self._after)), axis=1)[:, None]
-        return np.broadcast_to(found, (self._before, rows, self._after)).reshape(self.out_shape)
+        result = reduce(numbers.reshape((self._before, columns, self._after)), axis=1)[:, None]
+        return np.broadcast_to(result, (self._before, rows, self._after)).reshape(self.out_shape)
 
     def entries(self) -> tuple[Any, Any, Any]:
         entries = self.sparse.tocoo()

@@ -15,7 +15,7 @@ import numpy as np
 
 from dualdiff.base.errors import no_rule
 from dualdiff.rules.writing.rows import ROW_OF, UNKNOWN, Row
-from dualdiff.rules.writing.texts import bind, lazily, names_in
+from dualdiff.rules.writing.formulas import bind, lazily, names_in
 from dualdiff.tangents.space import is_complex
 from dualdiff.tangents.streams import Stream, System, Term, select, small_integer
 from dualdiff.tangents.zeros import chosen_zero, plain
@@ -53,9 +53,9 @@ class Recurrences(System):
         if not row.partials:
             return _bound(row, row.definition)(*args, None)
 
-        found = self.found((function,), args)
-        if found is not None:
-            return found
+        result = self.kept((function,), args)
+        if result is not None:
+            return result
         return self.expanded(row, args, function(*[a.c[0] if type(a) is Stream else a for a in args]))
 
     def expanded(self, row: Row, args: Sequence[Any], values: Any, singular: Any = None) -> Any:
@@ -77,11 +77,11 @@ class Recurrences(System):
             equations = [
                 [
                     (p, x, k == 1)
-                    for x, pair in zip(args, found, strict=True)
+                    for x, pair in zip(args, result, strict=True)
                     for k, text in enumerate(pair)
                     if text is not None and (p := _bound(one, text)(*wide, r)) is not None
                 ]
-                for one, found in zip(rows, texts, strict=True)
+                for one, result in zip(rows, texts, strict=True)
             ]
             if singular is not None:
                 for one, terms in zip(rows, equations, strict=True):
@@ -102,16 +102,16 @@ def _texts(row: Row, args: Sequence[Any]) -> list[tuple[str | None, str | None]]
     """For each argument the texts of its partial, and of that with respect to its conjugate; None for constants."""
     complex_values = any(is_complex(a.c[0] if type(a) is Stream else a) for a in args)
     partials = row.complex_partials if complex_values and row.complex_partials else row.partials
-    found: list[tuple[str | None, str | None]] = []
+    result: list[tuple[str | None, str | None]] = []
     for i, a in enumerate(args):
         if type(a) is not Stream:
-            found.append((None, None))
+            result.append((None, None))
             continue
         if partials[i] is UNKNOWN:
             raise row.unknown(i)
         conjugate = row.conjugates[i] if row.conjugates is not None and is_complex(a.c[0]) else None
-        found.append((partials[i], conjugate))
-    return found
+        result.append((partials[i], conjugate))
+    return result
 
 
 # -- what the names in texts mean for streams --------------------------------------------------------------------------

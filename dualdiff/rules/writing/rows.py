@@ -87,7 +87,7 @@ class Row:
 
         2: never, the partial is piecewise constant.  1: not if this argument is the only active one.  0: they may.
         """
-        from dualdiff.rules.writing.texts import ARGUMENTS, is_stepwise, names_in
+        from dualdiff.rules.writing.formulas import ARGUMENTS, is_stepwise, names_in
 
         def of(i: int, text: str | None) -> int:
             if text is None or text is UNKNOWN or is_stepwise(text, self.names):
@@ -120,7 +120,7 @@ class Row:
         try:
             return self._keeps[active]
         except KeyError:
-            from dualdiff.rules.writing.texts import ARGUMENTS, names_in
+            from dualdiff.rules.writing.formulas import ARGUMENTS, names_in
 
             names: set[str] | None = None
             for i, is_active in enumerate(active):
@@ -175,7 +175,7 @@ class Row:
         function = self._bound.get(key)
         if function is None:
             # Importing Python's parser is slow, so texts are read only when they are needed.
-            from dualdiff.rules.writing.texts import constant, spelled_out
+            from dualdiff.rules.writing.formulas import constant, spelled_out
 
             source = spelled_out(text, self.names) if is_plain else text
             function = self._bound[key] = constant(text) or _bound(source, self.arity, self.names, follows)
@@ -223,7 +223,7 @@ class Row:
 
 def _bound(text: str, arity: int, names: dict[str, Any], follows: bool) -> Callable[..., Any]:
     """A text as a function; if it follows a pattern, both sides of each choice count."""
-    from dualdiff.rules.writing.texts import bind, lazily
+    from dualdiff.rules.writing.formulas import bind, lazily
 
     return bind(lazily(text), arity, {**names, "where": _both_sides} if follows else names)
 

@@ -58,13 +58,13 @@ def _sections(doc: str) -> tuple[str, dict[str, str]]:
 
 def _entries(text: str, pattern: re.Pattern[str]) -> dict[str, str]:
     """The entries of a section in NumPy style, by what they describe."""
-    found = {}
+    result = {}
     for entry in re.split(r"\n(?! )", text) if text else ():
         match = pattern.fullmatch(entry)
         assert match, f"not an entry of a docstring: {entry}"
         names, kind, description = match.groups()
-        found[names] = _entry(f"{names} : {kind}" if kind else names, description)
-    return found
+        result[names] = _entry(f"{names} : {kind}" if kind else names, description)
+    return result
 
 
 def _entry(head: str, description: str) -> str:
@@ -78,12 +78,12 @@ def _parameters(text: str, origin: str, signature: inspect.Signature) -> str:
     known = {name.strip("* ") for names in described for name in names.split(",")}
     others = [p for p in signature.parameters.values() if p.name not in known]
     named = ", ".join(p.name for p in others if p.kind is not p.VAR_KEYWORD)
-    found = list(described.values())
+    result = list(described.values())
     if named:
-        found.append(_entry(named, f"As in ``{origin}``."))
+        result.append(_entry(named, f"As in ``{origin}``."))
     if any(p.kind is p.VAR_KEYWORD for p in others):
-        found.append(_entry("**options", _OPTIONS.format(origin)))
-    return "\n".join(found)
+        result.append(_entry("**options", _OPTIONS.format(origin)))
+    return "\n".join(result)
 
 
 def _imports(examples: str, module: str) -> str:

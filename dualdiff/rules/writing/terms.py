@@ -196,13 +196,13 @@ def solved_by_orders(operands: Application, x: Any, residual: Callable[..., Any]
 
     x is given as coefficient 0; ``solve`` solves with coefficient 0 of A.  The application is linear.
     """
-    space, found = operands.space, [x]
+    space, result = operands.space, [x]
     for k in range(1, space.order + 1):
-        known = operands.result(x, [space.of_coefficients(found)] if k > 1 else [])
+        known = operands.result(x, [space.of_coefficients(result)] if k > 1 else [])
         t = operands.tangent_of(residual(known, *operands.operands))
         rest = None if t is None else space.coefficient(t, k, shape_of(x))
-        found.append(np.zeros_like(plain_values(x)) if rest is None else solve(rest))
-    return operands.result(x, [space.of_coefficients(found)])
+        result.append(np.zeros_like(plain_values(x)) if rest is None else solve(rest))
+    return operands.result(x, [space.of_coefficients(result)])
 
 
 def is_complex_valued(x: Any) -> bool:

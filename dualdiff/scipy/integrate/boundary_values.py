@@ -97,7 +97,7 @@ def solve_bvp(
     0.0778135
     """
     function, condition = Stripped(fun), Stripped(bc)
-    found = _scipy.solve_bvp(
+    result = _scipy.solve_bvp(
         function.plain,
         condition.plain,
         *map(values_of, (x, y, p, S)),
@@ -105,26 +105,26 @@ def solve_bvp(
     )
     duals = [*function.duals, *condition.duals, *duals_in((x, S))]
     if not duals:
-        return found
-    n, m = found.y.shape
-    nodes, z = found.x, np.ravel(found.y)
+        return result
+    n, m = result.y.shape
+    nodes, z = result.x, np.ravel(result.y)
     if duals_in(x):
-        nodes = revalued(np.interp(found.x, plain_values(operand(x)), operand(x)), found.x)
-    if found.p is not None:
-        z = np.concatenate([z, found.p])
+        nodes = revalued(np.interp(result.x, plain_values(operand(x)), operand(x)), result.x)
+    if result.p is not None:
+        z = np.concatenate([z, result.p])
     systems = [
-        _System(f, b, nodes if side == 0 else found.x, S if side == 0 else values_of(S), n, found.p is not None)
+        _System(f, b, nodes if side == 0 else result.x, S if side == 0 else values_of(S), n, result.p is not None)
         for side, (f, b) in enumerate(zip(function.sides(), condition.sides(), strict=True))
     ]
-    solution = _solved(systems[0], systems[1], z, found.success, found.message, duals)
-    found.y = np.reshape(solution[: n * m], (n, m))
+    solution = _solved(systems[0], systems[1], z, result.success, result.message, duals)
+    result.y = np.reshape(solution[: n * m], (n, m))
     parameters = solution[n * m :]
-    if found.p is not None:
-        found.p = parameters
-    found.yp = revalued(systems[0].slopes(nodes, found.y, parameters), found.yp)
-    found.x, found.rms_residuals = nodes, unknown(found.rms_residuals, *duals)
-    found.sol = Spline(found.sol, nodes, found.y, found.yp)
-    return found
+    if result.p is not None:
+        result.p = parameters
+    result.yp = revalued(systems[0].slopes(nodes, result.y, parameters), result.yp)
+    result.x, result.rms_residuals = nodes, unknown(result.rms_residuals, *duals)
+    result.sol = Spline(result.sol, nodes, result.y, result.yp)
+    return result
 
 
 class _System:
@@ -175,12 +175,12 @@ def _solved(system: _System, quiet: _System, z: Any, converged: bool, message: s
     if reason:
         no_derivative("solve_bvp", reason)
         return unknown(z, *duals)
-    found = z
+    result = z
     while left:
-        found = revalued(found - by_factors(lu, "N", r - rest), z)
+        result = revalued(result - by_factors(lu, "N", r - rest), z)
         left -= 1
-        r = system(found) if left else None
-    return found
+        r = system(result) if left else None
+    return result
 
 
 def _factored(matrix: Any) -> Any:

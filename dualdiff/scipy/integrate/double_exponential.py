@@ -52,10 +52,10 @@ def sizes(x: Any) -> list[float]:
     return list(_numbers(x))
 
 
-def exceeds(found: Sequence[float], factor: float, scale: Sequence[float]) -> bool:
+def exceeds(result: Sequence[float], factor: float, scale: Sequence[float]) -> bool:
     """Whether a size exceeds a fraction of its scale, or is NaN."""
     # Written so that NaN exceeds.
-    return any(not a <= factor * b for a, b in zip_longest(found, scale, fillvalue=0.0))
+    return any(not a <= factor * b for a, b in zip_longest(result, scale, fillvalue=0.0))
 
 
 def _largest(a: Sequence[float], b: Sequence[float]) -> list[float]:
@@ -73,14 +73,14 @@ def is_readable(x: Any) -> bool:
 def _nodes(level: int) -> list[tuple[float, float]]:
     """The nodes that a level adds, from the middle outwards, for length 2: distances from an end, and weights."""
     step = STEP / 2**level
-    found = []
+    result = []
     for k in range(1, int(FARTHEST / step) + 1, 1 if level == 0 else 2):
         t = k * step
         u = math.pi / 2 * math.sinh(t)
         # 1 - tanh(u), exact near the end; 1 / cosh(u)**2 is its derivative.
         distance = 2.0 / (math.exp(2 * u) + 1.0)
-        found.append((distance, math.pi / 2 * math.cosh(t) * distance * (2.0 - distance)))
-    return found
+        result.append((distance, math.pi / 2 * math.cosh(t) * distance * (2.0 - distance)))
+    return result
 
 
 class Piece:
@@ -103,10 +103,10 @@ class Piece:
             self.refine()
 
     def _gauss(self, order: int) -> Any:
-        found: Any = 0.0
+        result: Any = 0.0
         for x, w in _gauss_rule(order):
-            found = found + (self.half * w) * self.f(self.a + self.half * (1.0 + x))
-        return found
+            result = result + (self.half * w) * self.f(self.a + self.half * (1.0 + x))
+        return result
 
     def refine(self) -> None:
         """Halve the step of the double-exponential rule, or start with it."""
@@ -135,12 +135,12 @@ class Piece:
                 if x == end or vanished > 1:
                     break
                 term = (self.half * weight) * self.f(x)
-                found = sizes(term)
-                if not all(map(math.isfinite, found)):
+                result = sizes(term)
+                if not all(map(math.isfinite, result)):
                     break
                 self.sum = self.sum + term
-                self.own = _largest(self.own, found)
-                vanished = vanished + 1 if self.readable and not exceeds(found, NEGLIGIBLE, self.own) else 0
+                self.own = _largest(self.own, result)
+                vanished = vanished + 1 if self.readable and not exceeds(result, NEGLIGIBLE, self.own) else 0
 
     def halves(self) -> list[Piece]:
         """The two halves of the interval."""
@@ -182,7 +182,7 @@ def integrated(f: Function, intervals: Sequence[Interval]) -> tuple[Any, float]:
 
 def total(pieces: Sequence[Piece]) -> Any:
     """The integral over several pieces."""
-    found = pieces[0].integral
+    result = pieces[0].integral
     for piece in pieces[1:]:
-        found = found + piece.integral
-    return found
+        result = result + piece.integral
+    return result

@@ -129,30 +129,30 @@ def solve_ivp(
     with_steps = recording(method, records) if isinstance(method, type) else method
     given = duals_in((t_span, y0, t_eval))
     is_watched = bool(given or function.duals or tags.spaces())
-    found = solve(method=with_steps if is_watched else method)
+    result = solve(method=with_steps if is_watched else method)
     duals = [*function.duals, *(d for event in watched for d in event.duals), *given]
     if duals and not is_watched:
         # There are duals that the user made, where only calling the functions shows them.
-        found = solve(method=with_steps)
+        result = solve(method=with_steps)
     y = operand(y0) if duals else np.asarray(y0)
     y = y.astype(np.result_type(y.dtype, np.float64))
-    if found.sol is not None and method in ALTERNATE:
-        found.sol = _scipy.OdeSolution(found.sol.ts, found.sol.interpolants, alt_segment=True)
+    if result.sol is not None and method in ALTERNATE:
+        result.sol = _scipy.OdeSolution(result.sol.ts, result.sol.interpolants, alt_segment=True)
     if not (duals and y.size):
-        if found.sol is not None and y.size:
-            found.sol = DualSolution(found.sol, RightSide(function.sides(), y, vectorized, function))
-        return found
+        if result.sol is not None and y.size:
+            result.sol = DualSolution(result.sol, RightSide(function.sides(), y, vectorized, function))
+        return result
     tolerances = options.get("rtol", 1e-3), options.get("atol", 1e-6)
-    solution = _Solution(found, RightSide(function.sides(), y, vectorized, function), duals)
-    if not found.success:
-        solution.lose(found.message)
-        return found
+    solution = _Solution(result, RightSide(function.sides(), y, vectorized, function), duals)
+    if not result.success:
+        solution.lose(result.message)
+        return result
     start, end = t_span
     trajectory = Trajectory(solution.f, method, records, start, y, *map(plain_values, tolerances))
     solution.follow(trajectory, watched, None if t_eval is None else operand(t_eval), start, end, y)
     if not trajectory.is_same:
         solution.lose(UNLIKE)
-    return found
+    return result
 
 
 def _marked(event: Stripped) -> Any:
@@ -166,30 +166,30 @@ def _marked(event: Stripped) -> Any:
 class _Solution:
     """SciPy's result, into which derivatives are written."""
 
-    def __init__(self, found: Any, f: RightSide, duals: list[Any]) -> None:
-        self.found, self.f, self.duals = found, f, duals
-        self.t, self.y, self.sol = found.t, found.y, found.sol
-        self.t_events, self.y_events = found.t_events or [], found.y_events or []
+    def __init__(self, result: Any, f: RightSide, duals: list[Any]) -> None:
+        self.result, self.f, self.duals = result, f, duals
+        self.t, self.y, self.sol = result.t, result.y, result.sol
+        self.t_events, self.y_events = result.t_events or [], result.y_events or []
 
     def lose(self, reason: str) -> None:
         """Say that there is no derivative."""
         no_derivative("solve_ivp", reason)
-        found = self.found
-        found.t, found.y = self.t, unknown(self.y, *self.duals)
-        if found.t_events is not None:
-            found.t_events, found.y_events = (
+        result = self.result
+        result.t, result.y = self.t, unknown(self.y, *self.duals)
+        if result.t_events is not None:
+            result.t_events, result.y_events = (
                 [unknown(x, *self.duals) if x.size else x for x in xs] for xs in (self.t_events, self.y_events)
             )
-        if found.sol is not None:
-            found.sol = DualSolution(self.sol, self.f, None, self.duals)
+        if result.sol is not None:
+            result.sol = DualSolution(self.sol, self.f, None, self.duals)
 
     def follow(self, trajectory: Trajectory, watched: list[Stripped], given: Any, start: Any, end: Any, y: Any) -> None:
         """Write the derivatives into the result; ``given`` are the times of t_eval, y is the state at the start."""
-        found = self.found
+        result = self.result
         times = np.asarray(self.t).tolist()
-        states = trajectory.states([*times, *(t for ts in self.t_events for t in ts.tolist())], found.sol is not None)
-        if found.sol is not None:
-            found.sol = DualSolution(self.sol, self.f, trajectory)
+        states = trajectory.states([*times, *(t for ts in self.t_events for t in ts.tolist())], result.sol is not None)
+        if result.sol is not None:
+            result.sol = DualSolution(self.sol, self.f, trajectory)
         for e, event in enumerate(watched):
             if self.t_events[e].size:
                 self._happened(e, event, states)
@@ -199,14 +199,14 @@ class _Solution:
         columns = [self._moved(t, states[t], dual) for t, dual in zip(times, duals, strict=True)]
         if given is None:
             duals[0], columns[0] = start, y
-            if found.status == 1:
+            if result.status == 1:
                 ends = [e for e, event in enumerate(watched) if self._ends(e, event)]
-                duals[-1], columns[-1] = found.t_events[ends[0]][-1], found.y_events[ends[0]][-1]
+                duals[-1], columns[-1] = result.t_events[ends[0]][-1], result.y_events[ends[0]][-1]
             elif len(times) > 1:
                 duals[-1], columns[-1] = end, self._moved(times[-1], states[times[-1]], end)
-        found.y = revalued(np.stack(columns, axis=1), self.y)
+        result.y = revalued(np.stack(columns, axis=1), self.y)
         if duals_in(duals):
-            found.t = revalued(np.stack(duals), self.t)
+            result.t = revalued(np.stack(duals), self.t)
 
     def _moved(self, t: float, y: Any, to: Any) -> Any:
         return moved(self.f, t, y, to - t)
@@ -236,8 +236,8 @@ class _Solution:
                 t = at
             times.append(t)
             ys.append(y)
-        self.found.t_events[e] = revalued(np.stack(times), self.t_events[e])
-        self.found.y_events[e] = revalued(np.stack(ys), self.y_events[e])
+        self.result.t_events[e] = revalued(np.stack(times), self.t_events[e])
+        self.result.y_events[e] = revalued(np.stack(ys), self.y_events[e])
 
 
 def _on_path(event: Any, f: Any, t: float, y: Any, at: Any) -> Any:

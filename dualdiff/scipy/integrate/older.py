@@ -91,7 +91,7 @@ def odeint(
     -5.48812
     """
     function = Stripped(func, args)
-    found = _scipy.odeint(
+    result = _scipy.odeint(
         function.plain,
         values_of(y0),
         values_of(t),
@@ -102,7 +102,7 @@ def odeint(
         *(ml, mu, values_of(rtol), values_of(atol), values_of(tcrit), *map(values_of, (h0, hmax, hmin))),
         *(ixpr, mxstep, mxhnil, mxordn, mxords, printmessg, tfirst),
     )
-    value, info = found
+    value, info = result
     duals = [*function.duals, *duals_in((y0, t))]
     if duals and value.size:
         sides = function.sides() if tfirst else function.sides(_with_time_first)
@@ -152,10 +152,10 @@ def _recorded(f: RightSide, times: Any, y: Any, tcrit: Any, options: dict[str, A
     plain = partial(_plain, f.plain)
     for start, stop in pairwise(stops):
         if start != stop:
-            found = _scipy.solve_ivp(plain, (start, stop), y, recording(_scipy.LSODA, records), **options)
-            if not found.success:
-                return str(found.message)
-            y = found.y[:, -1]
+            result = _scipy.solve_ivp(plain, (start, stop), y, recording(_scipy.LSODA, records), **options)
+            if not result.success:
+                return str(result.message)
+            y = result.y[:, -1]
     return ""
 
 

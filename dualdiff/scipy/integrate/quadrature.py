@@ -64,16 +64,18 @@ def _rest(f: Function, limit: Any, inside: float, order: int) -> Any:
 def moving(f: Function, a: Any, b: Any, points: Sequence[Any]) -> Any:
     """The contribution of limits, and of points at which the integrand may jump, that are duals."""
     order = max(levels(x) for x in (f(_inside(a, b)), a, b, *points)) + 1
-    found: Any = 0.0
+    result: Any = 0.0
     if levels(b):
-        found = found + _rest(f, b, plain_values(b), order)
+        result = result + _rest(f, b, plain_values(b), order)
     if levels(a):
-        found = found - _rest(f, a, plain_values(a), order)
+        result = result - _rest(f, a, plain_values(a), order)
     for p in points:
         if levels(p):
             at = float(plain_values(p))
-            found = found + _rest(f, p, np.nextafter(at, -np.inf), order) - _rest(f, p, np.nextafter(at, np.inf), order)
-    return found
+            result = (
+                result + _rest(f, p, np.nextafter(at, -np.inf), order) - _rest(f, p, np.nextafter(at, np.inf), order)
+            )
+    return result
 
 
 def _inside(a: Any, b: Any) -> float:
@@ -92,12 +94,12 @@ def integral_of(
     sign = 1.0 if low <= high else -1.0
     g, whole = _finite(f, min(low, high), max(low, high))
     inner, change = integrated(g, [whole] if intervals is None else intervals)
-    found = sign * inner + moving(f, a, b, points)
+    result = sign * inner + moving(f, a, b, points)
     allowed = 100 * (np.max(np.abs(error)) + EXACT * np.max(np.abs(value), initial=0.0))
-    if not np.all(np.abs(plain_values(found) - value) <= allowed) or change > EXACT:
+    if not np.all(np.abs(plain_values(result) - value) <= allowed) or change > EXACT:
         no_derivative(name, "the integrand, or its derivative, is too irregular for the intervals that SciPy found")
         return unknown(value, *duals)
-    return revalued(operand(found), value)
+    return revalued(operand(result), value)
 
 
 # -- one integral ------------------------------------------------------------------------------------------------------
@@ -168,17 +170,17 @@ def quad(
     if not callable(func):
         return _scipy.quad(func, *limits, args, full_output, *options)
     function = Stripped(func, args)
-    found = _scipy.quad(function.plain, *limits, function.plain_args, full_output, *options)
+    result = _scipy.quad(function.plain, *limits, function.plain_args, full_output, *options)
     duals = [*function.duals, *duals_in((a, b, points, wvar))]
     if not duals:
-        return found
+        return result
     if weight is not None:
         raise no_rule("scipy.integrate.quad with weight=")
-    return _differentiated(function, found, a, b, points, options, duals), *found[1:]
+    return _differentiated(function, result, a, b, points, options, duals), *result[1:]
 
 
 def _differentiated(
-    function: Stripped, found: Any, a: Any, b: Any, points: Any, options: tuple[Any, ...], duals: list[Any]
+    function: Stripped, result: Any, a: Any, b: Any, points: Any, options: tuple[Any, ...], duals: list[Any]
 ) -> Any:
     """SciPy's value with its derivative."""
     with warnings.catch_warnings():
@@ -187,9 +189,9 @@ def _differentiated(
     intervals, reports = _intervals(told, complex_func=options[-1])
     if reports:
         no_derivative("quad", f"SciPy reports that {reports}")
-        return unknown(found[0], *duals)
+        return unknown(result[0], *duals)
     points = () if points is None else points
-    return integral_of("quad", found[0], function.sides()[0], a, b, points, intervals, found[1], duals)
+    return integral_of("quad", result[0], function.sides()[0], a, b, points, intervals, result[1], duals)
 
 
 def _intervals(told: Any, complex_func: bool) -> tuple[Any, str]:
@@ -198,8 +200,8 @@ def _intervals(told: Any, complex_func: bool) -> tuple[Any, str]:
         parts = [_intervals((None, None, *told[2][key]), False) for key in ("real", "imag")]
         return max((p[0] for p in parts), key=len), parts[0][1] or parts[1][1]
     info, n = told[2], told[2]["last"]
-    found = sorted(zip(info["alist"][:n].tolist(), info["blist"][:n].tolist(), strict=True))
-    return found, " ".join(str(told[3]).split()) if len(told) > 3 else ""
+    result = sorted(zip(info["alist"][:n].tolist(), info["blist"][:n].tolist(), strict=True))
+    return result, " ".join(str(told[3]).split()) if len(told) > 3 else ""
 
 
 @signed_as(_scipy.quad_vec)
@@ -262,7 +264,7 @@ def quad_vec(
     function = Stripped(f, args)
     keywords = {"args": function.plain_args} if function.args else {}
     limits, plain_points = (values_of(a), values_of(b)), values_of(points)
-    found = _scipy.quad_vec(
+    result = _scipy.quad_vec(
         function.plain,
         *limits,
         epsabs,
@@ -277,7 +279,7 @@ def quad_vec(
         **keywords,
     )
     duals = [*function.duals, *duals_in((a, b, points))]
-    value, error, info = found
+    value, error, info = result
     if duals:
         if not info.success:
             no_derivative("quad_vec", f"SciPy reports {info.message}")
@@ -338,17 +340,17 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
     function = Stripped(func, args)
     pairs = [Stripped(r) if callable(r) else r for r in ranges]
     plain_ranges = [r.plain if isinstance(r, Stripped) else values_of(r) for r in pairs]
-    found = _scipy.nquad(function.plain, plain_ranges, function.plain_args, opts, full_output)
+    result = _scipy.nquad(function.plain, plain_ranges, function.plain_args, opts, full_output)
     duals = [*function.duals, *duals_in(args)]
     for r in pairs:
         duals.extend(r.duals if isinstance(r, Stripped) else duals_in(r))
     if not duals:
-        return found
+        return result
     depth = len(ranges)
     options = [opts or {}] * depth if opts is None or isinstance(opts, dict) else list(opts)
 
     whole = _Nested(function, pairs, options, duals)
-    return revalued(whole.integral(depth - 1, ()), found[0]), *found[1:]
+    return revalued(whole.integral(depth - 1, ()), result[0]), *result[1:]
 
 
 class _Nested:
@@ -393,8 +395,8 @@ class _Nested:
             raise no_rule("scipy.integrate.nquad with weight=")
         order = ("epsabs", "epsrel", "limit", "points", "weight", "wvar", "wopts", "maxp1", "limlst", "complex_func")
         options = tuple(values_of(call.arguments[name]) for name in order)
-        found = _scipy.quad(function.plain, values_of(a), values_of(b), (), 0, *options)
-        return _differentiated(function, found, a, b, call.arguments["points"], options, self.duals)
+        result = _scipy.quad(function.plain, values_of(a), values_of(b), (), 0, *options)
+        return _differentiated(function, result, a, b, call.arguments["points"], options, self.duals)
 
 
 _QUAD = inspect.signature(_scipy.quad)

@@ -42,10 +42,10 @@ class RightSide:
             return self._formed(np.ravel(operand(self._side(t, y[:, None]))))
         return self._formed(operand(self._side(t, y)))
 
-    def _formed(self, found: Any) -> Any:
-        if getattr(found, "shape", None) != self.shape:
-            found = np.broadcast_to(found, self.shape)
-        return found if found.dtype == self.dtype else found.astype(self.dtype)
+    def _formed(self, result: Any) -> Any:
+        if getattr(result, "shape", None) != self.shape:
+            result = np.broadcast_to(result, self.shape)
+        return result if result.dtype == self.dtype else result.astype(self.dtype)
 
     def jacobian(self, t: Any, y: Any) -> Any:
         r"""The plain matrix of :math:`\partial f / \partial y` at plain values."""

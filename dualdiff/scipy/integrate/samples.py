@@ -104,10 +104,10 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Any:
 @_sum("The running integral by the trapezoidal rule", "x, dx, axis, initial", "[0.5, 1. , 1. , 1. , 0.5]")
 def cumulative_trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1, initial: Any = None) -> Any:
     y, d = _last(y, x, dx, axis)
-    found = np.cumsum(d * (y[..., 1:] + y[..., :-1]) / 2.0, axis=-1)
+    result = np.cumsum(d * (y[..., 1:] + y[..., :-1]) / 2.0, axis=-1)
     if initial is not None:
-        found = np.concatenate([np.zeros((*found.shape[:-1], 1)), found], axis=-1)
-    return np.moveaxis(found, -1, axis)
+        result = np.concatenate([np.zeros((*result.shape[:-1], 1)), result], axis=-1)
+    return np.moveaxis(result, -1, axis)
 
 
 @_sum(
@@ -124,15 +124,15 @@ def simpson(y: Any, x: Any = None, *, dx: Any = 1.0, axis: Any = -1) -> Any:
     h0, h1 = d[..., 0 : end - 1 : 2], d[..., 1 : end - 1 : 2]
     whole = h0 + h1
     sums = y[..., 0 : end - 2 : 2] * (2.0 - _ratio(h1, h0)) + y[..., 2:end:2] * (2.0 - _ratio(h0, h1))
-    found = np.sum(whole / 6.0 * (sums + y[..., 1 : end - 1 : 2] * whole * _ratio(whole, h0 * h1)), axis=-1)
+    result = np.sum(whole / 6.0 * (sums + y[..., 1 : end - 1 : 2] * whole * _ratio(whole, h0 * h1)), axis=-1)
     if n % 2:
-        return found
+        return result
     # The last interval, after Cartwright: from the parabola through the last three points.
     h0, h1 = d[..., -2], d[..., -1]
     alpha = _ratio(2 * h1**2 + 3 * h0 * h1, 6 * (h1 + h0))
     beta = _ratio(h1**2 + 3.0 * h0 * h1, 6 * h0)
     eta = _ratio(h1**3, 6 * h0 * (h0 + h1))
-    return found + alpha * y[..., -1] + beta * y[..., -2] - eta * y[..., -3]
+    return result + alpha * y[..., -1] + beta * y[..., -2] - eta * y[..., -3]
 
 
 @_sum(
@@ -143,7 +143,7 @@ def simpson(y: Any, x: Any = None, *, dx: Any = 1.0, axis: Any = -1) -> Any:
 def cumulative_simpson(y: Any, *, x: Any = None, dx: Any = 1.0, axis: Any = -1, initial: Any = None) -> Any:
     y, d = _last(y, x, dx, axis)
     if y.shape[-1] < 3:
-        found = np.cumsum(d * (y[..., 1:] + y[..., :-1]) / 2.0, axis=-1)
+        result = np.cumsum(d * (y[..., 1:] + y[..., :-1]) / 2.0, axis=-1)
     else:
         first = _first_intervals(y, d)
         second = np.flip(_first_intervals(np.flip(y, -1), np.flip(d, -1)), -1)
@@ -152,13 +152,13 @@ def cumulative_simpson(y: Any, *, x: Any = None, dx: Any = 1.0, axis: Any = -1, 
         odd = (places % 2 == 1) | (places == places[-1])
         here = np.concatenate([first, second[..., -1:]], axis=-1)
         before = np.concatenate([first[..., :1], second], axis=-1)
-        found = np.cumsum(np.where(odd, before, here), axis=-1)
+        result = np.cumsum(np.where(odd, before, here), axis=-1)
     if initial is not None:
         initial = operand(initial)
         initial = np.moveaxis(initial, axis, -1) if np.ndim(initial) else initial
-        initial = np.broadcast_to(initial, (*found.shape[:-1], 1))
-        found = np.concatenate([initial, found + initial], axis=-1)
-    return np.moveaxis(found, -1, axis)
+        initial = np.broadcast_to(initial, (*result.shape[:-1], 1))
+        result = np.concatenate([initial, result + initial], axis=-1)
+    return np.moveaxis(result, -1, axis)
 
 
 def _first_intervals(y: Any, d: Any) -> Any:

@@ -83,9 +83,9 @@ class Trajectory:
             compiled = compiled_states(self.f, self.method, self.records, self.start, self.y, left[::-1])
             if compiled is not None:
                 return compiled
-        found = {}
+        result = {}
         while left and left[-1] == self.start:
-            found[left.pop()] = self.y
+            result[left.pop()] = self.y
         for record in self.records:
             if not left and not keep:
                 break
@@ -94,8 +94,8 @@ class Trajectory:
                 self.kept.append(step)
             while left and (left[-1] >= record.until if self.backward else left[-1] <= record.until):
                 t = left.pop()
-                found[t] = step.end if t == record.until else step.at(t)
-        return found
+                result[t] = step.end if t == record.until else step.at(t)
+        return result
 
     def at(self, t: float) -> Any:
         """The state at a plain time, if the steps were kept."""
@@ -131,8 +131,8 @@ class DualSolution(_Base):  # type: ignore[misc]
             return unknown(value, *self._unknown_from, t)
         if self._trajectory is None and not duals_in(t):
             return value
-        found = [self._state(x) for x in np.atleast_1d(t)]
-        return revalued(np.stack(found, axis=-1) if np.ndim(t) else found[0], value)
+        result = [self._state(x) for x in np.atleast_1d(t)]
+        return revalued(np.stack(result, axis=-1) if np.ndim(t) else result[0], value)
 
     def _state(self, t: Any) -> Any:
         time = float(plain_values(t))

@@ -114,7 +114,7 @@ def least_squares(
     """
     calls = partial(fun, **kwargs) if kwargs and callable(fun) else fun
     function = Stripped(calls, args)
-    found = _scipy.least_squares(
+    result = _scipy.least_squares(
         function.plain,
         values_of(x0),
         stripped(jac),
@@ -140,22 +140,22 @@ def least_squares(
     if duals:
         sides = function.sides()
         costs = partial(_cost, sides[0], loss, f_scale), partial(_cost, sides[1], loss, f_scale)
-        x = found.x
-        found.x, _ = minimum(
-            "least_squares", costs, x, [Constraint((identity, identity), *limits)], found.success, duals
+        x = result.x
+        result.x, _ = minimum(
+            "least_squares", costs, x, [Constraint((identity, identity), *limits)], result.success, duals
         )
-        found.cost = revalued(costs[0](found.x), found.cost)
-        found.fun = revalued(np.atleast_1d(operand(sides[0](found.x))), found.fun)
-        found.grad = revalued(gradient(costs[0], found.x), found.grad)
-        if issubclass(type(found.jac), np.ndarray):
-            plain = found.jac
+        result.cost = revalued(costs[0](result.x), result.cost)
+        result.fun = revalued(np.atleast_1d(operand(sides[0](result.x))), result.fun)
+        result.grad = revalued(gradient(costs[0], result.x), result.grad)
+        if issubclass(type(result.jac), np.ndarray):
+            plain = result.jac
             linear = loss == "linear"
-            found.jac = (
-                revalued(np.reshape(jacobian(_flat(sides[0]), found.x), plain.shape), plain)
+            result.jac = (
+                revalued(np.reshape(jacobian(_flat(sides[0]), result.x), plain.shape), plain)
                 if linear
-                else unknown(plain, found.x)
+                else unknown(plain, result.x)
             )
-    return found
+    return result
 
 
 def _flat(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -229,7 +229,7 @@ def curve_fit(
     """
     function = Stripped(f)
     plain_jac = stripped(jac)
-    found = _scipy.curve_fit(
+    result = _scipy.curve_fit(
         function.plain,
         values_of(xdata),
         values_of(ydata),
@@ -248,15 +248,15 @@ def curve_fit(
     limits = limits_of(bounds)
     duals = [*function.duals, *duals_in((data, limits))]
     if not duals:
-        return found
-    popt, pcov = found[:2]
+        return result
+    popt, pcov = result[:2]
     data = _without_nan(*data) if nan_policy == "omit" and not check_finite else data
     residuals = [partial(_misfit, f, *data), partial(_misfit, function.sides()[1], *values_of(data))]
     loss = kwargs.get("loss", "linear")
     scale = kwargs.get("f_scale", 1.0)
     costs = partial(_cost, residuals[0], loss, scale), partial(_cost, residuals[1], loss, scale)
     p, _ = minimum("curve_fit", costs, popt, [Constraint((identity, identity), *limits)], True, duals)
-    return p, _covariance(residuals[0], p, pcov, absolute_sigma, loss), *found[2:]
+    return p, _covariance(residuals[0], p, pcov, absolute_sigma, loss), *result[2:]
 
 
 def _without_nan(x: Any, y: Any, sigma: Any) -> list[Any]:

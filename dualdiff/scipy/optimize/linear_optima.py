@@ -56,13 +56,13 @@ def _bounded(name: str, a: Any, b: Any, x: Any, limits: tuple[Any, Any], mask: A
     return _confirmed(name, np.concatenate([within, at])[order], x, sources)
 
 
-def _confirmed(name: str, found: Any, x: Any, sources: list[Any]) -> Any:
+def _confirmed(name: str, result: Any, x: Any, sources: list[Any]) -> Any:
     """SciPy's solution with the derivative of the recomputed one, if they agree."""
-    far = np.abs(plain_values(found) - x) > FAR * (FAR + np.max(np.abs(x), initial=0.0))
+    far = np.abs(plain_values(result) - x) > FAR * (FAR + np.max(np.abs(x), initial=0.0))
     if np.any(far):
         no_derivative(name, "the solver did not converge, or the solution is not unique")
         return unknown(x, *sources)
-    return revalued(found, x)
+    return revalued(result, x)
 
 
 @signed_as(_scipy.lsq_linear)
@@ -111,14 +111,14 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
            [0.   , 0.   , 0.   ]])
     """
     duals = duals_in((A, b, limits_of(bounds)))
-    found = _scipy.lsq_linear(values_of(A), values_of(b), plain_bounds(bounds), *args, **options)
+    result = _scipy.lsq_linear(values_of(A), values_of(b), plain_bounds(bounds), *args, **options)
     if not duals:
-        return found
+        return result
     a, b = _dense("lsq_linear", A), operand(b)
-    x = found.x
-    if not found.success:
+    x = result.x
+    if not result.success:
         no_derivative("lsq_linear", "the solver did not converge")
-        found.x = unknown(x, *duals)
+        result.x = unknown(x, *duals)
     else:
         # The default method approaches bounds from inside; this one reaches them.
         exact = _scipy.lsq_linear(plain_values(a), plain_values(b), plain_bounds(bounds), method="bvls")
@@ -126,12 +126,12 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *args: Any, **op
         lower, upper = (np.broadcast_to(plain_values(limit), x.shape) for limit in limits_of(bounds))
         if np.any((mask == 0) & (np.isclose(exact.x, lower, SMALL) | np.isclose(exact.x, upper, SMALL))):
             no_derivative("lsq_linear", WEAKLY_ACTIVE)
-            found.x = unknown(x, *duals)
+            result.x = unknown(x, *duals)
         else:
-            found.x = _bounded("lsq_linear", a, b, x, limits_of(bounds), mask, duals)
-    r = a @ found.x - b
-    found.fun, found.cost = revalued(r, found.fun), revalued(0.5 * np.sum(r * r), found.cost)
-    return found
+            result.x = _bounded("lsq_linear", a, b, x, limits_of(bounds), mask, duals)
+    r = a @ result.x - b
+    result.fun, result.cost = revalued(r, result.fun), revalued(0.5 * np.sum(r * r), result.cost)
+    return result
 
 
 @signed_as(_scipy.nnls)
@@ -173,11 +173,11 @@ def nnls(A: Any, b: Any, *args: Any, **options: Any) -> Any:
     array([[1., 0.],
            [0., 0.]])
     """
-    found = _scipy.nnls(values_of(A), values_of(b), *args, **options)
+    result = _scipy.nnls(values_of(A), values_of(b), *args, **options)
     duals = duals_in((A, b))
     if not duals:
-        return found
-    x, rnorm = found
+        return result
+    x, rnorm = result
     a, b = operand(A), operand(b)
     x = _bounded("nnls", a, b, x, (0.0, np.inf), np.where(x == 0, -1, 0), duals)
     return x, revalued(np.linalg.norm(a @ x - b), rnorm)
@@ -239,27 +239,27 @@ def linprog(
     array([-0.5, -0.5])
     """
     program = (c, A_ub, b_ub, A_eq, b_eq, bounds)
-    found = _scipy.linprog(*map(values_of, program), method, callback, options, x0, integrality)
+    result = _scipy.linprog(*map(values_of, program), method, callback, options, x0, integrality)
     duals = duals_in(program)
-    if not duals or found.x is None:
-        return found
-    x = found.x
+    if not duals or result.x is None:
+        return result
+    x = result.x
     n = x.size
     c = operand(c) + 0.0
     a_ub, a_eq = (np.zeros((0, n)) if a is None else _dense("linprog", a) for a in (A_ub, A_eq))
     b_ub, b_eq = (np.zeros(0) if b is None else np.ravel(operand(b)) for b in (b_ub, b_eq))
-    if not found.success:
+    if not result.success:
         no_derivative("linprog", "the solver did not converge")
-        found.x = unknown(x, *duals)
+        result.x = unknown(x, *duals)
     else:
-        found.x = _vertex(c, x, (a_ub, b_ub), (a_eq, b_eq), _pairs(bounds, n), integrality, duals)
-    found.fun = revalued(c @ found.x, found.fun)
-    found.slack = revalued(b_ub - a_ub @ found.x, found.slack)
-    found.con = revalued(b_eq - a_eq @ found.x, found.con)
+        result.x = _vertex(c, x, (a_ub, b_ub), (a_eq, b_eq), _pairs(bounds, n), integrality, duals)
+    result.fun = revalued(c @ result.x, result.fun)
+    result.slack = revalued(b_ub - a_ub @ result.x, result.slack)
+    result.con = revalued(b_eq - a_eq @ result.x, result.con)
     for part in ("ineqlin", "eqlin", "lower", "upper"):
-        if part in found and np.size(found[part].marginals):
-            found[part].marginals = unknown(found[part].marginals, found.x)
-    return found
+        if part in result and np.size(result[part].marginals):
+            result[part].marginals = unknown(result[part].marginals, result.x)
+    return result
 
 
 def _pairs(bounds: Any, n: int) -> list[tuple[Any, Any]]:

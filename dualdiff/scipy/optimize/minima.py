@@ -24,9 +24,9 @@ _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
 
 def _scalar(f: Callable[[Any], Any], x: Any) -> Any:
     """The value, as a scalar, of a function that may return its gradient as well."""
-    found = f(x)
-    found = found[0] if isinstance(found, tuple) else found
-    return found if np.ndim(found) == 0 else np.reshape(operand(found), ())
+    result = f(x)
+    result = result[0] if isinstance(result, tuple) else result
+    return result if np.ndim(result) == 0 else np.reshape(operand(result), ())
 
 
 @signed_as(_scipy.minimize_scalar)
@@ -81,22 +81,22 @@ def minimize_scalar(
     1.0
     """
     function = Stripped(fun, args)
-    found = _scipy.minimize_scalar(
+    result = _scipy.minimize_scalar(
         function.plain, values_of(bracket), values_of(bounds), function.plain_args, method, tol, options
     )
     duals = [*function.duals, *duals_in(bounds)]
     if not duals:
-        return found
+        return result
     sides = function.sides(_scalar)
     slopes = [partial(_slope, f) for f in sides]
-    x = np.asarray(found.x)[()]
+    x = np.asarray(result.x)[()]
     bound = _at_bound(x, slopes[1], bounds)
     if bound is not None:
         x = revalued(bound, x)
     else:
-        x = implicit("minimize_scalar", slopes[0], slopes[1], x, found.success, duals)
-    found.x, found.fun = x, revalued(sides[0](x), found.fun)
-    return found
+        x = implicit("minimize_scalar", slopes[0], slopes[1], x, result.success, duals)
+    result.x, result.fun = x, revalued(sides[0](x), result.fun)
+    return result
 
 
 def _slope(f: Callable[[Any], Any], x: Any) -> Any:
@@ -217,7 +217,7 @@ def minimize(
     if all(isinstance(c, (dict, _scipy.LinearConstraint, _scipy.NonlinearConstraint)) for c in constraints):
         pairs = [_constraint(c, duals) for c in constraints]
         constraints, found_constraints = [p for p, _ in pairs], [c for _, c in pairs]
-    found = _scipy.minimize(
+    result = _scipy.minimize(
         function.plain,
         values_of(x0),
         function.plain_args,
@@ -236,14 +236,14 @@ def minimize(
         duals.extend(duals_in(limits))
         found_constraints.append(Constraint((identity, identity), *limits))
     if not duals:
-        return found
+        return result
     sides = function.sides(_scalar)
-    value, plain = found.x, found.fun
-    found.x, constrained = minimum("minimize", sides, value, found_constraints, found.success, duals)
-    found.fun = revalued(sides[0](found.x), plain)
-    if constrained and "jac" in found and np.shape(found.jac) == np.shape(value):
-        found.jac = revalued(gradient(sides[0], found.x), found.jac)
+    value, plain = result.x, result.fun
+    result.x, constrained = minimum("minimize", sides, value, found_constraints, result.success, duals)
+    result.fun = revalued(sides[0](result.x), plain)
+    if constrained and "jac" in result and np.shape(result.jac) == np.shape(value):
+        result.jac = revalued(gradient(sides[0], result.x), result.jac)
     for key in ("hess_inv", "hess", "multipliers"):
-        if issubclass(type(found.get(key)), np.ndarray):
-            found[key] = unknown(found[key], found.x)
-    return found
+        if issubclass(type(result.get(key)), np.ndarray):
+            result[key] = unknown(result[key], result.x)
+    return result

@@ -100,8 +100,8 @@ def minimum(
         return np.concatenate([gradient(lagrange, x), *(a.rest(side, x) for a in active)])
 
     z = np.concatenate([x, multipliers / size])
-    found = implicit(name, partial(conditions, 0), partial(conditions, 1), z, converged, sources)
-    return found[:n], True
+    result = implicit(name, partial(conditions, 0), partial(conditions, 1), z, converged, sources)
+    return result[:n], True
 
 
 # -- bounds ------------------------------------------------------------------------------------------------------------

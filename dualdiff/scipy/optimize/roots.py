@@ -64,8 +64,8 @@ def _bracketing(name: str) -> Any:
             return solver(f, a, b, args, *rest, full_output, disp)
         function = Stripped(f, args)
         needs_output = full_output or not disp
-        found = solver(function.plain, values_of(a), values_of(b), function.plain_args, *rest, needs_output, disp)
-        root, results = found if needs_output else (found, None)
+        result = solver(function.plain, values_of(a), values_of(b), function.plain_args, *rest, needs_output, disp)
+        root, results = result if needs_output else (result, None)
         if function.duals:
             converged = results is None or results.converged
             root = implicit(name, *function.sides(), root, converged, function.duals)
@@ -162,7 +162,7 @@ def newton(
     disp: bool = True,
 ) -> Any:
     function = Stripped(func, args)
-    found = _scipy.newton(
+    result = _scipy.newton(
         function.plain,
         values_of(x0),
         stripped(fprime),
@@ -175,21 +175,21 @@ def newton(
         full_output=True,
         disp=disp,
     )
-    root, converged = (found[0], found[1].converged) if len(found) == 2 else (found.root, found.converged)
+    root, converged = (result[0], result[1].converged) if len(result) == 2 else (result.root, result.converged)
     if function.duals:
         root = implicit("newton", *function.sides(), root, converged, function.duals)
-        if len(found) == 2:
-            found[1].root = root
-            found = root, found[1]
+        if len(result) == 2:
+            result[1].root = root
+            result = root, result[1]
         else:
-            found = found._replace(root=root)
-    return found if full_output else root
+            result = result._replace(root=root)
+    return result if full_output else root
 
 
 def _first(f: Callable[[Any], Any], y: Any) -> Any:
     """The value of a function that may return its derivatives as well."""
-    found = f(y)
-    return found[0] if isinstance(found, tuple) else found
+    result = f(y)
+    return result[0] if isinstance(result, tuple) else result
 
 
 @_documented(
@@ -216,7 +216,7 @@ def root_scalar(
     options: Any = None,
 ) -> Any:
     function = Stripped(f, args)
-    found = _scipy.root_scalar(
+    result = _scipy.root_scalar(
         function.plain,
         function.plain_args,
         method,
@@ -231,8 +231,8 @@ def root_scalar(
         options,
     )
     if function.duals:
-        found.root = implicit("root_scalar", *function.sides(_first), found.root, found.converged, function.duals)
-    return found
+        result.root = implicit("root_scalar", *function.sides(_first), result.root, result.converged, function.duals)
+    return result
 
 
 @_documented(
@@ -299,16 +299,16 @@ def root(
     options: Any = None,
 ) -> Any:
     function = Stripped(fun, args)
-    found = _scipy.root(
+    result = _scipy.root(
         function.plain, values_of(x0), function.plain_args, method, stripped(jac), tol, callback, options
     )
     if not function.duals:
-        return found
-    found.x = implicit("root", *function.sides(_first), found.x, found.success, function.duals)
+        return result
+    result.x = implicit("root", *function.sides(_first), result.x, result.success, function.duals)
     for key in ("fjac", "r", "qtf"):
-        if key in found:
-            found[key] = unknown(found[key], found.x)
-    return found
+        if key in result:
+            result[key] = unknown(result[key], result.x)
+    return result
 
 
 @_documented(
@@ -322,11 +322,11 @@ def root(
 )
 def fixed_point(func: Any, x0: Any, args: Any = (), xtol: Any = 1e-8, maxiter: Any = 500, method: Any = "del2") -> Any:
     function = Stripped(func, args)
-    found = _scipy.fixed_point(function.plain, values_of(x0), function.plain_args, xtol, maxiter, method)
+    result = _scipy.fixed_point(function.plain, values_of(x0), function.plain_args, xtol, maxiter, method)
     if not function.duals:
-        return found
+        return result
 
-    return implicit("fixed_point", *function.sides(_moved), np.asarray(found)[()], True, function.duals)
+    return implicit("fixed_point", *function.sides(_moved), np.asarray(result)[()], True, function.duals)
 
 
 def _moved(f: Callable[[Any], Any], y: Any) -> Any:

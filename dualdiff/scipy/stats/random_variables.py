@@ -354,11 +354,11 @@ def _chosen_by_branch(self: Distribution, name: str, inside: Any, x: Any, parame
 
 def _differences(value: Callable[[Any], Any], s: Any, step: Any) -> Any:
     """Differences of second order, central where both sides are defined."""
-    found = (value(s + step) - value(s - step)) / (2 * step)
+    result = (value(s + step) - value(s - step)) / (2 * step)
     for h in (step, -step):
         one_sided = (4.0 * value(s + h) - 3.0 * value(s) - value(s + 2 * h)) / (2 * h)
-        found = np.where(np.isfinite(found), found, one_sided)
-    return found
+        result = np.where(np.isfinite(result), result, one_sided)
+    return result
 
 
 def _slopes(self: Distribution, name: str, full: Sequence[Any], i: int) -> Any:

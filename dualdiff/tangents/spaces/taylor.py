@@ -74,7 +74,7 @@ class Taylor(Dense):
 
     def _in_blocks(self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any) -> Any:
         """The same for many points: a block at a time, so that its coefficients stay in the cache."""
-        found = np.empty((self.order, result.size), result.dtype)
+        coefficients = np.empty((self.order, result.size), result.dtype)
         flat = [v.reshape(-1) if shape_of(v) else v for v in values]
         rows = [None if t is None else Active(t.directions, t.array.reshape((len(t.array), -1))) for t in tangents]
         for start in range(0, result.size, _BLOCK):
@@ -88,8 +88,8 @@ class Taylor(Dense):
                 for v, t in zip(flat, rows, strict=True)
             ]
             c = row.expanded(args, result.reshape(-1)[block], self.order, self._note)
-            found[:, block] = 0.0 if c is None else c[1:]
-        return Active(self.all, found.reshape((self.order, *result.shape)))
+            coefficients[:, block] = 0.0 if c is None else c[1:]
+        return Active(self.all, coefficients.reshape((self.order, *result.shape)))
 
     def _note(self, label: str) -> None:
         self.singular[label] = None
@@ -128,24 +128,24 @@ class Taylor(Dense):
     ) -> Tangent:
         """The coefficients of ``function(*factors)``, which is linear in each factor: those of a Cauchy product."""
         series = [[v] if t is None else self.coefficients(v, t) for v, t in zip(factors, tangents, strict=True)]
-        found: list[Any] = [None] * (self.order + 1)
-        self._sum_products(function, series, [], self.order, found)
-        orders = [k for k in range(1, self.order + 1) if found[k] is not None]
-        return Active(tuple(k - 1 for k in orders), _stacked([found[k] for k in orders], shape_of(value)))
+        result: list[Any] = [None] * (self.order + 1)
+        self._sum_products(function, series, [], self.order, result)
+        orders = [k for k in range(1, self.order + 1) if result[k] is not None]
+        return Active(tuple(k - 1 for k in orders), _stacked([result[k] for k in orders], shape_of(value)))
 
     def _sum_products(
-        self, function: Callable[..., Any], series: Sequence[Any], chosen: list[Any], left: int, found: list[Any]
+        self, function: Callable[..., Any], series: Sequence[Any], chosen: list[Any], left: int, result: list[Any]
     ) -> None:
         """Add the products that begin with the chosen coefficients, whose orders leave ``left`` for the others."""
         if len(chosen) == len(series):
             k = self.order - left
             if k:
                 term = function(*chosen)
-                found[k] = term if found[k] is None else found[k] + term
+                result[k] = term if result[k] is None else result[k] + term
             return
         factor = series[len(chosen)]
         for k in range(min(left + 1, len(factor))):
-            self._sum_products(function, series, [*chosen, factor[k]], left - k, found)
+            self._sum_products(function, series, [*chosen, factor[k]], left - k, result)
 
     # -- series of lower order -----------------------------------------------------------------------------------------
 

@@ -144,13 +144,13 @@ def solution_of_series(operands: Application, a: Factored, x: Any, transposed: b
     x is the solution for coefficients 0, with its columns as matrices.
     """
     of_a, of_b = operands.coefficients(0), operands.coefficients(1)
-    found = [x]
+    result = [x]
     for k in range(1, operands.space.order + 1):
         rest = of_b[k] if k < len(of_b) else np.zeros_like(plain_values(x))
         for j in range(1, min(k, len(of_a) - 1) + 1):
-            rest = rest - (np.swapaxes(of_a[j], -1, -2) if transposed else of_a[j]) @ found[k - j]
-        found.append(a.solve(rest, transposed))
-    return operands.space.of_coefficients(found)
+            rest = rest - (np.swapaxes(of_a[j], -1, -2) if transposed else of_a[j]) @ result[k - j]
+        result.append(a.solve(rest, transposed))
+    return operands.space.of_coefficients(result)
 
 
 def solving(a: Factored, shape: tuple[int, ...], transposed: bool = False) -> LinearMap:

@@ -158,19 +158,19 @@ def voigt_derivative(x: Any, sigma: Any, gamma: Any, k: Any, part: Any) -> Any:
     gauss, lorentz = (gamma == 0) & (sigma > 0), (sigma == 0) & (gamma > 0)
     width = np.where(lorentz, 1.0, sigma) * math.sqrt(2.0)
     size = width ** -(k + 1) / math.sqrt(math.pi)
-    found = (-1j) ** k * size * erfcx_derivative((gamma - 1j * x) / width, k)
+    result = (-1j) ** k * size * erfcx_derivative((gamma - 1j * x) / width, k)
     if np.any(lorentz):
         sharp = 1j * math.factorial(k) / math.pi / (x + 1j * np.where(lorentz, gamma, 1.0))
         for _ in range(k):
             sharp = -sharp / (x + 1j * gamma)
-        found = np.where(lorentz, sharp, found)
+        result = np.where(lorentz, sharp, result)
     if not np.any(gauss):
-        return found.real if is_real else found.imag
+        return result.real if is_real else result.imag
     u = x / width
     if not is_real:
-        return np.where(gauss, 2 / math.sqrt(math.pi) * size * dawsn_derivative(u, k), found.imag)
+        return np.where(gauss, 2 / math.sqrt(math.pi) * size * dawsn_derivative(u, k), result.imag)
     hermite = size * (-1) ** k * special.eval_hermite(k, u) * np.exp(-u * u)
-    return np.where(gauss, hermite, found.real)
+    return np.where(gauss, hermite, result.real)
 
 
 # Inverse functions by the scaled function: exp(r**2) would amplify the rounding error of r.
@@ -383,8 +383,8 @@ def kve_in_order(v: Any, x: Any, k: Any, j: Any) -> Any:
     Known for positive x, and for complex x not farther from them than 45 degrees; NaN elsewhere.
     """
     known = x.real > np.abs(x.imag)
-    found = _bessel_integral(v, np.where(known, x, 1.0), _order(k), _order(j))
-    return np.where(known, found, np.nan)
+    result = _bessel_integral(v, np.where(known, x, 1.0), _order(k), _order(j))
+    return np.where(known, result, np.nan)
 
 
 def _bessel_integral(v: Any, x: Any, k: int, j: int) -> Any:

@@ -42,8 +42,8 @@ Partials = tuple[str | None, ...]
 
 def ufunc(name: str) -> Any:
     """The ufunc of this name, or None."""
-    found = getattr(special, name, None)
-    return found if isinstance(found, np.ufunc) else getattr(_ufuncs, name, None)
+    result = getattr(special, name, None)
+    return result if isinstance(result, np.ufunc) else getattr(_ufuncs, name, None)
 
 
 def row(name: str, *partials: str | None, **more: Any) -> None:

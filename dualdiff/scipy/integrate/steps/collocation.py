@@ -49,25 +49,25 @@ class Implicit:
 
     def step(self, t: float, until: float, y_new: Any, dense: Any) -> ImplicitStep:
         """The next step, which SciPy ended at ``y_new``."""
-        found = ImplicitStep(self, t, until, self.y, y_new, dense)
-        self.y = found.end
-        return found
+        result = ImplicitStep(self, t, until, self.y, y_new, dense)
+        self.y = result.end
+        return result
 
     def solved(self, t: float, until: float, y: Any, states: Any) -> Any:
         """The state at the end of a step from (t, y); ``states`` gives the plain ones at any times."""
-        found, before = None, np.inf
+        result, before = None, np.inf
         for i in range(self.first, len(POINTS)):
             attempt, change = self._collocated(POINTS[i], t, until, y, states)
             if before < 2 * change and i > self.first:
                 # What is left is the error of the solver's step.
                 break
-            found, before = attempt, change
+            result, before = attempt, change
             self.first = i
             if change <= 1.0:
                 break
         if before == np.inf:
             self.is_same = False
-        return found
+        return result
 
     def _collocated(self, count: int, t: float, until: float, y: Any, states: Any) -> tuple[Any, float]:
         """The same with a number of points, and by how many tolerances the plain values do not fit."""
@@ -80,11 +80,11 @@ class Implicit:
         if self.is_complex:
             plain, start = np.concatenate([plain.real, plain.imag], axis=1), in_parts(y)
         n = plain.shape[1]
-        found = plain
-        r = self._rest(found, start, h * weights, times)
+        result = plain
+        r = self._rest(result, start, h * weights, times)
         left = levels(r)
         if not left:
-            return plain_values(of_parts(found[-1]) if self.is_complex else found[-1]), 0.0
+            return plain_values(of_parts(result[-1]) if self.is_complex else result[-1]), 0.0
         slopes = np.stack([self.f.jacobian(time, state) for time, state in zip(times, plain, strict=True)])
         blocks = np.identity(count)[:, None, :, None] * np.identity(n)[None, :, None, :]
         matrix = blocks - h * np.einsum("jl,lab->jalb", weights, slopes)
@@ -96,15 +96,15 @@ class Implicit:
             except np.linalg.LinAlgError:
                 return y, np.inf
             while left:
-                found = revalued(found - _solved(matrix, r - rest), plain)
+                result = revalued(result - _solved(matrix, r - rest), plain)
                 left -= 1
-                r = self._rest(found, start, h * weights, times) if left else None
-        return of_parts(found[-1]) if self.is_complex else found[-1], change
+                r = self._rest(result, start, h * weights, times) if left else None
+        return of_parts(result[-1]) if self.is_complex else result[-1], change
 
-    def _rest(self, found: Any, start: Any, weights: Any, times: Any) -> Any:
+    def _rest(self, result: Any, start: Any, weights: Any, times: Any) -> Any:
         """What is left of the equations."""
-        slopes = np.stack([self.f(t, y) for t, y in zip(times, found, strict=True)])
-        return found - start - weights @ slopes
+        slopes = np.stack([self.f(t, y) for t, y in zip(times, result, strict=True)])
+        return result - start - weights @ slopes
 
     def _tolerances(self, change: Any, y: Any) -> float:
         """The size of a change of a state, in tolerances; infinite if the state does not solve the equations."""

@@ -59,5 +59,5 @@ def compiled_states(
     fits = np.abs(again - reached) <= SAME * np.max(np.abs(reached), axis=0, initial=0.0)
     if not np.all(fits) or not np.all(np.isfinite(slopes)):
         return None
-    found = multilinear(lambda *_: values, [slopes, vector], ["ijk", "k"], "ij")
-    return {start: y, **dict(zip(inside.tolist(), found, strict=True))}
+    result = multilinear(lambda *_: values, [slopes, vector], ["ijk", "k"], "ij")
+    return {start: y, **dict(zip(inside.tolist(), result, strict=True))}

@@ -58,9 +58,9 @@ class Explicit:
         stages = [self.slope]
         for weights, c in self._stages:
             stages.append(f(t + c * h, combined(y, stages, weights, h)))
-        found = combined(y, stages, method.B, h)
-        self._ends.append((plain_values(found), y_new))
-        self.y = revalued(found, y_new)
+        result = combined(y, stages, method.B, h)
+        self._ends.append((plain_values(result), y_new))
+        self.y = revalued(result, y_new)
         self.slope = f(until, self.y)
         return ExplicitStep(self, t, h, y, [*stages, self.slope], self.y)
 
