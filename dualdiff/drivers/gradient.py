@@ -45,7 +45,10 @@ def evaluate(
 ) -> tuple[Any, Any, Any]:
     """Value, gradient and aux."""
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
-    return settled(inputs, partial(_forward, inputs, chunk_size, mode), partial(_reverse, inputs))
+    is_mixed = takes_mixed(mode, inputs)
+    if not is_mixed and takes_reverse(mode, inputs.size):
+        return _reverse(inputs)
+    return settled(inputs, partial(_forward, inputs, chunk_size, is_mixed), partial(_reverse, inputs))
 
 
 def _reverse(inputs: Inputs) -> tuple[Any, Any, Any]:
@@ -54,12 +57,10 @@ def _reverse(inputs: Inputs) -> tuple[Any, Any, Any]:
     return _scalar(inputs, outputs), inputs.rebuild(gradients), outputs.aux
 
 
-def _forward(inputs: Inputs, chunk_size: int | None, mode: str) -> tuple[Any, Any, Any] | None:
-    """Value, gradient and aux in one mixed pass or in forward mode; None if reverse mode is to be taken."""
-    evaluated = _mixed(inputs) if takes_mixed(mode, inputs) else None
-    if evaluated is None and not takes_reverse(mode, inputs.size):
-        evaluated = _dense(inputs, chunk_size)
-    return evaluated
+def _forward(inputs: Inputs, chunk_size: int | None, is_mixed: bool) -> tuple[Any, Any, Any]:
+    """Value, gradient and aux in one mixed pass or in forward mode."""
+    evaluated = _mixed(inputs) if is_mixed else None
+    return _dense(inputs, chunk_size) if evaluated is None else evaluated
 
 
 def _mixed(inputs: Inputs) -> tuple[Any, Any, Any] | None:

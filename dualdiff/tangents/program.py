@@ -101,7 +101,10 @@ class Program:
                 if serial in values and node.parents:
                     node.pull_into(values.pop(serial), sums, serial in owned)
             results = [sums.given(node) for node in self.inputs]
-            return results, not any(w is not None and may_have_nan(w) for w in results)
+            for w in results:
+                if w is not None and may_have_nan(w):
+                    return results, False
+            return results, True
         finally:
             end(token)
 
@@ -171,7 +174,7 @@ class Cotangents:
     def given(self, node: Node) -> Any:
         """The accumulated cotangent, in an array that shares memory with no other."""
         w: Any = self.values.get(node.serial)
-        return w if node.serial in self.owned or not getattr(w, "shape", ()) else np.copy(w)
+        return w if node.serial in self.owned or not getattr(w, "shape", ()) else w.copy()
 
 
 class Careful:

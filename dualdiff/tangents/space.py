@@ -65,6 +65,13 @@ class Rule(Protocol):
     def conjugate(self, i: int, values: Sequence[Any], result: Any) -> Any:
         """The partial derivative with respect to the conjugate of argument i; None if it is zero everywhere."""
 
+    def chain_rule(self, active: int) -> tuple[Callable[..., Any], bool] | None:
+        """The chain rule on float64 arrays as one function of the arguments, the result and the active tangents.
+
+        Bit i of ``active`` says that argument i has a tangent; -1 says that both arguments have the same one.  The
+        second value says whether the function multiplies.  None if the rule has no such function.
+        """
+
     def expanded(self, args: Sequence[Any], values: Any, n: int, singular: Callable[[str], None]) -> Any:
         """The coefficients 0 to n of the power series of the function; None if it is constant."""
 

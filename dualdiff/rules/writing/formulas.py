@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 #: Marks the zero of ``chosen(condition, a)`` in a syntax tree.
@@ -25,6 +25,20 @@ def bind(text: str, arity: int, names: Mapping[str, Any]) -> Callable[..., Any]:
     arguments = ", ".join((*ARGUMENTS[:arity], "r"))
     function: Callable[..., Any] = eval(f"lambda {arguments}: {text}", dict(names))
     return function
+
+
+def chain_rule(partials: Sequence[str | None], active: int) -> str | None:
+    """The chain rule on arrays as source: the sum of partials times ``dx``, ``dy``, ...; None if all of them are zero.
+
+    Bit i of ``active`` says that argument i has a tangent; -1 says that both arguments have the same one, ``dx``.
+    """
+    known = [(text, ARGUMENTS[i]) for i, text in enumerate(partials) if text is not None and active >> i & 1]
+    if not known:
+        return None
+    if active < 0:
+        return f"({' + '.join(f'({text})' for text, _ in known)}) * dx"
+    terms = [{"1": f" + d{x}", "-1": f" - d{x}"}.get(text, f" + ({text}) * d{x}") for text, x in known]
+    return "".join(terms).removeprefix(" + ").lstrip()
 
 
 class _SpelledOut(ast.NodeTransformer):

@@ -78,6 +78,7 @@ class Row:
             for text in texts or ()
         )
         self._keeps: dict[tuple[bool, ...], tuple[bool, ...] | None] = {}
+        self._chain_rules: dict[int, tuple[Callable[..., Any], bool] | None] = {}
         #: The rows of all results of the function.
         self.outputs: tuple[Row, ...] = (self,)
 
@@ -160,6 +161,30 @@ class Row:
             if getattr(c, "dtype", None) is _FLOAT64:
                 return c
         return self._coefficient(i, values, result)
+
+    def chain_rule(self, active: int) -> tuple[Callable[..., Any], bool] | None:
+        """The chain rule on float64 arrays as one function of the arguments, the result and the active tangents.
+
+        For ``active`` see `formulas.chain_rule`.  The second value says whether the function multiplies, so that a NaN
+        may be zero times infinity.  None if no such function is known.
+        """
+        try:
+            return self._chain_rules[active]
+        except KeyError:
+            self._chain_rules[active] = rule = self._chain_rule(active)
+            return rule
+
+    def _chain_rule(self, active: int) -> tuple[Callable[..., Any], bool] | None:
+        from dualdiff.rules.writing.formulas import ARGUMENTS, chain_rule, spelled_out
+
+        if any(text is UNKNOWN and active >> i & 1 for i, text in enumerate(self.partials)):
+            return None
+        source = chain_rule([text and spelled_out(text, self.names) for text in self.partials], active)
+        if source is None:
+            return None
+        tangents = ["dx"] if active < 0 else [f"d{x}" for i, x in enumerate(ARGUMENTS) if active >> i & 1]
+        arguments = ", ".join((*ARGUMENTS[: self.arity], "r", *tangents))
+        return eval(f"lambda {arguments}: {source}", dict(self.names)), "*" in source
 
     @cached_property
     def _partials(self) -> list[Any]:

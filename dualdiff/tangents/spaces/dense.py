@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dualdiff.base.quiet import begin, end, quietly
+from dualdiff.tangents.fused import SMALL, fused
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, Term, shape_of
 from dualdiff.tangents.spaces.single import accepting, as_dtype, is_alone, may_share_memory
@@ -107,6 +108,8 @@ class Dense(TangentSpace):
         # The general chain rule without the cases handled above.
         token = begin()
         try:
+            if (total := _fused(row, values, tangents, result)) is not None:
+                return total
             parts: list[Part] = []
             for i, t in enumerate(tangents):
                 if t is not None and (c := row.coefficient(i, values, result)) is not None:
@@ -310,6 +313,32 @@ def _aligned(t: Tangent, ndim: int) -> Active:
         return t  # type: ignore[no-any-return]
     shape = t.array.shape
     return Active(t.directions, t.array.reshape((shape[0], *(1,) * missing, *shape[1:])))
+
+
+def _fused(row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any) -> Active | None:
+    """The chain rule on small arrays along the same directions; None if it is not this simple."""
+    along: Any = None
+    arrays: list[Any] = []
+    active, bit = 0, 1
+    for t in tangents:
+        if t is not None:
+            if type(t) is tuple:
+                return None
+            directions, array = t
+            if along is None:
+                along = directions
+            elif array is arrays[0] and len(tangents) == 2:
+                active = -1
+                break
+            elif array is arrays[0] or directions != along:
+                return None
+            if type(array) is not np.ndarray or array.dtype is not _FLOAT64 or array.size > SMALL:
+                return None
+            arrays.append(array if array.ndim > result.ndim else _aligned(t, result.ndim).array)
+            active += bit
+        bit += bit
+    total = fused(row, values, arrays, active, result)
+    return None if total is None else Active(along, total)
 
 
 def _combined(parts: Sequence[Part], out_shape: Shape) -> Active:

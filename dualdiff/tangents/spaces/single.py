@@ -9,10 +9,13 @@ import numpy as np
 
 from dualdiff.base.quiet import quietly
 from dualdiff.tangents.blocks import LARGE, in_blocks
+from dualdiff.tangents.fused import SMALL, fused
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, Term, shape_of
 from dualdiff.tangents.structure import Structure, accumulated
 from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
+
+_FLOAT64 = np.dtype(np.float64)
 
 
 def uniform(t: Any) -> Any:
@@ -34,8 +37,12 @@ class Single(TangentSpace):
     def apply(
         self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any, where: Any = True
     ) -> Tangent | None:
-        if where is True and type(result) is np.ndarray and result.size >= LARGE and result.dtype == np.float64:
-            t = in_blocks(row, values, tangents, result)
+        if where is True and type(result) is np.ndarray and result.dtype is _FLOAT64:
+            t = None
+            if result.size >= LARGE:
+                t = in_blocks(row, values, tangents, result)
+            elif result.size <= SMALL:
+                t = _fused(row, values, tangents, result)
             if t is not None:
                 return t
         return super().apply(row, values, tangents, result, where)
@@ -175,6 +182,27 @@ def is_alone(t: Any, others: Sequence[Any]) -> bool:
         and t.flags.writeable
         and not any(may_share_memory(t, other) for other in others)
     )
+
+
+@quietly
+def _fused(row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any) -> Tangent | None:
+    """The chain rule on small arrays; None if it is not this simple."""
+    slopes: list[Any] = []
+    active, bit = 0, 1
+    for t in tangents:
+        if t is not None:
+            if slopes and t is slopes[0]:
+                if len(tangents) > 2:
+                    return None
+                active = -1
+                break
+            if type(t) is not float and (type(t) is not np.ndarray or t.dtype is not _FLOAT64):
+                return None
+            slopes.append(t)
+            active += bit
+        bit += bit
+    total = fused(row, values, slopes, active, result)
+    return total if total is None or total.shape == result.shape else np.broadcast_to(total, result.shape)
 
 
 def _scaled(t: Any, c: Any, fresh: bool, constant: bool) -> tuple[Any, bool]:
