@@ -18,8 +18,8 @@ from dualdiff.compiled.functions.math_rows import COMPILED
 from dualdiff.compiled.types import DualType, cast_partials, level_of, make, parts, zero_partials, zero_tangent
 from dualdiff.rules import elementwise_function
 from dualdiff.rules.numpy.elementwise.table import CONSTANTS, ROWS
+from dualdiff.rules.writing.expressions import ARGUMENTS, CHOSEN, branched, names_in
 from dualdiff.rules.writing.rows import Row
-from dualdiff.rules.writing.formulas import ARGUMENTS, CHOSEN, branched, names_in
 
 #: A scalar in code generation: its Numba type and its LLVM value.
 Typed = tuple[Any, Any]

@@ -12,6 +12,7 @@ f = v2
 
 from __future__ import annotations
 
+from dualdiff.base.public import shown_in
 from dualdiff.teaching.exercises import Exercise, Result, find
 from dualdiff.teaching.graph import Graph
 from dualdiff.teaching.plots import plot_derivatives, plot_descent, plot_newton, plot_sparsity, plot_step_size
@@ -31,3 +32,6 @@ __all__ = [
     "plot_step_size",
     "trace",
 ]
+
+for _named in __all__:
+    shown_in(__name__)(globals()[_named])

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import dualdiff
+import dualdiff.teaching
 from dualdiff.base import extras, late
 from dualdiff.drivers.run import engines
 from dualdiff.rules import ROWS
@@ -309,16 +310,26 @@ def test_what_is_private_to_a_file_stays_there(path):
 SHOWN = [
     *(("dualdiff", name) for name in (*dualdiff.__all__, *ROWS, "zeros", "ones", "empty", "full")),
     *((f"dualdiff.scipy.{m}", name) for m in late.SCIPY for name in getattr(dualdiff.scipy, m).__all__),
+    *(("dualdiff.teaching", name) for name in dualdiff.teaching.__all__),
 ]
 
 
 @pytest.mark.parametrize(("module", "name"), SHOWN, ids=[f"{module}.{name}" for module, name in SHOWN])
 def test_public_names_show_no_inner_path(module, name):
-    """In tracebacks, pickles and reprs; the distributions of `dualdiff.scipy.stats` are objects, not functions."""
+    """In tracebacks, pickles and reprs; for objects, such as the distributions of SciPy, their classes."""
     thing = getattr(importlib.import_module(module), name)
     if isinstance(thing, (type, FunctionType)):
         assert (thing.__module__, thing.__qualname__) == (module, name)
         assert pickle.loads(pickle.dumps(thing)) is thing
+    elif type(thing).__module__.startswith("dualdiff."):
+        assert type(thing).__module__ == module
+
+
+def test_frozen_distributions_show_no_inner_path():
+    for frozen in dualdiff.scipy.stats.norm(1.0, scale=2.0), dualdiff.scipy.stats.multivariate_normal([0.0, 1.0]):
+        assert type(frozen).__module__ == "dualdiff.scipy.stats"
+        assert repr(pickle.loads(pickle.dumps(frozen))) == repr(frozen)
+    assert repr(dualdiff.scipy.stats.norm(1.0, scale=2.0)) == "<scipy.stats.norm(1.0, scale=2.0) for duals>"
 
 
 @pytest.mark.parametrize("module", late.SCIPY)

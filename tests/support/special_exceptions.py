@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dualdiff.rules.writing.formulas import ARGUMENTS
+from dualdiff.rules.writing.expressions import ARGUMENTS
 
 #: Partials that may be off by more, how much (in the units of the test), and why.  The bounds are some three times the
 #: largest error of as many points, or of some more.  The reasons were found at the worst points: SciPy's function

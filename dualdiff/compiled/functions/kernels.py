@@ -14,7 +14,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from dualdiff.rules.numpy.elementwise.table import CONSTANTS, ROWS
-from dualdiff.rules.writing.formulas import ARGUMENTS, expression
+from dualdiff.rules.writing.expressions import ARGUMENTS, expression
 
 LN2 = math.log(2.0)
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)

@@ -76,7 +76,7 @@ def _finish(
     ``tangents`` maps arguments to the source of their tangents.  ``numpy`` has those of x, y, r that are NumPy scalars:
     they are converted to Python floats, so that partials do not warn and stay fast.
     """
-    from dualdiff.rules.writing.formulas import ARGUMENTS, expression, names_in, spelled_out
+    from dualdiff.rules.writing.expressions import ARGUMENTS, expression, names_in, spelled_out
 
     factors, used = [], set()
     for argument, t in tangents.items():
@@ -203,7 +203,7 @@ def _named(row: Row) -> dict[str, Any]:
     """The functions that the partial of a row of another table names, for Python floats."""
     if row.names is NAMES or row.kind == "zero":
         return {}
-    from dualdiff.rules.writing.formulas import names_in, spelled_out
+    from dualdiff.rules.writing.expressions import names_in, spelled_out
 
     used = names_in(spelled_out(row.partials[0] or "0", row.names))
     functions = {name: row.names[name] for name in used if name in row.names}

@@ -15,8 +15,8 @@ from hashlib import sha256
 
 from dualdiff.rules.numpy.elementwise.table import CONSTANTS, ROWS
 from dualdiff.rules.python.operators import BINARY, COMPARISONS, SYMBOLS, UNARY, UNARY_UFUNCS
+from dualdiff.rules.writing.expressions import branched, spelled_out
 from dualdiff.rules.writing.rows import Row
-from dualdiff.rules.writing.formulas import branched, spelled_out
 
 #: Up to this number of directions there are compiled classes.
 WIDTHS = 8

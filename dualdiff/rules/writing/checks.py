@@ -8,8 +8,8 @@ import keyword
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
+from dualdiff.rules.writing.expressions import ARGUMENTS
 from dualdiff.rules.writing.rows import UNKNOWN, Kind, Row
-from dualdiff.rules.writing.formulas import ARGUMENTS
 
 #: The functions that are part of the grammar, with their numbers of arguments.
 _FORMS = {"where": 3, "chosen": 2}

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from dualdiff.base.errors import no_rule
+from dualdiff.rules.writing.expressions import bind, lazily, names_in
 from dualdiff.rules.writing.rows import ROW_OF, UNKNOWN, Row
-from dualdiff.rules.writing.formulas import bind, lazily, names_in
 from dualdiff.tangents.space import is_complex
 from dualdiff.tangents.streams import Stream, System, Term, select, small_integer
 from dualdiff.tangents.zeros import chosen_zero, plain

@@ -88,7 +88,7 @@ class Row:
 
         2: never, the partial is piecewise constant.  1: not if this argument is the only active one.  0: they may.
         """
-        from dualdiff.rules.writing.formulas import ARGUMENTS, is_stepwise, names_in
+        from dualdiff.rules.writing.expressions import ARGUMENTS, is_stepwise, names_in
 
         def of(i: int, text: str | None) -> int:
             if text is None or text is UNKNOWN or is_stepwise(text, self.names):
@@ -121,7 +121,7 @@ class Row:
         try:
             return self._keeps[active]
         except KeyError:
-            from dualdiff.rules.writing.formulas import ARGUMENTS, names_in
+            from dualdiff.rules.writing.expressions import ARGUMENTS, names_in
 
             names: set[str] | None = None
             for i, is_active in enumerate(active):
@@ -165,8 +165,8 @@ class Row:
     def chain_rule(self, active: int) -> tuple[Callable[..., Any], bool] | None:
         """The chain rule on float64 arrays as one function of the arguments, the result and the active tangents.
 
-        For ``active`` see `formulas.chain_rule`.  The second value says whether the function multiplies, so that a NaN
-        may be zero times infinity.  None if no such function is known.
+        For ``active`` see `expressions.chain_rule`.  The second value says whether the function multiplies, so that
+        a NaN may be zero times infinity.  None if no such function is known.
         """
         try:
             return self._chain_rules[active]
@@ -175,7 +175,7 @@ class Row:
             return rule
 
     def _chain_rule(self, active: int) -> tuple[Callable[..., Any], bool] | None:
-        from dualdiff.rules.writing.formulas import ARGUMENTS, chain_rule, spelled_out
+        from dualdiff.rules.writing.expressions import ARGUMENTS, chain_rule, spelled_out
 
         if any(text is UNKNOWN and active >> i & 1 for i, text in enumerate(self.partials)):
             return None
@@ -200,7 +200,7 @@ class Row:
         function = self._bound.get(key)
         if function is None:
             # Importing Python's parser is slow, so texts are read only when they are needed.
-            from dualdiff.rules.writing.formulas import constant, spelled_out
+            from dualdiff.rules.writing.expressions import constant, spelled_out
 
             source = spelled_out(text, self.names) if is_plain else text
             function = self._bound[key] = constant(text) or _bound(source, self.arity, self.names, follows)
@@ -248,7 +248,7 @@ class Row:
 
 def _bound(text: str, arity: int, names: dict[str, Any], follows: bool) -> Callable[..., Any]:
     """A text as a function; if it follows a pattern, both sides of each choice count."""
-    from dualdiff.rules.writing.formulas import bind, lazily
+    from dualdiff.rules.writing.expressions import bind, lazily
 
     return bind(lazily(text), arity, {**names, "where": _both_sides} if follows else names)
 

@@ -12,8 +12,8 @@ from dualdiff.base.extras import load
 from dualdiff.base.public import shown_in
 from dualdiff.rules.writing.over_scipy import without_rule
 from dualdiff.scipy.stats.likelihoods import fit_covariance, fit_information
-from dualdiff.scipy.stats.multivariate import MULTIVARIATE
-from dualdiff.scipy.stats.random_variables import Distribution
+from dualdiff.scipy.stats.multivariate import MULTIVARIATE, FrozenMultivariate, Multivariate
+from dualdiff.scipy.stats.random_variables import Distribution, Frozen
 from dualdiff.scipy.stats.statistics import STATISTICS
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
@@ -22,7 +22,10 @@ _NAMED = {**STATISTICS, **MULTIVARIATE}
 __all__ = ["fit_covariance", "fit_information"]
 __all__ += sorted([*_NAMED, *_DISTRIBUTIONS])
 
-for _named in (*_NAMED.values(), fit_covariance, fit_information):
+for _named in (
+    *_NAMED.values(),
+    *(fit_covariance, fit_information, Distribution, Frozen, Multivariate, FrozenMultivariate),
+):
     if hasattr(_named, "__name__"):
         shown_in(__name__)(_named)
 

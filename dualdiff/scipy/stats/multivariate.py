@@ -98,6 +98,9 @@ class FrozenMultivariate:
     def __init__(self, distribution: Multivariate, scipys: Any, parameters: dict[str, Any]) -> None:
         self.distribution, self.scipys, self.parameters = distribution, scipys, parameters
 
+    def __repr__(self) -> str:
+        return f"<scipy.stats.{self.distribution.name}({', '.join(self.parameters)}) for duals>"
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)

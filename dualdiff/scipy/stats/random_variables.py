@@ -214,6 +214,10 @@ class Frozen:
             raise no_rule(f"scipy.stats.{self.dist.scipys.name}.{name}")
         return getattr(self.scipys, name)
 
+    def __repr__(self) -> str:
+        parameters = ", ".join((*map(str, self.args), *(f"{name}={x}" for name, x in self.kwds.items())))
+        return f"<scipy.stats.{self.dist.scipys.name}({parameters}) for duals>"
+
     def rvs(self, size: Any = None, random_state: Any = None) -> Any:
         """A sample, as `Distribution.rvs`."""
         return self.dist.rvs(*self.args, size=size, random_state=random_state, **self.kwds)

@@ -36,8 +36,8 @@ dualdiff.base.late.load_rules()
 
 from dualdiff.core.registry import REFUSED, UFUNCS  # noqa: E402
 from dualdiff.rules.scipy.special import SEVERAL, SPECIAL  # noqa: E402
+from dualdiff.rules.writing.expressions import ARGUMENTS, names_in  # noqa: E402
 from dualdiff.rules.writing.rows import UNKNOWN  # noqa: E402
-from dualdiff.rules.writing.formulas import ARGUMENTS, names_in  # noqa: E402
 
 SURFACE = sorted(
     {f for f in map(special.__dict__.get, dir(special)) if isinstance(f, np.ufunc)}, key=lambda f: f.__name__

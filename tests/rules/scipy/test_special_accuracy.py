@@ -22,8 +22,8 @@ from scipy import special
 
 from dualdiff import derivative, jvp
 from dualdiff.rules.scipy.special import SEVERAL, SPECIAL, special_table
+from dualdiff.rules.writing.expressions import ARGUMENTS
 from dualdiff.rules.writing.rows import UNKNOWN
-from dualdiff.rules.writing.formulas import ARGUMENTS
 from tests.support.special_exceptions import EXCEPTIONS
 from tests.support.special_references import CASES, draw, wanted
 

@@ -22,8 +22,8 @@ from scipy import special
 
 from dualdiff import NoRuleError, hessian, jvp, nth_derivative
 from dualdiff.rules.scipy.special import SEVERAL, SPECIAL, special_table
+from dualdiff.rules.writing.expressions import ARGUMENTS
 from dualdiff.rules.writing.rows import UNKNOWN
-from dualdiff.rules.writing.formulas import ARGUMENTS
 from tests.rules.scipy.test_special import KNOWN, arguments_of, named, result
 from tests.rules.scipy.test_special import ROUGH as SOLVED
 from tests.support.special_references import CASES, draw

@@ -20,7 +20,7 @@ import dualdiff
 from dualdiff import Dual, DualArray, NotHolomorphicError, derivative, gradient, jacobian, jvp, nth_derivative, value
 from dualdiff.rules import ROWS
 from dualdiff.rules.python.operators import BINARY
-from dualdiff.rules.writing.formulas import ARGUMENTS, bind, expression, names_in
+from dualdiff.rules.writing.expressions import ARGUMENTS, bind, expression, names_in
 from tests.support.against import assert_same
 from tests.support.formulas import Step, formula, x, y, z
 

@@ -1,4 +1,4 @@
-"""The partials of rows, written as formulas: as functions of an engine, or as source to build functions from."""
+"""The partials of rows, written as expressions: as functions of an engine, or as source to build functions from."""
 
 from __future__ import annotations
 
