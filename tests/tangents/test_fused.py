@@ -10,7 +10,7 @@ import pytest
 from dualdiff import derivative, gradient, jacobian, jvp
 from dualdiff.rules import ROWS
 from dualdiff.tangents.spaces import dense, single
-from tests.rules.numpy.elementwise.test_table import differentiable, points, public
+from tests.rules.numpy.elementwise.test_table import COUNTING, differentiable, points, public
 
 SMOOTH = [
     name
