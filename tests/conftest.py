@@ -28,6 +28,13 @@ def pytest_addoption(parser):
         help=f"of the tests of compiled code and of the notebooks, which take longest, run one in {ONE_IN}",
     )
     parser.addoption(
+        "--share",
+        type=lambda text: tuple(map(int, text.split("/"))),
+        default=(1, 1),
+        metavar="I/N",
+        help="run every N-th test from the I-th on, so that N runs with other I share the tests",
+    )
+    parser.addoption(
         "--accuracy-table",
         nargs="?",
         const="",
@@ -37,15 +44,19 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave notebooks out whose packages are missing and, with ``--quick``, most of what takes long."""
+    """Leave notebooks out whose packages are missing, with ``--quick`` most of what takes long, and others' shares."""
     for item in items:
         if item.path.suffix == ".ipynb" and (missing := missing_for(item.path)):
             item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(missing)}"))
+    left_out = set()
     if config.getoption("--quick"):
         long = [item for item in items if takes_long(item)]
         left_out = set(long) - set(long[::ONE_IN])
-        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-        items[:] = [item for item in items if item not in left_out]
+    i, n = config.getoption("--share")
+    rest = [item for item in items if item not in left_out]
+    left_out |= set(rest) - set(rest[i - 1 :: n])
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 def takes_long(item):
