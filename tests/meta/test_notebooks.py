@@ -23,7 +23,7 @@ for name in "fast_sugiyama", "scipy", "sklearn", "sympy":
     pytest.importorskip(name)
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "notebooks"
+FOLDER = ROOT / "notebooks" / "course"
 NOTEBOOKS = sorted(FOLDER.rglob("*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").iterdir())
 

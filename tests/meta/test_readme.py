@@ -48,10 +48,11 @@ def test_scipy_callers():
 
 
 def test_installation():
-    """Two commands, which `.ci/run` runs in a fresh clone."""
+    """The commands, of which `.ci/run` runs the first two in fresh clones."""
     assert [text for _, text in blocks(README, "sh")] == [
         "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/dualdiff 'x**3 + 2*x' --at 3\n",
         "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/pytest\n",
+        ".venv/bin/pip install -q -e '.[docs]' && .venv/bin/sphinx-build -W notebooks build/site\n",
     ]
 
 

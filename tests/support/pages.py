@@ -12,7 +12,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 README = ROOT / "README.md"
-PAGES = [README, *sorted(NOTEBOOKS.glob("*/*.md"))]
+PAGES = [README, *sorted(NOTEBOOKS.rglob("*.md"))]
+#: Lists of pages, and reference pages that are generated: they need not show code.
+WITHOUT_CODE = {
+    *("accuracy.md", "functions.md", "index.md", "names.md", "scipy-names.md", "teaching-and-adapters.md"),
+    "ten-minutes.md",
+}
 
 
 def name(page: Path) -> str:
@@ -72,6 +77,13 @@ def anchors(page):
 def links(page):
     """The targets of all links, those in code left out."""
     return re.findall(r"\]\(([^)]+)\)", re.sub(r"`[^`\n]*`", "code", text(page)))
+
+
+def contents(page):
+    """The pages of the site that stand below a page."""
+    listed = [match.split() for match in re.findall(r"<!-- toctree\s([^>]*)-->", text(page))]
+    found = [next((page.parent / name).parent.glob(f"{Path(name).name}.*")) for names in listed for name in names]
+    return [path.resolve() for path in found]
 
 
 def images(page):
