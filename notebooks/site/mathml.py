@@ -9,7 +9,7 @@ def _inline(writer, node):
 
 
 def _display(writer, node):
-    writer.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+    writer.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
     _skip()
 
 
