@@ -18,7 +18,7 @@ _FLOAT64 = np.dtype(np.float64)
 def fused(row: Rule, values: Sequence[Any], arrays: Sequence[Any], active: int, result: Any) -> Any:
     """The components of the tangent, given those of the active arguments; see `Rule.chain_rule` for ``active``.
 
-    None if the terms have to be computed one by one: for other types than float64, and where a NaN may be zero times
+    None if the terms must be computed one by one: for other types than float64, and where a NaN may be zero times
     infinity (law 5).
     """
     if not (row.is_pure and are_float64(values)):

@@ -1,4 +1,4 @@
-"""All public names with their signatures, as text: ``python -m tests.meta.signatures`` writes ``signatures.txt``."""
+"""All public names with their signatures: ``python -m tests.meta.signatures.snapshot`` writes ``signatures.txt``."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ LIKE_SCIPY = [f"dualdiff.scipy.{name}" for name in SCIPY if name != "stats"]
 def signature(thing):
     """Parameters with kinds and defaults; the types have tests of their own."""
     try:
-        found = inspect.signature(thing)
+        declared = inspect.signature(thing)
     except (TypeError, ValueError):
         return "(...)"
-    plain = [p.replace(annotation=p.empty) for p in found.parameters.values()]
-    return str(found.replace(parameters=plain, return_annotation=found.empty))
+    plain = [p.replace(annotation=p.empty) for p in declared.parameters.values()]
+    return str(declared.replace(parameters=plain, return_annotation=declared.empty))
 
 
 def described(name, thing):
