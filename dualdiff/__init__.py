@@ -25,11 +25,12 @@ from dualdiff.core.dual import Dual
 from dualdiff.core.reading import tangent, value
 from dualdiff.drivers.custom.custom_derivative import custom_derivative
 from dualdiff.drivers.derivative import derivative, nth_derivative, value_and_derivative
-from dualdiff.drivers.fields import curl, divergence, laplacian
+from dualdiff.drivers.fields import curl, divergence
 from dualdiff.drivers.gradient import gradient, value_and_gradient
 from dualdiff.drivers.hessian import hessian, value_gradient_and_hessian
 from dualdiff.drivers.higher.derivative_tensor import derivative_tensor
 from dualdiff.drivers.higher.hessian_diagonal import hessian_diagonal
+from dualdiff.drivers.higher.laplacian import biharmonic, laplacian
 from dualdiff.drivers.higher.series import Series
 from dualdiff.drivers.higher.taylor_coefficients import taylor
 from dualdiff.drivers.hvp import hvp
@@ -69,6 +70,7 @@ __all__ = [
     "SingularPointWarning",
     "UndefinedDerivativeWarning",
     "adapt",
+    "biharmonic",
     "check_derivative",
     "curl",
     "custom_derivative",

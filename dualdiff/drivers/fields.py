@@ -1,4 +1,4 @@
-"""Derivatives of vector and scalar fields: divergence, curl, Laplacian."""
+"""Derivatives of vector fields: divergence and curl."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Concatenate, Unpack, overload
 import numpy as np
 
 from dualdiff.core.containers import is_container
-from dualdiff.drivers.higher.hessian_diagonal import hessian_diagonal
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.drivers.run.operator import DerivedFunction, P, operator
 from dualdiff.drivers.run.options import Argnum, OfCurl, OfField
@@ -138,67 +137,6 @@ def curl(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     >>> from dualdiff import curl
     >>> curl(lambda x: np.stack([x[2], x[0], x[1]]), np.array([1.0, 2.0, 3.0]))
     array([1., 1., 1.])
-    """
-
-
-def evaluate_laplacian(
-    operator: str,
-    f: Callable[..., Any],
-    args: tuple[Any, ...],
-    *,
-    argnum: Argnum = 0,
-    chunk_size: int | None = None,
-    batch_dims: int = 0,
-) -> tuple[None, Any, None]:
-    """The sum of the diagonal of the Hessian, without value and aux."""
-    D = hessian_diagonal(f, *args, argnum=argnum, chunk_size=chunk_size, batch_dims=batch_dims)
-    if is_container(D):
-        raise ValueError(f"{operator} needs one array x and one result f(x), but got a container")
-    return None, np.sum(D, axis=tuple(range(-len(_shape(args, argnum)[batch_dims:]), 0))), None
-
-
-@overload
-def laplacian(f: Callable[P, Any], /, **options: Unpack[OfField]) -> DerivedFunction[P, Any]: ...
-@overload
-def laplacian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfField]) -> Any: ...
-@overload
-def laplacian(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
-@operator(evaluate_laplacian, one_by_one=True)
-def laplacian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
-    r"""The Laplacian :math:`\sum_i \partial^2 f / \partial x_i^2` of a scalar function, or of each component.
-
-    Parameters
-    ----------
-    f : callable
-        As in `gradient`; it may also return an array.
-    *args
-        The arguments of f; keywords that are no options go to f as well, as constants.
-    argnum : int or tuple of int
-        The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
-        tuple, in the same order.
-    chunk_size, batch_dims
-        As in `hessian`.
-
-    Returns
-    -------
-    scalar or array
-        Shaped like f(x); with ``batch_dims``, a scalar for each point.  Without arguments, the Laplacian as a function.
-
-    Raises
-    ------
-    ValueError
-        If x or f(x) is a container.
-
-    Notes
-    -----
-    The sum of `hessian_diagonal`, at the same cost.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dualdiff import laplacian
-    >>> laplacian(lambda x: np.sum(x**3), np.array([1.0, 2.0]))
-    np.float64(18.0)
     """
 
 

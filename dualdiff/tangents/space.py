@@ -76,6 +76,19 @@ class Rule(Protocol):
         """The coefficients 0 to n of the power series of the function; None if it is constant."""
 
 
+class Multilinear(Protocol):
+    """A function of several factors that is linear in each of them."""
+
+    function: Any
+    factors: Sequence[Any]
+
+    def term(self, space: Any, t: Tangent, i: int) -> Tangent:
+        """The product with factor i replaced by its tangent."""
+
+    def crossed(self, i: int, a: Any, j: int, b: Any) -> Any:
+        """The sum of the products with factors i and j replaced by the rows of a and b."""
+
+
 def shape_of(x: Any) -> Shape:
     """The shape of a scalar, an array or a dual."""
     return getattr(x, "shape", ())

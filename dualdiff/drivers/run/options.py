@@ -47,6 +47,10 @@ class OfField(OfCurl, total=False):
     chunk_size: int | None
 
 
+class OfLaplacian(OfField, total=False):
+    has_aux: bool
+
+
 class OfNth(OfSparsity, total=False):
     n: int
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -66,10 +66,12 @@ def dense_passes(
     conjugates: str = "allowed",
     imaginary: bool = False,
     directions: Directions | None = None,
+    space_of: Callable[[int, int, str], Dense] | None = None,
 ) -> Iterator[tuple[int, int, Outputs]]:
     """One call of f for each chunk of directions, by default the unit directions.
 
-    With ``imaginary``, i times each unit direction follows after them.
+    With ``imaginary``, i times each unit direction follows after them.  ``space_of(tag, count, conjugates)`` makes the
+    space, if it is not `Dense`.
     """
     groups = inputs.batch.groups
     total = inputs.size * (2 if imaginary else 1) if directions is None else directions.total
@@ -80,7 +82,7 @@ def dense_passes(
         rows = unit_rows(inputs.size, start, stop) if directions is None else directions.rows(start, stop)
         tag = tags.start()
         try:
-            space = Dense(tag, len(rows) + len(groups), conjugates)
+            space = (space_of or Dense)(tag, len(rows) + len(groups), conjugates)
             is_identity = directions is None and start == 0 and stop == inputs.size
             leaves = seeded(inputs, space, rows, is_identity)
             outputs = Outputs(inputs, space, *inputs.call(leaves, space))

@@ -9,22 +9,30 @@ from typing import Any
 import numpy as np
 
 from dualdiff.rules.writing.array_rules import Application
-from dualdiff.tangents.linear import Contraction
+from dualdiff.tangents.linear import Contraction, contract_pair
 from dualdiff.tangents.space import Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure, pulled_by
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class Product:
     """``einsum("inputs->output", *factors)`` as a linear map in each of its factors.
 
-    Axes of length 1 broadcast against axes of the same letter.
+    Axes of length 1 broadcast against axes of the same letter.  ``function`` computes it from the factors.
     """
 
     def __init__(
-        self, inputs: Sequence[str], output: str, factors: Sequence[Any], varying: Sequence[bool] | None = None
+        self,
+        inputs: Sequence[str],
+        output: str,
+        factors: Sequence[Any],
+        varying: Sequence[bool] | None = None,
+        function: Callable[..., Any] | None = None,
     ) -> None:
-        self.varying = varying
-        factors = [factor if hasattr(factor, "shape") else np.asarray(factor) for factor in factors]
+        self.varying, self.function = varying, function
+        self.factors = factors = [factor if hasattr(factor, "shape") else np.asarray(factor) for factor in factors]
         self.shapes = tuple(factor.shape for factor in factors)
         plan = _plan(tuple(inputs), output, self.shapes)
         self.subscripts, self.core_shapes, self.output, self.core_shape, self.out_shape = plan
@@ -45,6 +53,18 @@ class Product:
         if self.core_shape != self.out_shape:
             t = space.gather([t], reshaping(self.out_shape), [self.core_shape], self.out_shape)
         return t
+
+    def crossed(self, i: int, a: Any, j: int, b: Any) -> Any:
+        """The sum of the products with factors i and j replaced by the rows of a and b."""
+        lead = next(c for c in _LETTERS if not any(c in letters for letters in self.subscripts))
+        factors, subscripts = [*self.constants], [*self.subscripts]
+        for k, rows in ((i, a), (j, b)):
+            factors[k], subscripts[k] = rows.reshape((len(rows), *self.core_shapes[k])), lead + subscripts[k]
+        if len(factors) == 2 and all(len(set(letters)) == len(letters) for letters in subscripts):
+            total = contract_pair(subscripts[0], factors[0], subscripts[1], factors[1], self.output)
+        else:
+            total = np.einsum(",".join(subscripts) + "->" + self.output, *factors, optimize=len(factors) > 2)
+        return total.reshape(self.out_shape)
 
 
 @lru_cache(maxsize=1024)
@@ -67,9 +87,9 @@ def multilinear(function: Callable[..., Any], operands: Sequence[Any], inputs: S
     """``function(*operands)``, which is ``einsum("inputs->output", *operands)``; see `Product`."""
     factors = Application(*operands, linear=True)
     value = function(*factors.values)
+    product = Product(inputs, output, factors.values, [t is not None for t in factors.tangents], function)
     if factors.space is not None and factors.space.order and len(list(factors.active())) > 1:
-        return factors.result(value, [factors.space.multiplied(function, factors.values, factors.tangents, value)])
-    product = Product(inputs, output, factors.values, [t is not None for t in factors.tangents])
+        return factors.result(value, [factors.space.multiplied(product, factors.tangents, value)])
     return factors.result(value, [product.term(factors.space, factors.tangents[i], i) for i in factors.active()])
 
 

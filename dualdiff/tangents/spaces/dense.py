@@ -92,7 +92,7 @@ class Dense(TangentSpace):
             return t.array
         if type(t.array) is np.ndarray:
             spread = np.zeros((len(directions), *shape), t.array.dtype)
-            spread[_rows(t.directions, directions)] = t.array
+            spread[rows_of(t.directions, directions)] = t.array
             return spread
         # For duals of an outer call: inactive directions take an additional row of zeros.
         index = [t.directions.index(i) if i in t.directions else len(t.directions) for i in directions]
@@ -113,7 +113,7 @@ class Dense(TangentSpace):
             parts: list[Part] = []
             for i, t in enumerate(tangents):
                 if t is not None and (c := row.coefficient(i, values, result)) is not None:
-                    parts.append((_aligned(t, result.ndim), c, row.constancy[i]))
+                    parts.append((aligned(t, result.ndim), c, row.constancy[i]))
             return _combined(parts, result.shape) if parts else None
         finally:
             end(token)
@@ -121,10 +121,10 @@ class Dense(TangentSpace):
     def combine(self, terms: Sequence[Term], out_shape: Shape) -> Active:
         if len(terms) > 2 and (weighted := _weighted(terms, out_shape)) is not None:
             return weighted
-        return _combined([(_aligned(t, len(out_shape)), c, 2 * constant) for t, c, _, _, constant in terms], out_shape)
+        return _combined([(aligned(t, len(out_shape)), c, 2 * constant) for t, c, _, _, constant in terms], out_shape)
 
     def scale(self, t: Tangent, c: Any, shape: Shape, out_shape: Shape, constant: bool = False) -> Active:
-        t = _aligned(t, len(out_shape))
+        t = aligned(t, len(out_shape))
         return Active(t.directions, _times(c, t.array, constant))
 
     def add(self, terms: Sequence[Tangent], shape: Shape) -> Active:
@@ -304,7 +304,7 @@ def _of_floats(t: tuple[float, ...]) -> Active:
     return Active(tuple(directions), array)
 
 
-def _aligned(t: Tangent, ndim: int) -> Active:
+def aligned(t: Tangent, ndim: int) -> Active:
     """The tangent with value axes of length 1 added up to ``ndim``, so that it broadcasts like the value."""
     if type(t) is tuple:
         t = _of_floats(t)
@@ -421,7 +421,7 @@ def _merged(several: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], Any,
     if all(directions == several[0] for directions in several):
         return several[0], None, False
     union = _union(several)
-    return union, [_rows(directions, union) for directions in several], sum(map(len, several)) == len(union)
+    return union, [rows_of(directions, union) for directions in several], sum(map(len, several)) == len(union)
 
 
 def _summed_one_by_one(parts: Sequence[Part], directions: tuple[int, ...]) -> Any:
@@ -443,7 +443,7 @@ def _union(several: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _rows(directions: tuple[int, ...], union: tuple[int, ...]) -> Any:
+def rows_of(directions: tuple[int, ...], union: tuple[int, ...]) -> Any:
     """The rows of directions in a union, as a slice if they are contiguous."""
     rows = [union.index(i) for i in directions]
     return slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] + 1 == len(rows) else rows

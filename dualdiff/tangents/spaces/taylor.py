@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.base.quiet import begin, end, quietly
-from dualdiff.tangents.space import Rule, Shape, Tangent, is_complex, note_conjugate, shape_of
+from dualdiff.tangents.space import Multilinear, Rule, Shape, Tangent, is_complex, note_conjugate, shape_of
 from dualdiff.tangents.spaces.dense import Active, Dense
 from dualdiff.tangents.spaces.single import Single
 from dualdiff.tangents.zeros import plain
@@ -123,10 +123,9 @@ class Taylor(Dense):
     # -- products ------------------------------------------------------------------------------------------------------
 
     @quietly
-    def multiplied(
-        self, function: Callable[..., Any], factors: Sequence[Any], tangents: Sequence[Tangent | None], value: Any
-    ) -> Tangent:
-        """The coefficients of ``function(*factors)``, which is linear in each factor: those of a Cauchy product."""
+    def multiplied(self, product: Multilinear, tangents: Sequence[Tangent | None], value: Any) -> Tangent:
+        """The coefficients of a product, those of a Cauchy product."""
+        function, factors = product.function, product.factors
         series = [[v] if t is None else self.coefficients(v, t) for v, t in zip(factors, tangents, strict=True)]
         result: list[Any] = [None] * (self.order + 1)
         self._sum_products(function, series, [], self.order, result)

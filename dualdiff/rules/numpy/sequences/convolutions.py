@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import Application, implements
 from dualdiff.tangents.linear import LinearMap, NamedMap
+from dualdiff.tangents.space import TangentSpace
 
 
 class Convolution(NamedMap):
@@ -61,15 +62,29 @@ def _bilinear(function: Callable[..., Any], a: Any, v: Any, later: int = 0) -> A
     """``function(a, v)``, the middle part of the full convolution; ``later`` is 1 for the later of two middles."""
     operands = Application(a, v, linear=True)
     value = function(*operands.values)
-    if operands.space is not None and operands.space.order and len(list(operands.active())) > 1:
-        return operands.result(value, [operands.space.multiplied(function, operands.values, operands.tangents, value)])
-    lengths = operands.shape(0) + operands.shape(1)
-    start = (sum(lengths) - 1 - len(value) + later) // 2
-    terms = []
-    for i in operands.active():
-        linear = Convolution(operands.values[1 - i], lengths[i], start, len(value))
-        terms.append(operands.space.contract(operands.tangents[i], linear, (lengths[i],), value.shape))
-    return operands.result(value, terms)
+    product = _Convolved(function, operands.values, value.shape, later)
+    space, active = operands.space, list(operands.active())
+    if space is not None and space.order and len(active) > 1:
+        return operands.result(value, [space.multiplied(product, operands.tangents, value)])
+    return operands.result(value, [product.term(space, operands.tangents[i], i) for i in active])
+
+
+class _Convolved:
+    """The convolution of two sequences as a product of these factors (`tangents.space.Multilinear`)."""
+
+    def __init__(self, function: Callable[..., Any], factors: Sequence[Any], shape: Any, later: int) -> None:
+        self.function, self.factors, self.shape = function, factors, shape
+        self.lengths = [len(factor) for factor in factors]
+        self.start = (sum(self.lengths) - 1 - shape[0] + later) // 2
+
+    def term(self, space: TangentSpace, t: Any, i: int) -> Any:
+        """The convolution with factor i replaced by its tangent."""
+        linear = Convolution(self.factors[1 - i], self.lengths[i], self.start, self.shape[0])
+        return space.contract(t, linear, (self.lengths[i],), self.shape)
+
+    def crossed(self, i: int, a: Any, j: int, b: Any) -> Any:
+        """The sum of the convolutions of the rows of a and b, in the places of factors i < j."""
+        return sum(map(self.function, a, b))
 
 
 def _sequence(a: Any) -> Any:
