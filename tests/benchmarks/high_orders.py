@@ -40,6 +40,35 @@ def peer(title: str, make: Any, at_most: float | None) -> Peer:
     return Peer(title, make, at_most, read=None)
 
 
+def network(n: int) -> Any:
+    """A network of three layers of 64, of n arguments."""
+    random = np.random.default_rng(0)
+    first, second, third, last = (random.normal(size=(64, m)) / np.sqrt(m) for m in (n, 64, 64, 1))
+    return lambda x: last[:, 0] @ np.tanh(third @ np.tanh(second @ np.tanh(first @ x)))
+
+
+def rosenbrock(x: Any) -> Any:
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def laplacian(function: Any, n: int) -> Call:
+    return partial(optional("dualdiff").laplacian, function, np.linspace(-1, 1, n))
+
+
+def trace_of_hessian(function: Any, n: int) -> Call:
+    hessian, x = optional("dualdiff").hessian, np.linspace(-1, 1, n)
+    return lambda: np.trace(hessian(function, x))
+
+
+def laplacians(title: str, function: Any, n: int, at_most: float) -> Work:
+    return Work(
+        f"Laplacian of {title} of {n} arguments",
+        partial(laplacian, function, n),
+        [Peer("the trace of the Hessian", partial(trace_of_hessian, function, n), at_most)],
+        expected=trace_of_hessian(function, n)(),
+    )
+
+
 WORKS = [
     Work(
         "order 30 of a formula",
@@ -61,4 +90,6 @@ WORKS = [
         [peer("nested four deep", partial(nested, 4, 0.3, of_matrix), 1 / 5)],
         self_checked=True,
     ),
+    *(laplacians("a network", network(n), n, 1 / 2) for n in (10, 100)),
+    *(laplacians("the Rosenbrock function", rosenbrock, n, 1 / 1.5) for n in (10, 100)),
 ]

@@ -52,6 +52,7 @@ CALLS = {
     "value_gradient_and_hessian": (dd.value_gradient_and_hessian, scalar, X, {"chunk_size": 2}),
     "divergence": (dd.divergence, vector, X, {"chunk_size": 2}),
     "laplacian": (dd.laplacian, scalar, X, {"chunk_size": 2}),
+    "biharmonic": (dd.biharmonic, scalar, X, {"chunk_size": 2}),
 }
 
 

@@ -338,6 +338,7 @@ FORMS = {
     divergence: (flow, X),
     curl: (flow, X),
     laplacian: (energy, X),
+    dd.biharmonic: (energy, X),
     jvp: (flow, X, X),
     hvp: (energy, X, X),
     dd.vjp: (energy, X),

@@ -306,6 +306,7 @@ OPERATORS = [getattr(dd, name) for name in dd.__all__ if hasattr(getattr(dd, nam
 
 def test_every_operator_is_declared():
     assert {op.__name__ for op in OPERATORS} == {
+        "biharmonic",
         "curl",
         "derivative",
         "derivative_tensor",

@@ -17,6 +17,7 @@ from dualdiff.drivers.run.options import Argnum, OfLaplacian
 from dualdiff.drivers.run.passes import dense_passes
 from dualdiff.drivers.run.repeated_calls import expect_several_calls
 from dualdiff.drivers.run.seeds import Directions, unit_rows
+from dualdiff.tangents.space import shape_of
 from dualdiff.tangents.spaces.collapsed import Collapsed, NotCollapsedError
 from dualdiff.tangents.zeros import may_have_nan, plain
 
@@ -93,7 +94,9 @@ def _by_hessian(inputs: Inputs, chunk_size: int | None) -> tuple[Any, Any, Any]:
     if is_container(diagonal):
         raise _container(inputs.operator)
     (core,) = inputs.core_shapes
-    return value, np.sum(diagonal, axis=tuple(range(-len(core), 0))), aux
+    total = np.sum(diagonal, axis=tuple(range(-len(core), 0)))
+    # A scalar f may return an array of one element.
+    return value, total if shape_of(total) == shape_of(value) else np.reshape(total, shape_of(value)), aux
 
 
 def _container(operator: str) -> ValueError:
@@ -108,7 +111,7 @@ def laplacian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[Of
 def laplacian(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate, one_by_one=True)
 def laplacian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
-    r"""The Laplacian :math:`\Delta f = \sum_i \partial^2 f / \partial x_i^2` of a scalar function, or of each component.
+    r"""The Laplacian :math:`\Delta f = \sum_i \partial^2 f / \partial x_i^2` of a scalar, or of each component.
 
     Parameters
     ----------

@@ -13,7 +13,6 @@ from dualdiff.tangents.linear import Contraction, contract_pair
 from dualdiff.tangents.space import Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure, pulled_by
 
-
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

@@ -127,7 +127,9 @@ class Collapsed(Dense):
         t = self.add([product.term(self, s, i) for i, s in full.items()], shape)
         top: Any = None
         for (i, a), (j, b) in itertools.combinations(full.items(), 2):
-            pair = self._common(self._full(a, shape_of(product.factors[i])), self._full(b, shape_of(product.factors[j])))
+            pair = self._common(
+                self._full(a, shape_of(product.factors[i])), self._full(b, shape_of(product.factors[j]))
+            )
             if pair is not None:
                 part = 2 * product.crossed(i, pair[0], j, pair[1])
                 top = part if top is None else top + part
