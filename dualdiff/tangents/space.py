@@ -73,7 +73,10 @@ class Rule(Protocol):
         """
 
     def expanded(self, args: Sequence[Any], values: Any, n: int, singular: Callable[[str], None]) -> Any:
-        """The coefficients 0 to n of the power series of the function; None if it is constant."""
+        """The coefficients of the power series of the function, from 0 to n or to the last that may be nonzero.
+
+        None if it is constant.
+        """
 
 
 class Multilinear(Protocol):

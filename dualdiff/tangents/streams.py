@@ -49,7 +49,11 @@ class Stream:
     def advance(self, k: int) -> None:
         """Compute coefficient k from those before it."""
         if k <= self.n:
-            self.c[k] = self.step(k)
+            c = self.c
+            place = c[k] if type(c) is np.ndarray and c.ndim > 1 else None
+            result = self.step(k, place)
+            if result is not place or place is None:
+                c[k] = result
             if self.slopes is not None:
                 self.slopes[k - 1] = k * self.c[k]
 
@@ -59,8 +63,9 @@ class Stream:
             if self.is_open:
                 self.slopes = np.empty_like(self.c[1:]) if type(self.c) is np.ndarray else [None] * self.n
             elif type(self.c) is np.ndarray:
-                orders = np.arange(1, self.n + 1).reshape((-1,) + (1,) * (self.c.ndim - 1))
-                self.slopes = (self.c[1:] * orders).astype(self.c.dtype, copy=False)
+                self.slopes = np.zeros_like(self.c[1:])
+                for k in range(1, self.degree + 1):
+                    np.multiply(self.c[k], self.c.dtype.type(k), out=self.slopes[k - 1, ...])
             else:
                 self.slopes = [k * c for k, c in enumerate(self.c[1:], 1)]
         return self.slopes
@@ -133,6 +138,8 @@ class Stream:
     __hash__ = object.__hash__
 
 
+#: The function that computes coefficient k of a stream; it may store it in the place given, an array or None.
+Step = Callable[[int, Any], Any]
 #: A partial derivative (a stream or a constant), the argument that it belongs to, and whether the conjugate of the
 #: derivative of the argument is meant.
 Term = tuple[Any, Stream, bool]
@@ -157,17 +164,10 @@ class System:
         stream.degree = degree
         return stream
 
-    def _new(self, first: Any, step: Callable[[int], Any], *operands: Any) -> Stream:
+    def _new(self, first: Any, step: Step, *operands: Any) -> Stream:
         """A stream with its first coefficient, and the function that computes the others from those of operands."""
-        low = min((o.low for o in operands if type(o) is Stream), default=_CLOSED)
-        stream = Stream(self, self.n, _room(first, self.n, operands), low, step)
-        stream.c[0] = first
-        if low < _CLOSED:
-            self._pending.append(stream)
-        else:
-            for k in range(1, self.n + 1):
-                stream.c[k] = step(k)
-        return stream
+        stream = Stream(self, self.n, _room(first, self.n, operands))
+        return self._solved(stream, first, step, *operands)
 
     def once(self, key: tuple[Any, ...], make: Callable[[], Any], *operands: Any) -> Any:
         """What ``make`` returns, made once for equal keys and operands."""
@@ -194,7 +194,7 @@ class System:
         def make() -> Stream:
             if not a.is_open and type(a.c) is np.ndarray:
                 return self.known(function(a.c[: self.n + 1]), min(a.degree, self.n))
-            return self._new(function(a.c[0]), lambda k: function(a.c[k]), a)
+            return self._new(function(a.c[0]), lambda k, place: function(a.c[k]), a)
 
         return self.once((function,), make, a)  # type: ignore[no-any-return]
 
@@ -204,8 +204,10 @@ class System:
         def make() -> Stream:
             first = a.c[0] + sign * (b.c[0] if type(b) is Stream else b)
             if type(b) is not Stream:
-                return self._limited(self._new(first, lambda k: a.c[k], a), a.degree)
-            return self._limited(self._new(first, lambda k: a.c[k] + sign * b.c[k], a, b), max(a.degree, b.degree))
+                return self._limited(self._new(first, lambda k, place: a.c[k], a), a.degree)
+            return self._limited(
+                self._new(first, lambda k, place: a.c[k] + sign * b.c[k], a, b), max(a.degree, b.degree)
+            )
 
         return self.once(("+", sign), make, a, b)  # type: ignore[no-any-return]
 
@@ -216,7 +218,7 @@ class System:
 
         def make() -> Stream:
             if type(b) is not Stream:
-                return self._limited(self._new(a.c[0] * b, lambda k: a.c[k] * b, a), a.degree)
+                return self._limited(self._new(a.c[0] * b, lambda k, place: a.c[k] * b, a), a.degree)
             if not (a.is_open or b.is_open) and type(a.c) is type(b.c) is np.ndarray and a.c.ndim == b.c.ndim == 1:
                 c = np.convolve(a.c[: min(a.degree, self.n) + 1], b.c[: min(b.degree, self.n) + 1])[: self.n + 1]
                 degree = len(c) - 1
@@ -224,7 +226,7 @@ class System:
                     c = np.concatenate([c, np.zeros(self.n - degree, c.dtype)])
                 return self.known(c, degree)
             return self._limited(
-                self._new(a.c[0] * b.c[0], lambda k: _cauchy(a.c, b.c, k, a.degree, b.degree), a, b),
+                self._new(a.c[0] * b.c[0], lambda k, place: _cauchy(a.c, b.c, k, a.degree, b.degree, place), a, b),
                 a.degree + b.degree,
             )
 
@@ -235,12 +237,21 @@ class System:
 
         def make() -> Stream:
             if type(b) is not Stream:
-                return self._limited(self._new(a.c[0] / b, lambda k: a.c[k] / b, a), a.degree)
+                return self._limited(self._new(a.c[0] / b, lambda k, place: a.c[k] / b, a), a.degree)
             bottom = b.c[0]
 
-            def step(k: int) -> Any:
+            def step(k: int, place: Any) -> Any:
                 last = min(k, b.degree)
-                known = _total(b.c[1 : last + 1], r.c[k - last : k][::-1])
+                if not last:
+                    return a.c[k] / bottom if type(a) is Stream else 0.0
+                known = _total(b.c[1 : last + 1], r.c[k - last : k][::-1], place)
+                if known is place is not None:
+                    rest = (
+                        np.negative(known, out=place)
+                        if type(a) is not Stream
+                        else np.subtract(a.c[k], known, out=place)
+                    )
+                    return np.divide(rest, bottom, out=place)
                 return (-known if type(a) is not Stream else a.c[k] - known) / bottom
 
             top = a.c[0] if type(a) is Stream else a
@@ -250,7 +261,7 @@ class System:
 
         return self.once(("/",), make, a, b)
 
-    def _solved(self, r: Stream, first: Any, step: Callable[[int], Any], *operands: Any) -> Stream:
+    def _solved(self, r: Stream, first: Any, step: Step, *operands: Any) -> Stream:
         """As `_new`, for a stream that its own step refers to."""
         r.c[0], r.step = first, step
         r.low = min((o.low for o in operands if type(o) is Stream), default=_CLOSED)
@@ -258,7 +269,7 @@ class System:
             self._pending.append(r)
         else:
             for k in range(1, self.n + 1):
-                r.c[k] = step(k)
+                r.advance(k)
         return r
 
     def call(self, function: Any, args: Sequence[Any]) -> Any:
@@ -290,10 +301,10 @@ class System:
                 return x.c[k]
             return x if k == 0 else 0.0 if later is None else later
 
-        def step(k: int) -> Any:
+        def step(k: int, place: Any) -> Any:
             return select(condition, at(a, k), at(b, k))
 
-        return self._new(step(0), step, a, b)
+        return self._new(step(0, None), step, a, b)
 
     @staticmethod
     def _limited(stream: Stream, degree: int) -> Stream:
@@ -338,7 +349,7 @@ class System:
             stream.low = _CLOSED
         return solutions
 
-    def _equation(self, terms: Sequence[Term]) -> Callable[[int], Any]:
+    def _equation(self, terms: Sequence[Term]) -> Step:
         """The function that gives coefficient k of the solution: ``k r_k = sum of j x_j p_(k-j)``."""
         parts = []
         for p, x, conjugated in terms:
@@ -352,18 +363,20 @@ class System:
                 p = self.chosen(idle, 0.0, p)
             parts.append((p, x, conjugated, ~np.isfinite(plain(p.c[0] if type(p) is Stream else p))))
 
-        def step(k: int) -> Any:
+        def step(k: int, place: Any) -> Any:
             total: Any = None if parts else 0.0
             for p, x, conjugated, singular in parts:
-                part = _slope(p, x, conjugated, k, singular)
+                part = _slope(p, x, conjugated, k, singular, place if total is None else None)
                 total = part if total is None else total + part
-            return total / k if k > 1 else total
+            if k == 1:
+                return total
+            return np.divide(total, k, out=place) if total is place is not None else total / k
 
         return step
 
 
-def _slope(p: Any, x: Stream, conjugated: bool, k: int, singular: Any) -> Any:
-    """The sum of ``j x_j p_(k-j)``; NaN above order 1 where p is ``singular``."""
+def _slope(p: Any, x: Stream, conjugated: bool, k: int, singular: Any, place: Any) -> Any:
+    """The sum of ``j x_j p_(k-j)``, stored in ``place`` if it fits there; NaN above order 1 where p is ``singular``."""
     slopes = x.slopes
     if conjugated:
         slopes = np.conjugate(slopes[:k]) if type(slopes) is np.ndarray else [np.conjugate(s) for s in slopes[:k]]
@@ -373,7 +386,7 @@ def _slope(p: Any, x: Stream, conjugated: bool, k: int, singular: Any) -> Any:
         part = p.c[0] * slopes[0] if singular is None else product(p.c[0], slopes[0])
     else:
         last = min(k, x.degree)
-        part = _total(slopes[:last], p.c[k - last : k][::-1])
+        part = _total(slopes[:last], p.c[k - last : k][::-1], place)
     return part if singular is None or k == 1 else select(singular, np.nan, part)
 
 
@@ -392,32 +405,29 @@ def _room(first: Any, n: int, operands: Sequence[Any]) -> Any:
     return np.empty((n + 1, *getattr(first, "shape", ())), np.result_type(*dtypes, first))
 
 
-def _total(a: Any, b: Any) -> Any:
-    """The sum of products of the entries of two sequences."""
+def _total(a: Any, b: Any, place: Any = None) -> Any:
+    """The sum of products of the entries of two sequences, stored in ``place`` if it has its shape."""
     if type(a) is np.ndarray and type(b) is np.ndarray:
         if a.ndim == 1 and b.ndim == 1:
             return a.dot(b)
-        if a.shape == b.shape and len(a):
-            total = a[0] * b[0]
-            if len(a) > 1:
-                scratch = np.empty_like(total)
-                for x, y in zip(a[1:], b[1:], strict=True):
-                    total += np.multiply(x, y, out=scratch)
-            return total
-        return np.einsum("k...,k...->...", a, b)
+        is_apart = place is not None and place.shape == a.shape[1:] == b.shape[1:] and place.dtype == a.dtype == b.dtype
+        place = place if is_apart else None
+        if len(a) == 1:
+            return np.multiply(a[0], b[0], out=place)
+        return np.einsum("k...,k...->...", a, b, out=place)
     total = 0.0
     for x, y in zip(a, b, strict=True):
         total = total + x * y
     return total
 
 
-def _cauchy(a: Any, b: Any, k: int, degree_a: int, degree_b: int) -> Any:
+def _cauchy(a: Any, b: Any, k: int, degree_a: int, degree_b: int, place: Any) -> Any:
     """Coefficient k of a product of series with these degrees."""
     first, last = max(0, k - degree_b), min(k, degree_a)
     if first > last:
-        return a[0] * b[0] * 0
+        return 0.0
     stop = k - last
-    return _total(a[first : last + 1], b[stop : k - first + 1][::-1])
+    return _total(a[first : last + 1], b[stop : k - first + 1][::-1], place)
 
 
 def _key(x: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 from dualdiff import Series, derivative, gradient, hessian, jvp, nth_derivative, taylor
 from dualdiff.scipy import linalg
+from dualdiff.tangents.spaces import taylor as space
 from tests.support.calls import CALLS, METHOD_CALLS, UFUNC_CALLS
 
 ORDER = 3
@@ -136,6 +137,36 @@ def test_linear_algebra_at_high_order(order):
     np.testing.assert_allclose(logarithm, [1, *np.zeros(order)], atol=1e-10)
     polynomial = taylor(lambda t: np.linalg.det(path(t)), 0.0, order)
     np.testing.assert_allclose(polynomial[4:], np.zeros(order - 3), atol=1e-10)
+
+
+#: Functions whose series have different numbers of coefficients, also from place to place.
+OF_MANY_POINTS = {
+    "a formula": lambda x: np.sin(x) * np.exp(-(x**2)) + np.log(1 + x**2) * x**3,
+    "of low degree": lambda x: (1 + x * x) ** 2 * x - x / 4,
+    "a step": lambda x: np.floor(x) * x + np.sign(x - 1),
+    "two pieces": lambda x: np.maximum(x**3, 1.0) + np.where(x > 1.5, np.sqrt(x), x) + np.abs(x - 1) ** 2,
+    "a constant beside": lambda x: np.hypot(3.0, np.arange(x.size) / x.size) * x + 1 / (2 + x),
+    "single precision": lambda x: np.tanh(x.astype(np.float32) ** 2),
+    "complex": lambda x: np.exp(1j * x) / (x + 2j),
+}
+
+
+@pytest.mark.parametrize("name", OF_MANY_POINTS)
+@pytest.mark.filterwarnings("ignore::dualdiff.UndefinedDerivativeWarning")
+def test_many_points_in_blocks(name, monkeypatch):
+    """As all at once."""
+    f, x = OF_MANY_POINTS[name], np.linspace(0.0, 2.0, 501)
+    wanted = taylor(f, x, 6)
+    monkeypatch.setattr(space, "_BLOCK", 700)
+    np.testing.assert_allclose(taylor(f, x, 6), wanted, rtol=1e-14, atol=1e-300)
+
+
+def test_coefficients_above_the_degree_are_not_kept():
+    degrees = []
+    taylor(
+        lambda x: [degrees.append(y.raw.directions) or y for y in (x**2, x**3, x * (x + 1), (x**2) ** 2)][-1], 2.0, 9
+    )
+    assert [len(directions) for directions in degrees] == [2, 3, 2, 4]
 
 
 def test_solvers():

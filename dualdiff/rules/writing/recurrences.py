@@ -22,7 +22,7 @@ from dualdiff.tangents.zeros import chosen_zero, plain
 
 
 def expanded(row: Row, args: Sequence[Any], values: Any, n: int, singular: Callable[[str], None]) -> Any:
-    """Coefficients 0 to n of a row; None if they are those of a constant.
+    """Coefficients of a row, from 0 to n or to the last that may be nonzero; None if they are those of a constant.
 
     ``args`` has a pair (coefficients, degree) for each argument that is a series, and the constants.  ``values`` is the
     value of the function, or the tuple of all of them.  ``singular`` is called with the label of the row if it has no
@@ -32,9 +32,9 @@ def expanded(row: Row, args: Sequence[Any], values: Any, n: int, singular: Calla
     streams = [system.known(*a) if type(a) is tuple else a for a in args]
     arithmetic = _ARITHMETIC.get(row.ufunc)
     if arithmetic is not None and (result := arithmetic(system, *streams)) is not None:
-        return result.c
+        return result.c[: result.degree + 1]
     result = system.expanded(row, streams, values, singular)
-    return result.c if type(result) is Stream else None
+    return result.c[: result.degree + 1] if type(result) is Stream else None
 
 
 class Recurrences(System):

@@ -21,8 +21,8 @@ from dualdiff.tangents.zeros import plain
 
 #: What is added to the tag of a call for the level of derivatives within it: an inner call, but no tag of any other.
 LEVEL = 2
-#: The number of points whose coefficients are computed together.
-_BLOCK = 1 << 14
+#: The number of coefficients of one series, at several points, that are computed together: several fit into the cache.
+_BLOCK = 1 << 16
 
 
 class Taylor(Dense):
@@ -63,22 +63,23 @@ class Taylor(Dense):
             end(token)
 
     def _expanded(self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any) -> Any:
-        if type(result) is np.ndarray and result.size > _BLOCK and _are_alike(values, tangents, result):
+        if type(result) is np.ndarray and result.size * self.order > _BLOCK and _are_alike(values, tangents, result):
             return self._in_blocks(row, values, tangents, result)
         args = [v if t is None else self._series(v, t) for v, t in zip(values, tangents, strict=True)]
         c = row.expanded(args, result, self.order, self._note)
-        if c is None:
+        if c is None or len(c) == 1:
             return None
         shape = shape_of(result[0] if type(result) is tuple else result)
-        return Active(self.all, c[1:] if type(c) is np.ndarray else _stacked(c[1:], shape))
+        return Active(self.all[: len(c) - 1], c[1:] if type(c) is np.ndarray else _stacked(c[1:], shape))
 
     def _in_blocks(self, row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None], result: Any) -> Any:
         """The same for many points: a block at a time, so that its coefficients stay in the cache."""
-        coefficients = np.empty((self.order, result.size), result.dtype)
+        coefficients = np.empty((0, result.size), result.dtype)
         flat = [v.reshape(-1) if shape_of(v) else v for v in values]
         rows = [None if t is None else Active(t.directions, t.array.reshape((len(t.array), -1))) for t in tangents]
-        for start in range(0, result.size, _BLOCK):
-            block = slice(start, start + _BLOCK)
+        step = max(_BLOCK // (self.order + 1), 1)
+        for start in range(0, result.size, step):
+            block = slice(start, start + step)
             args = [
                 v
                 if not shape_of(v)
@@ -88,8 +89,17 @@ class Taylor(Dense):
                 for v, t in zip(flat, rows, strict=True)
             ]
             c = row.expanded(args, result.reshape(-1)[block], self.order, self._note)
-            coefficients[:, block] = 0.0 if c is None else c[1:]
-        return Active(self.all, coefficients.reshape((self.order, *result.shape)))
+            count = 0 if c is None else len(c) - 1
+            if count > len(coefficients):
+                # The first block; later ones seldom have more coefficients.
+                room = np.empty((count, result.size), result.dtype)
+                room[: len(coefficients), :start], room[len(coefficients) :, :start] = coefficients[:, :start], 0.0
+                coefficients = room
+            if count:
+                coefficients[:count, block] = c[1:]
+            coefficients[count:, block] = 0.0
+        count = len(coefficients)
+        return Active(self.all[:count], coefficients.reshape((count, *result.shape))) if count else None
 
     def _note(self, label: str) -> None:
         self.singular[label] = None
@@ -101,13 +111,17 @@ class Taylor(Dense):
 
     def _series(self, value: Any, t: Tangent) -> tuple[Any, int]:
         """All coefficients, and the order of the last that may be nonzero."""
-        shape = shape_of(value)
-        full = self._spread(t, self.all, np.broadcast_shapes(shape, t.array.shape[1:]))
-        if type(full) is not np.ndarray or plain(value) is not value:
-            return [value, *full], self.order
-        c = np.empty((self.order + 1, *full.shape[1:]), np.result_type(value, full))
-        c[0], c[1:] = value, full
-        return c, t.directions[-1] + 1 if t.directions else 0
+        shape = np.broadcast_shapes(shape_of(value), t.array.shape[1:])
+        degree = t.directions[-1] + 1 if t.directions else 0
+        if type(t.array) is not np.ndarray or plain(value) is not value:
+            return [value, *self._spread(t, self.all, shape)], self.order
+        c = np.zeros((self.order + 1, *shape), np.result_type(value, t.array))
+        c[0] = value
+        if degree == len(t.directions):
+            c[1 : degree + 1] = t.array
+        else:
+            c[1:][list(t.directions)] = t.array
+        return c, degree
 
     # -- coefficients --------------------------------------------------------------------------------------------------
 
