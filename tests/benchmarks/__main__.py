@@ -46,7 +46,7 @@ def main() -> None:
 def machine() -> str:
     """One line on what the figures were measured with."""
     versions = [f"Python {platform.python_version()}", f"{os.cpu_count()} cores"]
-    for package in "numpy", "scipy", "autograd", "advect", "dualpy", "jax", "num-dual", "numba":
+    for package in "numpy", "scipy", "autograd", "advect", "dualpy", "jax", "num-dual", "daceypy", "heyoka", "numba":
         try:
             versions.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from .harness import Call, Peer, Work, optional
+from .harness import Call, Peer, Work, jax, optional
 
 X = 0.7
 POINTS = np.linspace(0.1, 2.0, 100_000)
@@ -36,8 +37,55 @@ def nested(order: int, x: Any, function: Any) -> Call:
     return partial(function, x)
 
 
-def peer(title: str, make: Any, at_most: float | None) -> Peer:
+def peer(title: str, make: Any, at_most: float | None = None) -> Peer:
     return Peer(title, make, at_most, read=None)
+
+
+def checked(call: Call, coefficient: Any, order: int, x: Any = X) -> Call:
+    """The call of a peer, whose coefficient of an order must be that of dualdiff."""
+    np.testing.assert_allclose(coefficient(call()), optional("dualdiff").taylor(f, x, order)[order], rtol=1e-9)
+    return call
+
+
+def jet(order: int, x: Any = X) -> Call:
+    """JAX's series, compiled; its coefficients are derivatives."""
+    module, experimental = jax(), optional("jax.experimental.jet")
+    np_of_jax = module.numpy
+
+    def formula(x: Any) -> Any:
+        return np_of_jax.sin(x) * np_of_jax.exp(-(x**2)) + np_of_jax.log(1 + x**2) * x**3
+
+    def derivatives(x: Any) -> Any:
+        zero = np_of_jax.zeros_like(x)
+        return experimental.jet(formula, (x,), ([zero + 1.0, *[zero] * (order - 1)],))
+
+    compiled, x = module.jit(derivatives), np_of_jax.asarray(x)
+    call = lambda: module.block_until_ready(compiled(x))
+    return checked(call, lambda result: np.asarray(result[1][order - 1]) / math.factorial(order), order, x)
+
+
+def dace(order: int) -> Call:
+    """The differential algebra of DACE, by its Python interface, in one variable."""
+    da = optional("daceypy").DA
+    da.init(order, 1)
+
+    def call() -> Any:
+        x = X + da(1)
+        return da.sin(x) * da.exp(-(x**2)) + da.log(1 + x**2) * x**3
+
+    return checked(call, lambda result: result.getCoefficient([order]), order)
+
+
+def heyoka(order: int, points: Any) -> Call:
+    """All derivatives as one symbolic expression, compiled by heyoka."""
+    hy = optional("heyoka")
+    x = hy.make_vars("x")
+    formula = hy.sin(x) * hy.exp(-(x**2)) + hy.log(1.0 + x**2) * x**3
+    tensors = hy.diff_tensors([formula], [x], diff_order=order)
+    compiled = hy.cfunc([tensors.get_derivatives(k)[0][1] for k in range(order + 1)], [x])
+    given = np.ascontiguousarray(points[None])
+    call = partial(compiled, given)
+    return checked(call, lambda result: result[order] / math.factorial(order), order, points)
 
 
 def network(n: int) -> Any:
@@ -73,7 +121,11 @@ WORKS = [
     Work(
         "order 30 of a formula",
         partial(series, 30),
-        [peer("order 5", partial(series, 5), 15)],
+        [
+            peer("order 5", partial(series, 5), 15),
+            peer("JAX's jet, compiled", partial(jet, 30)),
+            peer("DACE", partial(dace, 30)),
+        ],
         at_most_seconds=1e-3,
         self_checked=True,
     ),
@@ -81,7 +133,11 @@ WORKS = [
     Work(
         "order 8 at 100,000 points",
         partial(series, 8, POINTS),
-        [peer("the value alone", lambda: partial(f, POINTS), 25)],
+        [
+            peer("the value alone", lambda: partial(f, POINTS), 25),
+            peer("JAX's jet, compiled", partial(jet, 8, POINTS)),
+            peer("heyoka, compiled", partial(heyoka, 8, POINTS)),
+        ],
         self_checked=True,
     ),
     Work(
@@ -91,5 +147,6 @@ WORKS = [
         self_checked=True,
     ),
     *(laplacians("a network", network(n), n, 1 / 2) for n in (10, 100)),
-    *(laplacians("the Rosenbrock function", rosenbrock, n, 1 / 1.5) for n in (10, 100)),
+    laplacians("the Rosenbrock function", rosenbrock, 10, 0.9),
+    laplacians("the Rosenbrock function", rosenbrock, 100, 2 / 3),
 ]
