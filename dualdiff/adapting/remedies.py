@@ -13,7 +13,7 @@ from dualdiff.adapting.adapted_functions import MAKERS
 from dualdiff.adapting.libraries import counterpart, is_foreign, is_library, public_name
 from dualdiff.base.errors import COLLECT, LostDerivativeError, NoRuleError
 from dualdiff.base.internals import FLAT, OBJECT_ARRAY, SHUFFLED, SPARSE, SPARSE_INTERNALS, position, steps
-from dualdiff.core.labels import labels_of
+from dualdiff.core.labels import Table, labels_of
 from dualdiff.rules.writing.array_rules import duals_in
 
 _OBJECT_ARRAY_NOTE = (
@@ -97,12 +97,17 @@ def _note(error: Exception, trace: list[tuple[FrameType, int]]) -> str | None:
 def _of_labelled(frames: list[FrameType]) -> str | None:
     """What to write for a method of an array with labels that is a function of NumPy too; None for other code."""
     for frame in frames:
-        name = frame.f_code.co_name
-        if labels_of(frame.f_locals.get("self")) is not None and callable(getattr(np, name, None)):
-            kind = type(frame.f_locals["self"])
+        name, source = frame.f_code.co_name, frame.f_locals.get("self")
+        if labels_of(source) is not None and callable(getattr(np, name, None)):
+            kind, remedy = type(source), f"np.{name}(s.to_numpy())"
+            if isinstance(labels_of(source), Table):
+                # pandas passes over what is missing, and divides by one less.
+                remedy = f"np.{name}(s.dropna().to_numpy(){', ddof=1' if name in ('std', 'var') else ''})"
+                if hasattr(kind, "columns"):
+                    remedy = f"df.apply(lambda s: {remedy})"
             return (
                 f"{kind.__module__.partition('.')[0]}.{kind.__name__}.{name} takes plain values: "
-                f"write np.{name}(s.to_numpy()), which takes duals"
+                f"write {remedy}, which takes duals"
             )
     return None
 

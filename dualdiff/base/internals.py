@@ -252,6 +252,11 @@ def wants_writeable(caller: FrameType) -> bool:
     return caller.f_code.co_name == "require" and "W" in (caller.f_locals["requirements"] or ())
 
 
+def keeps_missing_values(caller: FrameType) -> bool:
+    """Whether pandas asks for the elements of an array: it knows a missing value only by a plain NaN."""
+    return str(caller.f_globals.get("__name__")).startswith("pandas.")
+
+
 # -- SciPy -------------------------------------------------------------------------------------------------------------
 #: Compared with the module of the caller in the property `__class__`.
 CONVERTERS = _is(

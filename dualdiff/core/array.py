@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from dualdiff.base.errors import LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
-from dualdiff.base.internals import SHUFFLED, frame, is_product_of_sparse, stacklevel, wants_writeable
+from dualdiff.base.internals import (
+    SHUFFLED,
+    frame,
+    is_product_of_sparse,
+    keeps_missing_values,
+    stacklevel,
+    wants_writeable,
+)
 from dualdiff.core import stand_ins
 from dualdiff.core.dual import HANDMADE, SCALARS, AnyDual, Dual, checked_array, joined, leading_space, make, same_call
 from dualdiff.core.neighbours import redefines_arithmetic, taken_in
@@ -396,6 +403,8 @@ class DualArray(AnyDual):
         if wants_writeable(caller):
             # NumPy would copy the stand-in to make it writeable.
             raise lost("np.require(x, requirements='W')", "np.require(x, requirements='W', like=x)")
+        if keeps_missing_values(caller) and np.any(missing := np.isnan(self)):
+            return stand_ins.copied(self, missing)
         return stand_ins.copied(self) if copy else stand_ins.stand_in(self)
 
     def __reduce__(self) -> Any:

@@ -57,9 +57,7 @@ class Table(Labels):
     def put_on_result(self, values: Any) -> Any:
         missing = np.isnan(values) if issubclass(type(values), AnyDual) else False
         if np.any(missing):
-            # pandas does not know a dual that is NaN; a value that is missing depends on nothing.
-            values = copied(values)
-            values[missing] = np.nan
+            values = copied(values, missing)
         return self.put_on(values)
 
     def agree(self, other: Labels) -> bool:

@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 IN_USE: dict[int, list[tuple[DualArray, weakref.ref[Any]]]] = {}
 
 
-def copied(source: DualArray) -> Any:
-    """An object array of the elements, in the memory order of the values: NumPy copies an array in another order."""
+def copied(source: DualArray, missing: Any = None) -> Any:
+    """An object array of the elements, in the memory order of the values: NumPy copies an array in another order.
+
+    Where ``missing`` is set there is a plain NaN, which depends on nothing: pandas does not know a dual that is NaN.
+    """
     array = np.empty_like(plain(source), object)
     for i in np.ndindex(source.shape):
         array[i] = source[i]
+    if missing is not None:
+        array[missing] = np.nan
     return array
 
 

@@ -113,16 +113,59 @@ def test_numbers_and_arrays(name, options):
 
 @pytest.mark.parametrize("name", ["mean", "std", "var", "median"])
 def test_methods_that_convert_to_floats_say_what_to_write(name):
-    def residuals(p):
-        return DF @ p - DF.y
+    """pandas hands the values to float(): there is nothing that an object could answer."""
+    numpy_name = f"np.{name}(s.dropna().to_numpy(){', ddof=1' if name in ('std', 'var') else ''})"
+    for kind, remedy, make in (
+        ("Series", numpy_name, lambda p: p[0] * HOLES**2 - p[1] ** 2),
+        ("DataFrame", f"df.apply(lambda s: {numpy_name})", lambda p: (p[0] * DF.assign(h=HOLES)) ** p[1]),
+    ):
+        with pytest.raises(TypeError) as error:
+            gradient(lambda p: np.sum(getattr(make(p), name)()), P)  # noqa: B023
+        assert error.value.__notes__ == [
+            f"dualdiff: pandas.{kind}.{name} takes plain values: write {remedy}, which takes duals"
+        ]
+        # The remedy, as it is written.
+        found = lambda p: np.sum(eval(remedy, {"np": np}, {"s": make(p), "df": make(p)}))  # noqa: B023
+        np.testing.assert_allclose(found(P), np.sum(getattr(make(P), name)()), rtol=1e-14)
+        step = 1e-6 * np.eye(2)
+        by_differences = [(found(P + v) - found(P - v)) / 2e-6 for v in step]
+        np.testing.assert_allclose(gradient(found, P), by_differences, rtol=1e-8, atol=1e-9)
 
-    with pytest.raises(TypeError) as error:
-        gradient(lambda p: getattr(residuals(p), name)(), P)
-    assert error.value.__notes__ == [
-        f"dualdiff: pandas.Series.{name} takes plain values: write np.{name}(s.to_numpy()), which takes duals"
-    ]
-    found = gradient(lambda p: getattr(np, name)(residuals(p).to_numpy()), P)
-    np.testing.assert_allclose(found, gradient(lambda p: getattr(np, name)(DF.to_numpy() @ p - Y), P), atol=1e-14)
+
+#: What pandas does with values that are missing.
+OF_MISSING = {
+    "count": lambda s: s.count(),
+    "isna": lambda s: s.isna().sum(),
+    "fillna": lambda s: s.fillna(7.0).sum(),
+    "dropna": lambda s: s.dropna().sum(),
+    "sum": lambda s: s.sum(),
+    "max": lambda s: s.max(),
+}
+
+
+@pytest.mark.parametrize("name", OF_MISSING)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_result_that_is_nan_is_missing_for_pandas(name):
+    """Square roots of negative values, as a Series, in a DataFrame, and as an argument of its methods."""
+    f = OF_MISSING[name]
+    roots = lambda p: np.sqrt(np.stack([p[0], p[0] - p[1], p[1]]))
+    for make in (
+        lambda p: pd.Series(roots(p)),
+        lambda p: pd.Series(roots(p), index=["a", "b", "c"]) * 2.0,
+        lambda p: pd.DataFrame({"m": roots(p)})["m"],
+        lambda p: DF.assign(m=roots(p))["m"],
+        lambda p: pd.DataFrame(roots(p)[:, None])[0],
+    ):
+        count = lambda p: f(make(p)) + 0.0 * p[0]  # noqa: B023
+        values = []
+        found = gradient(lambda p: values.append(count(p)) or values[-1], P)  # noqa: B023
+        assert values[-1].value == f(make(P))
+        finite = lambda p: f(pd.Series([np.sqrt(p[0]), np.nan, np.sqrt(p[1])]))
+        scale = f(make(P)) / finite(P) if name in ("sum", "max", "dropna") else None
+        if scale is None and name != "fillna":
+            np.testing.assert_array_equal(found, [0.0, 0.0])
+        elif scale is not None:
+            np.testing.assert_allclose(found, scale * gradient(finite, P), rtol=1e-13)
 
 
 def test_other_methods_refuse():

@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.pages import NOTEBOOKS, ROOT, run
 
-# Sparse Jacobians and functions of matrices are shown.
+# Sparse Jacobians, functions of matrices, and missing values are shown.
 pytest.importorskip("scipy")
+pytest.importorskip("pandas")
 
 PAGES = {page.name: page for page in sorted((NOTEBOOKS / "explanation").glob("*.md"))}
 TEXTS = {name: page.read_text(encoding="utf-8") for name, page in PAGES.items()}
