@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from functools import cache
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 from dualdiff.base import late
@@ -66,6 +67,20 @@ def public_name(frame: FrameType) -> tuple[str, str] | None:
         held += [cls.__name__ for cls in classes if names.get(cls.__name__) is cls]
         if module in sys.modules and held:
             return module, held[0] + method
+    return _decorated(frame)
+
+
+def _decorated(frame: FrameType) -> tuple[str, str] | None:
+    """The same of the wrapper that a decorator put around a public function; None of anything else."""
+    for name in frame.f_code.co_freevars:
+        function = frame.f_locals.get(name)
+        if type(function) is not FunctionType:
+            continue
+        parts = function.__module__.split(".")
+        for module in (".".join(parts[:length]) for length in range(1, len(parts) + 1)):
+            public = getattr(sys.modules.get(module), function.__name__, None)
+            if inspect.unwrap(public) is inspect.unwrap(function) and "._" not in module:
+                return module, function.__name__
     return None
 
 

@@ -252,8 +252,9 @@ def wants_writeable(caller: FrameType) -> bool:
     return caller.f_code.co_name == "require" and "W" in (caller.f_locals["requirements"] or ())
 
 
+@relies_on("sys._getframe(depth=0, /)")
 def keeps_missing_values(caller: FrameType) -> bool:
-    """Whether pandas asks for the elements of an array: it knows a missing value only by a plain NaN."""
+    """Whether pandas asks for the elements of an array: it knows a missing value by a plain NaN only."""
     return str(caller.f_globals.get("__name__")).startswith("pandas.")
 
 

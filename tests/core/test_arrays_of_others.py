@@ -227,9 +227,17 @@ def test_durations():
 
 
 def test_unyt():
+    """It takes the units of duals for those of floats, and has no place for them: nothing of it takes duals."""
     unyt = pytest.importorskip("unyt")
-    q = DATA * unyt.m
-    for f in (lambda p: p * q, lambda p: q * p, lambda p: p[0] * q, lambda p: p * unyt.m, lambda p: unyt.m * p):
+    q, length = DATA * unyt.m, unyt.unyt_quantity(3.0, "m")
+    for f in (
+        *(lambda p: p * q, lambda p: q * p, lambda p: p[0] * q, lambda p: p * unyt.m, lambda p: unyt.m * p),
+        *(lambda p: p * length, lambda p: length * p, lambda p: p[0] * length, lambda p: length * p[0]),
+        *(lambda p: p[0] * unyt.m, lambda p: unyt.unyt_array(p, "m"), lambda p: unyt.unyt_quantity(p[0], "m")),
+        *(lambda p: np.multiply(q, p), lambda p: np.dot(q, p), lambda p: np.sin(p * (q / unyt.m))),
+        *(lambda p: np.concatenate([q, p]), lambda p: np.where(p > 0, q, p), lambda p: q.__iadd__(p)),
+        *(lambda p: q.copy().__setitem__(0, p[0]), lambda p: np.hypot(p, q), lambda p: p.sum() + length),
+    ):
         with pytest.raises(TypeError):
             jacobian(f, P)
     np.testing.assert_array_equal(jacobian(lambda p: p * np.asarray(q), P), np.diag(DATA))
