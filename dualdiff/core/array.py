@@ -154,8 +154,11 @@ class DualArray(AnyDual):
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def __setitem__(self, key: Any, item: Any) -> None:
-        item = operand(item)
         t: Tangent | None = None
+        if type(item) in SCALARS and item.space is self.space:
+            t, item = item.raw, item.value
+        else:
+            item = operand(item)
         if isinstance(item, AnyDual):
             if leading_space((self, item)).tag != self.space.tag:
                 raise plain_target("an array of an outer differentiation")

@@ -170,6 +170,9 @@ class Dense(TangentSpace):
             if source is None:
                 return None
             target = self.own(None, like)
+        if type(source) is tuple and type(key) is int and type(target.array) is np.ndarray and len(shape) == 1:
+            target.array[:, key] = source
+            return target
         n = len(self.all)
         index = Structure.getitem(key).shifted(n)
         array = None
@@ -283,6 +286,8 @@ class Dense(TangentSpace):
         return None
 
     def accepting(self, target: Tangent, source: Tangent) -> Tangent:
+        if type(source) is tuple:
+            return target
         array = accepting(target.array, _block(source).array)
         return target if array is target.array else Active(target.directions, array)
 

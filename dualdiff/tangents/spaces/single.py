@@ -83,6 +83,9 @@ class Single(TangentSpace):
     ) -> Tangent:
         return structure(*(_as_array(t, shape) for t, shape in zip(sources, shapes, strict=True)))
 
+    def element(self, t: Tangent, index: Any, shape: Shape) -> Tangent:
+        return _as_array(t, shape)[index]
+
     @quietly
     def scatter(self, t: Tangent, structure: Structure, shape: Shape, out_shape: Shape) -> Tangent:
         return accumulated(structure.index([out_shape]) - 1, t, out_shape)
