@@ -180,7 +180,7 @@ class Application:
                 )
         result = wrap(value, tangent, space)
         for source, t in zip(self.operands, tangents, strict=True):
-            if type(result) is type(source) is DualArray and self._owns(source):
+            if type(result) is type(source) and type(source) in ARRAYS and self._owns(source):
                 if is_view(value, source.value):
                     return result.view_of(source, structure)
                 disown(source, t, tangent)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dualdiff import DualArray, jacobian, jvp, value_and_jacobian
+from dualdiff import DualArray, jacobian, jvp, taylor, value_and_jacobian
 from dualdiff.scipy import linalg
 
 A = np.array([[0.7, -1.1, 1.9], [1.3, 0.4, -0.8], [-0.6, 2.1, 1.2]])
@@ -32,6 +32,10 @@ def as_in_numpy(f, x):
     found, slope = jvp(f, x, np.cos(x))
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_allclose(slope, np.tensordot(J, np.cos(x), x.ndim), rtol=1e-6, atol=1e-6)
+    v = np.cos(x)
+    series, curvature = taylor(f, x, 2, v), jvp(lambda x: jvp(f, x, v)[1], x, v)[1]
+    np.testing.assert_array_equal(series[0], expected)
+    np.testing.assert_allclose(series[1:], [slope, curvature / 2], rtol=1e-11, atol=1e-11)
     sparse = jacobian(f, x, sparse=True).toarray()
     np.testing.assert_allclose(sparse, J.reshape(sparse.shape), rtol=1e-7, atol=1e-7)
     second = jacobian(jacobian(f, mode="reverse"), x, mode="forward")

@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 import pytest
 
-from dualdiff import DualArray, jacobian, jvp, vjp
+from dualdiff import DualArray, jacobian, jvp, taylor, vjp
 from dualdiff.base import late
 from dualdiff.core.application import Application
 from dualdiff.core.registry import FUNCTIONS
@@ -168,6 +168,11 @@ def check_writes(uses, x):
     found, single = jvp(f, x, v)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_allclose(single, slope, rtol=0, atol=1e-8 * scale)
+    series = taylor(f, x, 2, v)
+    np.testing.assert_array_equal(series[0], expected)
+    np.testing.assert_allclose(series[1], single, rtol=0, atol=1e-12 * scale)
+    curvature = jvp(lambda x: jvp(f, x, v)[1], x, v)[1]
+    np.testing.assert_allclose(2 * series[2], curvature, rtol=0, atol=1e-12 * (scale + np.max(np.abs(curvature))))
     for dense in jacobian(f, x, mode="forward"), jacobian(f, x, mode="forward", chunk_size=2):
         np.testing.assert_allclose(np.tensordot(dense, v, x.ndim), slope, rtol=0, atol=1e-8 * scale)
     found, pull = vjp(f, x)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dualdiff import DualArray, MixedPointsError, derivative, jacobian, jvp, value_and_jacobian
+from dualdiff import DualArray, MixedPointsError, derivative, jacobian, jvp, taylor, value_and_jacobian
 
 STEP = 1e-40
 
@@ -254,6 +254,7 @@ def test_random_program_in_every_space(seed):
     found, slope = jvp(f, x, v)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_allclose(slope, np.tensordot(J, v, v.ndim), rtol=0, atol=1e-12 * scale)
+    np.testing.assert_allclose(taylor(f, x, 2, v)[:2], [found, slope], rtol=0, atol=1e-12 * scale)
     np.testing.assert_array_equal(x, kept)
 
 
@@ -273,6 +274,8 @@ def test_random_program_nested(seed):
     second = jacobian(jacobian(f, chunk_size=2, mode="forward"), x, mode="forward")
     along = np.tensordot(np.tensordot(second, w, w.ndim), v, v.ndim)
     np.testing.assert_allclose(along, found, rtol=0, atol=1e-12 * scale)
+    twice = np.tensordot(np.tensordot(second, v, v.ndim), v, v.ndim)
+    np.testing.assert_allclose(2 * taylor(f, x, 2, v)[2], twice, rtol=0, atol=1e-11 * scale)
     mixed = jacobian(lambda x: jvp(f, x, v)[1], x, chunk_size=3)
     np.testing.assert_allclose(np.tensordot(mixed, w, w.ndim), found, rtol=0, atol=1e-12 * scale)
 
