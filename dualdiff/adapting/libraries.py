@@ -78,7 +78,7 @@ def _decorated(frame: FrameType) -> tuple[str, str] | None:
             continue
         parts = function.__module__.split(".")
         for module in (".".join(parts[:length]) for length in range(1, len(parts) + 1)):
-            public = getattr(sys.modules.get(module), function.__name__, None)
+            public: Any = getattr(sys.modules.get(module), function.__name__, None)
             if inspect.unwrap(public) is inspect.unwrap(function) and "._" not in module:
                 return module, function.__name__
     return None

@@ -8,15 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.base.errors import LostDerivativeError, ObjectArrayWarning, lost, own_arithmetic, plain_target
-from dualdiff.base.internals import (
-    SHUFFLED,
-    frame,
-    is_product_of_sparse,
-    keeps_missing_values,
-    stacklevel,
-    wants_writeable,
-)
+from dualdiff.base.errors import LostDerivativeError, own_arithmetic, plain_target
+from dualdiff.base.internals import SHUFFLED, frame, is_product_of_sparse
 from dualdiff.core import stand_ins
 from dualdiff.core.dual import HANDMADE, SCALARS, AnyDual, Dual, checked_array, joined, leading_space, make, same_call
 from dualdiff.core.neighbours import redefines_arithmetic, taken_in
@@ -29,8 +22,8 @@ from dualdiff.tangents.zeros import plain
 warnings.filterwarnings("error", SHUFFLED.pattern, UserWarning)
 
 _PLAIN_SCALARS = {float, int, np.float64}
-#: Object arrays of at most this many duals are created without a warning.
-FEW = 16
+#: Arrays of at most this many elements are taken apart as a whole.
+SHORT = 16
 
 
 class DualArray(AnyDual):
@@ -310,7 +303,7 @@ class DualArray(AnyDual):
         if not self.shape:
             raise TypeError("iteration over a 0-d array")
         n = self.shape[0]
-        return self._apart() if self.ndim == 1 and n <= FEW and self.space.elements else (self[i] for i in range(n))
+        return self._apart() if self.ndim == 1 and n <= SHORT and self.space.elements else (self[i] for i in range(n))
 
     def __contains__(self, item: Any) -> bool:
         return bool(np.any(self == item))
@@ -395,20 +388,7 @@ class DualArray(AnyDual):
         self.check_conversion(dtype)
         if copy is False:
             raise ValueError("a dual array cannot be converted to an object array without a copy")
-        if self.size > FEW:
-            warnings.warn(
-                f"an array of {self.size} duals was converted to an object array (by np.asarray or similar): "
-                "derivatives are correct, but computed slowly, element by element; remove the conversion "
-                "(np.asanyarray does not help), or differentiate adapt(f) if f cannot be edited",
-                ObjectArrayWarning,
-                stacklevel=stacklevel(),
-            )
-        if wants_writeable(caller):
-            # NumPy would copy the stand-in to make it writeable.
-            raise lost("np.require(x, requirements='W')", "np.require(x, requirements='W', like=x)")
-        if keeps_missing_values(caller) and np.any(missing := np.isnan(self)):
-            return stand_ins.copied(self, missing)
-        return stand_ins.copied(self) if copy else stand_ins.stand_in(self)
+        return stand_ins.objects(self, caller, copy)
 
     def __reduce__(self) -> Any:
         return DualArray, (self.value, self.space.travelling(self.raw), self.space)

@@ -6,19 +6,42 @@ object array of the elements, or in adapted code, while no dual has been written
 
 from __future__ import annotations
 
+import warnings
 import weakref
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dualdiff.base.errors import plain_target
+from dualdiff.base.errors import ObjectArrayWarning, lost, plain_target
+from dualdiff.base.internals import keeps_missing_values, stacklevel, wants_writeable
 from dualdiff.tangents.zeros import plain
 
 if TYPE_CHECKING:
     from dualdiff.core.array import DualArray
 
+#: Object arrays of at most this many duals are created without a warning.
+FEW = 16
 #: For the ``id`` of a root array: the root and its views, each with weak references to its stand-ins.
 IN_USE: dict[int, list[tuple[DualArray, weakref.ref[Any]]]] = {}
+
+
+def objects(source: DualArray, caller: FrameType, copy: bool | None) -> Any:
+    """The object array that a caller asks for, with a warning if it is large."""
+    if source.size > FEW:
+        warnings.warn(
+            f"an array of {source.size} duals was converted to an object array (by np.asarray or similar): "
+            "derivatives are correct, but computed slowly, element by element; remove the conversion "
+            "(np.asanyarray does not help), or differentiate adapt(f) if f cannot be edited",
+            ObjectArrayWarning,
+            stacklevel=stacklevel(),
+        )
+    if wants_writeable(caller):
+        # NumPy would copy the stand-in to make it writeable.
+        raise lost("np.require(x, requirements='W')", "np.require(x, requirements='W', like=x)")
+    if keeps_missing_values(caller) and np.any(missing := np.isnan(source)):
+        return copied(source, missing)
+    return copied(source) if copy else stand_in(source)
 
 
 def copied(source: DualArray, missing: Any = None) -> Any:

@@ -339,7 +339,7 @@ def _fused(row: Rule, values: Sequence[Any], tangents: Sequence[Tangent | None],
                 return None
             if type(array) is not np.ndarray or array.dtype is not _FLOAT64 or array.size > SMALL:
                 return None
-            arrays.append(array if array.ndim > result.ndim else _aligned(t, result.ndim).array)
+            arrays.append(array if array.ndim > result.ndim else aligned(t, result.ndim).array)
             active += bit
         bit += bit
     total = fused(row, values, arrays, active, result)
