@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 #: Just below the largest block, 32 MiB, to which glibc adapts.
@@ -19,3 +21,11 @@ def keep_freed_memory() -> None:
     has no effect.
     """
     np.empty(LARGEST, np.uint8)
+
+
+def physical_memory() -> int:
+    """The bytes of memory of this machine; 4 GiB where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2**32

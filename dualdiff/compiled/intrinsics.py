@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from dualdiff.compiled.lowering import Code
 from dualdiff.compiled.patches import make_array
 from dualdiff.compiled.refusals import REMEDY, refusal
 from dualdiff.compiled.stubs import only_compiled
-from dualdiff.compiled.types import DualType, level_of, make, parts, zero_partials, zero_tangent
+from dualdiff.compiled.tape import stored
+from dualdiff.compiled.types import DualType, level_of, make, parts, recorded, zero_partials, zero_tangent
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -115,7 +117,7 @@ def partial_in(typingctx: Any, y: Any, lane: Any, kind: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def lanes_of(typingctx: Any, y: Any) -> Any:
-    """A view of an array of duals with an additional last axis for the value and the partials."""
+    """A view of an array of duals with an additional last axis: the value, then the partials (or what is recorded)."""
     t = y.dtype
     result = types.Array(t.element, y.ndim + 1, "A")
 
@@ -123,7 +125,8 @@ def lanes_of(typingctx: Any, y: Any) -> Any:
         source = make_array(y)(context, builder, args[0])
         view = make_array(result)(context, builder)
         size = context.get_abi_sizeof(context.get_data_type(t.element))
-        count = context.get_constant(types.intp, t.count + 1)
+        whole = context.get_abi_sizeof(context.get_data_type(t))
+        count = context.get_constant(types.intp, whole // size)
         item = context.get_constant(types.intp, size)
         shape = builder.insert_value(ir.Constant(view.shape.type, ir.Undefined), count, y.ndim)
         strides = builder.insert_value(ir.Constant(view.strides.type, ir.Undefined), item, y.ndim)
@@ -202,3 +205,123 @@ def _any_nan(y: Any) -> Any:
         return False
 
     return of_array
+
+
+# -- on a tape ---------------------------------------------------------------------------------------------------------
+@intrinsic  # type: ignore[untyped-decorator]
+def begin(typingctx: Any, head: Any, coefficients: Any, places: Any, inputs: Any) -> Any:
+    """Set up the head of an empty tape."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        words, *arrays = (make_array(kind)(context, builder, a) for kind, a in zip(sig.args, args[:3], strict=False))
+        capacity = builder.extract_value(arrays[0].shape, 0)
+        contents = [args[3], builder.add(args[3], capacity)]
+        for array in arrays:
+            # One row for each place; the inputs have none.
+            row = builder.extract_value(array.strides, 0)
+            contents.append(builder.sub(builder.ptrtoint(array.data, args[3].type), builder.mul(args[3], row)))
+        for i, word in enumerate(contents):
+            builder.store(word, builder.gep(words.data, [ir.Constant(ir.IntType(32), i)]))
+        return context.get_dummy_value()
+
+    return types.none(head, coefficients, places, types.intp), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def seeded_on(typingctx: Any, x: Any, place: Any, head: Any, kind: Any) -> Any:
+    """The recorded dual of x, at one of the first places of a tape."""
+    t = kind.instance_type
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        code = Code(context, builder)
+        one = code.cast(code.constant(t.element, 1.0), t.element)
+        tape = builder.bitcast(make_array(head)(context, builder, args[2]).data, cgutils.voidptr_t)
+        tangent = recorded(context, builder, t, one, args[1], tape)
+        return make(context, builder, t, code.cast((x, args[0]), t.element), tangent)
+
+    return t(x, types.intp, head, kind), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def place_in(typingctx: Any, y: Any, kind: Any) -> Any:
+    """The place of a recorded dual on the tape; -1 for a constant."""
+    t = kind.instance_type
+    _check(y)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        constant = ir.Constant(ir.IntType(64), -1)
+        if level_of(y) < t.level:
+            return constant
+        _, place, tape = (builder.extract_value(parts(builder, args[0])[1], i) for i in range(3))
+        return builder.select(cgutils.is_null(builder, tape), constant, place)
+
+    return types.int64(y, kind), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def coefficient_in(typingctx: Any, y: Any, kind: Any) -> Any:
+    """The coefficient of a recorded dual, as it would stand on the tape; zero for a constant."""
+    t = kind.instance_type
+    result = stored(t.element)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        code = Code(context, builder)
+        if level_of(y) < t.level:
+            return code.cast(code.constant(result, 0.0), result)
+        return code.cast((y.element, builder.extract_value(parts(builder, args[0])[1], 0)), result)
+
+    return result(y, kind), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def accumulated(typingctx: Any, total: Any, w: Any, c: Any, kind: Any) -> Any:
+    """A cotangent to which another one times a coefficient is added, and which is never -0.0 then.
+
+    If masked, a zero coefficient, which makes a tangent zero before it meets an infinite partial, gives zero.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        code = Code(context, builder)
+        product = code.function("multiply", (total, args[1]), (total, args[2]))
+        term = code.cast(code.function("add", product, code.constant(total, 0.0)), total)
+        if kind.instance_type.masked:
+            idle = builder.and_(code.is_zero(c, args[2]), builder.not_(code.is_finite((w, args[1]))))
+            term = builder.select(idle, code.cast(code.constant(total, 0.0), total), term)
+        return code.cast(code.function("add", (total, args[0]), (total, term)), total)
+
+    return total(total, w, c, kind), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def untouched(typingctx: Any, like: Any) -> Any:
+    """The cotangent of what has not been found to affect the result: -0.0, which no sum is."""
+    t = like.dtype
+    return t(like), lambda context, builder, sig, args: _untouched(context, t)
+
+
+def _untouched(context: Any, t: Any) -> Any:
+    if not isinstance(t, DualType):
+        return zero_tangent(context, t, True)
+    partials = [_untouched(context, t.element)] * t.count
+    tangent = partials[0] if t.count == 1 else ir.Constant(context.get_value_type(t.partials), partials)
+    return ir.Constant.literal_struct([_untouched(context, t.element), tangent])
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def is_untouched(typingctx: Any, w: Any) -> Any:
+    """Whether a cotangent is still -0.0."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        code = Code(context, builder)
+
+        def check(t: Any, a: Any) -> Any:
+            if not isinstance(t, DualType):
+                return code.is_absent(t, a)
+            value, partials = parts(builder, a)
+            model = context.data_model_manager[t.partials]
+            lanes = [partials] if t.count == 1 else [model.lane(builder, partials, i) for i in range(t.count)]
+            return functools.reduce(builder.and_, [check(t.element, part) for part in (value, *lanes)])
+
+        return check(w, args[0])
+
+    return types.boolean(w), codegen

@@ -15,7 +15,17 @@ from numba.core import cgutils, types
 
 from dualdiff.compiled.functions.kernels import KERNELS
 from dualdiff.compiled.functions.math_rows import COMPILED
-from dualdiff.compiled.types import DualType, cast_partials, level_of, make, parts, zero_partials, zero_tangent
+from dualdiff.compiled.tape import merged
+from dualdiff.compiled.types import (
+    DualType,
+    cast_partials,
+    level_of,
+    make,
+    parts,
+    recorded,
+    zero_partials,
+    zero_tangent,
+)
 from dualdiff.rules import elementwise_function
 from dualdiff.rules.numpy.elementwise.table import CONSTANTS, ROWS
 from dualdiff.rules.writing.expressions import ARGUMENTS, CHOSEN, branched, names_in
@@ -116,6 +126,8 @@ class Code:
         """An operation on scalars, applied to each partial."""
         if t.count == 1:
             return operation(*partials)
+        if t.is_recorded:
+            return self._on_coefficient(t, operation, *partials)
         model = self.context.data_model_manager[t.partials]
         result = ir.Constant(model.get_value_type(), ir.Undefined)
         for i in range(t.count):
@@ -123,11 +135,18 @@ class Code:
             result = model.put(self.builder, result, lane, i)
         return result
 
+    def _on_coefficient(self, t: DualType, operation: Callable[..., Any], p: Any) -> Any:
+        """An operation on the coefficient of a recorded tangent."""
+        coefficient, place, tape = (self.builder.extract_value(p, i) for i in range(3))
+        return recorded(self.context, self.builder, t, operation(coefficient), place, tape)
+
     def _on_floats(self, t: DualType) -> bool:
         return isinstance(t.element, types.Float)
 
     def add(self, t: DualType, p: Any, q: Any) -> Any:
         """The sum of partials."""
+        if t.is_recorded:
+            return merged(self, t, p, q)
         if self._on_floats(t):
             return self.builder.fadd(p, q, flags=FUSED)
         return self.lanes(t, lambda a, b: self.function("add", (t.element, a), (t.element, b))[1], p, q)
@@ -136,12 +155,14 @@ class Code:
         """The partials with the opposite sign."""
         if t.masked:
             return self.scale(t, p, self.constant(t.element, -1.0))
-        if self._on_floats(t):
+        if self._on_floats(t) and not t.is_recorded:
             return self.builder.fneg(p)
         return self.lanes(t, lambda a: self.function("negative", (t.element, a))[1], p)
 
     def scale(self, t: DualType, p: Any, coefficient: Typed, is_constant: bool = False) -> Any:
         """The partials times a coefficient; if masked, zero times infinity depends on whether that is constant."""
+        if t.is_recorded:
+            return self._on_coefficient(t, lambda a: self.scale(t.single, a, coefficient, is_constant), p)
         element = t.element
         if self._on_floats(t):
             c = self.cast(coefficient, element)

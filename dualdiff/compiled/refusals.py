@@ -18,6 +18,8 @@ from dualdiff.rules.writing.array_rules import duals_in
 RUNNING = types.Opaque("dual number of a differentiation that is running in Python")
 
 REMEDY = "pass f.py_func for NumPy's engine"
+#: The remedy for what only reverse mode does not support.
+FORWARD = "take forward mode, or pass f.py_func for NumPy's engine"
 
 
 def refusal(kind: type[Exception], text: str) -> NumbaTypeError:

@@ -1,7 +1,7 @@
 """The Numba types: a dual number is a value of type ``element`` and N partials of the same type.
 
 The element is a scalar, or a dual of an outer differentiation: the nesting level serves as the tag.  The partials of a
-float are one SIMD vector.
+float are one SIMD vector.  In reverse mode, a dual has a place on a tape instead of partials; see `tape`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import lower_cast, models, register_model
 
+from dualdiff.base.errors import NoRuleError
 from dualdiff.compiled.caching import source_version
 from dualdiff.compiled.patches import Conversion, change_options, lower_constant, mark_as_internal
+from dualdiff.compiled.refusals import FORWARD, refusal
 
 
 class PartialsType(types.Type):
@@ -29,8 +31,20 @@ class PartialsType(types.Type):
         return isinstance(self.element, types.Float)
 
 
+#: In place of the number of partials: the directions are not known before f has run, and its run is recorded.
+RECORDED = 0
+
+
+class RecordedType(types.Type):
+    """A tangent in reverse mode: a coefficient times the tangent at a place on a tape; without a tape, a constant."""
+
+    def __init__(self, element: Any) -> None:
+        self.element = element
+        super().__init__(f"Recorded({element})")
+
+
 class DualType(types.Type):
-    """A dual number with ``count`` partials.
+    """A dual number with ``count`` partials, or recorded.
 
     ``masked`` duals treat zero times infinity by the fifth law; they are slower, and needed only where an unmasked pass
     gives a NaN.  A partial of such a dual is -0.0 if the dual does not depend on the variable at all, and 0.0 if it
@@ -43,13 +57,18 @@ class DualType(types.Type):
 
     def __init__(self, element: Any, count: int, masked: bool = False, is_real: bool | None = None) -> None:
         self.element, self.count, self.masked = element, count, masked
-        self.partials = element if count == 1 else PartialsType(element, count)
+        self.is_recorded = count == RECORDED
+        if self.is_recorded:
+            _check_recorded(element)
+            self.partials: Any = RecordedType(element)
+        else:
+            self.partials = element if count == 1 else PartialsType(element, count)
         self.level: int = 1 + level_of(element)
         self.base: Any = element.base if isinstance(element, DualType) else element
         has_real = not isinstance(self.base, types.Complex)
         self.is_real = has_real if is_real is None else is_real
         marks = (", masked" if masked else "") + (", real" if self.is_real > has_real else "")
-        super().__init__(f"Dual({element}, {count}{marks})")
+        super().__init__(f"Dual({element}, {'recorded' if self.is_recorded else count}{marks})")
 
     @property
     def key(self) -> Any:
@@ -59,6 +78,11 @@ class DualType(types.Type):
     def of(self, element: Any) -> DualType:
         """The same dual type with another element."""
         return self if element == self.element else DualType(element, self.count, self.masked, self.is_real)
+
+    @property
+    def single(self) -> DualType:
+        """The dual type with one partial, which is what the coefficient of a recorded tangent is."""
+        return DualType(self.element, 1, self.masked, self.is_real)
 
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
         """Scalars, and duals of outer differentiations, convert to constants."""
@@ -88,6 +112,13 @@ class DualType(types.Type):
 
 
 mark_as_internal(DualType)
+
+
+def _check_recorded(element: Any) -> None:
+    """Refuse what a tape cannot hold."""
+    base = element.base if isinstance(element, DualType) else element
+    if isinstance(base, types.Complex):
+        raise refusal(NoRuleError, f"complex numbers are not compiled in reverse mode; {FORWARD}")
 
 
 def _no_better_than_safe(conversion: Any) -> Any:
@@ -188,6 +219,15 @@ class PartialsModel(models.DataModel):  # type: ignore[misc]
         return self.from_data(builder, value)
 
 
+@register_model(RecordedType)
+class RecordedModel(models.StructModel):  # type: ignore[misc]
+    """The tape is a null pointer for a constant: zeroed memory holds constants."""
+
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        members = [("coefficient", fe_type.element), ("place", types.int64), ("tape", types.voidptr)]
+        super().__init__(dmm, fe_type, members)
+
+
 @register_model(DualType)
 class DualModel(models.StructModel):  # type: ignore[misc]
     """A struct of the value and the partials."""
@@ -203,7 +243,11 @@ def parts(builder: Any, dual: Any) -> tuple[Any, Any]:
 
 def zero_partials(context: Any, t: DualType) -> Any:
     """The partials of a constant."""
-    return _repeated(context, t, zero_tangent(context, t.element, t.masked))
+    zero = zero_tangent(context, t.element, t.masked)
+    if t.is_recorded:
+        place, tape = (ir.Constant(context.get_value_type(kind), None) for kind in (types.int64, types.voidptr))
+        return ir.Constant.literal_struct([zero, place, tape])
+    return _repeated(context, t, zero)
 
 
 def zero_tangent(context: Any, element: Any, masked: bool) -> Any:
@@ -227,6 +271,14 @@ def make(context: Any, builder: Any, t: DualType, value: Any, partials: Any = No
     dual = ir.Constant(context.get_value_type(t), ir.Undefined)
     dual = builder.insert_value(dual, value, 0)
     return builder.insert_value(dual, zero_partials(context, t) if partials is None else partials, 1)
+
+
+def recorded(context: Any, builder: Any, t: DualType, coefficient: Any, place: Any, tape: Any) -> Any:
+    """The tangent with this coefficient at this place on a tape."""
+    tangent = ir.Constant(context.get_value_type(t.partials), ir.Undefined)
+    for i, part in enumerate((coefficient, place, tape)):
+        tangent = builder.insert_value(tangent, part, i)
+    return tangent
 
 
 @lower_cast(types.Number, DualType)
@@ -259,6 +311,10 @@ def cast_partials(context: Any, builder: Any, partials: Any, fromty: DualType, t
     """The partials converted to the precision of another type."""
     if fromty.element == toty.element:
         return partials
+    if toty.is_recorded:
+        cast = context.cast(builder, builder.extract_value(partials, 0), fromty.element, toty.element)
+        places = [builder.extract_value(partials, i) for i in (1, 2)]
+        return recorded(context, builder, toty, cast, *places)
     if toty.count == 1:
         return context.cast(builder, partials, fromty.element, toty.element)
     source = context.data_model_manager[fromty.partials]

@@ -13,7 +13,6 @@ from dualdiff.core.application import dtype_of
 from dualdiff.core.containers import Nesting, flatten
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.run.directions import fitted, one_by_one
-from dualdiff.drivers.run.engines import refuse_compiled
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.operator import DerivedFunction, P, R, all_in_order, operator
 from dualdiff.drivers.run.options import Argnum, OfJvp
@@ -166,7 +165,6 @@ def evaluate(
     operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, has_aux: bool = False
 ) -> tuple[Any, Linear, Any]:
     """Value, derivative as a linear map, and aux."""
-    refuse_compiled(operator, f)
     inputs = Inputs(operator, f, args, argnum, has_aux)
     return recorded_map(inputs, "refused" if inputs.is_complex else "allowed")
 
@@ -189,7 +187,7 @@ def linearize(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[Of
 def linearize(
     f: Callable[Concatenate[Any, P], R], x: Any, /, *args: P.args, **keywords: P.kwargs
 ) -> tuple[R, Linear]: ...
-@operator(evaluate, all_in_order)
+@operator(evaluate, all_in_order, compiled="linearize")
 def linearize(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The value and the derivative as a linear map: ``linearize(f, x)`` is :math:`(f(x), L)`, :math:`L(v) = J v`.
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Concatenate, Unpack, overload
 
 from dualdiff.drivers.linearize import Linear, recorded_map
-from dualdiff.drivers.run.engines import refuse_compiled
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.operator import DerivedFunction, P, R, all_in_order, operator
 from dualdiff.drivers.run.options import Argnum, OfJvp
@@ -16,7 +15,6 @@ def evaluate_vjp(
     operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, has_aux: bool = False
 ) -> tuple[Any, Linear, Any]:
     """Value, pullback as a linear map, and aux."""
-    refuse_compiled(operator, f)
     value, linear, aux = recorded_map(Inputs(operator, f, args, argnum, has_aux), "allowed")
     return value, linear.T, aux
 
@@ -31,7 +29,7 @@ def vjp(f: Callable[..., R], x: Any, /, *args: Any, argnum: Argnum = 0) -> tuple
 def vjp(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJvp]) -> Any: ...
 @overload
 def vjp(f: Callable[Concatenate[Any, P], R], x: Any, /, *args: P.args, **keywords: P.kwargs) -> tuple[R, Linear]: ...
-@operator(evaluate_vjp, all_in_order)
+@operator(evaluate_vjp, all_in_order, compiled="vjp")
 def vjp(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The value and the pullback: ``vjp(f, x)`` is f(x) and a function pull, where ``pull(w)`` is :math:`w J`.
 

@@ -5,19 +5,23 @@ Operations that only move elements, and expressions of elementwise functions, wo
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
-from numba.core import types
-from numba.extending import infer, intrinsic, lower_builtin, overload
+from numba.core import cgutils, types
+from numba.extending import infer, intrinsic, lower_builtin, overload, register_jitable
 
 from dualdiff.base.errors import NoRuleError
-from dualdiff.compiled.functions.array_functions import of_duals, scalar_type, values_of
+from dualdiff.compiled.functions.array_functions import instead, of_duals, scalar_type, values_of, with_signature
 from dualdiff.compiled.functions.table_rows import is_scalar, over_arrays
 from dualdiff.compiled.intrinsics import base_value, constant
 from dualdiff.compiled.patches import (
     AbstractTemplate,
     add_template,
+    impl_ret_borrowed,
+    make_array,
+    overload_of,
     refuse_real_and_imag,
     signature,
     spare_literal_lists,
@@ -176,6 +180,38 @@ def _array(object: Any) -> Any:
 
 
 # -- buffers -----------------------------------------------------------------------------------------------------------
+@intrinsic  # type: ignore[untyped-decorator]
+def cleared(typingctx: Any, a: Any) -> Any:
+    """A new array, filled with zero bytes."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        array = make_array(a)(context, builder, args[0])
+        cgutils.memset(builder, array.data, builder.mul(array.itemsize, array.nitems), 0)
+        return impl_ret_borrowed(context, builder, a, args[0])
+
+    return a(a), codegen
+
+
+def _cleared_if_recorded(function: Any) -> None:
+    """Let new arrays of recorded duals hold constants: what is computed from elements not yet written is unused, but
+    the tapes that they seem to have are wild pointers.
+    """
+    own = overload_of(function)
+    names = ", ".join(inspect.signature(own).parameters)
+
+    def choose(*kinds: Any) -> Any:
+        made = own(*kinds)
+        if made is None or not any(getattr(scalar_type(kind), "is_recorded", False) for kind in kinds):
+            return made
+        return with_signature(own, f"cleared(made({names}))", {"cleared": cleared, "made": register_jitable(made)})
+
+    instead(function, choose)
+
+
+for _function in np.empty, np.empty_like:
+    _cleared_if_recorded(_function)
+
+
 def _dtype_like(like: Any) -> Any:
     dtype = like.dtype if isinstance(like, types.Array) else like
     return dtype if isinstance(dtype, (DualType, types.Float, types.Complex)) else types.float64
@@ -190,6 +226,8 @@ def _zeros(shape: Any, like: Any) -> Any:
 @overload(creation.empty, strict=False)
 def _empty(shape: Any, like: Any) -> Any:
     t = _dtype_like(like)
+    if getattr(t, "is_recorded", False):
+        return lambda shape, like: np.zeros(shape, t)
     return lambda shape, like: np.empty(shape, t)
 
 

@@ -145,6 +145,8 @@ def _solve(a: Any, b: Any) -> Any:
         return None
     if b.ndim == 1:
         return lambda a, b: np.linalg.solve(a, b.copy().reshape(b.size, 1))[:, 0]
+    if t.is_recorded:
+        return _solve_recorded(t)
     element, count = t.element, t.count
 
     def solve(a: Any, b: Any) -> Any:
@@ -168,6 +170,29 @@ def _solve(a: Any, b: Any) -> Any:
                 lanes[i, j, 0] = values[i, j]
                 for lane in range(count):
                     lanes[i, j, lane + 1] = tangents[i, j * count + lane] + 0.0
+        return result
+
+    return solve
+
+
+def _solve_recorded(t: Any) -> Any:
+    """The same where the directions are not known yet: the inverse multiplies ``db - da x``."""
+
+    def solve(a: Any, b: Any) -> Any:
+        matrix = values_of(a, t)
+        values, inverse = np.linalg.solve(matrix, values_of(b, t)), np.linalg.inv(matrix)
+        n, m = b.shape
+        residuals, result = np.empty(n, t), np.empty(b.shape, t)
+        for j in range(m):
+            for i in range(n):
+                residuals[i] = b[i, j]
+                for k in range(n):
+                    residuals[i] -= a[i, k] * values[k, j]
+            for i in range(n):
+                tangent = constant(0.0, t)
+                for k in range(n):
+                    tangent += inverse[i, k] * residuals[k]
+                result[i, j] = with_value(tangent, values[i, j])
         return result
 
     return solve

@@ -10,7 +10,7 @@ from numba import typeof, types
 
 from dualdiff.adapting.adapt import adapt
 from dualdiff.base.errors import LostDerivativeError, NoRuleError
-from dualdiff.compiled.operators import in_compiled_code
+from dualdiff.compiled.operators import in_compiled_code, taped
 from dualdiff.compiled.operators.arguments import writes
 from dualdiff.compiled.operators.drivers import (
     driver_of,
@@ -23,7 +23,7 @@ from dualdiff.compiled.operators.drivers import (
     with_first,
     without_aux,
 )
-from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, balanced, width_for
+from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, balanced, kind_of_pass, width_for
 from dualdiff.compiled.refusals import REMEDY
 from dualdiff.core.containers import flatten, input_leaf, is_constant, is_container
 from dualdiff.drivers.run.engines import OuterDuals
@@ -53,7 +53,7 @@ AT_SCALARS = {
 }
 
 #: The operators with a fast path for a call with arrays and no options.
-PLAIN = {"gradient", "jacobian", "hessian"}
+PLAIN = {"gradient", "jacobian", "hessian", "hvp"}
 
 
 class Call:
@@ -83,6 +83,7 @@ class Call:
         others = [a for i, a in enumerate(args) if i not in places]
         if is_several:
             self.f, self.argnum = of_tuple(f, self.place), 0
+        self.leaves = leaves
         self.shapes = [getattr(leaf, "shape", ()) for leaf in leaves]
         along = self._along(direction, x) if is_along else []
         if self.in_container:
@@ -163,7 +164,7 @@ class Call:
         """The number of directions in one pass."""
         return chunk_size or width_for(np.size(self.x))
 
-    def run(self, name: str, chunk_size: int | None, parallel: bool) -> Any:
+    def run(self, name: str, chunk_size: int | None, parallel: bool, mode: str) -> Any:
         """The results of the driver of an operator at x."""
         if self.in_container and name in ("derivative", "slopes"):
             raise TypeError(
@@ -175,10 +176,17 @@ class Call:
         if name in ("derivative", "slopes"):
             return self._at_points(name == "derivative", parallel)
         width = 0 if name in ("hessian", "jvp") else width
-        result = self._in_parts(name, width) if parallel else None
-        is_plain = self.f is self.source and not self.argnum and not chunk_size and name in PLAIN
-        if is_plain and not self.calls_f(name):
-            self.f._dualdiff[name, width_for(self.x.size)] = driver_of(self.f, name, 0, width, False)
+        result = None
+        is_reverse = taped.takes_reverse(self, name, mode, chunk_size, parallel)
+        if is_reverse:
+            result = taped.evaluated(self, name, mode)
+            is_reverse = result is not None
+        elif parallel:
+            result = self._in_parts(name, width)
+        is_plain = self.f is self.source and not self.argnum and not chunk_size and name in PLAIN and mode == "auto"
+        if is_plain and not parallel and not self.calls_f(name):
+            driver = taped.quick(self, name) if is_reverse else driver_of(self.f, name, 0, width, False)
+            self.f._dualdiff[name, kind_of_pass(self.x.size)] = driver
         return self.nested(name, result or evaluated(self.f, name, self.argnum, width, self.args))
 
     def nested(self, name: str, result: Any) -> Any:

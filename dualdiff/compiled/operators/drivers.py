@@ -15,7 +15,7 @@ import numpy as np
 from numba import config
 
 from dualdiff.compiled.caching import compiled_beside
-from dualdiff.compiled.operators import in_compiled_code
+from dualdiff.compiled.operators import in_compiled_code, pulls
 
 #: The parameters of each driver before f's other arguments, and the expression it returns, the derivative last.
 DRIVERS = {
@@ -37,6 +37,11 @@ DRIVERS = {
     "slope": ("x", "slope_core(f, x, args, {masked})"),
     "second": ("x", "second_core(f, x, args, {masked})"),
     "second_along": ("x, v", "second_along_core(f, x, v, args, {masked})"),
+    "pull": ("x, capacity", "pull_core(f, x, args, capacity, {masked})"),
+    "pull_rows": ("x, capacity", "pull_rows_core(f, x, args, capacity, {masked})"),
+    "pull_map": ("x, capacity", "record_core(f, x, args, capacity, {masked})"),
+    "pull_along": ("x, v, capacity", "pull_along_core(f, x, v, args, capacity, {masked})"),
+    "pull_hessian": ("x, capacity", "pull_hessian_core(f, x, args, capacity, {masked})"),
 }
 
 
@@ -63,7 +68,9 @@ def driver_of(f: Any, name: str, argnum: int, width: int, masked: bool, nogil: b
     call = expression.format(width=width, masked=masked)
     has_nan = False if masked else "any_nan(result[-1])"
     body = f"result = {call}; return result, {has_nan}"
-    return compiled_beside(with_first(f, argnum), f"{arguments}, *args", body, vars(in_compiled_code), nogil)
+    cores = vars(pulls if name.startswith("pull") else in_compiled_code)
+    names = {"any_nan": in_compiled_code.any_nan, **cores}
+    return compiled_beside(with_first(f, argnum), f"{arguments}, *args", body, names, nogil)
 
 
 @memoized

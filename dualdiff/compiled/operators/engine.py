@@ -15,10 +15,12 @@ from dualdiff.compiled.operators.drivers import (
     derivative_as_function,
     slope_of,
 )
-from dualdiff.compiled.operators.widths import width_for
+from dualdiff.compiled.operators.taped import Tape
+from dualdiff.compiled.operators.widths import kind_of_pass
 from dualdiff.compiled.patches import Dispatcher, is_of_compiler
-from dualdiff.compiled.refusals import REMEDY, explained
+from dualdiff.compiled.refusals import FORWARD, REMEDY, explained
 from dualdiff.core.containers import flatten
+from dualdiff.drivers.linearize import Linear, Signature
 from dualdiff.drivers.run.directions import fitted
 from dualdiff.drivers.run.inputs import ALONG, input_leaves
 from dualdiff.rules.writing.array_rules import duals_in
@@ -54,7 +56,7 @@ def plainly(name: str, f: Any, args: tuple[Any, ...]) -> Any:
     if type(x) is not np.ndarray or x.dtype is not FLOAT64 or not x.flags.c_contiguous:
         return None
     try:
-        result, has_nan = f._dualdiff[name, width_for(x.size)](*args)
+        result, has_nan = f._dualdiff[name, kind_of_pass(x.size)](*args)
     except Exception as error:
         if isinstance(error, (AttributeError, KeyError)) or is_of_compiler(error):
             return None
@@ -74,8 +76,12 @@ def run(
     batch_dims: int = 0,
     sparse: Any = False,
     check: bool = False,
+    mode: str = "auto",
 ) -> tuple[Any, Any]:
     """The results of the driver of an operator, the derivative last, and aux."""
+    if mode == "reverse" and (batch_dims or sparse is not False or check):
+        option = "batch_dims" if batch_dims else "a sparse Jacobian"
+        raise NoRuleError(f"{operator}: mode='reverse' with {option} is not supported for compiled functions; {REMEDY}")
     call = Call(operator, f, args, argnum, name in ALONG)
     try:
         aux = call.take_aux() if has_aux else None
@@ -83,20 +89,21 @@ def run(
             return call.sparsely(sparse, check, chunk_size), aux
         if batch_dims:
             return call.in_batch(name, batch_dims, chunk_size), aux
-        result = call.run(name, chunk_size, parallel)
+        result = call.run(name, chunk_size, parallel, mode)
         if name != "slopes" and call.calls_f(name):
             result = call.with_value_of_f(name, result)
         return result, aux
     except Exception as error:
         if not is_of_compiler(error):
             raise
-        reason = explained(operator, f, call.types(name), error)
+        remedy = FORWARD if mode == "reverse" else REMEDY
+        reason = explained(operator, f, call.types(name), error, remedy)
     raise reason
 
 
-def _refuse_unsupported(operator: str, mode: str = "auto", **options: Any) -> None:
+def _refuse_unsupported(operator: str, **options: Any) -> None:
     """Refuse options that compiled drivers do not support."""
-    for name, given in {"mode": mode == "reverse" and mode, **options}.items():
+    for name, given in options.items():
         if given:
             raise NoRuleError(f"{operator}: {name}={given!r} is not supported for compiled functions; {REMEDY}")
 
@@ -167,8 +174,7 @@ def gradient(
         result = plainly("gradient", f, args)
         if result is not None:
             return *result, None
-    _refuse_unsupported(operator, mode)
-    result, aux = run(operator, "gradient", f, args, argnum, chunk_size, parallel, has_aux, batch_dims)
+    result, aux = run(operator, "gradient", f, args, argnum, chunk_size, parallel, has_aux, batch_dims, mode=mode)
     return *result, aux
 
 
@@ -192,8 +198,9 @@ def jacobian(
         result = plainly("jacobian", f, args)
         if result is not None:
             return *result, None
-    _refuse_unsupported(operator, mode)
-    result, aux = run(operator, "jacobian", f, args, argnum, chunk_size, parallel, has_aux, batch_dims, sparse, check)
+    result, aux = run(
+        operator, "jacobian", f, args, argnum, chunk_size, parallel, has_aux, batch_dims, sparse, check, mode
+    )
     return *result, aux
 
 
@@ -217,8 +224,8 @@ def hessian(
         result = plainly("hessian", f, args)
         if result is not None:
             return *result, None
-    _refuse_unsupported(operator, mode, sparse=sparse is not False and "...", check=check, batch_dims=batch_dims)
-    result, aux = run(operator, "hessian", f, args, argnum, None, parallel, has_aux)
+    _refuse_unsupported(operator, sparse=sparse is not False and "...", check=check, batch_dims=batch_dims)
+    result, aux = run(operator, "hessian", f, args, argnum, None, parallel, has_aux, mode=mode)
     return *result, aux
 
 
@@ -238,10 +245,38 @@ def hvp(
     has_aux: bool = False,
 ) -> Any:
     """Gradient, Hessian-vector product, and aux."""
-    _refuse_unsupported(operator, mode)
-    return _along(
-        args, argnum, lambda args: run(operator, "hvp", f, args, argnum, chunk_size, False, has_aux), operator
-    )
+    if argnum == 0 and mode == "auto" and chunk_size is None and not has_aux and len(args) > 1:
+        x, v = args[:2]
+        if type(v) is np.ndarray and v.dtype is FLOAT64 and v.flags.c_contiguous and np.shape(x) == v.shape:
+            result = plainly("hvp", f, args)
+            if result is not None:
+                return *result, None
+
+    def evaluated(args: tuple[Any, ...]) -> tuple[Any, Any]:
+        return run(operator, "hvp", f, args, argnum, chunk_size, False, has_aux, mode=mode)
+
+    return _along(args, argnum, evaluated, operator)
+
+
+def linearize(operator: str, f: Any, args: tuple[Any, ...], *, argnum: Any = 0, has_aux: bool = False) -> Any:
+    """Value, derivative as a linear map, and aux."""
+    call = Call(operator, f, args, argnum)
+    try:
+        aux = call.take_aux() if has_aux else None
+        tape = Tape(call)
+        (value,) = call.with_value_of_f("linearize", (tape.value,)) if call.calls_f("linearize") else (tape.value,)
+        return value, Linear(tape, Signature(call.leaves, call.rebuild), Signature(tape.results, tape.rebuild)), aux
+    except Exception as error:
+        if not is_of_compiler(error):
+            raise
+        reason = explained(operator, f, call.types("linearize"), error)
+    raise reason
+
+
+def vjp(operator: str, f: Any, args: tuple[Any, ...], *, argnum: Any = 0, has_aux: bool = False) -> Any:
+    """Value, pullback as a linear map, and aux."""
+    value, linear, aux = linearize(operator, f, args, argnum=argnum, has_aux=has_aux)
+    return value, linear.T, aux
 
 
 def _along(args: tuple[Any, ...], argnum: Any, run: Any, operator: str) -> Any:

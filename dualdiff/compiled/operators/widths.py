@@ -29,3 +29,8 @@ def balanced(directions: int) -> int:
     """The smallest number of partials in a pass that takes as few passes as the largest."""
     each = -(-directions // -(-directions // WIDTH))
     return min((w for w in (NARROW, 8, 16) if each <= w), default=WIDTH)
+
+
+def kind_of_pass(size: int) -> int:
+    """The same for sizes of x that take the same driver: width and mode change at powers of two, or little after."""
+    return (size - 1).bit_length()
