@@ -158,7 +158,9 @@ def gradient(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
         which cannot be passed to another process.  "auto" is "reverse" from 33 elements of x on.  Up to 32 float64
         elements, it calls f once, whatever ``chunk_size`` is: operations on scalars and small arrays carry all unit
         directions, operations on large arrays are recorded.  For up to 32 elements of another dtype, or with
-        ``batch_dims``, it is "forward".
+        ``batch_dims``, it is "forward".  For an f compiled by Numba, "forward" takes 8 to 32 directions at once, and
+        "auto" is "reverse" if that needs more than two calls, f compiles for it, and the record takes at most 1 MiB
+        for each element of x; with ``chunk_size`` or ``batch_dims`` it is "forward".
     has_aux : bool
         f returns a pair (result, aux), and the operator returns a pair (gradient, aux).
     batch_dims : int

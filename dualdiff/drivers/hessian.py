@@ -95,7 +95,8 @@ def hessian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     chunk_size : int, optional
         The number of directions in one call of f, at each level in forward mode.
     mode : {"auto", "forward", "reverse"}
-        The mode of the gradient, which is then differentiated in forward mode; see `gradient`.
+        The mode of the gradient, which is then differentiated in forward mode; see `gradient`.  For an f compiled by
+        Numba, "auto" is "reverse" from 9 elements on.
     sparse : False, True, or a pattern
         True: the Hessian as a sparse matrix, from one pass that traces which elements of x each component of the
         gradient depends on.  Given a sparsity pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a

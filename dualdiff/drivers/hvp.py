@@ -58,7 +58,8 @@ def hvp(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     chunk_size : int, optional
         The number of directions in one call of f, if the gradient is computed in forward mode.
     mode : {"auto", "forward", "reverse"}
-        The mode of the gradient, which is then differentiated along v; see `gradient`.
+        The mode of the gradient, which is then differentiated along v; see `gradient`.  For an f compiled by Numba,
+        "auto" is "reverse" from 9 elements on.
     has_aux : bool
         f returns a pair (result, aux), and the operator returns a pair (product, aux).
 

@@ -134,7 +134,8 @@ def jacobian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
         The number of directions in one call of f.  By default a tangent has at most about 2**17 elements (1 MB).
     mode : {"auto", "forward", "reverse"}
         "forward" computes columns, along chunks of directions; "reverse" records one call of f and computes rows.
-        "auto" is "forward", unless that needs several passes and f(x) has fewer elements than x.
+        "auto" is "forward", unless that needs several passes and f(x) has fewer elements than x (for an f compiled by
+        Numba: unless x has about 50 times as many).
     sparse : False, True, or a pattern
         True: the Jacobian as a sparse matrix, from one pass that traces which elements of x each element of f(x)
         depends on.  Given a sparsity pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a boolean

@@ -223,6 +223,38 @@ def gradients(name: str, loop: Any, vectorised: Any, by_hand: Any, n: int) -> Wo
     )
 
 
+def value_alone(loop: Any, x: Any) -> Call:
+    return partial(njit(loop), x)
+
+
+def gradient_in(mode: str, loop: Any, x: Any) -> Call:
+    return partial(optional("dualdiff").gradient, njit(loop), x, mode=mode)
+
+
+def numpy_reverse(vectorised: Any, x: Any) -> Call:
+    return partial(optional("dualdiff").gradient, vectorised(np), x, mode="reverse")
+
+
+def reverse_gradients(name: str, loop: Any, vectorised: Any, by_hand: Any, n: int) -> Work:
+    """Reverse mode, against the value (Ackley), NumPy's reverse mode (Rosenbrock) and forward chunks."""
+    x = np.linspace(0.5, 1.5, n)
+    is_ackley = name == "Ackley"
+    peers = [Peer("the value alone, Numba", partial(value_alone, loop, x), 10.0 if is_ackley else None, read=None)]
+    if n > 64:
+        bar = 0.6 if n == 1200 and not is_ackley else None
+        peers.append(Peer("dualdiff, NumPy, reverse mode", partial(numpy_reverse, vectorised, x), at_most=bar))
+    if n < 10**5 or not is_ackley:
+        bar = {64: 1.0, 10**5: 0.01}.get(n)
+        peers.append(Peer("dualdiff, forward chunks", partial(gradient_in, "forward", loop, x), at_most=bar))
+    return Work(
+        f"compiled reverse gradient, {name}, n = {n}",
+        partial(gradient_in, "reverse", loop, x),
+        peers,
+        expected=by_hand(x),
+        rounds=3 if n == 10**5 and not is_ackley else 15,
+    )
+
+
 def vectorised_gradients(name: str, loop: Any, vectorised: Any, by_hand: Any, n: int) -> Work:
     x = np.linspace(0.5, 1.5, n)
     return Work(
@@ -382,6 +414,14 @@ WORKS = [
             ("Ackley", ackley_loop, ackley_with, ackley_gradient_by_hand),
         )
         for n in (12, 120, 1200)
+    ),
+    *(
+        reverse_gradients(*case, n)
+        for case in (
+            ("Rosenbrock", rosenbrock_loop, written_with, gradient_by_hand),
+            ("Ackley", ackley_loop, ackley_with, ackley_gradient_by_hand),
+        )
+        for n in (64, 1200, 10**5)
     ),
     hessians(12, at_most=0.25),
     hessians(60, at_most=1.3),

@@ -125,11 +125,12 @@ def in_one(expressions):
     return numba.njit(scope["f"]), places
 
 
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
 @pytest.mark.parametrize("name", ["VIEWS", "EXPRESSIONS", "REDUCTIONS", "ALGEBRA"])
-def test_array_code(name):
+def test_array_code(name, mode):
     expressions = lines(globals()[name])
     f, places = in_one(expressions)
-    values, found = dualdiff.value_and_jacobian(f, X)
+    values, found = dualdiff.value_and_jacobian(f, X, mode=mode)
     np.testing.assert_array_equal(values, f(X))
     for expression, place in zip(expressions, places, strict=True):
         g = eval(f"lambda x: {expression}", NAMES)

@@ -474,12 +474,6 @@ def test_keywords_of_a_compiled_function():
         dualdiff.gradient(_weighted)(x, c=3.0)
 
 
-@pytest.mark.parametrize("operator", [dualdiff.vjp, dualdiff.linearize])
-def test_reverse_mode_names_py_func(operator):
-    with pytest.raises(dualdiff.NoRuleError, match=rf"{operator.__name__} does not take compiled.*f\.py_func"):
-        operator(_weighted, np.array([1.0, 2.0]))
-
-
 def test_a_derivative_of_a_derivative_is_the_second():
     cube = njit(lambda x: x**3)
     assert dualdiff.derivative(dualdiff.derivative(cube))(2.0) == 12.0

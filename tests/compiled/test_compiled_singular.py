@@ -40,13 +40,29 @@ FORMS = {
 }
 
 
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
 @pytest.mark.parametrize("text", FORMS)
-def test_right_or_nan(text):
+def test_right_or_nan(text, mode):
     point, slope, matrix = FORMS[text]
     f = numba.njit(error_model="numpy")(eval(f"lambda x: {text}", {"np": np}))
     x = np.array(point)
-    np.testing.assert_array_equal(dualdiff.gradient(f, x), slope)
-    np.testing.assert_array_equal(dualdiff.hessian(f, x), matrix)
+    if mode == "reverse" and "1j" in text:
+        with pytest.raises(dualdiff.NoRuleError, match="complex numbers are not compiled in reverse mode"):
+            dualdiff.gradient(f, x, mode=mode)
+        return
+    result = dualdiff.gradient(f, x, mode=mode)
+    np.testing.assert_array_equal(result, slope)
+    np.testing.assert_array_equal(dualdiff.hessian(f, x, mode=mode), matrix)
     # Zeros carry no mark of masked partials, -0.0.
-    result = dualdiff.gradient(f, x)
     assert not np.any(np.signbit(result[result == 0]))
+
+
+@pytest.mark.parametrize("text", [text for text in FORMS if "1j" not in text])
+def test_linear_maps_are_right_or_nan(text):
+    point, slope, _ = FORMS[text]
+    f = numba.njit(error_model="numpy")(eval(f"lambda x: {text}", {"np": np}))
+    _, linear = dualdiff.linearize(f, np.array(point))
+    np.testing.assert_array_equal(linear.T(1.0), slope)
+    np.testing.assert_array_equal(linear.T(0.0), [0.0, 0.0])
+    np.testing.assert_array_equal(linear(np.eye(2)), slope)
+    np.testing.assert_array_equal(linear(np.zeros(2)), 0.0)

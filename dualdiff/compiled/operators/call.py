@@ -183,10 +183,10 @@ class Call:
             is_reverse = result is not None
         elif parallel:
             result = self._in_parts(name, width)
-        is_plain = self.f is self.source and not self.argnum and not chunk_size and name in PLAIN and mode == "auto"
+        is_plain = self.f is self.source and not self.argnum and not chunk_size and name in PLAIN
         if is_plain and not parallel and not self.calls_f(name):
             driver = taped.quick(self, name) if is_reverse else driver_of(self.f, name, 0, width, False)
-            self.f._dualdiff[name, kind_of_pass(self.x.size)] = driver
+            self.f._dualdiff[name, mode, kind_of_pass(self.x.size)] = driver
         return self.nested(name, result or evaluated(self.f, name, self.argnum, width, self.args))
 
     def nested(self, name: str, result: Any) -> Any:

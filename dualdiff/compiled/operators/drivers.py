@@ -63,11 +63,16 @@ def memoized(make: Callable[..., Any]) -> Callable[..., Any]:
 
 @memoized
 def driver_of(f: Any, name: str, argnum: int, width: int, masked: bool, nogil: bool = False) -> Any:
-    """The compiled driver, a function of its parameters and f's other arguments, which also reports a NaN."""
+    """The compiled driver, a function of its parameters and f's other arguments, which also reports a NaN.
+
+    In reverse mode it reports the number of entries on the tape, too.
+    """
     arguments, expression = DRIVERS[name]
     call = expression.format(width=width, masked=masked)
     has_nan = False if masked else "any_nan(result[-1])"
     body = f"result = {call}; return result, {has_nan}"
+    if name.startswith("pull"):
+        body = f"result = {call}; return result[1:], {has_nan}, result[0]"
     cores = vars(pulls if name.startswith("pull") else in_compiled_code)
     names = {"any_nan": in_compiled_code.any_nan, **cores}
     return compiled_beside(with_first(f, argnum), f"{arguments}, *args", body, names, nogil)

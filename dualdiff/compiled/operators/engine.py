@@ -50,13 +50,13 @@ def by_place(operator: str, f: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     return (*bound.args[:1], *direction, *bound.args[1:])
 
 
-def plainly(name: str, f: Any, args: tuple[Any, ...]) -> Any:
+def plainly(name: str, mode: str, f: Any, args: tuple[Any, ...]) -> Any:
     """The results of a driver at an ordinary array, by the fast path; None where `run` is needed."""
     x = args[0]
     if type(x) is not np.ndarray or x.dtype is not FLOAT64 or not x.flags.c_contiguous:
         return None
     try:
-        result, has_nan = f._dualdiff[name, kind_of_pass(x.size)](*args)
+        result, has_nan = f._dualdiff[name, mode, kind_of_pass(x.size)](*args)
     except Exception as error:
         if isinstance(error, (AttributeError, KeyError)) or is_of_compiler(error):
             return None
@@ -170,8 +170,8 @@ def gradient(
     parallel: bool = False,
 ) -> Any:
     """Value, gradient and aux."""
-    if argnum == 0 and mode == "auto" and chunk_size is None and not (has_aux or batch_dims or parallel):
-        result = plainly("gradient", f, args)
+    if argnum == 0 and chunk_size is None and not (has_aux or batch_dims or parallel):
+        result = plainly("gradient", mode, f, args)
         if result is not None:
             return *result, None
     result, aux = run(operator, "gradient", f, args, argnum, chunk_size, parallel, has_aux, batch_dims, mode=mode)
@@ -193,9 +193,9 @@ def jacobian(
     parallel: bool = False,
 ) -> Any:
     """Value, Jacobian and aux."""
-    is_plain = argnum == 0 and mode == "auto" and sparse is False and chunk_size is None
+    is_plain = argnum == 0 and sparse is False and chunk_size is None
     if is_plain and not (check or has_aux or batch_dims or parallel):
-        result = plainly("jacobian", f, args)
+        result = plainly("jacobian", mode, f, args)
         if result is not None:
             return *result, None
     result, aux = run(
@@ -219,9 +219,9 @@ def hessian(
     parallel: bool = False,
 ) -> Any:
     """Value, gradient, Hessian and aux."""
-    is_plain = argnum == 0 and mode == "auto" and sparse is False and chunk_size is None
+    is_plain = argnum == 0 and sparse is False and chunk_size is None
     if is_plain and not (check or has_aux or batch_dims or parallel):
-        result = plainly("hessian", f, args)
+        result = plainly("hessian", mode, f, args)
         if result is not None:
             return *result, None
     _refuse_unsupported(operator, sparse=sparse is not False and "...", check=check, batch_dims=batch_dims)
@@ -245,10 +245,10 @@ def hvp(
     has_aux: bool = False,
 ) -> Any:
     """Gradient, Hessian-vector product, and aux."""
-    if argnum == 0 and mode == "auto" and chunk_size is None and not has_aux and len(args) > 1:
+    if argnum == 0 and chunk_size is None and not has_aux and len(args) > 1:
         x, v = args[:2]
         if type(v) is np.ndarray and v.dtype is FLOAT64 and v.flags.c_contiguous and np.shape(x) == v.shape:
-            result = plainly("hvp", f, args)
+            result = plainly("hvp", mode, f, args)
             if result is not None:
                 return *result, None
 

@@ -12,6 +12,7 @@ import numpy as np
 from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
+from dualdiff.base.errors import NoRuleError
 from dualdiff.compiled.caching import Sources, changed, forget
 from dualdiff.compiled.intrinsics import any_nan, dual, is_nan, lanes_of, partial_in, seeded, value_in
 from dualdiff.compiled.operators.arguments import is_only_read, ordered, protected
@@ -19,7 +20,7 @@ from dualdiff.compiled.operators.known import FunctionConstant
 from dualdiff.compiled.operators.results import as_array, scalar_of, shape_of, tangents_in, values_in
 from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, WIDTH
 from dualdiff.compiled.patches import before_recompiling, forget_overloads, typing_context
-from dualdiff.compiled.refusals import refusal
+from dualdiff.compiled.refusals import FORWARD, refusal
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
 from dualdiff.drivers.derivative import derivative, value_and_derivative
@@ -56,6 +57,8 @@ def element_for(x: Any, args: Any) -> Any:
     if not isinstance(base, (types.Float, types.Complex)):
         raise errors.NumbaTypeError(f"dualdiff differentiates with respect to scalars and arrays, not {x}")
     outer = outermost(scalar, args)
+    if isinstance(outer, DualType) and outer.is_recorded:
+        raise refusal(NoRuleError, f"an operator inside of f is not compiled in reverse mode; {FORWARD}")
     return base if outer is None else typing_context().unify_types(outer, base)
 
 

@@ -13,14 +13,13 @@ from dualdiff.base.errors import NoRuleError
 from dualdiff.base.memory import physical_memory
 from dualdiff.compiled.operators.drivers import driver_of, memoized
 from dualdiff.compiled.operators.pulls import cotangents_of, tangents_along
-from dualdiff.compiled.operators.widths import HESSIAN_WIDTH
+from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, WIDTH
 from dualdiff.compiled.patches import is_of_compiler
 from dualdiff.compiled.refusals import REMEDY
 from dualdiff.core.containers import flatten
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.run.inputs import ALONG
 from dualdiff.drivers.run.outputs import copied
-from dualdiff.drivers.run.planning import FORWARD_UP_TO
 
 #: The driver of each operator in reverse mode, and the bytes of an entry with its cotangent.
 DRIVERS = {"gradient": "pull", "jacobian": "pull_rows", "hessian": "pull_hessian", "hvp": "pull_along"}
@@ -29,6 +28,8 @@ BYTES = {"gradient": 32, "jacobian": 32, "hvp": 56, "hessian": 32 + 24 * HESSIAN
 #: "auto" takes forward mode if the tape would need more than this for each element of x: then f takes many steps
 #: between few elements, which forward mode does without memory.
 BYTES_PER_ELEMENT = 2**20
+#: "auto" takes forward mode for a gradient if this number of passes is enough.
+PASSES = 2
 #: Up to this number of elements, "auto" computes second derivatives forward over forward.
 SECOND_FORWARD_UP_TO = 8
 #: A sweep of the tape for one row of a Jacobian takes the time of forward passes for about this number of columns.
@@ -42,13 +43,20 @@ class Length:
 
     def __init__(self) -> None:
         self.per_element, self.longest = 8.0, 0
+        #: The capacity for each size of x in earlier calls.
+        self.known: dict[int, int] = {}
 
     def expected(self, size: int) -> int:
         """The capacity of the next tape."""
-        return int(min(self.per_element * size, 4.0 * max(self.longest, 8 * size))) + 64
+        if size not in self.known:
+            if len(self.known) > 100:
+                self.known.clear()
+            self.known[size] = int(min(self.per_element * size, 4.0 * max(self.longest, 8 * size))) + 64
+        return self.known[size]
 
     def found(self, entries: int, size: int) -> None:
         """Note the length of a tape."""
+        self.known.clear()
         self.longest = max(self.longest, entries)
         self.per_element = max(self.per_element, 1.0625 * entries / max(size, 1))
 
@@ -77,7 +85,7 @@ def takes_reverse(call: Any, name: str, mode: str, chunk_size: int | None, paral
     if name in ("hessian", "hvp"):
         return size > SECOND_FORWARD_UP_TO
     if name == "gradient":
-        return size > FORWARD_UP_TO * (config.NUMBA_NUM_THREADS if parallel else 1)
+        return size > PASSES * WIDTH * (config.NUMBA_NUM_THREADS if parallel else 1)
     return size > 2 * COLUMNS_PER_ROW and size > COLUMNS_PER_ROW * (1 + results_of(call))
 
 
@@ -122,9 +130,9 @@ def _with_room(driver: Any, leading: Any, others: Any, length: Length, most: int
     size = np.size(leading[0])
     while True:
         capacity = min(length.expected(size), most)
-        (entries, *result), has_nan = driver(*leading, capacity, *others)
+        result, has_nan, entries = driver(*leading, capacity, *others)
         if entries <= capacity:
-            return tuple(result), has_nan
+            return result, has_nan
         length.found(entries, size)
         if entries > most:
             return entries
@@ -178,11 +186,16 @@ class Tape:
 
 def quick(call: Any, name: str) -> Callable[..., Any]:
     """The driver for the fast path: like one of forward mode, where the tape fits and there is no NaN."""
-    driver, length, leading = driver_of(call.f, DRIVERS[name], 0, 0, False), length_of(call.f, 0), 1 + (name in ALONG)
+    driver, length = driver_of(call.f, DRIVERS[name], 0, 0, False), length_of(call.f, 0)
 
-    def run(*args: Any) -> Any:
-        capacity = length.expected(args[0].size)
-        (entries, *result), has_nan = driver(*args[:leading], capacity, *args[leading:])
-        return tuple(result), has_nan or entries > capacity
+    def run(x: Any, *others: Any) -> Any:
+        capacity = length.expected(x.size)
+        result, has_nan, entries = driver(x, capacity, *others)
+        return result, has_nan or entries > capacity
 
-    return run
+    def run_along(x: Any, v: Any, *others: Any) -> Any:
+        capacity = length.expected(x.size)
+        result, has_nan, entries = driver(x, v, capacity, *others)
+        return result, has_nan or entries > capacity
+
+    return run_along if name in ALONG else run
