@@ -95,7 +95,7 @@ def results_of(call: Any) -> int:
 
 
 def evaluated(call: Any, name: str, mode: str) -> Any:
-    """The results of an operator in reverse mode; None where forward mode has to be taken."""
+    """The results of an operator in reverse mode; None where forward mode must be taken."""
     try:
         return _evaluated(call, name, mode)
     except Exception as error:
