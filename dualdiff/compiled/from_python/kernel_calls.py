@@ -44,11 +44,14 @@ REMEDY = "call its py_func, for NumPy's engine"
 #: The number of entries up to which reverse mode keeps a Jacobian; larger ones are computed by parts.
 KEPT = 1 << 22
 
-#: Arguments that f can change, and of which no copy can be made for the passes that follow.
-CHANGEABLE = (
-    *(types.ListType, types.DictType, types.ClassInstanceType, types.Set),
-    types.NumPyRandomGeneratorType,
-)
+#: Arguments that f can change, and of which no copy can be made for the passes that follow; what to pass instead.
+CHANGEABLE = {
+    types.ListType: ("a numba.typed.List", "an array: np.stack([*items])"),
+    types.DictType: ("a numba.typed.Dict", "its values, as arguments or in a named tuple"),
+    types.ClassInstanceType: ("an instance of a jitclass", "its attributes, as arguments or in a named tuple"),
+    types.Set: ("a set", "a tuple or an array"),
+    types.NumPyRandomGeneratorType: ("a random generator", "the draws, as an array"),
+}
 
 
 def has_running(t: Any) -> bool:
@@ -146,19 +149,27 @@ class Call:
         self.lists: list[list[Any]] = []
         self.elements: list[str] = []
         self.text = self._of_items(args)
-        if unsafe := [t for t in map(typeof, self.c) if isinstance(t, CHANGEABLE)]:
-            raise NoRuleError(
-                f"derivative of the compiled function {self.name}: it takes {type(unsafe[0]).__name__} beside dual "
-                f"numbers, which it may change: pass scalars, arrays and tuples, or {REMEDY}"
-            )
+        for kind in map(typeof, self.c):
+            for changeable, (what, remedy) in CHANGEABLE.items():
+                if isinstance(kind, changeable):
+                    raise self._refused(what, remedy)
         if draws(f):
-            raise NoRuleError(
-                f"derivative of the compiled function {self.name}: it draws random numbers, which differ from call to "
-                "call, so that its derivative would not be that of its value: pass it the draws as an argument"
-            )
+            raise random_draws(self.name)
         self.written = self._written()
 
     # -- arguments -----------------------------------------------------------------------------------------------------
+
+    def _refused(self, what: str, remedy: str) -> NoRuleError:
+        """The error for an argument that f may change."""
+        if (self.f.py_func.__module__ or "numba.").startswith("numba."):
+            # A method of the object, which was called with a dual.
+            return NoRuleError(
+                f"{what} holds plain values and takes no dual numbers: write a kernel that takes {remedy}"
+            )
+        return NoRuleError(
+            f"derivative of the compiled function {self.name}: beside dual numbers it takes {what}, which it may "
+            f"change: pass it {remedy}; or {REMEDY}"
+        )
 
     def _of_items(self, items: tuple[Any, ...], name: str = "") -> str:
         return f"{name}({''.join(f'{self._text(item)}, ' for item in items)})"
@@ -273,6 +284,14 @@ def _as_types(kinds: Any) -> Any:
         return kinds
     items = tuple(map(_as_types, kinds))
     return types.NamedTuple(items, type(kinds)) if hasattr(kinds, "_fields") else types.BaseTuple.from_types(items)
+
+
+def random_draws(name: str) -> NoRuleError:
+    """The error for a function that draws random numbers."""
+    return NoRuleError(
+        f"derivative of the compiled function {name}: it draws random numbers, which differ from call to call, so that "
+        "its derivative would not be that of its value: pass it the draws as an argument"
+    )
 
 
 @memoized

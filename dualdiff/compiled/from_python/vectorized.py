@@ -11,6 +11,7 @@ from numba import njit, types, vectorize
 
 from dualdiff.base.errors import NoRuleError, plain_target
 from dualdiff.compiled.caching import compiled_beside
+from dualdiff.compiled.from_python.kernel_calls import draws, random_draws
 from dualdiff.compiled.operators import in_compiled_code
 from dualdiff.compiled.patches import DUFunc, GUFunc, answer_gufuncs, declared_types, python_function
 from dualdiff.core.application import Application, carried
@@ -59,6 +60,8 @@ def _without_options(ufunc: Any, rule: Callable[..., Any]) -> Callable[..., Any]
 def _elementwise(ufunc: Any) -> Callable[..., Any]:
     """A function of ``numba.vectorize``, whose partials are functions of ``numba.vectorize``."""
     scalar = njit(python_function(ufunc))
+    if draws(scalar):
+        raise random_draws(ufunc.__name__)
     return custom_derivative(ufunc, *(_partial(scalar, i, ufunc.nin) for i in range(ufunc.nin)))
 
 
@@ -94,54 +97,62 @@ class Generalized:
         self.gufunc, self.name = gufunc, gufunc.__name__
         builder = gufunc.gufunc_builder
         self.cores, self.results = gufunc.expected_ndims()
-        if builder.writable_args or len(self.results) != 1:
+        if builder.writable_args:
             raise NoRuleError(
-                f"{self.name}: a function of numba.guvectorize with several results or writable arguments is not "
-                "differentiated: compile its Python function with numba.njit"
+                f"{self.name}: a function of numba.guvectorize with writable arguments is not differentiated: let it "
+                "write into a result, or compile its Python function with numba.njit"
             )
         kinds = declared_types(gufunc)
         items = []
         for i, core in enumerate(self.cores):
             is_array = not core and i < len(kinds) and isinstance(kinds[i], types.Array)
             items.append(f"x{i}[i : i + 1]" if is_array else f"x{i}[i]")
-        names = ", ".join(f"x{i}" for i in range(len(self.cores)))
+        outs = [f"out{i}" for i in range(len(self.results))]
+        names = ", ".join([*(f"x{i}" for i in range(len(self.cores))), *outs])
+        items += [f"{out}[i]" for out in outs]
         space = {"core": njit(builder.py_func), "__name__": builder.py_func.__module__}
-        text = f"def loop({names}, out):\n    for i in range(len(out)):\n        core({', '.join(items)}, out[i])\n"
+        text = f"def loop({names}):\n    for i in range(len(out0)):\n        core({', '.join(items)})\n"
         exec(text, space)
         self.loop = njit(_named(space["loop"], self.name))
 
     def __call__(self, *args: Any, out: Any = None) -> Any:
-        if len(args) > len(self.cores):
-            *args, out = args
-        target = out[0] if type(out) is tuple else out
-        if target is None:
-            return self._result(None, *map(operand, args))
-        if not isinstance(target, DualArray):
+        count = len(self.cores)
+        targets = args[count:] or (out if type(out) is tuple else (out,))
+        targets += (None,) * (len(self.results) - len(targets))
+        if not all(target is None or isinstance(target, DualArray) for target in targets):
             raise plain_target("the output array")
-        target[...] = self._result(target, *map(operand, args))
-        return target
+        results = self._results(targets, *map(operand, args[:count]))
+        for target, one in zip(targets, results, strict=True):
+            if target is not None:
+                target[...] = one
+        results = tuple(one if target is None else target for target, one in zip(targets, results, strict=True))
+        return results if len(results) > 1 else results[0]
 
-    def _result(self, target: Any, *args: Any) -> Any:
-        """The result, for an output array that is not written."""
+    def _results(self, targets: tuple[Any, ...], *args: Any) -> tuple[Any, ...]:
+        """The results, for output arrays that are not written."""
         application = Application(*args)
         if application.space is None:
-            if target is None or not self.gufunc.is_dynamic:
-                return self.gufunc(*args)
-            # Such a function is compiled for the type of its output.
-            result = np.zeros(target.shape, target.dtype)
-            self.gufunc(*args, result)
-            return result
-        value = self._result(target, *application.values)
-        shape = np.shape(value)
-        points = shape[: len(shape) - self.results[0]]
+            if all(target is None for target in targets) or not self.gufunc.is_dynamic:
+                results = self.gufunc(*args)
+                return results if type(results) is tuple else (results,)
+            # Such a function is compiled for the types of its outputs, which are all given.
+            results = tuple(np.zeros(target.shape, target.dtype) for target in targets)
+            self.gufunc(*args, *results)
+            return results
+        values = self._results(targets, *application.values)
+        shapes = [np.shape(value) for value in values]
+        points = shapes[0][: len(shapes[0]) - self.results[0]]
         given = []
         for a, n in zip(args, self.cores, strict=True):
             core = np.shape(a)[np.ndim(a) - n :]
             given.append(np.reshape(np.broadcast_to(a, (*points, *core)), (-1, *core)))
         like = next(a for a in args if isinstance(a, AnyDual))
-        out = np.zeros((int(np.prod(points)), *(shape[len(points) :] or (1,))), like=like)
-        self.loop(*given, out)
-        return carried(application, value, np.reshape(out, shape))
+        outs = [np.zeros((int(np.prod(points)), *(shape[len(points) :] or (1,))), like=like) for shape in shapes]
+        self.loop(*given, *outs)
+        return tuple(
+            carried(application, value, np.reshape(out, shape))
+            for value, out, shape in zip(values, outs, shapes, strict=True)
+        )
 
 
 def answer(gufunc: Any, args: Any, kwargs: Any) -> Any:

@@ -313,11 +313,11 @@ REFUSED = {
     "view": (lambda x: np.sum(viewing(x)), NoRuleError, "it returns a view of an argument; let it return a copy"),
     "no rule": (lambda x: eigenvalues(x)[0].real, NoRuleError, r"no compiled rule for eigvals\(array\(Dual, 2d\)\)"),
     "signature": (lambda x: signed(x[0]), NoRuleError, "write @njit without signatures"),
-    "typed list": (with_a_typed_list, NoRuleError, "which it may change: pass scalars, arrays and tuples"),
+    "typed list": (with_a_typed_list, NoRuleError, r"List holds plain values .* takes an array: np.stack"),
     "closure": (closing_over, TypeError, "uses a dual number of the function around it, .*: pass it as an argument"),
     "draws": (lambda x: drawing(x[0]), NoRuleError, "pass it the draws as an argument"),
     "draws further down": (lambda x: np.sum(drawing_further_down(x)), NoRuleError, "it draws random numbers"),
-    "generator": (with_a_generator, NoRuleError, "which it may change"),
+    "generator": (with_a_generator, NoRuleError, "a random generator, .* pass it the draws, as an array"),
     "shared memory": (
         lambda x: adding_into(x, x[:2], 1.0),
         NoRuleError,
@@ -333,3 +333,109 @@ def test_what_cannot_be_differentiated_is_refused(case):
     f, kind, words = REFUSED[case]
     with pytest.raises(kind, match=words):
         gradient(f, X)
+
+
+# -- arguments that cannot be copied, and what is advised in their place -----------------------------------------------
+@njit
+def total(items, k):
+    s = 0.0
+    for item in items:
+        s += k * item**2
+    return s
+
+
+@njit
+def entry(table, x):
+    return table["a"] * x
+
+
+@njit
+def attribute(given, x):
+    return given.k * x**2
+
+
+class Linear:
+    """A jitclass, once it is compiled."""
+
+    def __init__(self, k):
+        self.k = k
+
+    def energy(self, x):
+        return self.k * x * x
+
+
+Parameters = namedtuple("Parameters", ["k"])
+
+
+def spring():
+    return numba.experimental.jitclass([("k", numba.float64)])(Linear)(2.0)
+
+
+def table():
+    made = numba.typed.Dict.empty(numba.types.unicode_type, numba.float64)
+    made["a"] = 3.0
+    return made
+
+
+#: What is refused, the words, and the same as the words advise.
+ADVISED = {
+    "typed list": (
+        lambda x: total(numba.typed.List([1.0, 2.0]), x),
+        "takes a numba.typed.List, which it may change: pass it an array",
+        lambda x: total(np.stack([1.0, 2.0]), x),
+    ),
+    "typed list of duals": (
+        lambda x: total(numba.typed.List([x, 2 * x]), 1.0),
+        "a numba.typed.List holds plain values and takes no dual numbers: write a kernel that takes an array",
+        lambda x: total(np.stack([x, 2 * x]), 1.0),
+    ),
+    "typed dict": (
+        lambda x: entry(table(), x),
+        "takes a numba.typed.Dict, which it may change: pass it its values, as arguments or in a named tuple",
+        lambda x: attribute(Parameters(table()["a"]), x) / x,
+    ),
+    "typed dict of duals": (
+        lambda x: (made := table(), made.__setitem__("a", x), entry(made, 1.0))[2],
+        "a numba.typed.Dict holds plain values and takes no dual numbers",
+        lambda x: attribute(Parameters(x), 1.0),
+    ),
+    "set": (
+        lambda x: total({1.0, 2.0}, x),
+        "takes a set, which it may change: pass it a tuple or an array",
+        lambda x: total((1.0, 2.0), x),
+    ),
+    "jitclass": (
+        lambda x: attribute(spring(), x),
+        "takes an instance of a jitclass, which it may change: pass it its attributes, as arguments",
+        lambda x: attribute(Parameters(2.0), x),
+    ),
+    "method of a jitclass": (
+        lambda x: spring().energy(x),
+        "an instance of a jitclass holds plain values and takes no dual numbers: .* takes its attributes",
+        lambda x: attribute(Parameters(2.0), x),
+    ),
+    "attribute of a jitclass": (
+        lambda x: (made := spring(), setattr(made, "k", x), made.energy(1.0))[2],
+        "an instance of a jitclass holds plain values and takes no dual numbers",
+        lambda x: attribute(Parameters(x), 1.0),
+    ),
+    "generator": (
+        lambda x: njit(lambda rng, x: x * rng.normal())(np.random.default_rng(0), x),
+        "takes a random generator, which it may change: pass it the draws, as an array",
+        lambda x: total(np.random.default_rng(0).normal(size=2), x),
+    ),
+    "draws": (
+        lambda x: drawing(x),
+        "it draws random numbers, .* pass it the draws as an argument",
+        lambda x: total(np.random.default_rng(0).normal(size=2), x),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ADVISED)
+def test_what_is_advised_works(case):
+    refused, words, advised = ADVISED[case]
+    with pytest.raises(NoRuleError, match=words):
+        derivative(refused, 1.5)
+    slope = (advised(1.5 + 1e-6) - advised(1.5 - 1e-6)) / 2e-6
+    assert derivative(advised, 1.5) == pytest.approx(slope, rel=1e-8)
