@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.core.reading import value as value_of
 from dualdiff.drivers.run.inputs import input_leaves
 from dualdiff.teaching.graph import Graph, drawn
-from dualdiff.teaching.traced_space import Note, Traced
+from dualdiff.teaching.location import Location
+from dualdiff.teaching.traced_space import Comparison, Note, Traced
 from dualdiff.teaching.words import formula, html_table, number, operation, table, text
 
 #: With more elements than these, a table of unit directions would be unreadable.
@@ -44,6 +45,8 @@ class Step:
         One for each direction of the trace, shaped like the value.
     partials : tuple
         The partial derivative with respect to each operand if operand and value are scalars; None otherwise.
+    location : Location or None
+        The expression in the source that the step evaluates, with its ``line``; None for an input.
     """
 
     name: str
@@ -53,6 +56,15 @@ class Step:
     value: Any
     tangents: tuple[Any, ...]
     partials: tuple[Any, ...]
+    location: Location | None
+
+
+class Branch(NamedTuple):
+    """A comparison in a run of f: ``comparison`` is its text, ``"v1 > 2"``."""
+
+    comparison: str
+    answer: bool
+    location: Location | None
 
 
 class Trace:
@@ -74,6 +86,8 @@ class Trace:
         Notes on what the trace does not show: branches that were not taken, steps beyond the limit.
     error : Exception or None
         The exception that f raised; the trace ends there.
+    branches : list of Branch
+        The comparisons of values that depend on the inputs, with their answers.
     """
 
     def __init__(
@@ -86,11 +100,13 @@ class Trace:
         directions: list[str],
         remarks: list[str],
         error: Exception | None,
+        branches: list[Branch],
     ) -> None:
         self.steps, self.results, self.value = steps, results, value
         self.inputs = [step for step in steps if step.operation == "input"]
         self.operations = steps[len(self.inputs) :]
         self.directions, self.remarks, self.error = directions, remarks, error
+        self.branches = branches
         self._notes, self._answer = notes, answer
 
     def __getitem__(self, name: str) -> Step:
@@ -142,17 +158,21 @@ class Trace:
                 f"adjoints are the derivatives of a real scalar, but f returned {self._answer}: trace one of its "
                 "elements, or a weighted sum such as lambda x: np.sum(w * f(x))"
             )
+        return dict(reversed([*zip((s.name for s in self.steps), self.swept(), strict=True)]))
+
+    def swept(self) -> list[Any]:
+        """The adjoints of the steps, in their order, if the result is a real scalar."""
         cotangents: dict[Note, Any] = {}
         (result,) = self.results
         cotangents[self._notes[self.steps.index(result)]] = np.ones_like(result.value)[()]
-        adjoints: dict[str, Any] = {}
+        adjoints = []
         for step, note in zip(reversed(self.steps), reversed(self._notes), strict=True):
             w = cotangents.get(note)
-            adjoints[step.name] = _sized(w, step.value)
+            adjoints.append(_sized(w, step.value))
             for parent, part in zip(note.parents, note.pull(w), strict=True):
                 if part is not None:
                     cotangents[parent] = part if cotangents.get(parent) is None else cotangents[parent] + part
-        return adjoints
+        return adjoints[::-1]
 
     def graph(self, tangents: bool = False, adjoints: bool = False, values: bool = True) -> Graph:
         """The computational graph of the run: inputs left, result right.
@@ -252,31 +272,55 @@ def trace(
     >>> float(t.adjoints()["x1"])
     5.5
     """
-    if not callable(f):
-        raise TypeError(f"trace takes a function as its first argument, not {type(f).__name__}")
-    if not x:
-        raise TypeError("trace needs the arguments of f too: trace(f, 2.0, 5.0)")
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise ValueError(f"limit is the largest number of steps, 1 or more, not {limit!r}")
-    names = _parameters(f, len(x))
-    inputs = _Inputs([(names[i], x[i]) for i in _chosen(argnum, x)])
-    columns, seeds, remarks = inputs.directions(directions)
-    if argnum is None and (constant := sorted({*range(len(x))} - {*_chosen(None, x)})):
-        given = ", ".join(f"{names[i]} = {x[i]}" for i in constant)
-        remarks = [*remarks, f"integers are constants ({given}): write {float(x[constant[0]])} for an input"]
-    # A function compiled by Numba is traced as its Python source.
-    function = getattr(f, "py_func", f)
+    subject = Subject("trace", f, x, argnum, directions)
+    return subject.traced(subject.leaves, limit)
 
-    def run(leaves: list[Any]) -> Any:
-        args = list(x)
-        for i, part in zip(_chosen(argnum, x), inputs.rebuilt(leaves), strict=True):
+
+class Subject:
+    """f with its arguments, to be traced at these or other values of the inputs.
+
+    ``names`` and ``leaves`` are those of the inputs, scalars and arrays; ``who`` is the public function in messages.
+    """
+
+    def __init__(
+        self,
+        who: str,
+        f: Callable[..., Any],
+        x: tuple[Any, ...],
+        argnum: int | Sequence[int] | None,
+        directions: Sequence[Any] | None,
+    ) -> None:
+        if not callable(f):
+            raise TypeError(f"{who} takes a function as its first argument, not {type(f).__name__}")
+        if not x:
+            raise TypeError(f"{who} needs the arguments of f too: {who}(f, 2.0, 5.0)")
+        parameters = _parameters(f, len(x))
+        self._chosen = _chosen(argnum, x)
+        self._inputs = _Inputs([(parameters[i], x[i]) for i in self._chosen])
+        self.names, self.leaves = self._inputs.names, self._inputs.leaves
+        self._columns, self._seeds, self._remarks = self._inputs.directions(directions)
+        if argnum is None and (constant := sorted({*range(len(x))} - {*self._chosen})):
+            given = ", ".join(f"{parameters[i]} = {x[i]}" for i in constant)
+            example = float(x[constant[0]])
+            self._remarks = [*self._remarks, f"integers are constants ({given}): write {example} for an input"]
+        # A function compiled by Numba is traced as its Python source.
+        self.function, self._x = getattr(f, "py_func", f), x
+
+    def traced(self, leaves: list[Any], limit: int) -> Trace:
+        """The trace at these values of the inputs."""
+        prefix = "v"
+        while any(re.fullmatch(rf"{prefix}\d+", name) for name in self.names):
+            prefix += "v"
+        labels = (f"{prefix}{i}" for i in count(1))
+        return traced(self._run, leaves, self.names, labels, self._columns, self._seeds, self._remarks, limit)
+
+    def _run(self, leaves: list[Any]) -> Any:
+        args = list(self._x)
+        for i, part in zip(self._chosen, self._inputs.rebuilt(leaves), strict=True):
             args[i] = part
-        return function(*args)
-
-    prefix = "v"
-    while any(re.fullmatch(rf"{prefix}\d+", name) for name in inputs.names):
-        prefix += "v"
-    return traced(run, inputs.leaves, inputs.names, (f"{prefix}{i}" for i in count(1)), columns, seeds, remarks, limit)
+        return self.function(*args)
 
 
 def traced(
@@ -298,7 +342,7 @@ def traced(
     value: Any = None
     answers: Any = None
     results: list[Note] = []
-    space = Traced(tag, limit)
+    space = Traced(tag, limit, traced.__code__)
     tags.running(space)
     try:
         duals = [
@@ -334,6 +378,7 @@ def traced(
             note.value,
             tuple(_sized(along[note], note.value) for along in tangents),
             _partials(note),
+            None if note.name == "input" else note.location,
         )
     answer = text(answers, called)
     remarks = [*_remarks(space, called, results, error, value, limit), *remarks]
@@ -346,6 +391,7 @@ def traced(
         columns,
         remarks,
         error,
+        _branches(space, called),
     )
 
 
@@ -377,6 +423,20 @@ def _partials(note: Note) -> tuple[Any, ...]:
     return tuple(partials)
 
 
+def _branches(space: Traced, called: dict[Note, str]) -> list[Branch]:
+    """The comparisons of scalars; those of arrays select elements, not branches."""
+    return [
+        Branch(_compared(comparison, called), bool(comparison.answer), comparison.location)
+        for comparison in space.comparisons
+        if not np.shape(comparison.answer)
+    ]
+
+
+def _compared(comparison: Comparison, called: dict[Note, str]) -> str:
+    a, b = comparison.operands
+    return f"{text(a, called)} {comparison.symbol} {text(b, called)}"
+
+
 def _remarks(
     space: Traced, called: dict[Note, str], results: list[Note], error: Exception | None, value: Any, limit: int
 ) -> list[str]:
@@ -388,7 +448,9 @@ def _remarks(
     elif not results:
         remarks.append("f does not depend on its inputs: its derivative is zero")
     if space.comparisons:
-        shown = dict.fromkeys(f"{text(a, called)} {symbol} {text(b, called)}" for symbol, (a, b) in space.comparisons)
+        shown = dict.fromkeys(
+            f"{text(a, called)} {symbol} {text(b, called)}" for symbol, (a, b), *_ in space.comparisons
+        )
         first = ", ".join(list(shown)[:3]) + (", ..." if len(shown) > 3 else "")
         remarks.append(f"f compares values ({first}): only the branches taken are shown")
     if space.left_out:

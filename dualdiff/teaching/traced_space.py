@@ -7,7 +7,8 @@ derivative of one operation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from types import CodeType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,20 +20,30 @@ from dualdiff.tangents.space import Shape, Tangent
 from dualdiff.tangents.spaces.recorded import Recorded
 from dualdiff.tangents.structure import Structure
 from dualdiff.tangents.zeros import plain
+from dualdiff.teaching.location import Location, running
 
 
 class Note:
     """An operation: its value and its arguments, with notes in place of arguments that carry a tangent.
 
     ``node`` is its result as an input of the linear programs of later operations; ``inner`` is its result in its own
-    program, None if the derivative is zero.
+    program, None if the derivative is zero.  ``location`` is the expression in the source of the user.
     """
 
-    __slots__ = ("arguments", "inner", "keywords", "name", "node", "parents", "value")
+    __slots__ = ("arguments", "inner", "keywords", "location", "name", "node", "parents", "value")
 
-    def __init__(self, name: str, arguments: Any, keywords: Any, value: Any, node: Node, inner: Node | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Any,
+        keywords: Any,
+        value: Any,
+        node: Node,
+        inner: Node | None,
+        location: Location | None,
+    ) -> None:
         self.name, self.arguments, self.keywords, self.value = name, arguments, keywords, value
-        self.node, self.inner = node, inner
+        self.node, self.inner, self.location = node, inner, location
         self.parents: list[Note] = []
 
     def push(self, tangents: Sequence[Any]) -> Any:
@@ -48,19 +59,31 @@ class Note:
         return Program([p.node for p in self.parents], [self.inner]).pull([w])
 
 
-class Traced(Recorded):
-    """Tangents as nodes of a linear program, with a note for every operation up to a limit."""
+class Comparison(NamedTuple):
+    """A comparison of values, on which a branch may depend: ``x < 1``, its answer, and where it stands."""
 
-    __slots__ = ("_depth", "_known", "comparisons", "left_out", "limit", "notes")
+    symbol: str
+    operands: Any
+    answer: Any
+    location: Location | None
+
+
+class Traced(Recorded):
+    """Tangents as nodes of a linear program, with a note for every operation up to a limit.
+
+    ``caller`` is the code of the function that calls f: what it and its callers do is not the user's.
+    """
+
+    __slots__ = ("_depth", "_known", "caller", "comparisons", "left_out", "limit", "notes")
     traces = True
 
-    def __init__(self, tag: int, limit: int) -> None:
+    def __init__(self, tag: int, limit: int, caller: CodeType) -> None:
         super().__init__(tag)
-        self.limit = limit
+        self.limit, self.caller = limit, caller
         self.notes: list[Note] = []
         #: The number of operations beyond the limit.
         self.left_out = 0
-        self.comparisons: list[tuple[str, Any]] = []
+        self.comparisons: list[Comparison] = []
         self._known: dict[Any, Note] = {}
         # The nesting depth of running NumPy functions: their internal operations are not the user's.
         self._depth = 0
@@ -104,7 +127,8 @@ class Traced(Recorded):
 
     def compare(self, symbol: str, operands: Sequence[Any], answer: Any) -> Any:
         if not self._depth:
-            self.comparisons.append((symbol, self._referenced(tuple(operands))))
+            compared = self._referenced(tuple(operands))
+            self.comparisons.append(Comparison(symbol, compared, answer, running(self.caller)))
         return answer
 
     def find(self, x: AnyDual) -> Note | None:
@@ -155,7 +179,7 @@ class Traced(Recorded):
         value = plain(value)
         value = np.copy(value) if issubclass(type(value), np.ndarray) else value
         node = self.seed(np.shape(value), np.result_type(value))
-        note = Note(name, arguments, keywords, value, node, tangent)
+        note = Note(name, arguments, keywords, value, node, tangent, running(self.caller))
         parents = dict.fromkeys(notes_in([arguments, keywords]))
         if tangent is not None:
             parents.update(dict.fromkeys(self.ancestors(tangent)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import html
+import linecache
 import re
 from collections import namedtuple
 
@@ -344,3 +346,50 @@ def test_a_table_is_as_wide_as_a_terminal():
     assert "6" in blocks[1].splitlines()[5]
     # A table that fits is one block.
     assert "\n\n" not in repr(trace(lambda x, y: np.log(x) + x * y, 2.0, 5.0))
+
+
+# -- where the steps stand in the source -------------------------------------------------------------------------------
+def squared(a):
+    return a * a + np.sin(a)
+
+
+def with_a_helper(x, y):
+    z = np.log(x) + x * y
+    if z > 1:
+        z = squared(z)
+    return np.prod(
+        [z, x]
+    )  # fmt: skip
+
+
+def expression_at(location):
+    """The text of the source between the columns of a location."""
+    lines = linecache.getlines(location.source.co_filename)[location.line - 1 : location.end_line]
+    text = b"".join(line.encode() for line in lines)
+    return text[location.column : len(text) - len(lines[-1].encode()) + location.end_column].decode()
+
+
+def test_every_step_knows_its_expression_in_the_source():
+    steps = trace(with_a_helper, 2.0, 5.0).operations
+    assert [(s.location.source.co_name, "".join(expression_at(s.location).split())) for s in steps] == [
+        ("with_a_helper", "np.log(x)"),
+        ("with_a_helper", "x*y"),
+        ("with_a_helper", "np.log(x)+x*y"),
+        ("squared", "a*a"),
+        ("squared", "np.sin(a)"),
+        ("squared", "a*a+np.sin(a)"),
+        ("with_a_helper", "np.prod([z,x])"),
+    ]
+
+
+def test_branches_are_listed_with_their_answers():
+    (branch,) = trace(with_a_helper, 2.0, 5.0).branches
+    assert (branch.comparison, branch.answer, expression_at(branch.location)) == ("v3 > 1", True, "z > 1")
+    assert not trace(with_a_helper, 0.1, 0.2).branches[0].answer
+
+
+def test_a_step_of_a_library_stands_where_the_user_called_it():
+    # A compiled function has no source; inside a library, the innermost function of the user counts.
+    assert trace(np.sin, 1.0).operations[0].location is None
+    (step,) = trace(lambda x: functools.reduce(lambda a, b: a * b, [x, 3.0]), 1.0).operations
+    assert expression_at(step.location) == "a * b"
