@@ -11,12 +11,15 @@ import textwrap
 import unicodedata
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import dualdiff
 from dualdiff.base import native
 from dualdiff.drivers.derivative import HIGHEST
 from dualdiff.expression import MAX_OPERATIONS, Program, Refusal, Step, Variable, excerpt, functions, read, show
+
+if TYPE_CHECKING:
+    from dualdiff.teaching.trace import Trace
 
 # An operation on series of order K takes about K**2 multiplications; this limit takes a few seconds.
 MAX_WORK = 10_000_000
@@ -32,6 +35,7 @@ examples:
   dualdiff 'sin(x)/(1 + x)' --at 0 --order 8 --taylor
   dualdiff 'sin(x)*exp(x)' --at 1 --trace
   dualdiff 'log(x) + x*y - sin(y)' --at x=2 y=5 --graph out.svg
+  dualdiff 'log(x) + x*y - sin(y)' --at x=2 y=5 --play lesson.html
 """
 
 
@@ -49,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             program = read(options.formula)
             point = _point(program, options.at)
             lines = _report(program, point, options.order, options.trace, options.taylor)
-            if options.graph is not None:
-                _draw(program, point, options.graph)
+            if options.graph is not None or options.play is not None:
+                _write(program, point, options.graph, options.play)
             _print(lines)
         if sys.stdout:
             sys.stdout.flush()
@@ -92,6 +96,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     add("--taylor", action="store_true", help="print the Taylor series up to the order instead of the derivatives")
     add("--trace", action="store_true", help="show every step with its value and tangent")
     add("--graph", metavar="FILE.svg", help="draw the computational graph, with values and partial derivatives")
+    add("--play", metavar="FILE.html", help="write a page that plays the derivative, forwards and backwards")
     add("--version", action="version", version=f"dualdiff {dualdiff.__version__} ({_core()} scalar core)")
     # argparse reads an argument that begins with a minus as an option, except for some spellings of negative numbers.
     # A mark before the minus hides it; the only option with a single dash is -h.
@@ -104,12 +109,18 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         raise Refusal(f"{excerpt(word)} is one argument too many", hint="put the formula in quotes")
     options.formula = options.formula.removeprefix(MARK)
     options.at = [item.removeprefix(MARK) for item in options.at or ()]
-    if options.graph is not None:
-        options.graph = options.graph.removeprefix(MARK)
-        if not options.graph.lower().endswith(".svg"):
-            raise Refusal(f"--graph writes SVG, and {excerpt(options.graph)} does not end in .svg")
+    options.graph = _file(options.graph, "--graph", "SVG")
+    options.play = _file(options.play, "--play", "HTML")
     options.order = _order(options.order.removeprefix(MARK))
     return options
+
+
+def _file(path: str | None, option: str, kind: str) -> str | None:
+    """The name of a file to write, which must end as its kind does."""
+    path = path and path.removeprefix(MARK)
+    if path is not None and not path.lower().endswith(f".{kind.lower()}"):
+        raise Refusal(f"{option} writes {kind}, and {excerpt(path)} does not end in .{kind.lower()}")
+    return path
 
 
 def _order(text: str) -> int:
@@ -203,7 +214,7 @@ def _gradient(program: Program, point: dict[str, float], value: float, order: in
 
 def _trace(program: Program, point: dict[str, float]) -> list[str]:
     """The evaluation trace: formula, value and tangents of every variable and step."""
-    from dualdiff.teaching.words import table  # imported here for a fast start, as in _draw
+    from dualdiff.teaching.words import table  # imported here for a fast start, as in _write
 
     # All steps are the result of one function, so that one call gives all tangents.
     values, tangents = dualdiff.value_and_jacobian(program.run, point)
@@ -216,9 +227,26 @@ def _trace(program: Program, point: dict[str, float]) -> list[str]:
     return table(["", "formula", "value", "tangent"] if len(point) == 1 else header, rows)
 
 
-def _draw(program: Program, point: dict[str, float], path: str) -> None:
-    """Write the computational graph, with the names of the trace."""
-    from dualdiff.teaching.trace import traced  # imported here for a fast start
+def _write(program: Program, point: dict[str, float], graph: str | None, page: str | None) -> None:
+    """Write the computational graph and the page of the player, with the names of the trace."""
+    from dualdiff.teaching.player.play import Player  # imported here for a fast start
+
+    trace = _recorded(program, point)
+    try:
+        if graph is not None:
+            trace.graph().save(graph)
+        if page is not None:
+            Player([trace], program.text.strip()).save(page)
+    except ImportError as error:
+        raise Refusal(str(error)) from None
+    except OSError as error:
+        raise Refusal(f"{excerpt(str(error.filename))} cannot be written: {error.strerror}") from None
+
+
+def _recorded(program: Program, point: dict[str, float]) -> Trace:
+    """The trace of teaching, with the names of the steps and their positions in the formula."""
+    from dualdiff.teaching.location import Location
+    from dualdiff.teaching.trace import traced
 
     steps: list[Step] = []
     for step in program.steps:
@@ -227,7 +255,7 @@ def _draw(program: Program, point: dict[str, float], path: str) -> None:
             steps.append(step)
     units = [[float(name == other) for other in point] for name in point]
     heads = ["tangent"] if len(point) == 1 else [f"d/d{name}" for name in point]
-    trace = traced(
+    return traced(
         lambda values: program(dict(zip(point, values, strict=True))),
         list(point.values()),
         list(point),
@@ -236,13 +264,8 @@ def _draw(program: Program, point: dict[str, float], path: str) -> None:
         units,
         [],
         MAX_OPERATIONS,
+        {step.text: Location(program.text, 1, 1, step.start, step.end) for step in steps},
     )
-    try:
-        trace.graph().save(path)
-    except ImportError as error:
-        raise Refusal(str(error)) from None
-    except OSError as error:
-        raise Refusal(f"{excerpt(path)} cannot be written: {error.strerror}") from None
 
 
 def _table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> list[str]:

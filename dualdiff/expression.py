@@ -95,13 +95,18 @@ class Variable:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One operation: ``text`` names its result, ``symbol`` is an operator or the name of a function."""
+    """One operation: ``text`` names its result, ``symbol`` is an operator or the name of a function.
+
+    The operation is the part ``text[start:end]`` of the formula; ``column`` is where an error is reported.
+    """
 
     text: str
     symbol: str
     compute: Callable[..., Any]
     operands: tuple[Operand, ...]
     column: int
+    start: int
+    end: int
 
     @property
     def formula(self) -> str:
@@ -397,22 +402,25 @@ class _Compiler:
                 operand = self.operands[inner]
                 if isinstance(operand, Number) and not operand.text.startswith("-"):
                     return Number("-" + operand.text, -operand.number)
-                return self.step("-", operator.neg, [inner], column)
+                return self.step("-", operator.neg, [inner], column, node)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
                 symbol, compute = BINARY[type(op)]
                 # The tree has the ends of the operands; between them are blanks, brackets and the operator.
-                return self.step(symbol, compute, [left, right], self.text.index(symbol, self.end(left)))
+                return self.step(symbol, compute, [left, right], self.text.index(symbol, self.end(left)), node)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if row := function_row(name):
                 arity = ROWS[row].arity
                 if len(arguments) != arity:
                     plural = "s" if arity > 1 else ""
                     self.refuse(f"{name!r} takes {arity} argument{plural}, not {len(arguments)}", column)
-                return self.step(name, getattr(dualdiff, row), arguments, column)
+                return self.step(name, getattr(dualdiff, row), arguments, column, node)
         self.refuse("this cannot be read", column)
 
-    def step(self, symbol: str, compute: Callable[..., Any], operands: list[ast.expr], column: int) -> Step:
+    def step(
+        self, symbol: str, compute: Callable[..., Any], operands: list[ast.expr], column: int, node: ast.expr
+    ) -> Step:
         name = f"{self.prefix}{len(self.steps) + 1}"
-        step = Step(name, symbol, compute, tuple(self.operands[node] for node in operands), column)
+        values = tuple(self.operands[operand] for operand in operands)
+        step = Step(name, symbol, compute, values, column, self.column(node.col_offset), self.end(node))
         self.steps.append(step)
         return step
 

@@ -15,16 +15,19 @@ from __future__ import annotations
 from dualdiff.base.public import shown_in
 from dualdiff.teaching.exercises import Exercise, Result, find
 from dualdiff.teaching.graph import Graph
+from dualdiff.teaching.player.play import Player, play
 from dualdiff.teaching.plots import plot_derivatives, plot_descent, plot_newton, plot_sparsity, plot_step_size
 from dualdiff.teaching.trace import Step, Trace, trace
 
 __all__ = [
     "Exercise",
     "Graph",
+    "Player",
     "Result",
     "Step",
     "Trace",
     "find",
+    "play",
     "plot_derivatives",
     "plot_descent",
     "plot_newton",

@@ -20,9 +20,9 @@ LIBRARIES = (
 
 
 class Location(NamedTuple):
-    """An expression in a source: lines count from 1, columns from 0 in bytes, as Python's compiler counts them.
+    """An expression in a source: that of a code object, or a text.
 
-    The source is that of a code object, or a text.
+    Lines count from 1, columns from 0: bytes in a code object, as Python's compiler counts, characters in a text.
     """
 
     source: CodeType | str

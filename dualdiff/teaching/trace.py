@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, NamedTuple
@@ -174,6 +174,30 @@ class Trace:
                     cotangents[parent] = part if cotangents.get(parent) is None else cotangents[parent] + part
         return adjoints[::-1]
 
+    def jacobians(self, step: Step, most: int) -> list[Any]:
+        """The local Jacobian of a step with respect to each operand, as a matrix with a row for each element.
+
+        It is None where step and operand are scalars, whose partial derivative is in ``step.partials``, where one of
+        them is complex, and where it would have more than ``most`` elements.
+        """
+        note = self._notes[self.steps.index(step)]
+        jacobians: list[Any] = []
+        for i, operand in enumerate(step.operands):
+            rows, columns = np.size(step.value), np.size(operand.value)
+            is_scalar = not np.shape(step.value) and not np.shape(operand.value)
+            is_complex = np.iscomplexobj(step.value) or np.iscomplexobj(operand.value)
+            if is_scalar or is_complex or rows * columns > most:
+                jacobians.append(None)
+                continue
+            jacobian = np.empty((rows, columns))
+            for j in range(columns):
+                unit = np.zeros_like(operand.value)
+                unit[np.unravel_index(j, np.shape(operand.value))] = 1.0
+                tangents = [unit[()] if k == i else None for k in range(len(step.operands))]
+                jacobian[:, j] = np.ravel(_sized(note.push(tangents), step.value))
+            jacobians.append(jacobian)
+        return jacobians
+
     def graph(self, tangents: bool = False, adjoints: bool = False, values: bool = True) -> Graph:
         """The computational graph of the run: inputs left, result right.
 
@@ -332,10 +356,12 @@ def traced(
     seeds: list[list[Any]],
     remarks: list[str],
     limit: int,
+    locations: Mapping[str, Location] | None = None,
 ) -> Trace:
     """The trace of ``run``, a function of a list of scalars and arrays, with a name from ``labels`` for each step.
 
-    ``seeds`` holds, for each direction, the tangents of the inputs.
+    ``seeds`` holds, for each direction, the tangents of the inputs.  ``locations`` says where the steps stand, by name,
+    if not in the source of a function.
     """
     tag = tags.start()
     error: Exception | None = None
@@ -378,7 +404,7 @@ def traced(
             note.value,
             tuple(_sized(along[note], note.value) for along in tangents),
             _partials(note),
-            None if note.name == "input" else note.location,
+            None if note.name == "input" else note.location if locations is None else locations.get(called[note]),
         )
     answer = text(answers, called)
     remarks = [*_remarks(space, called, results, error, value, limit), *remarks]
