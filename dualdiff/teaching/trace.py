@@ -296,8 +296,6 @@ def trace(
     >>> float(t.adjoints()["x1"])
     5.5
     """
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise ValueError(f"limit is the largest number of steps, 1 or more, not {limit!r}")
     subject = Subject("trace", f, x, argnum, directions)
     return subject.traced(subject.leaves, limit)
 
@@ -321,8 +319,8 @@ class Subject:
         if not x:
             raise TypeError(f"{who} needs the arguments of f too: {who}(f, 2.0, 5.0)")
         parameters = _parameters(f, len(x))
-        self._chosen = _chosen(argnum, x)
-        self._inputs = _Inputs([(parameters[i], x[i]) for i in self._chosen])
+        self._chosen = _chosen(who, argnum, x)
+        self._inputs = _Inputs(who, [(parameters[i], x[i]) for i in self._chosen])
         self.names, self.leaves = self._inputs.names, self._inputs.leaves
         self._columns, self._seeds, self._remarks = self._inputs.directions(directions)
         if argnum is None and (constant := sorted({*range(len(x))} - {*self._chosen})):
@@ -334,6 +332,8 @@ class Subject:
 
     def traced(self, leaves: list[Any], limit: int) -> Trace:
         """The trace at these values of the inputs."""
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise ValueError(f"limit is the largest number of steps, 1 or more, not {limit!r}")
         prefix = "v"
         while any(re.fullmatch(rf"{prefix}\d+", name) for name in self.names):
             prefix += "v"
@@ -490,7 +490,7 @@ def _remarks(
 # -- inputs --------------------------------------------------------------------------------------------------------
 
 
-def _chosen(argnum: int | Sequence[int] | None, x: tuple[Any, ...]) -> list[int]:
+def _chosen(who: str, argnum: int | Sequence[int] | None, x: tuple[Any, ...]) -> list[int]:
     """The positions of the arguments that are inputs."""
     n = len(x)
     if argnum is None:
@@ -499,7 +499,7 @@ def _chosen(argnum: int | Sequence[int] | None, x: tuple[Any, ...]) -> list[int]
     chosen = [argnum] if isinstance(argnum, (int, np.integer)) else list(argnum)
     for i in chosen:
         if isinstance(i, bool) or not isinstance(i, (int, np.integer)) or not -n <= i < n:
-            raise ValueError(f"trace: argnum={argnum!r}, but f was given {n} positional argument" + "s" * (n != 1))
+            raise ValueError(f"{who}: argnum={argnum!r}, but f was given {n} positional argument" + "s" * (n != 1))
     return [int(i) % n for i in chosen]
 
 
@@ -523,14 +523,15 @@ def _parameters(f: Callable[..., Any], n: int) -> list[str]:
 class _Inputs:
     """The inputs as leaves with names."""
 
-    def __init__(self, given: list[tuple[str, Any]]) -> None:
+    def __init__(self, who: str, given: list[tuple[str, Any]]) -> None:
+        self._who = who
         self.names: list[str] = []
         self.leaves: list[Any] = []
         self._rebuild: list[tuple[int, Nesting]] = []
         for name, x in given:
-            leaves, rebuild = input_leaves("trace", x, False)
+            leaves, rebuild = input_leaves(who, x, False)
             if any(isinstance(leaf, AnyDual) for leaf in leaves):
-                raise TypeError("trace takes plain values, but was given duals: pass dualdiff.value(x)")
+                raise TypeError(f"{who} takes plain values, but was given duals: pass dualdiff.value(x)")
             self.leaves += leaves
             self.names += rebuild.names(name)
             self._rebuild.append((len(leaves), rebuild))
@@ -567,11 +568,13 @@ class _Inputs:
         parts = [direction] if n == 1 and not (isinstance(direction, tuple) and len(direction) == 1) else direction
         if not issubclass(type(parts), (list, tuple, np.ndarray)) or len(parts) != n:
             raise ValueError(
-                f"trace: a direction needs an entry for each of the inputs {', '.join(self.names)}, not {direction!r}"
+                f"{self._who}: a direction needs an entry for each of the inputs {', '.join(self.names)}, "
+                f"not {direction!r}"
             )
         for name, leaf, part in zip(self.names, self.leaves, parts, strict=True):
             if np.shape(part) != np.shape(leaf):
                 raise ValueError(
-                    f"trace: the direction of {name} has shape {np.shape(part)}, but {name} has shape {np.shape(leaf)}"
+                    f"{self._who}: the direction of {name} has shape {np.shape(part)}, "
+                    f"but {name} has shape {np.shape(leaf)}"
                 )
         return [np.asarray(part, np.result_type(leaf))[()] for leaf, part in zip(self.leaves, parts, strict=True)]

@@ -25,15 +25,16 @@ def lesson(function: Any, name: str, traces: Sequence[Trace], slide: dict[str, A
 
     Parameters
     ----------
-    function : callable
-        What was traced; its source comes first.
+    function : callable or None
+        What was traced; its source comes first.  None if it is a formula, which has no name.
     name : str
-        The name of f on the page.
+        The title of the page: ``f(x, y)``, or the formula.
     traces : sequence of Trace
         The runs.
     slide : dict, optional
         The name of the input that differs between the runs, its values, and the index of the run shown first.
     """
+    short = "f" if function is None else name.partition("(")[0]
     listings = Listings(function, traces)
     sources = listings.shown
     programs: dict[Any, int] = {}
@@ -45,7 +46,7 @@ def lesson(function: Any, name: str, traces: Sequence[Trace], slide: dict[str, A
             programs[way] = len(shown)
             program = _program(trace, listings)
             if not sources or all(step["at"] is None for step in program["steps"]):
-                _written_out(program, trace, name, sources)
+                _written_out(program, trace, short, sources)
             shown.append(program)
         runs.append(_run(trace, programs[way]))
     single = any(
@@ -56,7 +57,7 @@ def lesson(function: Any, name: str, traces: Sequence[Trace], slide: dict[str, A
     )
     return {
         "name": name,
-        "short": name.partition("(")[0] if name.endswith(")") and name.partition("(")[0].isidentifier() else "f",
+        "short": short,
         "sources": sources,
         "directions": traces[0].directions,
         "programs": shown,

@@ -146,6 +146,8 @@ def play(
     """
     if predict not in (None, "tangents", "adjoints"):
         raise ValueError(f"predict is 'tangents', 'adjoints' or None, not {predict!r}")
+    if slide is None and between is not None:
+        raise ValueError("between is the range of a slider: name its input, slide='x'")
     subject = Subject("play", f, x, argnum, directions)
     first = subject.traced(subject.leaves, limit)
     traces, slider = [first], None

@@ -119,9 +119,16 @@ function renderRows(event, state) {
   });
 }
 
+/** The words for a figure in a cell: on a narrow page with fewer digits, the fewest beside a power of ten. */
+function fitted(figure, wide, narrow) {
+  if (figure === "…" || innerWidth >= 480) return figure === "…" ? figure : shown(figure, wide);
+  const words = shown(figure, narrow);
+  return words.includes("e") && typeof figure === "number" ? shown(figure, 2) : words;
+}
+
 /** The figure of a cell, for the eye rounded; whoever needs all digits finds them in data-figure. */
 function fill(cell, figure) {
-  const words = figure === "…" ? "…" : shown(figure, innerWidth < 480 ? 4 : 6);
+  const words = fitted(figure, 6, 4);
   if (cell.textContent !== words || cell.firstElementChild) cell.textContent = words;
   if (figure === null || typeof figure === "object") delete cell.dataset.figure;
   else cell.dataset.figure = figure;
@@ -139,7 +146,7 @@ function renderLocals(cell, i, isComputed) {
     const drawn = run.steps[i].pictures[j];
     const partial = lesson.runs[page.index].partials[i][j];
     const what = `Jacobian of ${run.name(i)} with respect to ${run.name(operand)}`;
-    const shows = drawn ? picture(drawn, 22, what) : partial === null ? "Jacobian" : shown(partial, innerWidth < 480 ? 3 : 5);
+    const shows = drawn ? picture(drawn, 22, what) : partial === null ? "Jacobian" : fitted(partial, 5, 3);
     cell.append(make("span", { class: "local" }, words, shows));
   });
 }
@@ -340,7 +347,7 @@ function slideTo(index) {
   if (before.way !== run.way) {
     page.chosen = null;
     flipped(before, run);
-  } else if (before !== run && ways.length > 1) $("way").textContent = "";
+  }
   if (page.exercise) predict(page.exercise.what);
   refresh();
 }
