@@ -151,16 +151,23 @@ def test_arrays_come_with_shapes_texts_and_pictures():
     (program,), (run,) = data["programs"], data["runs"]
     assert program["steps"][2]["shape"] == [2]
     assert run["values"][2] == {"shape": [2], "text": "[1, 10]"}
-    of_w, of_x = program["steps"][2]["pictures"]
+    of_w, of_x = run["pictures"]["2"]
     # The Jacobian of w @ x with respect to x is w: zero is "m", and the largest element is at the end of the scale.
     assert of_x == {"rows": ["pm", "gy"], "largest": 4.0}
     assert of_w == {"rows": ["qymm", "mmqy"], "largest": 3.0}
 
 
+def test_pictures_follow_the_slider():
+    data = recorded(
+        play(lambda a, x: np.sum(a * x), 1.0, np.array([1.0, 2.0]), slide="a", between=(-1.0, 1.0), points=3)
+    )
+    assert [run["pictures"]["2"][1]["rows"] for run in data["runs"]] == [["am", "ma"], ["mm", "mm"], ["ym", "my"]]
+
+
 def test_a_large_jacobian_is_left_out():
     data = recorded(play(lambda x: np.sum(np.sin(x)), np.linspace(0, 1, 100)))
-    assert data["programs"][0]["steps"][1]["pictures"] == [None]
-    assert data["programs"][0]["steps"][2]["pictures"][0]["rows"] == ["y" * 100]
+    assert list(data["runs"][0]["pictures"]) == ["2"]
+    assert data["runs"][0]["pictures"]["2"][0]["rows"] == ["y" * 100]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from dualdiff.teaching.player.listing import Listings, written
 from dualdiff.teaching.trace import Trace
 from dualdiff.teaching.words import number
 
-#: Jacobians with more elements are not drawn.
-ELEMENTS = 4096
+#: Jacobians with more elements are not drawn: in a single run, and in each of many.
+ELEMENTS = (4096, 256)
 #: The shades of a picture of a Jacobian, from the most negative to the most positive; the middle is zero.
 SHADES = "abcdefghijklmnopqrstuvwxy"
 
@@ -48,7 +48,7 @@ def lesson(function: Any, name: str, traces: Sequence[Trace], slide: dict[str, A
             if not sources or all(step["at"] is None for step in program["steps"]):
                 _written_out(program, trace, short, sources)
             shown.append(program)
-        runs.append(_run(trace, programs[way]))
+        runs.append(_run(trace, programs[way], ELEMENTS[len(traces) > 1]))
     single = any(
         np.result_type(step.value).itemsize < (16 if np.iscomplexobj(step.value) else 8)
         for trace in traces
@@ -87,9 +87,8 @@ def _program(trace: Trace, listings: Listings) -> dict[str, Any]:
                 "operands": [index[operand] for operand in step.operands],
                 "shape": list(np.shape(step.value)),
                 "at": listings.find(step.location),
-                "pictures": pictures,
             }
-            for step, pictures in zip(trace.steps, _pictures(trace), strict=True)
+            for step in trace.steps
         ],
         "result": index[trace.results[0]] if len(trace.results) == 1 and trace.error is None else None,
         "branches": [
@@ -106,7 +105,7 @@ def _written_out(program: dict[str, Any], trace: Trace, name: str, sources: list
     sources.append({"name": f"{name}, whose source is not available", "first": 1, "lines": lines})
 
 
-def _run(trace: Trace, program: int) -> dict[str, Any]:
+def _run(trace: Trace, program: int, elements: int) -> dict[str, Any]:
     """The figures of a run."""
     has_adjoints = (
         trace.error is None
@@ -123,6 +122,7 @@ def _run(trace: Trace, program: int) -> dict[str, Any]:
         "partials": [[None if p is None else _figure(p) for p in step.partials] for step in trace.steps],
         "tangents": [[_figure(step.tangents[k]) for step in trace.steps] for k in range(len(trace.directions))],
         "adjoints": [_figure(w) for w in trace.swept()] if has_adjoints else None,
+        "pictures": _pictures(trace, elements),
         "remarks": remarks,
     }
 
@@ -135,9 +135,10 @@ def _figure(x: Any) -> Any:
     return value if np.isfinite(value) else "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _pictures(trace: Trace) -> list[list[Any]]:
-    """For each step and operand the Jacobian in shades, None if both are scalars or it is large."""
-    return [[_picture(jacobian) for jacobian in trace.jacobians(step, ELEMENTS)] for step in trace.steps]
+def _pictures(trace: Trace, elements: int) -> dict[int, list[Any]]:
+    """For the steps with arrays, by index, and each operand the Jacobian in shades; None if it is large."""
+    pictures = {i: [_picture(j) for j in trace.jacobians(step, elements)] for i, step in enumerate(trace.steps)}
+    return {i: drawn for i, drawn in pictures.items() if any(drawn)}
 
 
 def _picture(jacobian: Any) -> dict[str, Any] | None:

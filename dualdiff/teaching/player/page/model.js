@@ -104,42 +104,32 @@ function timeline(run, checkpoints = 0) {
     return stored;
   };
   const stores = starts.slice(0, parts).map(alive);
-  const saved = (part) => new Set(stores.slice(0, part + 1).flat());
+  const saved = stores.map((_, part) => new Set(stores.slice(0, part + 1).flat()));
   const events = [];
-  const tape = new Set();
-  let kept = new Set();
-  const add = (kind, step) => events.push({ kind, step, saved: kept, tape: new Set([...kept, ...tape]) });
-  add("start", null);
+  // What is recorded for the backward sweep is one stretch of the program, [from, to), and lies after all that is saved.
+  const add = (kind, step, part, to) => events.push({ kind, step, saved: saved[part], from: starts[part], to });
+  add("start", null, 0, first);
   for (let part = 0; part < parts; part++) {
-    kept = saved(part);
-    for (let i = starts[part]; i < starts[part + 1]; i++) {
-      if (part === parts - 1) tape.add(i);
-      add("forward", i);
-    }
+    for (let i = starts[part]; i < starts[part + 1]; i++) add("forward", i, part, part < parts - 1 ? starts[part] : i + 1);
   }
   if (run.adjoints === null) return events;
-  add("seed", run.result);
+  add("seed", run.result, parts - 1, last);
   for (let part = parts - 1; part >= 0; part--) {
-    kept = saved(part);
-    if (part < parts - 1) {
-      for (let i = starts[part]; i < starts[part + 1]; i++) {
-        tape.add(i);
-        add("recompute", i);
-      }
-    }
-    for (let i = starts[part + 1] - 1; i >= starts[part]; i--) {
-      tape.delete(i);
-      if (part === 0 && i === starts[0]) kept = new Set();
-      add("backward", i);
-    }
+    if (part < parts - 1) for (let i = starts[part]; i < starts[part + 1]; i++) add("recompute", i, part, i + 1);
+    for (let i = starts[part + 1] - 1; i >= starts[part]; i--) add("backward", i, part, i);
   }
   return events;
 }
 
+/** What is on the tape after an event. */
+const isRecorded = (event, i) => event.from <= i && i < event.to;
+const isKept = (event, i) => isRecorded(event, i) || event.saved.has(i);
+const amountKept = (event) => event.saved.size + event.to - event.from;
+
 /** What a way of checkpointing costs. */
 function cost(events) {
   return {
-    peak: Math.max(...events.map((event) => event.tape.size)),
+    peak: events.reduce((most, event) => Math.max(most, amountKept(event)), 0),
     again: events.filter((event) => event.kind === "recompute").length,
   };
 }

@@ -99,7 +99,7 @@ function renderRows(event, state) {
     const isComputed = exercise || state.computed[i];
     renderLocals(row.cells[0], i, isComputed);
     fill(row.cells[3], isComputed ? run.values[i] : null);
-    const isForgotten = !exercise && isComputed && page.checkpoints > 0 && !run.isInput(i) && !event.tape.has(i);
+    const isForgotten = !exercise && isComputed && page.checkpoints > 0 && !run.isInput(i) && !isKept(event, i);
     row.cells[3].classList.toggle("gone", isForgotten);
     if (exercise) renderPredicted(row, i);
     else {
@@ -143,7 +143,7 @@ function renderLocals(cell, i, isComputed) {
   cell.replaceChildren();
   run.steps[i].operands.forEach((operand, j) => {
     const words = make("span", { class: "hidden" }, `with respect to ${run.name(operand)}: `);
-    const drawn = run.steps[i].pictures[j];
+    const drawn = run.pictures[i]?.[j];
     const partial = lesson.runs[page.index].partials[i][j];
     const what = `Jacobian of ${run.name(i)} with respect to ${run.name(operand)}`;
     const shows = drawn ? picture(drawn, 22, what) : partial === null ? "Jacobian" : fitted(partial, 5, 3);
@@ -202,10 +202,10 @@ function renderTime(event) {
   if (cells.children.length !== size) cells.replaceChildren(...Array.from({ length: size }, () => make("i")));
   for (let i = 0; i < size; i++) {
     const step = i + run.inputs;
-    cells.children[i].className = event.saved.has(step) ? "saved" : event.tape.has(step) ? "full" : "";
+    cells.children[i].className = event.saved.has(step) ? "saved" : isRecorded(event, step) ? "full" : "";
   }
   const { peak, again } = cost(events);
-  $("amount").textContent = `${event.tape.size} of ${size} values kept, at most ${peak}`;
+  $("amount").textContent = `${amountKept(event)} of ${size} values kept, at most ${peak}`;
   $("saved").textContent = page.checkpoints === 0
     ? "none: everything is kept" : `${page.checkpoints}: at most ${peak} kept, ${again} computed again`;
   [...$("costs").children].forEach((column, k) => column.classList.toggle("here", k === page.checkpoints));
@@ -213,7 +213,10 @@ function renderTime(event) {
 
 /** For every number of checkpoints a column: what is kept, above, and what is computed again, below. */
 function renderCosts() {
+  if ($("costs").dataset.way === String(run.way)) return;
+  $("costs").dataset.way = run.way;
   const size = run.steps.length - run.inputs;
+  $("checkpoints").max = Math.max(0, Math.min(size - 1, 12));
   const columns = Array.from({ length: Number($("checkpoints").max) + 1 }, (_, k) => {
     const { peak, again } = cost(timeline(run, k));
     const kept = make("i", { class: "kept" }), repeated = make("i", { class: "repeated" });
@@ -246,7 +249,7 @@ function renderDetail() {
   const lines = i === null ? [help] : pathLines(run, i, page.exercise !== null);
   $("paths").replaceChildren(...lines.map((line) => make("li", {}, line)));
   const at = i ?? (page.exercise ? page.focus : events[page.position].step);
-  const pictures = at === null || at === undefined ? [] : run.steps[at].pictures;
+  const pictures = run.pictures[at] ?? [];
   $("pictures").replaceChildren(...pictures.flatMap((drawn, j) => {
     if (!drawn) return [];
     const operand = run.name(run.steps[at].operands[j]);
@@ -528,13 +531,13 @@ function begin() {
     const isThere = what === "tangents" ? lesson.directions.length > 0 : run.adjoints !== null;
     $("mode").querySelector(`[value=${what}]`).disabled = !isThere;
   }
-  $("checkpoints").max = Math.max(0, Math.min(run.steps.length - run.inputs - 1, 12));
   if (lesson.slide) {
     $("slider").hidden = false;
     $("sliding").textContent = lesson.slide.name;
     $("slide").max = runs.length - 1;
     $("slide").value = page.index;
     if (ways.length > 1) {
+      $("way").className = "expected";
       runs.forEach((r, k) => {
         const before = $("ways").lastElementChild;
         if (before && Number(before.dataset.way) === r.way) before.style.flexGrow = Number(before.style.flexGrow) + 1;

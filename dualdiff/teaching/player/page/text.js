@@ -102,8 +102,8 @@ function pathLines(run, step, hidesProducts) {
       const names = path.map((i) => run.name(i)).join(" → ");
       return factors.includes(null) || hidesProducts ? names : `${names}: ${factors.map(factor).join(" × ")}`;
     });
-    const more = count > found.length ? ` … and ${count - found.length} more` : "";
-    return [`${count} path${count > 1 ? "s" : ""} ${words}: ${routes.join("; ")}${more}`];
+    const more = count > found.length ? ` … and ${shown(count - found.length)} more` : "";
+    return [`${shown(count)} path${count > 1 ? "s" : ""} ${words}: ${routes.join("; ")}${more}`];
   };
   const inputs = Array.from({ length: run.inputs }, (_, i) => i);
   const lines = inputs.flatMap((i) => between(i, step, `from ${run.name(i)}`));
