@@ -56,7 +56,7 @@ class Step:
     value: Any
     tangents: tuple[Any, ...]
     partials: tuple[Any, ...]
-    location: Location | None
+    location: Location | None = None
 
 
 class Branch(NamedTuple):
@@ -100,13 +100,13 @@ class Trace:
         directions: list[str],
         remarks: list[str],
         error: Exception | None,
-        branches: list[Branch],
+        branches: Sequence[Branch] = (),
     ) -> None:
         self.steps, self.results, self.value = steps, results, value
         self.inputs = [step for step in steps if step.operation == "input"]
         self.operations = steps[len(self.inputs) :]
         self.directions, self.remarks, self.error = directions, remarks, error
-        self.branches = branches
+        self.branches = list(branches)
         self._notes, self._answer = notes, answer
 
     def __getitem__(self, name: str) -> Step:
@@ -158,45 +158,7 @@ class Trace:
                 f"adjoints are the derivatives of a real scalar, but f returned {self._answer}: trace one of its "
                 "elements, or a weighted sum such as lambda x: np.sum(w * f(x))"
             )
-        return dict(reversed([*zip((s.name for s in self.steps), self.swept(), strict=True)]))
-
-    def swept(self) -> list[Any]:
-        """The adjoints of the steps, in their order, if the result is a real scalar."""
-        cotangents: dict[Note, Any] = {}
-        (result,) = self.results
-        cotangents[self._notes[self.steps.index(result)]] = np.ones_like(result.value)[()]
-        adjoints = []
-        for step, note in zip(reversed(self.steps), reversed(self._notes), strict=True):
-            w = cotangents.get(note)
-            adjoints.append(_sized(w, step.value))
-            for parent, part in zip(note.parents, note.pull(w), strict=True):
-                if part is not None:
-                    cotangents[parent] = part if cotangents.get(parent) is None else cotangents[parent] + part
-        return adjoints[::-1]
-
-    def jacobians(self, step: Step, most: int) -> list[Any]:
-        """The local Jacobian of a step with respect to each operand, as a matrix with a row for each element.
-
-        It is None where step and operand are scalars, whose partial derivative is in ``step.partials``, where one of
-        them is complex, and where it would have more than ``most`` elements.
-        """
-        note = self._notes[self.steps.index(step)]
-        jacobians: list[Any] = []
-        for i, operand in enumerate(step.operands):
-            rows, columns = np.size(step.value), np.size(operand.value)
-            is_scalar = not np.shape(step.value) and not np.shape(operand.value)
-            is_complex = np.iscomplexobj(step.value) or np.iscomplexobj(operand.value)
-            if is_scalar or is_complex or rows * columns > most:
-                jacobians.append(None)
-                continue
-            jacobian = np.empty((rows, columns))
-            for j in range(columns):
-                unit = np.zeros_like(operand.value)
-                unit[np.unravel_index(j, np.shape(operand.value))] = 1.0
-                tangents = [unit[()] if k == i else None for k in range(len(step.operands))]
-                jacobian[:, j] = np.ravel(_sized(note.push(tangents), step.value))
-            jacobians.append(jacobian)
-        return jacobians
+        return dict(reversed([*zip((s.name for s in self.steps), swept(self), strict=True)]))
 
     def graph(self, tangents: bool = False, adjoints: bool = False, values: bool = True) -> Graph:
         """The computational graph of the run: inputs left, result right.
@@ -225,6 +187,46 @@ class Trace:
             If ``adjoints`` is true and f did not return a real scalar.
         """
         return Graph(drawn(self, values, tangents, self.adjoints() if adjoints else None))
+
+
+def swept(trace: Trace) -> list[Any]:
+    """The adjoints of the steps, in their order, if the result is a real scalar."""
+    cotangents: dict[Note, Any] = {}
+    (result,) = trace.results
+    cotangents[trace._notes[trace.steps.index(result)]] = np.ones_like(result.value)[()]
+    adjoints = []
+    for step, note in zip(reversed(trace.steps), reversed(trace._notes), strict=True):
+        w = cotangents.get(note)
+        adjoints.append(_sized(w, step.value))
+        for parent, part in zip(note.parents, note.pull(w), strict=True):
+            if part is not None:
+                cotangents[parent] = part if cotangents.get(parent) is None else cotangents[parent] + part
+    return adjoints[::-1]
+
+
+def jacobians(trace: Trace, step: Step, most: int) -> list[Any]:
+    """The local Jacobian of a step with respect to each operand, as a matrix with a row for each element.
+
+    It is None where step and operand are scalars, whose partial derivative is in ``step.partials``, where one of
+    them is complex, and where it would have more than ``most`` elements.
+    """
+    note = trace._notes[trace.steps.index(step)]
+    jacobians: list[Any] = []
+    for i, operand in enumerate(step.operands):
+        rows, columns = np.size(step.value), np.size(operand.value)
+        is_scalar = not np.shape(step.value) and not np.shape(operand.value)
+        is_complex = np.iscomplexobj(step.value) or np.iscomplexobj(operand.value)
+        if is_scalar or is_complex or rows * columns > most:
+            jacobians.append(None)
+            continue
+        jacobian = np.empty((rows, columns))
+        for j in range(columns):
+            unit = np.zeros_like(operand.value)
+            unit[np.unravel_index(j, np.shape(operand.value))] = 1.0
+            tangents = [unit[()] if k == i else None for k in range(len(step.operands))]
+            jacobian[:, j] = np.ravel(_sized(note.push(tangents), step.value))
+        jacobians.append(jacobian)
+    return jacobians
 
 
 def trace(

@@ -278,7 +278,7 @@ def test_help_and_version(printed):
 def test_the_examples_of_the_help_run(printed, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # one of them writes a file
     examples = [line.strip() for line in printed("--help") if line.startswith("  dualdiff ")]
-    assert len(examples) == 6
+    assert len(examples) == 7
     for example in examples:
         assert printed(*shlex.split(example)[1:])
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import importlib
 import json
+import linecache
 import re
 import warnings
 
@@ -113,6 +115,17 @@ def test_a_function_without_a_source_is_written_out():
         assert "not available" in source["name"]
         assert source["lines"] == lines
         assert expressions(data) == [line.strip() for line in lines[1:-1]]
+
+
+def test_a_source_that_has_changed_since_is_not_shown(tmp_path, monkeypatch):
+    path = tmp_path / "changing.py"
+    path.write_text("def f(x):\n    return x * x\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    f = importlib.import_module("changing").f
+    assert expressions(recorded(play(f, 2.0))) == ["x * x"]
+    path.write_text("def other(x):\n    return x + x\n", encoding="utf-8")
+    linecache.checkcache()
+    assert recorded(play(f, 2.0))["sources"][0]["lines"] == ["def f(x):", "    v1 = x*x", "    return v1"]
 
 
 def test_the_slider():

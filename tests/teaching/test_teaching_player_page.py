@@ -12,7 +12,7 @@ import pytest
 
 from dualdiff import gradient
 from dualdiff.teaching import play
-from tests.support.browser import CONTRASTS, Window, launched
+from tests.teaching.browser import CONTRASTS, Window, launched
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright to drive a browser")
 

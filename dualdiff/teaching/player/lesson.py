@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.teaching.player.listing import Listings, written
-from dualdiff.teaching.trace import Trace
+from dualdiff.teaching.trace import Trace, jacobians, swept
 from dualdiff.teaching.words import number
 
 #: Jacobians with more elements are not drawn: in a single run, and in each of many.
@@ -121,7 +121,7 @@ def _run(trace: Trace, program: int, elements: int) -> dict[str, Any]:
         "values": [_figure(step.value) for step in trace.steps],
         "partials": [[None if p is None else _figure(p) for p in step.partials] for step in trace.steps],
         "tangents": [[_figure(step.tangents[k]) for step in trace.steps] for k in range(len(trace.directions))],
-        "adjoints": [_figure(w) for w in trace.swept()] if has_adjoints else None,
+        "adjoints": [_figure(w) for w in swept(trace)] if has_adjoints else None,
         "pictures": _pictures(trace, elements),
         "remarks": remarks,
     }
@@ -137,7 +137,7 @@ def _figure(x: Any) -> Any:
 
 def _pictures(trace: Trace, elements: int) -> dict[int, list[Any]]:
     """For the steps with arrays, by index, and each operand the Jacobian in shades; None if it is large."""
-    pictures = {i: [_picture(j) for j in trace.jacobians(step, elements)] for i, step in enumerate(trace.steps)}
+    pictures = {i: [_picture(j) for j in jacobians(trace, step, elements)] for i, step in enumerate(trace.steps)}
     return {i: drawn for i, drawn in pictures.items() if any(drawn)}
 
 
