@@ -172,7 +172,8 @@ class Program:
 
 
 def _is_nan(number: Any) -> bool:
-    return bool(number != number)
+    # By value: a trace would take the comparison for one of the formula.
+    return bool((value := dualdiff.value(number)) != value)
 
 
 # -- reading -----------------------------------------------------------------------------------------------

@@ -246,8 +246,9 @@ function renderDetail() {
   const i = page.chosen;
   $("about").textContent = i === null ? "Paths" : `Paths through ${run.name(i)}`;
   const help = innerWidth < 760 ? "Touch a step to see its paths." : "Point at a step, or choose one with the up and down arrow keys.";
-  const lines = i === null ? [help] : pathLines(run, i, page.exercise !== null);
-  $("paths").replaceChildren(...lines.map((line) => make("li", {}, line)));
+  const lists = i === null ? [{ heading: help, routes: [] }] : pathLines(run, i, page.exercise !== null);
+  $("paths").replaceChildren(...lists.map(({ heading, routes }) => make("li", {}, heading,
+    make("ul", {}, ...routes.map((route) => make("li", {}, route))))));
   const at = i ?? (page.exercise ? page.focus : events[page.position].step);
   const pictures = run.pictures[at] ?? [];
   $("pictures").replaceChildren(...pictures.flatMap((drawn, j) => {
@@ -472,7 +473,9 @@ async function copy() {
 
 function onKey(e) {
   if (e.altKey || e.ctrlKey || e.metaKey) return;
-  const isControl = e.target.closest("input, select, textarea");
+  // A slider moves by the arrow keys itself, and leaves the others to the page.
+  const isControl = e.target.closest("input:not([type=range]), select") ||
+    (e.target.type === "range" && e.key !== " " && e.key !== "Escape");
   if (isControl || (e.key === " " && e.target.closest("button, summary"))) return;
   const keys = {
     ArrowDown: () => chooseNext(1), ArrowUp: () => chooseNext(-1), Escape: () => choose(null),
@@ -537,7 +540,8 @@ function begin() {
     $("slide").max = runs.length - 1;
     $("slide").value = page.index;
     if (ways.length > 1) {
-      $("way").className = "expected";
+      $("way").textContent = `Dragging ${lesson.slide.name} meets ${ways.length} ways through the program. ` +
+        `This is way ${letter(run.way)}.`;
       runs.forEach((r, k) => {
         const before = $("ways").lastElementChild;
         if (before && Number(before.dataset.way) === r.way) before.style.flexGrow = Number(before.style.flexGrow) + 1;

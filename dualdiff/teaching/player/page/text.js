@@ -92,7 +92,7 @@ function endSentence(run) {
   return `Done: ${parts.join(", ")}.`;
 }
 
-/** How a step is connected with an input and with the result, path by path. */
+/** How a step is connected with an input and with the result: lists of a heading, and a line for each path. */
 function pathLines(run, step, hidesProducts) {
   const between = (from, to, words) => {
     const { count, found } = run.paths(from, to);
@@ -102,8 +102,8 @@ function pathLines(run, step, hidesProducts) {
       const names = path.map((i) => run.name(i)).join(" → ");
       return factors.includes(null) || hidesProducts ? names : `${names}: ${factors.map(factor).join(" × ")}`;
     });
-    const more = count > found.length ? ` … and ${shown(count - found.length)} more` : "";
-    return [`${shown(count)} path${count > 1 ? "s" : ""} ${words}: ${routes.join("; ")}${more}`];
+    const more = count > found.length ? [`… and ${shown(count - found.length)} more`] : [];
+    return [{ heading: `${shown(count)} path${count > 1 ? "s" : ""} ${words}`, routes: [...routes, ...more] }];
   };
   const inputs = Array.from({ length: run.inputs }, (_, i) => i);
   const lines = inputs.flatMap((i) => between(i, step, `from ${run.name(i)}`));
