@@ -255,6 +255,13 @@ def test_invalid_arguments(options, message):
         play(survey, 2.0, 5.0, **options)
 
 
+def test_there_must_be_something_to_predict():
+    with pytest.raises(ValueError, match=r"no tangents to predict; .* 9 elements: pass directions="):
+        play(np.sum, np.ones(9), predict="tangents")
+    with pytest.raises(ValueError, match="adjoints are the derivatives of a real scalar"):
+        play(np.sin, np.ones(2), predict="adjoints")
+
+
 def test_invalid_types():
     with pytest.raises(TypeError, match="play takes a function as its first argument, not float"):
         play(2.0)

@@ -288,6 +288,21 @@ def test_a_slider_into_an_exception_says_so(show):
     assert page.inner_text("#remarks").count("raised") == 0
 
 
+def test_a_slider_out_of_an_exercise_ends_it(show):
+    def f(x):
+        return x * x if x > 0 else (x, x)
+
+    page = show(play(f, 1.0, slide="x", between=(-1.0, 1.0), points=5, predict="adjoints"))
+    assert page.locator("tbody input").count() == 1
+    page.fill("#slide", "0")
+    assert page.locator("tbody input").count() == 0
+    assert page.locator("th.adjoint").is_hidden()
+    assert page.input_value("#mode") == ""
+    page.fill("#slide", "4")
+    press(page, "End")
+    assert figures(page, "adjoint")["x"] == "2"
+
+
 # -- prediction --------------------------------------------------------------------------------------------------------
 def answered(page, step, text):
     """What the page says to an answer."""
@@ -406,6 +421,15 @@ def test_checkpoints_trade_memory_for_repeated_steps(show):
     assert min(peaks) < 20
     assert repeated[0] == 0
     assert all(a <= b for a, b in pairwise(repeated))
+
+
+def test_a_step_of_many_operands_stays_short(show):
+    page = show(play(lambda *x: np.prod(np.stack(x)), *np.linspace(1.0, 2.0, 12)))
+    press(page, "End")
+    row = page.locator("tr[data-step='12']")
+    assert row.locator(".local").all_inner_texts()[-1] == "… 9 more"
+    assert page.locator("#arcs g").count() == 13
+    assert page.locator("tr[data-step='12']").evaluate("(row) => row.offsetHeight") < 120
 
 
 def test_long_runs_are_folded_and_the_current_step_is_open(show):

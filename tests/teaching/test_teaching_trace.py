@@ -393,3 +393,9 @@ def test_a_step_of_a_library_stands_where_the_user_called_it():
     assert trace(np.sin, 1.0).operations[0].location is None
     (step,) = trace(lambda x: functools.reduce(lambda a, b: a * b, [x, 3.0]), 1.0).operations
     assert expression_at(step.location) == "a * b"
+
+
+@pytest.mark.parametrize("f", [lambda x: (x, x), lambda x: (x * x, 3.0), lambda x: {"a": x, "b": x}])
+def test_adjoints_of_several_results_are_refused_though_one_step_has_them(f):
+    with pytest.raises(ValueError, match="adjoints are the derivatives of a real scalar, but f returned"):
+        trace(f, 2.0).adjoints()

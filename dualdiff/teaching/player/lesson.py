@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.teaching.player.listing import Listings, written
-from dualdiff.teaching.trace import Trace, jacobians, swept
+from dualdiff.teaching.trace import Trace, has_adjoints, jacobians, single_result, swept
 from dualdiff.teaching.words import number
 
 #: Jacobians with more elements are not drawn: in a single run, and in each of many.
@@ -78,6 +78,7 @@ def _way(trace: Trace) -> Any:
 
 def _program(trace: Trace, listings: Listings) -> dict[str, Any]:
     index = {step: i for i, step in enumerate(trace.steps)}
+    result = single_result(trace)
     return {
         "inputs": len(trace.inputs),
         "steps": [
@@ -90,7 +91,7 @@ def _program(trace: Trace, listings: Listings) -> dict[str, Any]:
             }
             for step in trace.steps
         ],
-        "result": index[trace.results[0]] if len(trace.results) == 1 and trace.error is None else None,
+        "result": None if result is None else index[result],
         "branches": [
             {"comparison": b.comparison, "answer": b.answer, "at": listings.find(b.location)} for b in trace.branches
         ],
@@ -107,21 +108,15 @@ def _written_out(program: dict[str, Any], trace: Trace, name: str, sources: list
 
 def _run(trace: Trace, program: int, elements: int) -> dict[str, Any]:
     """The figures of a run."""
-    has_adjoints = (
-        trace.error is None
-        and len(trace.results) == 1
-        and np.size(trace.results[0].value) == 1
-        and not np.iscomplexobj(trace.results[0].value)
-    )
     remarks = list(trace.remarks)
-    if trace.error is None and trace.results and not has_adjoints:
+    if trace.error is None and trace.results and not has_adjoints(trace):
         remarks.append("adjoints are the derivatives of a real scalar, and f returns more: there is no backward sweep")
     return {
         "program": program,
         "values": [_figure(step.value) for step in trace.steps],
         "partials": [[None if p is None else _figure(p) for p in step.partials] for step in trace.steps],
         "tangents": [[_figure(step.tangents[k]) for step in trace.steps] for k in range(len(trace.directions))],
-        "adjoints": [_figure(w) for w in swept(trace)] if has_adjoints else None,
+        "adjoints": [_figure(w) for w in swept(trace)] if has_adjoints(trace) else None,
         "pictures": _pictures(trace, elements),
         "remarks": remarks,
     }

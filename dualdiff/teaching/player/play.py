@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import inspect
 import json
 import os
 import warnings
@@ -144,12 +143,11 @@ def play(
     >>> lesson
     <player of f(x1, x2), 7 steps: .save('lesson.html') writes the page>
     """
-    if predict not in (None, "tangents", "adjoints"):
-        raise ValueError(f"predict is 'tangents', 'adjoints' or None, not {predict!r}")
     if slide is None and between is not None:
         raise ValueError("between is the range of a slider: name its input, slide='x'")
     subject = Subject("play", f, x, argnum, directions)
     first = subject.traced(subject.leaves, limit)
+    _check_prediction(predict, first)
     traces, slider = [first], None
     if slide is not None:
         i, values = _slider(subject, slide, between, points)
@@ -158,7 +156,17 @@ def play(
         start = values.index(float(subject.leaves[i]))
         traces = [*others[:start], first, *others[start + 1 :]]
         slider = {"input": i, "name": slide, "values": values, "start": start}
-    return Player(traces, _called(f, subject.names), subject.function, slider, predict)
+    return Player(traces, _called(f, subject.parameters), subject.function, slider, predict)
+
+
+def _check_prediction(predict: Predict | None, trace: Trace) -> None:
+    """Raise a ValueError if there is nothing to predict."""
+    if predict not in (None, "tangents", "adjoints"):
+        raise ValueError(f"predict is 'tangents', 'adjoints' or None, not {predict!r}")
+    if predict == "tangents" and not trace.directions:
+        raise ValueError(f"play: there are no tangents to predict; {trace.remarks[-1]}")
+    if predict == "adjoints":
+        trace.adjoints()  # which says why there are none
 
 
 def _slider(subject: Subject, name: str, between: tuple[float, float] | None, points: int) -> tuple[int, list[float]]:
@@ -182,14 +190,10 @@ def _slider(subject: Subject, name: str, between: tuple[float, float] | None, po
     return i, values
 
 
-def _called(f: Any, names: Sequence[str]) -> str:
+def _called(f: Any, parameters: Sequence[str]) -> str:
     """How f is called: ``f(x1, x2)``."""
-    name = getattr(f, "__name__", type(f).__name__)
-    try:
-        parameters = list(inspect.signature(f).parameters)
-    except (TypeError, ValueError):
-        parameters = list(names)
-    return f"{'f' if name == '<lambda>' else name}({', '.join(parameters)})"
+    name = getattr(f, "__name__", "")
+    return f"{name if name.isidentifier() else 'f'}({', '.join(parameters)})"
 
 
 def _page(data: dict[str, Any]) -> str:

@@ -18,7 +18,8 @@ function drawArcs(svg, scroll, run, rowOf, classOf) {
   run.steps.forEach((step, to) => step.operands.forEach((from, j) => {
     const a = placed(from), b = placed(to);
     if (a === b) return;
-    const label = rowOf(to).querySelectorAll(".local")[j];
+    const labels = rowOf(to).querySelectorAll(".local");
+    const label = labels[Math.min(j, labels.length - 1)];
     // An arc leaves a row below the arcs that arrive there, and arrives at its local derivative.
     const y = label ? top(label) + label.offsetHeight / 2 : b.y + b.height / 2;
     arcs.push({ from, to, y0: a.y + a.height - 5, y1: y, span: b.index - a.index });

@@ -3,6 +3,8 @@
 const $ = (id) => document.getElementById(id);
 /** More rows than these are folded, in groups of this many. */
 const MANY = 72, GROUP = 20;
+/** A step shows at most this many local derivatives. */
+const FEW = 4;
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -141,7 +143,8 @@ function renderLocals(cell, i, isComputed) {
   if (cell.dataset.shows === key) return;
   cell.dataset.shows = key;
   cell.replaceChildren();
-  run.steps[i].operands.forEach((operand, j) => {
+  const { operands } = run.steps[i];
+  operands.slice(0, operands.length > FEW ? FEW - 1 : FEW).forEach((operand, j) => {
     const words = make("span", { class: "hidden" }, `with respect to ${run.name(operand)}: `);
     const drawn = run.pictures[i]?.[j];
     const partial = lesson.runs[page.index].partials[i][j];
@@ -149,6 +152,7 @@ function renderLocals(cell, i, isComputed) {
     const shows = drawn ? picture(drawn, 22, what) : partial === null ? "Jacobian" : fitted(partial, 5, 3);
     cell.append(make("span", { class: "local" }, words, shows));
   });
+  if (operands.length > FEW) cell.append(make("span", { class: "local" }, `… ${operands.length - FEW + 1} more`));
 }
 
 /** Scroll an element of a panel into view, and only that panel: the page may be a frame in another one. */
@@ -356,6 +360,9 @@ function slideTo(index) {
   refresh();
 }
 
+/** Whether a run has what may be predicted: not the tangents of large arrays, nor adjoints without a real scalar. */
+const isThere = (what) => (what === "tangents" ? run.tangents.length > 0 : run.adjoints !== null);
+
 /** Tell that a branch has flipped, and which. */
 function flipped(before, after) {
   const changed = after.branches.find(({ comparison, answer }, i) => before.branches[i]?.comparison !== comparison ||
@@ -371,11 +378,19 @@ function refresh() {
   renderStrip();
   renderCosts();
   renderHead();
+  const what = page.exercise?.what;
+  for (const option of ["tangents", "adjoints"]) {
+    $("mode").querySelector(`[value=${option}]`).disabled = !isThere(option);
+    // In an exercise the other column would give this one away.
+    $("table").classList.toggle(`no-${option}`, !isThere(option) || (what !== undefined && what !== option));
+  }
   render();
 }
 
-function predict(what) {
+function predict(wanted) {
   pause();
+  const what = wanted && isThere(wanted) ? wanted : "";
+  $("mode").value = what;
   page.exercise = what ? new Exercise(run, what, page.direction) : null;
   page.focus = null;
   page.position = what ? events.length - 1 : 0;
@@ -384,9 +399,6 @@ function predict(what) {
   $("saving").hidden = Boolean(what) || run.adjoints === null || run.steps.length - run.inputs < 4;
   $("score").hidden = !what;
   $("directions").hidden = lesson.directions.length < 2 || what === "adjoints";
-  // The one column would give the other away.
-  $("table").classList.toggle("no-tangents", !lesson.directions.length || what === "adjoints");
-  $("table").classList.toggle("no-adjoints", run.adjoints === null || what === "tangents");
   page.built = "";
   if (what) {
     const { steps } = page.exercise;
@@ -519,6 +531,7 @@ function connect() {
   $("scroll").addEventListener("pointerleave", (e) => e.pointerType === "mouse" && choose(null));
   document.addEventListener("keydown", onKey);
   addEventListener("resize", () => { page.rows.forEach((row) => row.cells[0] && delete row.cells[0].dataset.shows); render(); });
+  matchMedia("print").addEventListener("change", render);
   addEventListener("beforeprint", () => {
     run.steps.forEach((_, i) => page.opened.add(groupOf(i) ?? 0));
     if (page.position === 0) page.position = events.length - 1;
@@ -530,10 +543,6 @@ function begin() {
   buildSource();
   document.body.dataset.unconfirmed = runs.reduce((n, r) => n + unconfirmed(r).length, 0);
   lesson.directions.forEach((words, k) => $("direction").append(make("option", { value: k }, words)));
-  for (const what of ["tangents", "adjoints"]) {
-    const isThere = what === "tangents" ? lesson.directions.length > 0 : run.adjoints !== null;
-    $("mode").querySelector(`[value=${what}]`).disabled = !isThere;
-  }
   if (lesson.slide) {
     $("slider").hidden = false;
     $("sliding").textContent = lesson.slide.name;
@@ -555,8 +564,7 @@ function begin() {
     slideTo(page.index);
   }
   connect();
-  $("mode").value = lesson.predict ?? "";
-  predict($("mode").value);
+  predict(lesson.predict);
   refresh();
 }
 
