@@ -196,6 +196,7 @@ def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> tridiagonal = np.eye(9) + np.eye(9, k=1) + np.eye(9, k=-1)
     >>> plot_sparsity(tridiagonal, True).get_title()
     '3 colours: 3 directions instead of 9'
