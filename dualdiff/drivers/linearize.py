@@ -218,7 +218,8 @@ def linearize(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     Notes
     -----
     One call of f; each product then costs a small multiple of the arithmetic of f, without calling f.  The memory of
-    the intermediates of f is in use as long as L exists.  See Griewank and Walther, *Evaluating Derivatives* (2008),
+    the intermediates of f is in use as long as L exists; for an f compiled by Numba, about 24 bytes for each operation
+    of which two operands depend on x.  See Griewank and Walther, *Evaluating Derivatives* (2008),
     sections 3.1-3.3.
 
     Examples
