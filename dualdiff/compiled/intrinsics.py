@@ -15,7 +15,7 @@ from dualdiff.compiled.lowering import Code
 from dualdiff.compiled.patches import make_array
 from dualdiff.compiled.refusals import REMEDY, refusal
 from dualdiff.compiled.stubs import only_compiled
-from dualdiff.compiled.tape import stored
+from dualdiff.compiled.tape import is_without_place, stored
 from dualdiff.compiled.types import DualType, level_of, make, parts, recorded, zero_partials, zero_tangent
 
 
@@ -244,7 +244,7 @@ def seeded_on(typingctx: Any, x: Any, place: Any, head: Any, kind: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def place_in(typingctx: Any, y: Any, kind: Any) -> Any:
-    """The place of a recorded dual on the tape; -1 for a constant."""
+    """The place of a recorded dual on the tape; -1 for what does not depend on the inputs."""
     t = kind.instance_type
     _check(y)
 
@@ -252,15 +252,16 @@ def place_in(typingctx: Any, y: Any, kind: Any) -> Any:
         constant = ir.Constant(ir.IntType(64), -1)
         if level_of(y) < t.level:
             return constant
-        _, place, tape = (builder.extract_value(parts(builder, args[0])[1], i) for i in range(3))
-        return builder.select(cgutils.is_null(builder, tape), constant, place)
+        coefficient, place, tape = (builder.extract_value(parts(builder, args[0])[1], i) for i in range(3))
+        is_constant = is_without_place(Code(context, builder), y, coefficient, tape)
+        return builder.select(is_constant, constant, place)
 
     return types.int64(y, kind), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def coefficient_in(typingctx: Any, y: Any, kind: Any) -> Any:
-    """The coefficient of a recorded dual, as it would stand on the tape; zero for a constant."""
+    """The coefficient of a recorded dual, as it would stand on the tape, but never -0.0; zero for a constant."""
     t = kind.instance_type
     result = stored(t.element)
 
@@ -268,7 +269,8 @@ def coefficient_in(typingctx: Any, y: Any, kind: Any) -> Any:
         code = Code(context, builder)
         if level_of(y) < t.level:
             return code.cast(code.constant(result, 0.0), result)
-        return code.cast((y.element, builder.extract_value(parts(builder, args[0])[1], 0)), result)
+        coefficient = code.cast((y.element, builder.extract_value(parts(builder, args[0])[1], 0)), result)
+        return code.cast(code.function("add", (result, coefficient), code.constant(result, 0.0)), result)
 
     return result(y, kind), codegen
 

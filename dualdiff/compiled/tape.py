@@ -49,19 +49,21 @@ def _define(kind: Any, context: Any, t: DualType, function: ir.Function) -> None
     p, q = function.args
     (a, i, tape), (b, j, other) = ([builder.extract_value(tangent, k) for k in range(3)] for tangent in (p, q))
 
-    def is_constant(coefficient: Any, tape: Any) -> Any:
-        absent = cgutils.is_null(builder, tape)
-        return builder.or_(absent, code.is_absent(t.element, coefficient)) if t.masked else absent
-
-    with builder.if_then(is_constant(a, tape), likely=False):
+    with builder.if_then(is_without_place(code, t, a, tape), likely=False):
         builder.ret(q)
-    with builder.if_then(is_constant(b, other), likely=False):
+    with builder.if_then(is_without_place(code, t, b, other), likely=False):
         builder.ret(p)
     with builder.if_then(builder.icmp_signed("==", i, j)):
         builder.ret(recorded(context, builder, t, code.add(t.single, a, b), i, tape))
     place = _write(code, t, tape, ((a, i), (b, j)))
     one = code.cast(code.constant(t.element, 1.0), t.element)
     builder.ret(recorded(context, builder, t, one, place, tape))
+
+
+def is_without_place(code: Any, t: DualType, coefficient: Any, tape: Any) -> Any:
+    """Whether a recorded tangent is that of something independent of the inputs."""
+    is_constant = cgutils.is_null(code.builder, tape)
+    return code.builder.or_(is_constant, code.is_absent(t.element, coefficient)) if t.masked else is_constant
 
 
 def _write(code: Any, t: DualType, tape: Any, terms: Any) -> Any:

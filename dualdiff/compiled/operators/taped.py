@@ -164,8 +164,7 @@ class Tape:
         """The tangents of the results, given those of the inputs."""
         places, coefficients = self._outputs
         along = tangents_along(self._flat(tangents), self.nodes, self._places)
-        # A constant has the place -1 and the coefficient 0.
-        found = np.where(coefficients == 0, 0.0, along[places])
+        found = np.where(places < 0, 0.0, along[places] if along.size else 0.0)
         with np.errstate(all="ignore"):
             return self._parts(np.where(found == 0, 0.0, found * coefficients), list(map(np.shape, self.results)))
 

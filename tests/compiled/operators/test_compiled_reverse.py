@@ -228,6 +228,9 @@ def test_linear_maps():
     w = np.array([1.0, 2.0, 3.0]), 0.5
     np.testing.assert_allclose(linear.T(w), [1.0, 2.0, 3.0, 0.5] @ matrix, rtol=1e-15)
     assert "recorded in 1 steps" in repr(linear)
+    # What follows the last entry that a result depends on, and what no result depends on, stays out.
+    unused = njit(error_model="numpy")(lambda x: (x[1] * x[2], x[0] * np.sqrt(x[3] - 0.5) * 0.0 + x[1])[0])
+    np.testing.assert_array_equal(dualdiff.gradient(unused, np.full(4, 0.5), mode="reverse"), [0.0, 0.5, 0.5, 0.0])
     value, pull = dualdiff.vjp(njit(lambda x: x**3), 2.0)
     assert (value, pull(1.0)) == (8.0, 12.0)
     left, right = dualdiff.vjp(weighted, X[:5], X.reshape(16, 5)[:5], argnum=(0, 1))[1](1.0)
@@ -236,7 +239,7 @@ def test_linear_maps():
     value, pull, aux = dualdiff.vjp(njit(lambda x: (np.sum(x), x[0])), X, has_aux=True)
     assert aux == X[0]
     with pytest.raises(ValueError, match="cotangent w"):
-        pull(np.ones(3))
+        linear.T((np.ones((2, 2, 2)), 1.0))
     with pytest.raises(dualdiff.NoRuleError, match=r"linear map .* no dual numbers; .*f\.py_func"):
         dualdiff.derivative(lambda t: linear.T((t * w[0], 0.5))[0], 1.0)
 
