@@ -8,6 +8,7 @@ import json
 import linecache
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ import dualdiff
 from dualdiff import gradient
 from dualdiff.__main__ import main
 from dualdiff.teaching import play
+
+PAGE = Path(dualdiff.__file__).parent / "teaching" / "player" / "page"
 
 
 def survey(x1, x2):
@@ -293,3 +296,10 @@ def test_the_command_line_refuses_other_files(tmp_path, capsys):
     assert capsys.readouterr().err == "dualdiff: --play writes HTML, and 'lesson.pdf' does not end in .html\n"
     assert main(["x", "--at", "1", "--play", str(tmp_path / "none" / "lesson.html")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", sorted(PAGE.iterdir()), ids=lambda part: part.name)
+def test_the_parts_of_the_page_are_as_short_as_all_files(part):
+    lines = part.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 600
+    assert [line for line in lines if len(line) > 120] == []

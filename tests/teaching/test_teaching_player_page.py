@@ -6,10 +6,12 @@ import math
 import random
 import re
 from itertools import pairwise, product
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+import dualdiff
 from dualdiff import gradient
 from dualdiff.teaching import play
 from tests.teaching.browser import CONTRASTS, Window, launched
@@ -248,6 +250,90 @@ def test_the_adjoints_of_random_programs_are_the_gradient(show):
         np.testing.assert_allclose([float(shown[name]) for name in "xyz"], expected, rtol=1e-13, atol=1e-15)
         assert page.evaluate("document.body.dataset.unconfirmed") == "0", seed
         page.close()
+
+
+# -- whatever f does ---------------------------------------------------------------------------------------------------
+class Point(NamedTuple):
+    x: float
+    y: float
+
+
+def raises_late(x):
+    y = x * x
+    return math.sqrt(y - 10)
+
+
+ODD = {
+    "complex on the way": lambda: play(lambda x: np.real(np.exp(1j * x) * x), 0.7),
+    "a complex result": lambda: play(lambda x: np.exp(1j * x), 0.7),
+    "several results": lambda: play(lambda x, y: (x * y, x + y), 2.0, 3.0),
+    "an array as result": lambda: play(lambda x: np.array([x, x * x]) * x, 2.0),
+    "an exception": lambda: play(raises_late, 2.0),
+    "a constant": lambda: play(lambda x: 3.0, 2.0),
+    "nan": lambda: play(lambda x: np.log(x) * x + x, -1.0),
+    "infinity": lambda: play(lambda x, y: 1 / x + y, 0.0, 1.0),
+    "an infinite factor and a zero": lambda: play(lambda x: np.sqrt(x) ** 2, 0.0),
+    "a dead end": lambda: play(lambda x, y: (np.sin(x), x * y)[1], 2.0, 3.0),
+    "an unused input": lambda: play(lambda x, y: x * x, 2.0, 3.0),
+    "beyond the limit": lambda: play(babylonian, 2.0, 23, limit=5),
+    "containers": lambda: play(lambda p: p["a"] * p["b"][0] + p["c"].x, {"a": 2.0, "b": [3.0], "c": Point(1.0, 2.0)}),
+    "writing into an array": lambda: play(written_into, 2.0),
+    "a large matrix": lambda: play(lambda x: np.sum(np.sin(x) @ x), np.eye(20)),
+    "integers": lambda: play(lambda x: x * x, 3),
+    "a method of NumPy": lambda: play(np.prod, np.array([1.0, 2.0, 3.0])),
+    "markup": lambda: play(lambda x: x * len("<b>&amp;</b></script>"), 2.0),
+}  # fmt: skip
+
+
+#: Also where the slider is hidden.
+CHECKPOINTS = """(k) => {
+  document.getElementById("checkpoints").value = k;
+  document.getElementById("checkpoints").dispatchEvent(new Event("input"));
+}"""
+
+
+def written_into(x):
+    a = dualdiff.zeros(3, like=x)
+    a[0] = x
+    a[1] = x * a[0]
+    return np.sum(a)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_whatever_f_does_the_page_goes_through_it(show, name):
+    """Every step, row, number of checkpoints and mode: nothing is complained of, and no sum is unconfirmed."""
+    with np.errstate(all="ignore"):
+        page = show(ODD[name]())
+    assert page.evaluate("document.body.dataset.unconfirmed") == "0"
+    last = int(page.get_attribute("#bar", "max"))
+    for position in range(last + 1):
+        assert page.input_value("#bar") == str(position)
+        words = page.inner_text("#sentence")
+        assert words
+        assert not re.search("undefined|null|object", words), words
+        press(page, "ArrowRight")
+    for _ in range(page.locator("tr[data-step]").count()):
+        press(page, "ArrowDown")
+        assert not re.search("undefined|null|object", page.inner_text("#detail"))
+    for what in ("tangents", "adjoints"):
+        if page.locator(f"#mode option[value={what}]").is_enabled():
+            page.select_option("#mode", what)
+            for _ in range(page.locator("tbody input").count()):
+                page.locator("tbody input").first.focus()
+                page.click("#reveal")
+            assert page.locator("tbody input").count() == 0
+    page.select_option("#mode", "")
+    for k in range(int(page.get_attribute("#checkpoints", "max")) + 1):
+        page.evaluate(CHECKPOINTS, k)
+
+
+def test_a_figure_that_the_sums_do_not_confirm_is_reported(show):
+    player = play(survey, 2.0, 5.0)
+    wrong = player.html.replace('"adjoints":[5.5,', '"adjoints":[5.6,')
+    assert wrong != player.html
+    page = show(wrong)
+    assert page.inner_text("#remarks") == "The sums of this page do not confirm the adjoint of x1 of the library."
+    assert page.evaluate("document.body.dataset.unconfirmed") == "1"
 
 
 # -- the slider --------------------------------------------------------------------------------------------------------

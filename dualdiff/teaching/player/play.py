@@ -18,7 +18,7 @@ from dualdiff.teaching.trace import Subject, Trace
 Predict = Literal["tangents", "adjoints"]
 
 #: The scripts of the page, in the order in which they need each other.
-SCRIPTS = ("model.js", "text.js", "arcs.js", "predict.js", "player.js")
+SCRIPTS = ("model.js", "text.js", "arcs.js", "predict.js", "exercise.js", "player.js")
 #: The height of the page in a notebook, in pixels.
 HEIGHT = 760
 

@@ -15,15 +15,18 @@ function drawArcs(svg, scroll, run, rowOf, classOf) {
     return rows.get(row);
   };
   const arcs = [];
-  run.steps.forEach((step, to) => step.operands.forEach((from, j) => {
-    const a = placed(from), b = placed(to);
-    if (a === b) return;
-    const labels = rowOf(to).querySelectorAll(".local");
-    const label = labels[Math.min(j, labels.length - 1)];
-    // An arc leaves a row below the arcs that arrive there, and arrives at its local derivative.
-    const y = label ? top(label) + label.offsetHeight / 2 : b.y + b.height / 2;
-    arcs.push({ from, to, y0: a.y + a.height - 5, y1: y, span: b.index - a.index });
-  }));
+  run.steps.forEach((step, to) =>
+    step.operands.forEach((from, j) => {
+      const a = placed(from),
+        b = placed(to);
+      if (a === b) return;
+      const labels = rowOf(to).querySelectorAll(".local");
+      const label = labels[Math.min(j, labels.length - 1)];
+      // An arc leaves a row below the arcs that arrive there, and arrives at its local derivative.
+      const y = label ? top(label) + label.offsetHeight / 2 : b.y + b.height / 2;
+      arcs.push({ from, to, y0: a.y + a.height - 5, y1: y, span: b.index - a.index });
+    }),
+  );
   const longest = Math.max(4, ...arcs.map((arc) => arc.span));
   const make = (name, attributes, parent) => {
     const element = document.createElementNS(SVG, name);
@@ -51,26 +54,29 @@ function drawArcs(svg, scroll, run, rowOf, classOf) {
 }
 
 /** A Jacobian as a picture: blue is positive, orange negative, white zero; darker is larger. */
-function picture({ rows, largest }, size, label) {
+function picture({ rows, largest }, room, label) {
   const canvas = document.createElement("canvas");
   canvas.width = rows[0].length;
   canvas.height = rows.length;
   // A long row is drawn twice as long, or it could not be seen.
-  if (canvas.width > 2 * canvas.height) size *= 2;
-  const scale = Math.max(1, Math.min(Math.floor(size / Math.max(canvas.width, canvas.height)), 24));
-  const fits = Math.min(1, size / (scale * Math.max(canvas.width, canvas.height)));
+  const width = canvas.width > 2 * canvas.height ? 2 * room : room;
+  const scale = Math.max(1, Math.min(Math.floor(width / Math.max(canvas.width, canvas.height)), 24));
+  const fits = Math.min(1, width / (scale * Math.max(canvas.width, canvas.height)));
   canvas.style.width = `${Math.max(6, canvas.width * scale * fits)}px`;
   canvas.style.height = `${Math.max(6, canvas.height * scale * fits)}px`;
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", `${label}, ${rows.length} by ${rows[0].length}, largest entry ${shown(largest, 3)}`);
+  const size = `${rows.length} by ${rows[0].length}`;
+  canvas.setAttribute("aria-label", `${label}, ${size}, largest entry ${shown(largest, 3)}`);
   const context = canvas.getContext("2d");
-  rows.forEach((row, y) => [...row].forEach((letter, x) => {
-    const level = (letter.charCodeAt(0) - 109) / 12;  // "m" is zero
-    const [r, g, b] = level > 0 ? [5, 80, 174] : [194, 65, 12];
-    const strength = level === 0 ? 0 : 0.25 + 0.75 * Math.abs(level);
-    const mixed = [r, g, b].map((c) => Math.round(255 + (c - 255) * strength));
-    context.fillStyle = `rgb(${mixed})`;
-    context.fillRect(x, y, 1, 1);
-  }));
+  rows.forEach((row, y) =>
+    [...row].forEach((letter, x) => {
+      const level = (letter.charCodeAt(0) - 109) / 12; // "m" is zero
+      const [r, g, b] = level > 0 ? [5, 80, 174] : [194, 65, 12];
+      const strength = level === 0 ? 0 : 0.25 + 0.75 * Math.abs(level);
+      const mixed = [r, g, b].map((c) => Math.round(255 + (c - 255) * strength));
+      context.fillStyle = `rgb(${mixed})`;
+      context.fillRect(x, y, 1, 1);
+    }),
+  );
   return canvas;
 }

@@ -35,17 +35,23 @@ class Run {
   tangentTerms(i, direction) {
     const tangents = this.tangents[direction];
     return this.steps[i].operands.map((operand, j) => ({
-      of: operand, partial: this.partials[i][j], factor: scalar(tangents[operand]),
+      of: operand,
+      partial: this.partials[i][j],
+      factor: scalar(tangents[operand]),
       others: this.partials[i].filter((_, k) => k !== j),
     }));
   }
 
   /** The terms whose sum is the adjoint of a step: what every use of it passes back. */
   adjointTerms(i) {
-    return this.uses[i].map(({ step, term }) => ({
-      of: step, partial: this.partials[step][term], factor: scalar(this.adjoints[step]),
-      others: this.partials[step].filter((_, k) => k !== term),
-    })).reverse();
+    return this.uses[i]
+      .map(({ step, term }) => ({
+        of: step,
+        partial: this.partials[step][term],
+        factor: scalar(this.adjoints[step]),
+        others: this.partials[step].filter((_, k) => k !== term),
+      }))
+      .reverse();
   }
 
   /** The steps on which a step depends (itself included), or, upwards, that depend on it. */
@@ -94,7 +100,8 @@ class Run {
  * backward sweep through a part, its steps are computed again.
  */
 function timeline(run, checkpoints = 0) {
-  const first = run.inputs, last = run.steps.length;
+  const first = run.inputs,
+    last = run.steps.length;
   const parts = Math.max(1, Math.min(checkpoints + 1, last - first));
   const starts = Array.from({ length: parts + 1 }, (_, i) => first + Math.round((i * (last - first)) / parts));
   // What was computed before a place and is used after it.
@@ -106,11 +113,12 @@ function timeline(run, checkpoints = 0) {
   const stores = starts.slice(0, parts).map(alive);
   const saved = stores.map((_, part) => new Set(stores.slice(0, part + 1).flat()));
   const events = [];
-  // What is recorded for the backward sweep is one stretch of the program, [from, to), and lies after all that is saved.
+  // What is recorded for the backward sweep is one stretch of the program, [from, to), after all that is saved.
   const add = (kind, step, part, to) => events.push({ kind, step, saved: saved[part], from: starts[part], to });
   add("start", null, 0, first);
   for (let part = 0; part < parts; part++) {
-    for (let i = starts[part]; i < starts[part + 1]; i++) add("forward", i, part, part < parts - 1 ? starts[part] : i + 1);
+    const isLast = part === parts - 1;
+    for (let i = starts[part]; i < starts[part + 1]; i++) add("forward", i, part, isLast ? i + 1 : starts[part]);
   }
   if (run.adjoints === null) return events;
   add("seed", run.result, parts - 1, last);
@@ -146,7 +154,7 @@ function stateAt(run, events, position) {
   const waiting = run.uses.map((uses) => uses.length);
   for (const { kind, step } of events.slice(0, position + 1)) {
     if (kind === "forward") computed[step] = true;
-    if (kind === "seed") adjoints[step] = { sum: 1, shown: run.adjoints[step], isFinal: waiting[step] === 0, terms: [] };
+    if (kind === "seed") adjoints[step] = { sum: 1, shown: 1, isFinal: waiting[step] === 0, terms: [] };
     if (kind !== "backward") continue;
     // A step that nothing uses has the adjoint zero.
     adjoints[step] ??= { sum: 0, terms: [] };
@@ -158,7 +166,10 @@ function stateAt(run, events, position) {
       const total = sum([before ? before.sum : 0, term]);
       const isFinal = waiting[operand] === 0;
       adjoints[operand] = {
-        sum: total, isFinal, shown: isFinal ? run.adjoints[operand] : total, terms: [...(before ? before.terms : []), term],
+        sum: total,
+        isFinal,
+        shown: isFinal ? run.adjoints[operand] : total,
+        terms: [...(before ? before.terms : []), term],
       };
     });
   }
@@ -173,9 +184,11 @@ function unconfirmed(run) {
   const found = [];
   const compare = (what, i, terms, shown) => {
     const products = terms.map(({ partial, factor }) => times(partial, factor));
-    const own = sum(products), given = scalar(shown);
+    const own = sum(products),
+      given = scalar(shown);
     if (own === null || given === null || !Number.isFinite(own)) return;
-    const size = Math.max(1e-300, Math.abs(given), ...products.map(Math.abs));
+    // Below that, numbers have fewer digits than others.
+    const size = Math.max(1e-290, Math.abs(given), ...products.map(Math.abs));
     if (!(Math.abs(own - given) <= lesson.tolerance * size)) found.push(`the ${what} of ${run.name(i)}`);
   };
   for (let i = 0; i < run.steps.length; i++) {

@@ -2,7 +2,8 @@
 
 const $ = (id) => document.getElementById(id);
 /** More rows than these are folded, in groups of this many. */
-const MANY = 72, GROUP = 20;
+const MANY = 72,
+  GROUP = 20;
 /** A step shows at most this many local derivatives. */
 const FEW = 4;
 
@@ -18,13 +19,22 @@ function make(tag, attributes = {}, ...children) {
 
 const runs = lesson.runs.map((data) => new Run(data));
 const page = {
-  index: lesson.slide ? lesson.slide.start : 0, position: 0, direction: 0, checkpoints: 0, chosen: null, timer: null,
-  exercise: null, focus: null, opened: new Set([0]), rows: [], built: "",
+  index: lesson.slide ? lesson.slide.start : 0,
+  position: 0,
+  direction: 0,
+  checkpoints: 0,
+  chosen: null,
+  timer: null,
+  exercise: null,
+  focus: null,
+  opened: new Set([0]),
+  rows: [],
+  built: "",
 };
 let run = runs[page.index];
 let events = timeline(run);
 
-// -- what is shown ------------------------------------------------------------------------------------------------------
+// -- what is shown --
 
 function render() {
   const event = events[page.position];
@@ -68,9 +78,13 @@ function build(event) {
 }
 
 function foldRow(group, isOpen) {
-  const first = run.inputs + group * GROUP, end = Math.min(first + GROUP, run.steps.length) - 1;
-  const button = make("button", { type: "button", "aria-expanded": String(isOpen) },
-    `${isOpen ? "▾" : "▸"} ${run.name(first)} to ${run.name(end)}, ${end - first + 1} steps`);
+  const first = run.inputs + group * GROUP,
+    end = Math.min(first + GROUP, run.steps.length) - 1;
+  const button = make(
+    "button",
+    { type: "button", "aria-expanded": String(isOpen) },
+    `${isOpen ? "▾" : "▸"} ${run.name(first)} to ${run.name(end)}, ${end - first + 1} steps`,
+  );
   button.addEventListener("click", () => {
     if (!page.opened.delete(group)) page.opened.add(group);
     render();
@@ -79,13 +93,16 @@ function foldRow(group, isOpen) {
 }
 
 function stepRow(step, i) {
-  const row = make("tr", { "data-step": i, class: i === run.result ? "result" : null },
+  const row = make(
+    "tr",
+    { "data-step": i, class: i === run.result ? "result" : null },
     make("td", { class: "locals" }),
     make("th", { scope: "row", "data-result": lesson.short }, step.name),
     make("td", { class: "formula" }, run.isInput(i) ? "input" : step.formula),
     make("td", { class: "figure value" }),
     make("td", { class: "figure tangent" }),
-    make("td", { class: "figure adjoint" }));
+    make("td", { class: "figure adjoint" }),
+  );
   row.addEventListener("pointerenter", (e) => e.pointerType === "mouse" && choose(i));
   row.addEventListener("click", (e) => e.target.tagName !== "INPUT" && choose(i));
   return row;
@@ -107,14 +124,17 @@ function renderRows(event, state) {
     else {
       fill(row.cells[4], isComputed && run.tangents.length ? run.tangents[page.direction][i] : null);
       const adjoint = state.adjoints[i];
-      fill(row.cells[5], adjoint ? adjoint.shown ?? "…" : null);
+      fill(row.cells[5], adjoint ? (adjoint.shown ?? "…") : null);
       row.cells[5].classList.toggle("coming", Boolean(adjoint) && !adjoint.isFinal);
     }
     const isNow = exercise ? page.focus === i : event.step === i;
     row.className = [
-      i === run.result ? "result" : "", isNow ? `now ${exercise ? "" : event.kind}` : "",
+      i === run.result ? "result" : "",
+      isNow ? `now ${exercise ? "" : event.kind}` : "",
       page.chosen === i ? "chosen" : above.has(i) ? "above" : below.has(i) ? "below" : "",
-    ].join(" ").trim();
+    ]
+      .join(" ")
+      .trim();
     if (isNow) row.setAttribute("aria-current", "step");
     else row.removeAttribute("aria-current");
     if (isNow && !exercise) keepInView($("scroll"), row);
@@ -158,7 +178,8 @@ function renderLocals(cell, i, isComputed) {
 /** Scroll an element of a panel into view, and only that panel: the page may be a frame in another one. */
 function keepInView(panel, element) {
   const head = panel.querySelector("thead")?.offsetHeight ?? 0;
-  const top = element.offsetTop, bottom = top + element.offsetHeight;
+  const top = element.offsetTop,
+    bottom = top + element.offsetHeight;
   if (top < panel.scrollTop + head) panel.scrollTop = top - head - 8;
   else if (bottom > panel.scrollTop + panel.clientHeight) panel.scrollTop = bottom - panel.clientHeight + 8;
 }
@@ -166,7 +187,9 @@ function keepInView(panel, element) {
 function buildSource() {
   lesson.sources.forEach((source, k) => {
     $("source").append(make("h2", {}, k || source.name.includes(" ") ? source.name : "Program"));
-    const lines = source.lines.map((line, i) => make("span", { class: "code", "data-line": source.first + i }, line || " "));
+    const lines = source.lines.map((line, i) =>
+      make("span", { class: "code", "data-line": source.first + i }, line || " "),
+    );
     $("source").append(make("pre", { tabindex: 0, "aria-label": `source of ${source.name}` }, ...lines));
   });
 }
@@ -175,20 +198,23 @@ function buildSource() {
 function renderSource(event) {
   const step = page.exercise ? page.focus : event.step;
   const at = step === null || step === undefined ? null : run.steps[step].at;
-  document.querySelectorAll("pre").forEach((pre, k) => [...pre.children].forEach((line, i) => {
-    const isLit = at !== null && at[0] === k && i >= at[1] && i <= at[3];
-    if (!isLit && !line.classList.contains("lit")) return;
-    line.classList.toggle("lit", isLit);
-    const text = [...(lesson.sources[k].lines[i] || " ")];
-    if (!isLit) {
-      line.textContent = text.join("");
-      return;
-    }
-    const from = i === at[1] ? at[2] : text.findIndex((c) => c.trim()), to = i === at[3] ? at[4] : text.length;
-    const part = (a, b) => text.slice(a, b).join("");
-    line.replaceChildren(part(0, from), make("mark", {}, part(from, to)), part(to));
-    if (i === at[1]) keepInView(pre, line);
-  }));
+  document.querySelectorAll("pre").forEach((pre, k) =>
+    [...pre.children].forEach((line, i) => {
+      const isLit = at !== null && at[0] === k && i >= at[1] && i <= at[3];
+      if (!isLit && !line.classList.contains("lit")) return;
+      line.classList.toggle("lit", isLit);
+      const text = [...(lesson.sources[k].lines[i] || " ")];
+      if (!isLit) {
+        line.textContent = text.join("");
+        return;
+      }
+      const from = i === at[1] ? at[2] : text.findIndex((c) => c.trim()),
+        to = i === at[3] ? at[4] : text.length;
+      const part = (a, b) => text.slice(a, b).join("");
+      line.replaceChildren(part(0, from), make("mark", {}, part(from, to)), part(to));
+      if (i === at[1]) keepInView(pre, line);
+    }),
+  );
 }
 
 function renderTime(event) {
@@ -210,8 +236,10 @@ function renderTime(event) {
   }
   const { peak, again } = cost(events);
   $("amount").textContent = `${amountKept(event)} of ${size} values kept, at most ${peak}`;
-  $("saved").textContent = page.checkpoints === 0
-    ? "none: everything is kept" : `${page.checkpoints}: at most ${peak} kept, ${again} computed again`;
+  $("saved").textContent =
+    page.checkpoints === 0
+      ? "none: everything is kept"
+      : `${page.checkpoints}: at most ${peak} kept, ${again} computed again`;
   [...$("costs").children].forEach((column, k) => column.classList.toggle("here", k === page.checkpoints));
 }
 
@@ -223,7 +251,8 @@ function renderCosts() {
   $("checkpoints").max = Math.max(0, Math.min(size - 1, 12));
   const columns = Array.from({ length: Number($("checkpoints").max) + 1 }, (_, k) => {
     const { peak, again } = cost(timeline(run, k));
-    const kept = make("i", { class: "kept" }), repeated = make("i", { class: "repeated" });
+    const kept = make("i", { class: "kept" }),
+      repeated = make("i", { class: "repeated" });
     kept.style.height = `${(14 * peak) / size}px`;
     repeated.style.height = `${(14 * again) / size}px`;
     return make("span", {}, kept, repeated);
@@ -239,41 +268,58 @@ function renderStrip() {
     if (spans.at(-1)?.kind === drawn) spans.at(-1).size += 1;
     else spans.push({ kind: drawn, size: 1 });
   }
-  $("strip").replaceChildren(...spans.map(({ kind, size }) => {
-    const span = make("span", { class: kind }, size > 0.12 * events.length ? names[kind] : "");
-    span.style.flex = `${size} 1 0`;
-    return span;
-  }));
+  $("strip").replaceChildren(
+    ...spans.map(({ kind, size }) => {
+      const span = make("span", { class: kind }, size > 0.12 * events.length ? names[kind] : "");
+      span.style.flex = `${size} 1 0`;
+      return span;
+    }),
+  );
 }
 
 function renderDetail() {
   const i = page.chosen;
   $("about").textContent = i === null ? "Paths" : `Paths through ${run.name(i)}`;
-  const help = innerWidth < 760 ? "Touch a step to see its paths." : "Point at a step, or choose one with the up and down arrow keys.";
+  const help =
+    innerWidth < 760
+      ? "Touch a step to see its paths."
+      : "Point at a step, or choose one with the up and down arrow keys.";
   const lists = i === null ? [{ heading: help, routes: [] }] : pathLines(run, i, page.exercise !== null);
-  $("paths").replaceChildren(...lists.map(({ heading, routes }) => make("li", {}, heading,
-    make("ul", {}, ...routes.map((route) => make("li", {}, route))))));
+  $("paths").replaceChildren(
+    ...lists.map(({ heading, routes }) =>
+      make("li", {}, heading, make("ul", {}, ...routes.map((route) => make("li", {}, route)))),
+    ),
+  );
   const at = i ?? (page.exercise ? page.focus : events[page.position].step);
   const pictures = run.pictures[at] ?? [];
-  $("pictures").replaceChildren(...pictures.flatMap((drawn, j) => {
-    if (!drawn) return [];
-    const operand = run.name(run.steps[at].operands[j]);
-    const words = `Jacobian of ${run.name(at)} with respect to ${operand}: ${drawn.rows.length}×${drawn.rows[0].length}, ` +
-      `blue positive, orange negative, at most ${shown(drawn.largest, 3)}`;
-    return [make("figure", {}, picture(drawn, 132, words), make("figcaption", {}, words))];
-  }));
+  $("pictures").replaceChildren(
+    ...pictures.flatMap((drawn, j) => {
+      if (!drawn) return [];
+      const operand = run.name(run.steps[at].operands[j]);
+      const words =
+        `Jacobian of ${run.name(at)} with respect to ${operand}: ${drawn.rows.length}×${drawn.rows[0].length}, ` +
+        `blue positive, orange negative, at most ${shown(drawn.largest, 3)}`;
+      return [make("figure", {}, picture(drawn, 132, words), make("figcaption", {}, words))];
+    }),
+  );
 }
 
 function renderArcs(event) {
   const above = page.chosen === null ? new Set() : run.reach(page.chosen, false);
   const below = page.chosen === null ? new Set() : run.reach(page.chosen, true);
-  drawArcs($("arcs"), $("scroll"), run, (i) => page.rows[i], (from, to) => {
-    if (page.exercise) {
-      const isAsked = page.exercise.what === "tangents" ? to === page.focus : from === page.focus;
-      if (isAsked) return page.exercise.what === "tangents" ? "forward" : "backward";
-    } else if (to === event.step) return event.kind === "backward" ? "backward" : "forward";
-    return (above.has(from) && above.has(to)) || (below.has(from) && below.has(to)) ? "path" : "";
-  });
+  drawArcs(
+    $("arcs"),
+    $("scroll"),
+    run,
+    (i) => page.rows[i],
+    (from, to) => {
+      if (page.exercise) {
+        const isAsked = page.exercise.what === "tangents" ? to === page.focus : from === page.focus;
+        if (isAsked) return page.exercise.what === "tangents" ? "forward" : "backward";
+      } else if (to === event.step) return event.kind === "backward" ? "backward" : "forward";
+      return (above.has(from) && above.has(to)) || (below.has(from) && below.has(to)) ? "path" : "";
+    },
+  );
 }
 
 function renderHead() {
@@ -284,12 +330,14 @@ function renderHead() {
   const wrong = unconfirmed(run);
   const remarks = run.remarks.map((words) => make("li", {}, words));
   if (wrong.length) {
-    remarks.push(make("li", { class: "warning" }, `The sums of this page do not confirm ${listed(wrong)} of the library.`));
+    remarks.push(
+      make("li", { class: "warning" }, `The sums of this page do not confirm ${listed(wrong)} of the library.`),
+    );
   }
   $("remarks").replaceChildren(...remarks);
 }
 
-// -- what the reader does -----------------------------------------------------------------------------------------------
+// -- what the reader does --
 
 function go(position) {
   page.position = Math.max(0, Math.min(position, events.length - 1));
@@ -309,10 +357,13 @@ function play() {
   $("play").textContent = "Pause";
   // A screen reader would be cut off at every step; the steps by hand are read.
   $("sentence").setAttribute("aria-live", "off");
-  page.timer = setInterval(() => {
-    go(page.position + 1);
-    if (page.position === events.length - 1) pause();
-  }, Number($("speed").value));
+  page.timer = setInterval(
+    () => {
+      go(page.position + 1);
+      if (page.position === events.length - 1) pause();
+    },
+    Number($("speed").value),
+  );
   return undefined;
 }
 
@@ -348,7 +399,10 @@ function slideTo(index) {
   events = timeline(run, page.checkpoints);
   const value = shown(lesson.slide.values[index], 5);
   $("slid").textContent = `${lesson.slide.name} = ${value}`;
-  $("slide").setAttribute("aria-valuetext", `${lesson.slide.name} = ${value}${ways.length > 1 ? `, way ${letter(run.way)}` : ""}`);
+  $("slide").setAttribute(
+    "aria-valuetext",
+    `${lesson.slide.name} = ${value}${ways.length > 1 ? `, way ${letter(run.way)}` : ""}`,
+  );
   [...$("ways").children].forEach((span) => span.classList.toggle("here", Number(span.dataset.way) === run.way));
   // What moves with the slider is seen only where the sweeps have been.
   page.position = wasAtEnd || before.way !== run.way ? events.length - 1 : Math.min(page.position, events.length - 1);
@@ -360,18 +414,20 @@ function slideTo(index) {
   refresh();
 }
 
-/** Whether a run has what may be predicted: not the tangents of large arrays, nor adjoints without a real scalar. */
-const isThere = (what) => (what === "tangents" ? run.tangents.length > 0 : run.adjoints !== null);
-
 /** Tell that a branch has flipped, and which. */
 function flipped(before, after) {
-  const changed = after.branches.find(({ comparison, answer }, i) => before.branches[i]?.comparison !== comparison ||
-    before.branches[i].answer !== answer);
+  const changed = after.branches.find(
+    ({ comparison, answer }, i) =>
+      before.branches[i]?.comparison !== comparison || before.branches[i].answer !== answer,
+  );
   const line = changed?.at ? `, line ${lesson.sources[changed.at[0]].first + changed.at[1]}` : "";
   const why = changed ? ` ${changed.comparison} is ${changed.answer ? "true" : "false"} here${line}.` : "";
-  $("way").textContent = `Another way through the program (way ${letter(after.way)}):${why} ` +
-    `${after.steps.length - after.inputs} steps, not ${before.steps.length - before.inputs}.`
-      .replace(/^(\d+) steps, not \1\.$/, "As many steps, but others.");
+  $("way").textContent =
+    `Another way through the program (way ${letter(after.way)}):${why} ` +
+    `${after.steps.length - after.inputs} steps, not ${before.steps.length - before.inputs}.`.replace(
+      /^(\d+) steps, not \1\.$/,
+      "As many steps, but others.",
+    );
 }
 
 function refresh() {
@@ -387,114 +443,28 @@ function refresh() {
   render();
 }
 
-function predict(wanted) {
-  pause();
-  const what = wanted && isThere(wanted) ? wanted : "";
-  $("mode").value = what;
-  page.exercise = what ? new Exercise(run, what, page.direction) : null;
-  page.focus = null;
-  page.position = what ? events.length - 1 : 0;
-  page.chosen = null;
-  for (const id of ["time", "transport", "gauge", "saving"]) $(id).hidden = Boolean(what);
-  $("saving").hidden = Boolean(what) || run.adjoints === null || run.steps.length - run.inputs < 4;
-  $("score").hidden = !what;
-  $("directions").hidden = lesson.directions.length < 2 || what === "adjoints";
-  page.built = "";
-  if (what) {
-    const { steps } = page.exercise;
-    say(steps.length ? `Work out the ${what} yourself, in any order, and press Enter after each. Arithmetic such as 3.2*4.93 will do.`
-      : `There is nothing to predict here: these ${what} are arrays.`, "");
-  }
-}
-
-// -- prediction ---------------------------------------------------------------------------------------------------------
-
-function renderPredicted(row, i) {
-  const { exercise } = page;
-  const isForward = exercise.what === "tangents";
-  const [cell, other] = isForward ? [row.cells[4], row.cells[5]] : [row.cells[5], row.cells[4]];
-  fill(other, null);
-  if (!exercise.steps.includes(i)) {
-    fill(cell, isForward ? run.tangents[page.direction][i] : run.adjoints[i]);
-    return;
-  }
-  const entry = exercise.answers.get(i);
-  if (entry?.done) {
-    fill(cell, exercise.truth(i));
-    if (!entry.isShown) cell.append(make("span", { class: "tick", "aria-hidden": "true" }, " ✓"));
-    return;
-  }
-  if (cell.firstElementChild?.tagName === "INPUT") return;
-  const input = make("input", {
-    type: "text", inputmode: "text", autocomplete: "off", enterkeyhint: "done", "data-step": i,
-    "aria-label": `${exercise.what.slice(0, -1)} of ${run.name(i)}`,
-  });
-  input.addEventListener("focus", () => {
-    page.focus = i;
-    if (input.getAttribute("aria-invalid") !== "true") {
-      say(question(run, exercise.what, i, page.direction, (k) => exercise.known(k)), "");
-    }
-    render();
-  });
-  input.addEventListener("input", () => input.removeAttribute("aria-invalid"));
-  input.addEventListener("keydown", (e) => e.key === "Enter" && input.value.trim() && answer(input, i, true));
-  input.addEventListener("change", () => input.isConnected && input.value.trim() &&
-    input.getAttribute("aria-invalid") !== "true" && answer(input, i, false));
-  cell.replaceChildren(input);
-}
-
-function answer(input, i, moves) {
-  // The browser tells of a change once more when the field is replaced.
-  if (page.exercise.known(i)) return;
-  const { isRight, words } = page.exercise.check(i, input.value.trim());
-  if (!isRight) input.setAttribute("aria-invalid", "true");
-  settle(i, words, isRight, moves && isRight);
-}
-
-/** Show what became of an answer, and go to the next that is missing. */
-function settle(i, words, isRight, moves) {
-  const { exercise } = page;
-  const { steps } = exercise;
-  const missing = [...steps.slice(steps.indexOf(i) + 1), ...steps].find((k) => !exercise.known(k));
-  render();
-  if (moves && missing !== undefined) page.rows[missing].querySelector("input").focus();
-  const next = moves && missing !== undefined ? ` ${$("sentence").textContent}` : "";
-  const done = missing === undefined ? ` All done: ${exercise.summary}.` : "";
-  say(words + done + next, isRight ? "right" : "wrong");
-}
-
-function renderScore() {
-  const { right, first, seen, all } = page.exercise.score;
-  $("points").textContent = `${right} of ${all} right, ${first} at the first try${seen ? `, ${seen} shown` : ""}`;
-  $("reveal").disabled = page.focus === null || page.exercise.known(page.focus);
-}
-
-async function copy() {
-  const words = page.exercise.summary;
-  try {
-    await navigator.clipboard.writeText(words);
-    say(`Copied: ${words}`, "");
-  } catch {
-    // A page from a disk, or in a frame, may not write to the clipboard.
-    say(`To copy: ${words}`, "");
-    getSelection().selectAllChildren($("sentence"));
-  }
-}
-
-// -- keys and controls --------------------------------------------------------------------------------------------------
+// -- keys and controls --
 
 function onKey(e) {
   if (e.altKey || e.ctrlKey || e.metaKey) return;
   // A slider moves by the arrow keys itself, and leaves the others to the page.
-  const isControl = e.target.closest("input:not([type=range]), select") ||
+  const isControl =
+    e.target.closest("input:not([type=range]), select") ||
     (e.target.type === "range" && e.key !== " " && e.key !== "Escape");
   if (isControl || (e.key === " " && e.target.closest("button, summary"))) return;
   const keys = {
-    ArrowDown: () => chooseNext(1), ArrowUp: () => chooseNext(-1), Escape: () => choose(null),
-    ...(page.exercise ? {} : {
-      ArrowRight: () => step(1), ArrowLeft: () => step(-1), Home: () => step(-page.position),
-      End: () => step(events.length), " ": play,
-    }),
+    ArrowDown: () => chooseNext(1),
+    ArrowUp: () => chooseNext(-1),
+    Escape: () => choose(null),
+    ...(page.exercise
+      ? {}
+      : {
+          ArrowRight: () => step(1),
+          ArrowLeft: () => step(-1),
+          Home: () => step(-page.position),
+          End: () => step(events.length),
+          " ": play,
+        }),
   };
   if (keys[e.key]) {
     e.preventDefault();
@@ -510,7 +480,10 @@ function connect() {
   $("end").addEventListener("click", () => step(events.length));
   $("bar").addEventListener("input", () => step(Number($("bar").value) - page.position));
   $("speed").addEventListener("change", () => page.timer !== null && (pause(), play()));
-  $("mode").addEventListener("change", () => { predict($("mode").value); refresh(); });
+  $("mode").addEventListener("change", () => {
+    predict($("mode").value);
+    refresh();
+  });
   $("direction").addEventListener("change", () => {
     page.direction = Number($("direction").value);
     if (page.exercise) predict(page.exercise.what);
@@ -518,7 +491,7 @@ function connect() {
   });
   $("checkpoints").addEventListener("input", () => {
     pause();
-    const share = page.position / (events.length - 1);
+    const share = page.position / Math.max(1, events.length - 1);
     page.checkpoints = Number($("checkpoints").value);
     events = timeline(run, page.checkpoints);
     page.position = Math.round(share * (events.length - 1));
@@ -527,10 +500,16 @@ function connect() {
   $("slide").addEventListener("input", () => slideTo(Number($("slide").value)));
   $("reveal").addEventListener("click", () => settle(page.focus, page.exercise.reveal(page.focus), true, true));
   $("copy").addEventListener("click", copy);
-  $("again").addEventListener("click", () => { predict(page.exercise.what); refresh(); });
+  $("again").addEventListener("click", () => {
+    predict(page.exercise.what);
+    refresh();
+  });
   $("scroll").addEventListener("pointerleave", (e) => e.pointerType === "mouse" && choose(null));
   document.addEventListener("keydown", onKey);
-  addEventListener("resize", () => { page.rows.forEach((row) => row.cells[0] && delete row.cells[0].dataset.shows); render(); });
+  addEventListener("resize", () => {
+    page.rows.forEach((row) => row.cells[0] && delete row.cells[0].dataset.shows);
+    render();
+  });
   matchMedia("print").addEventListener("change", render);
   addEventListener("beforeprint", () => {
     run.steps.forEach((_, i) => page.opened.add(groupOf(i) ?? 0));
@@ -549,7 +528,8 @@ function begin() {
     $("slide").max = runs.length - 1;
     $("slide").value = page.index;
     if (ways.length > 1) {
-      $("way").textContent = `Dragging ${lesson.slide.name} meets ${ways.length} ways through the program. ` +
+      $("way").textContent =
+        `Dragging ${lesson.slide.name} meets ${ways.length} ways through the program. ` +
         `This is way ${letter(run.way)}.`;
       runs.forEach((r, k) => {
         const before = $("ways").lastElementChild;

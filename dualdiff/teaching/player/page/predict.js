@@ -6,8 +6,13 @@ const isNear = (a, b) => Math.abs(a - b) <= (b === 0 ? 0.005 : 0.01 * Math.abs(b
 
 /** The number that an answer means; products, quotients, sums and brackets may be left to the page.  NaN if unclear. */
 function evaluated(text) {
-  const tokens = text.replace(/[−–]/g, "-").replace(/[×·]/g, "*").replace(/÷/g, "/").replace(/,/g, ".")
-    .match(/\d+\.?\d*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|[-+*/()]|\S/gi) ?? [];
+  const tokens =
+    text
+      .replace(/[−–]/g, "-")
+      .replace(/[×·]/g, "*")
+      .replace(/÷/g, "/")
+      .replace(/,/g, ".")
+      .match(/\d+\.?\d*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|[-+*/()]|\S/gi) ?? [];
   let at = 0;
   const atom = () => {
     const token = tokens[at++];
@@ -38,11 +43,23 @@ function asked(run, what, direction) {
   const steps = run.steps.map((_, i) => i);
   const isKnown = (terms) => terms.every((t) => t.partial !== null && t.factor !== null);
   if (what === "tangents") {
-    return steps.filter((i) => !run.isInput(i) && scalar(run.tangents[direction][i]) !== null &&
-      Number.isFinite(scalar(run.tangents[direction][i])) && isKnown(run.tangentTerms(i, direction)));
+    return steps.filter(
+      (i) =>
+        !run.isInput(i) &&
+        scalar(run.tangents[direction][i]) !== null &&
+        Number.isFinite(scalar(run.tangents[direction][i])) &&
+        isKnown(run.tangentTerms(i, direction)),
+    );
   }
-  return steps.reverse().filter((i) => i !== run.result && scalar(run.adjoints[i]) !== null &&
-    Number.isFinite(scalar(run.adjoints[i])) && isKnown(run.adjointTerms(i)));
+  return steps
+    .reverse()
+    .filter(
+      (i) =>
+        i !== run.result &&
+        scalar(run.adjoints[i]) !== null &&
+        Number.isFinite(scalar(run.adjoints[i])) &&
+        isKnown(run.adjointTerms(i)),
+    );
 }
 
 /** What is asked of a step, with what the reader needs and no more; `known(i)` says whether a figure is on the page. */
@@ -51,12 +68,14 @@ function question(run, what, i, direction, known) {
   const word = what.slice(0, -1);
   const figure = (of, x) => (known(of) ? `${word} ${shown(x, 5)}` : `${word} not yet known`);
   if (what === "tangents") {
-    const terms = run.tangentTerms(i, direction).map(
-      (t) => `${run.name(t.of)} (local derivative ${shown(t.partial, 5)}, ${figure(t.of, t.factor)})`);
+    const terms = run
+      .tangentTerms(i, direction)
+      .map((t) => `${run.name(t.of)} (local derivative ${shown(t.partial, 5)}, ${figure(t.of, t.factor)})`);
     return `${name} = ${run.steps[i].formula} depends on ${listed(terms) || "no input"}. What is its tangent?`;
   }
-  const terms = run.adjointTerms(i).map(
-    (t) => `${run.name(t.of)} (local derivative ${shown(t.partial, 5)}, ${figure(t.of, t.factor)})`);
+  const terms = run
+    .adjointTerms(i)
+    .map((t) => `${run.name(t.of)} (local derivative ${shown(t.partial, 5)}, ${figure(t.of, t.factor)})`);
   return `${name} is used by ${listed(terms) || "no step"}. What is its adjoint?`;
 }
 
@@ -77,32 +96,40 @@ function slip(run, what, i, direction, answer) {
     return isForward
       ? `That is the part from ${of(k)} alone. ${name} has ${terms.length} operands, and their parts are added.`
       : `That is what ${of(k)} passes alone. ${name} is used ${terms.length} times, and its adjoint adds up what ` +
-        "arrives: accumulate, do not overwrite.";
+          "arrives: accumulate, do not overwrite.";
   }
   for (let k = 0; k < terms.length; k++) {
     const { partial, factor: given, others } = terms[k];
     if (isSlip(without(k, given))) {
-      return `A factor is missing: the ${word} of ${of(k)} must be multiplied by the local derivative, ${shown(partial, 5)}.`;
+      return `A factor is missing: the ${word} of ${of(k)} is multiplied by its local derivative ${shown(partial, 5)}.`;
     }
     if (isSlip(without(k, partial))) {
-      return `A factor is missing: the local derivative ${shown(partial, 5)} must be multiplied by the ${word} of ` +
-        `${of(k)}. That is the chain rule.`;
+      return (
+        `A factor is missing: the local derivative ${shown(partial, 5)} must be multiplied by the ${word} of ` +
+        `${of(k)}. That is the chain rule.`
+      );
     }
     if (others.some((other) => isSlip(without(k, times(other, given))))) {
-      return `That uses the derivative with respect to the wrong argument: ` + (isForward
-        ? `the tangent of ${of(k)} is multiplied by the derivative with respect to ${of(k)}.`
-        : `${of(k)} passes its adjoint times its derivative with respect to ${name}.`);
+      return (
+        `That uses the derivative with respect to the wrong argument: ` +
+        (isForward
+          ? `the tangent of ${of(k)} is multiplied by the derivative with respect to ${of(k)}.`
+          : `${of(k)} passes its adjoint times its derivative with respect to ${name}.`)
+      );
     }
   }
   const [a, b] = terms;
   if (terms.length === 2 && isForward && isSlip(sum([times(b.partial, a.factor), times(a.partial, b.factor)]))) {
-    return "The arguments are interchanged: each tangent is multiplied by the derivative with respect to its own operand.";
+    return "The arguments are interchanged: each tangent belongs to the derivative with respect to its own operand.";
   }
-  if (isSlip(sum(terms.map((t) => t.factor)))) return `A factor is missing: each ${word} is multiplied by a local derivative.`;
-  if (isSlip(sum(terms.map((t) => t.partial)))) return `A factor is missing: each local derivative is multiplied by a ${word}.`;
+  if (isSlip(sum(terms.map((t) => t.factor))))
+    return `A factor is missing: each ${word} is multiplied by a local derivative.`;
+  if (isSlip(sum(terms.map((t) => t.partial))))
+    return `A factor is missing: each local derivative is multiplied by a ${word}.`;
   if (isSlip(-truth)) return "The sign is wrong.";
   for (let k = 0; k < terms.length; k++) {
-    if (isSlip(without(k, -products[k]))) return `The sign of the part ${isForward ? "from" : "that comes from"} ${of(k)} is wrong.`;
+    if (isSlip(without(k, -products[k])))
+      return `The sign of the part ${isForward ? "from" : "that comes from"} ${of(k)} is wrong.`;
   }
   if (isSlip(Number(run.values[i]))) return `That is the value of ${name}, not its ${word}.`;
   return null;
@@ -128,7 +155,8 @@ class Exercise {
     const entry = this.answers.get(i) ?? { tries: 0, done: false, isShown: false };
     const { run, what, direction } = this;
     const answer = evaluated(text);
-    if (!Number.isFinite(answer)) return { isRight: false, words: `“${text}” is not a number: write 1.5, or 3.2*4.93.` };
+    if (!Number.isFinite(answer))
+      return { isRight: false, words: `“${text}” is not a number: write 1.5, or 3.2*4.93.` };
     this.answers.set(i, entry);
     entry.tries += 1;
     if (isNear(answer, this.truth(i))) {
@@ -136,7 +164,10 @@ class Exercise {
       return { isRight: true, words: `Right: the ${what.slice(0, -1)} of ${run.name(i)} is ${this.solution(i)}.` };
     }
     const found = slip(run, what, i, direction, answer);
-    return { isRight: false, words: found ?? `Not ${text}. ${question(run, what, i, direction, (k) => this.known(k))}` };
+    return {
+      isRight: false,
+      words: found ?? `Not ${text}. ${question(run, what, i, direction, (k) => this.known(k))}`,
+    };
   }
 
   reveal(i) {
@@ -163,6 +194,7 @@ class Exercise {
   get summary() {
     const { right, first, seen, all } = this.score;
     const at = this.run.steps.slice(0, this.run.inputs).map((step, i) => `${step.name} = ${shown(this.run.values[i])}`);
-    return `${lesson.name} at ${at.join(", ")}: ${right} of ${all} ${this.what} right, ${first} at the first try, ${seen} shown`;
+    const counts = `${right} of ${all} ${this.what} right, ${first} at the first try, ${seen} shown`;
+    return `${lesson.name} at ${at.join(", ")}: ${counts}`;
   }
 }
