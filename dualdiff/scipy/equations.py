@@ -38,6 +38,11 @@ IRREGULAR = "the Jacobian of the equations (of a minimum: the Hessian) is singul
 UNSOLVED = (
     "the solver did not return a solution: the function has a jump or a kink there, or the tolerance is too large"
 )
+#: Of a differential equation.
+UNLIKE = (
+    "evaluated again at the same arguments, the right-hand side returned other values, or it is discontinuous: solve "
+    "the equation piecewise, from one discontinuity to the next"
+)
 
 
 def revalued(dual: Any, value: Any) -> Any:

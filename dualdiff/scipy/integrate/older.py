@@ -14,7 +14,7 @@ from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.equations import no_derivative, revalued, unknown
 from dualdiff.scipy.integrate.right_sides import RightSide, moved
-from dualdiff.scipy.integrate.trajectories import UNLIKE, Record, Trajectory, recording
+from dualdiff.scipy.integrate.trajectories import Record, Trajectory, recording
 from dualdiff.scipy.signatures import signed_as
 from dualdiff.scipy.stripped import Stripped, stripped, values_of
 
@@ -131,11 +131,12 @@ def _derived(sides: Any, y0: Any, t: Any, tcrit: Any, options: dict[str, Any], m
     if message:
         no_derivative("odeint", message)
         return None
-    trajectory = Trajectory(f, _scipy.LSODA, records, t[0], y, options["rtol"], options["atol"])
+    trajectory = Trajectory(f, _scipy.LSODA, records, t[0], y, options["rtol"], options["atol"], options["max_step"])
     states = trajectory.states(times, False)
-    rows = [y, *(moved(f, time, states[time], dual - time) for time, dual in zip(times[1:], t[1:], strict=True))]
-    if not trajectory.is_same:
-        no_derivative("odeint", UNLIKE)
+    rows = [moved(f, time, state, dual - time) for time, state, dual in zip(times, states, t, strict=True)]
+    rows[0] = y
+    if trajectory.failure:
+        no_derivative("odeint", trajectory.failure)
         return None
     return np.stack(rows)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,11 +44,29 @@ class RightSide:
     def _formed(self, result: Any) -> Any:
         if getattr(result, "shape", None) != self.shape:
             result = np.broadcast_to(result, self.shape)
+        return self._cast(result)
+
+    def _cast(self, result: Any) -> Any:
         return result if result.dtype == self.dtype else result.astype(self.dtype)
 
-    def jacobian(self, t: Any, y: Any) -> Any:
-        r"""The plain matrix of :math:`\partial f / \partial y` at plain values."""
-        return plain_values(jacobian(partial(self.plain, t), y))
+    def at_points(self, times: Any, states: Any) -> Any:
+        """``f`` at several times and states, along the first axis."""
+        if self.vectorized or self.dtype.kind != "f":
+            return np.stack([self(t, y) for t, y in zip(times, states, strict=True)])
+        results = [self._side(t, y) for t, y in zip(times, states, strict=True)]
+        if {*map(type, results)} <= {list, tuple}:
+            # One array of all scalars costs less than an array for each point.
+            joined = operand([x for result in results for x in result])
+            if joined.shape == (len(results) * self.shape[0],):
+                return self._cast(np.reshape(joined, (len(results), *self.shape)))
+        return np.stack([self._formed(operand(result)) for result in results])
+
+    def jacobians(self, times: Any, states: Any) -> Any:
+        r"""The plain matrices of :math:`\partial f / \partial y` at plain values, along the first axis."""
+        at_points = self.plain.at_points
+        # A row of an array of duals would be a view of it, which costs more than a sum.
+        found = jacobian(lambda change: at_points(times, [y + change for y in states]), np.zeros(states.shape[1]))
+        return plain_values(found)
 
 
 class InRealParts:
@@ -64,7 +81,10 @@ class InRealParts:
     def __call__(self, t: Any, parts: Any) -> Any:
         return in_parts(self._f(t, of_parts(parts)))
 
-    jacobian = RightSide.jacobian
+    def at_points(self, times: Any, states: Any) -> Any:
+        return np.stack([self(t, y) for t, y in zip(times, states, strict=True)])
+
+    jacobians = RightSide.jacobians
 
 
 def in_parts(y: Any) -> Any:

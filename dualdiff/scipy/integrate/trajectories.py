@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,12 +23,6 @@ ALTERNATE = (_scipy.BDF, _scipy.LSODA)
 METHODS = {name: getattr(_scipy, name) for name in ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")}
 
 
-UNLIKE = (
-    "evaluated again at the same arguments, the right-hand side returned other values, or it is discontinuous: solve "
-    "the equation piecewise, from one discontinuity to the next"
-)
-
-
 class Record(NamedTuple):
     """A step that a solver accepted; ``dense`` is its dense output, which explicit methods do not need."""
 
@@ -43,9 +37,8 @@ def is_explicit(method: Any) -> bool:
     return issubclass(method, _scipy.RK45.__base__)
 
 
-def recording(method: Any, records: list[Record]) -> Any:
+def recording(method: Any, records: list[Record], needs_output: bool = True) -> Any:
     """The class of solvers, with a note of each step that it accepts."""
-    needs_output = not is_explicit(method)
 
     def step(self: Any) -> Any:
         message = method.step(self)
@@ -60,55 +53,54 @@ def recording(method: Any, records: list[Record]) -> Any:
 class Trajectory:
     """The solution on duals.
 
-    ``start`` is the initial time, which may be a dual, y the state there.
+    ``start`` is the initial time, which may be a dual, y the state there.  ``is_repeated`` says whether the steps of
+    the solver are repeated on duals, which takes an explicit method; otherwise the equation is solved once more, on
+    intervals that are not longer than ``longest`` or a step.
     """
 
     def __init__(
-        self, f: RightSide, method: Any, records: Sequence[Record], start: Any, y: Any, rtol: Any, atol: Any
+        self,
+        f: RightSide,
+        method: Any,
+        records: Sequence[Record],
+        start: Any,
+        y: Any,
+        rtol: Any,
+        atol: Any,
+        longest: float = np.inf,
+        is_repeated: bool = False,
+        is_controlled: bool = False,
     ) -> None:
         self.f, self.method, self.records = f, method, records
         self.start = float(plain_values(start))
-        self.backward = bool(records) and records[0].until < self.start
-        self.kept: list[Any] = []
+        self.is_repeated = is_repeated
         #: The state at the plain initial time.
         self.y = moved(f, start, y, self.start - start)
-        self._steps: Any = (
-            Explicit(method, f, self.start, self.y) if is_explicit(method) else Implicit(f, self.y, rtol, atol)
-        )
+        self._steps: Any = None
+        if records and is_repeated:
+            self._steps = Explicit(method, f, records, self.start, self.y)
+        elif records:
+            self._steps = Implicit(f, records, self.start, self.y, rtol, atol, longest, is_controlled)
 
-    def states(self, times: Iterable[float], keep: bool) -> dict[float, Any]:
-        """The states at plain times; ``keep`` the steps for other times."""
-        left = sorted(set(times), reverse=not self.backward)
-        if is_explicit(self.method) and not keep:
-            compiled = compiled_states(self.f, self.method, self.records, self.start, self.y, left[::-1])
-            if compiled is not None:
-                return compiled
-        result = {}
-        while left and left[-1] == self.start:
-            result[left.pop()] = self.y
-        for record in self.records:
-            if not left and not keep:
-                break
-            step = self._steps.step(*record)
-            if keep:
-                self.kept.append(step)
-            while left and (left[-1] >= record.until if self.backward else left[-1] <= record.until):
-                t = left.pop()
-                result[t] = step.end if t == record.until else step.at(t)
-        return result
+    def states(self, times: Any, keep: bool) -> Any:
+        """The states at plain times, along the first axis; ``keep`` says that `at` will ask for others."""
+        times = np.asarray(times, dtype=float)
+        if self._steps is None:
+            return np.stack([self.y] * len(times)) if times.size else self.y[None][:0]
+        if self.is_repeated and not keep:
+            found = compiled_states(self.f, self.method, self.records, self.start, self.y, times)
+            if found is not None:
+                return found
+        return self._steps.states(times, keep)
 
     def at(self, t: float) -> Any:
         """The state at a plain time, if the steps were kept."""
-        if not self.kept:
-            return self.y
-        starts = np.array([step.t for step in self.kept])
-        place = np.searchsorted(-starts, -t) if self.backward else np.searchsorted(starts, t)
-        return self.kept[max(int(place) - 1, 0)].at(t)
+        return self.y if self._steps is None else self._steps.at(np.array([t]))[0]
 
     @property
-    def is_same(self) -> bool:
-        """Whether the steps are those of the solver."""
-        return bool(self._steps.is_same)
+    def failure(self) -> str:
+        """Why there is no derivative, if there is none."""
+        return "" if self._steps is None else str(self._steps.failure)
 
 
 _Base: Any = _scipy.OdeSolution

@@ -19,10 +19,8 @@ from dualdiff.scipy.integrate.steps.runge_kutta import SAME, extra_stages, weigh
 FEW = 64
 
 
-def compiled_states(
-    f: RightSide, method: Any, records: Sequence[Any], start: float, y: Any, times: Sequence[float]
-) -> dict[float, Any] | None:
-    """The dual states at ordered times, by their Jacobian in the first state and the arguments.
+def compiled_states(f: RightSide, method: Any, records: Sequence[Any], start: float, y: Any, times: Any) -> Any:
+    """The dual states at times, by their Jacobian in the first state and the arguments.
 
     None if the function is not compiled, or where other ways are right.
     """
@@ -38,7 +36,8 @@ def compiled_states(
     mesh = np.array([start, *(record.until for record in records)])
     states = np.array([plain_values(y), *(record.y for record in records)])
     sign = np.sign(mesh[1] - mesh[0])
-    inside = np.array([t for t in times if t != start])
+    inside, order = np.unique(sign * times[times != start], return_inverse=True)
+    inside *= sign
     places = np.searchsorted(sign * mesh, sign * inside) - 1
     steps = mesh[places + 1] - mesh[places]
     weights = np.array([weights_at(method, x) for x in (inside - mesh[places]) / steps])
@@ -60,4 +59,6 @@ def compiled_states(
     if not np.all(fits) or not np.all(np.isfinite(slopes)):
         return None
     result = multilinear(lambda *_: values, [slopes, vector], ["ijk", "k"], "ij")
-    return {start: y, **dict(zip(inside.tolist(), result, strict=True))}
+    where = np.where(times == start, 0, 1)
+    where[times != start] += order
+    return np.concatenate([y[None], result])[where]

@@ -14,7 +14,7 @@ import numpy as np
 from dualdiff.base.extras import load
 from dualdiff.core.application import Application
 from dualdiff.rules.writing.array_rules import plain_values
-from dualdiff.scipy.equations import revalued
+from dualdiff.scipy.equations import UNLIKE, revalued
 from dualdiff.scipy.integrate.right_sides import RightSide
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
@@ -44,16 +44,44 @@ def combined(y: Any, stages: Sequence[Any], weights: Any, h: float) -> Any:
 
 
 class Explicit:
-    """The steps of an explicit method, one after the other."""
+    """The solution by an explicit method, step after step."""
 
-    def __init__(self, method: Any, f: RightSide, t: Any, y: Any) -> None:
-        self.method, self.f = method, f
-        self.y, self.slope = y, f(t, y)
+    def __init__(self, method: Any, f: RightSide, records: Sequence[Any], start: float, y: Any) -> None:
+        self.method, self.f, self.records = method, f, records
+        self.start = start
+        self.backward = records[0].until < start
+        self.y, self.slope = y, None
+        self.kept: list[ExplicitStep] = []
         self._stages = [(method.A[s, :s], c) for s, c in enumerate(method.C.tolist()) if s]
         self._ends: list[Any] = []
 
-    def step(self, t: float, until: float, y_new: Any, dense: Any) -> ExplicitStep:
+    def states(self, times: Any, keep: bool) -> Any:
+        """The states at plain times, along the first axis; ``keep`` says that `at` will ask for others."""
+        left = sorted({*times.tolist()}, reverse=not self.backward)
+        result = {}
+        while left and left[-1] == self.start:
+            result[left.pop()] = self.y
+        for record in self.records:
+            if not left and not keep:
+                break
+            step = self._step(record.t, record.until, record.y)
+            if keep:
+                self.kept.append(step)
+            while left and (left[-1] >= record.until if self.backward else left[-1] <= record.until):
+                t = left.pop()
+                result[t] = step.end if t == record.until else step.at(t)
+        return np.stack([result[t] for t in times.tolist()]) if times.size else np.zeros((0, *self.y.shape))
+
+    def at(self, times: Any) -> Any:
+        """The states at plain times, along the first axis."""
+        sign = -1 if self.backward else 1
+        places = np.searchsorted([sign * step.t for step in self.kept], sign * times) - 1
+        return np.stack([self.kept[max(i, 0)].at(t) for i, t in zip(places.tolist(), times.tolist(), strict=True)])
+
+    def _step(self, t: float, until: float, y_new: Any) -> ExplicitStep:
         """The next step, which SciPy ended at ``y_new``."""
+        if self.slope is None:
+            self.slope = self.f(t, self.y)
         method, f, y, h = self.method, self.f, self.y, until - t
         stages = [self.slope]
         for weights, c in self._stages:
@@ -65,10 +93,11 @@ class Explicit:
         return ExplicitStep(self, t, h, y, [*stages, self.slope], self.y)
 
     @property
-    def is_same(self) -> bool:
-        """Whether f gave what it gave to SciPy."""
+    def failure(self) -> str:
+        """What is wrong if f did not give what it gave to SciPy."""
         again, before = np.transpose(self._ends, (1, 0, 2)) if self._ends else (np.zeros((0, 0)),) * 2
-        return bool(np.all(np.abs(again - before) <= SAME * np.max(np.abs(before), axis=0, initial=0.0)))
+        is_same = np.all(np.abs(again - before) <= SAME * np.max(np.abs(before), axis=0, initial=0.0))
+        return "" if is_same else UNLIKE
 
 
 class ExplicitStep:
