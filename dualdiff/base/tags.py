@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
@@ -54,6 +55,19 @@ def start() -> int:
 def running(space: Any) -> None:
     """Note the tangent space of a call that has begun."""
     live[space.tag] = space, get_ident()
+
+
+@contextmanager
+def resumed(space: Any) -> Iterator[None]:
+    """The call of a tangent space, resumed after its end, to repeat a part of it."""
+    is_over = space.tag not in live
+    if is_over:
+        running(space)
+    try:
+        yield
+    finally:
+        if is_over:
+            end(space.tag)
 
 
 #: Callbacks to run when the call of a tag has ended.

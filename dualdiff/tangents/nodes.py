@@ -492,3 +492,49 @@ def repeated(w: Any, shape: Shape) -> Any:
 
 def _expanded(t: Any, shape: Shape) -> Any:
     return t if getattr(t, "shape", ()) == shape else np.broadcast_to(t, shape)
+
+
+class Replay(Node):
+    """A part of a record that is not kept: `again` records it once more when it is needed.
+
+    ``again()`` returns the last node of the part and its nodes in order; their parents outside of the part are the
+    parents of this node.
+    """
+
+    __slots__ = ("again",)
+    verb = "replay"
+
+    def __init__(
+        self, serial: int, parents: tuple[Node, ...], again: Callable[[], tuple[Node, list[Node]]], like: Node
+    ) -> None:
+        super().__init__(serial, parents, like.shape, like.dtype)
+        self.again = again
+
+    def settle(self) -> None:
+        last, nodes = self.again()
+        for node in nodes:
+            node.settle()
+        self.again = lambda: (last, nodes)
+
+    def push(self, tangents: list[Any]) -> Any:
+        last, nodes = self.again()
+        known = {node.serial: t for node, t in zip(self.parents, tangents, strict=True) if node is not None}
+        for node in nodes:
+            arguments = [None if p is None else known.get(p.serial) for p in node.parents]
+            if any(t is not None for t in arguments):
+                known[node.serial] = node.push(arguments)
+        return known.get(last.serial)
+
+    def pull_into(self, w: Any, sums: Cotangents, spare: bool) -> None:
+        last, nodes = self.again()
+        sums.add(last, w, spare)
+        for node in reversed(nodes):
+            if node.serial in sums.values:
+                node.pull_into(sums.values.pop(node.serial), sums, node.serial in sums.owned)
+
+    def pull_into_carefully(self, w: Any, idle: Any, sums: Careful) -> None:
+        last, nodes = self.again()
+        sums.add(last, w, np.where(idle, 0.0, 1.0))
+        for node in reversed(nodes):
+            if node.serial in sums.values:
+                node.pull_into_carefully(*sums.taken(node), sums)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from functools import cache
 
 import numpy as np
 import pytest
 
-from dualdiff import derivative, gradient, hessian, jacobian, value_and_jacobian
+from dualdiff import derivative, gradient, hessian, jacobian, linearize, value_and_jacobian
 from dualdiff.base.errors import UndefinedDerivativeWarning
 
 scipy_integrate = pytest.importorskip("scipy.integrate")
 
 from dualdiff.scipy.integrate import Taylor, solve_ivp  # noqa: E402 - needs SciPy
+from dualdiff.scipy.integrate.steps import collocation, runge_kutta  # noqa: E402
 
 METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 IMPLICIT = METHODS[3:]
@@ -162,3 +164,48 @@ def test_f_is_called_less_often_on_duals_than_by_the_solver(method):
     jacobian(end, VOLTERRA)
     # Newton's method needs it on plain values as well, up to three times at each point.
     assert f.count - plain < 2.5 * plain
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_reverse_mode_in_parts(method, monkeypatch):
+    monkeypatch.setattr(runge_kutta, "SHORT", 0)
+    monkeypatch.setattr(collocation, "TOGETHER", 2)
+    f = lambda t, y, q: q[0] * np.sin(q[1] * y) + q[2] * t
+    for span in ((0.0, 5.0), (5.0, 0.0)):
+
+        def states(q, span=span, **options):
+            options = {
+                "t_eval": np.sort([0.0, 2.2, 2.3, 5.0])[:: 1 if span[1] else -1],
+                "rtol": 1e-8,
+                "atol": 1e-10,
+                **options,
+            }
+            found = solve_ivp(f, span, q[2:4], method, args=(q,), events=lambda t, y, q: y[0] - 0.4, **options)
+            return np.concatenate([np.ravel(found.y), found.t_events[0]])
+
+        q = np.array([0.3, 1.2, 0.1, 0.6])
+        expected = jacobian(states, q)
+        np.testing.assert_allclose(jacobian(states, q, mode="reverse"), expected, rtol=1e-6, atol=1e-8)
+        _, linear = linearize(states, q)
+        np.testing.assert_allclose(linear.T(np.eye(len(expected))), expected, rtol=1e-6, atol=1e-8)
+        end = lambda q, states=states: states(q, t_eval=None)[-1]
+        second = jacobian(lambda q, end=end: gradient(end, q, mode="reverse"), q)
+        np.testing.assert_allclose(second, hessian(end, q), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(("method", "steps"), [("RK45", 1500), ("BDF", 300)])
+def test_the_memory_of_reverse_mode_is_bounded(method, steps):
+    def loss(w, count):
+        f = lambda t, y: np.tanh(w.reshape(6, 6) @ y) - 0.5 * y
+        return np.sum(solve_ivp(f, (0.0, 0.05 * count), np.ones(6), method, max_step=0.05, t_eval=[0.05 * count]).y)
+
+    w = 0.3 * np.random.default_rng(0).normal(size=36)
+    gradient(loss, w, steps, mode="reverse")
+    peaks = []
+    for count in (steps, 4 * steps):
+        tracemalloc.start()
+        gradient(loss, w, count, mode="reverse")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # What SciPy returns and the states at the steps grow with their number, the record hardly.
+    assert peaks[1] < 3 * peaks[0]

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
+from dualdiff.drivers.custom.replayed import replayed
 from dualdiff.rules.writing.array_rules import plain_values
 from dualdiff.scipy.equations import MOVED, MOVED_ABSOLUTELY, UNLIKE, levels, revalued
 from dualdiff.scipy.integrate.right_sides import InRealParts, RightSide, in_parts, of_parts
@@ -32,6 +33,8 @@ COARSE = 30.0
 SHORTEST = 2.0**-30
 #: An iteration of Newton's method has converged at this fraction of the tolerance, or stops after so many.
 CONVERGED, ITERATIONS = 0.1, 6
+#: With more intervals than these, reverse mode records only so many at a time.
+TOGETHER = 64
 #: The number of elements of the matrices that are held at a time.
 HELD = 1 << 20
 #: Where the error of derivatives is controlled, each interval may add this part of the tolerances.
@@ -117,8 +120,13 @@ class System:
         except np.linalg.LinAlgError:
             response = np.full(unit.shape, np.nan)
         self.response = response.reshape((*self.states.shape, n))
+
+    def kept(self) -> System:
+        """This system, linearized; its intervals keep the matrices."""
+        self.linearize()
         for b, interval in enumerate(self.intervals):
             interval.matrix, interval.response = self.matrix[b], self.response[b]
+        return self
 
     def slopes(self, f: Any, states: Any) -> Any:
         """f at all points."""
@@ -268,8 +276,7 @@ class Implicit:
 
     def _solve(self, intervals: list[Interval]) -> None:
         """Solve the equations of each interval by Newton's method, with one matrix for all iterations."""
-        system = System(self.f, intervals)
-        system.linearize()
+        system = System(self.f, intervals).kept()
         scale = np.array([self._scale(i.states, 0.0) for i in intervals])[:, None]
         states = guess = system.states
         for _ in range(ITERATIONS):
@@ -300,7 +307,7 @@ class Implicit:
                 self._join(intervals)
             coarse = [i for i in intervals if not i.change <= (1.0 if self.is_controlled else COARSE)]
             if coarse:
-                System(self.f, coarse).linearize()
+                System(self.f, coarse).kept()
             self._differentiate(intervals)
 
     def _join(self, intervals: list[Interval]) -> None:
@@ -356,9 +363,27 @@ class Implicit:
 
     def _differentiate(self, intervals: list[Interval]) -> None:
         """Differentiate the equations of neighbouring intervals at their solutions, by Newton's method on duals."""
+        is_short = len(intervals) <= TOGETHER and not self._pieces
+        for first in range(0, len(intervals), TOGETHER):
+            part = intervals[first : first + TOGETHER]
+            solve = partial(self._on_duals, part, self.y)
+            states = solve() if is_short else replayed(solve)
+            for interval in part:
+                interval.matrix = interval.response = None
+            times = np.array([i.times for i in part])
+            self._ends.append(self.sign * float(times[-1, -1]))
+            self._pieces.append((times, states))
+            self.y = states[-1, -1]
+
+    def _on_duals(self, intervals: list[Interval], y: Any) -> Any:
+        """The states at the start and at the points of each interval."""
         system = System(self.f, intervals)
+        if system.matrix is None:
+            # Reverse mode has come back here.
+            with np.errstate(all="ignore"):
+                system.linearize()
         states: Any = system.states
-        start = np.concatenate([revalued(self.y, system.start[0])[None], system.start[1:]])
+        start = np.concatenate([revalued(y, system.start[0])[None], system.start[1:]])
         slopes = system.slopes(self.f, states)
         left = max(levels(slopes), levels(start))
         while left:
@@ -366,10 +391,7 @@ class Implicit:
             start, states = revalued(start, system.start), revalued(states, system.states)
             left -= 1
             slopes = system.slopes(self.f, states) if left else None
-        times = np.array([i.times for i in intervals])
-        self._ends.append(self.sign * float(times[-1, -1]))
-        self._pieces.append((times, np.concatenate([start[:, None], states], axis=1)))
-        self.y = states[-1, -1]
+        return np.concatenate([start[:, None], states], axis=1)
 
 
 def _middle(a: float, b: float) -> float:

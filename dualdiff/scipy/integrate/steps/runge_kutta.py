@@ -7,18 +7,23 @@ exactly that of the sums that SciPy computed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from math import isqrt
 from typing import Any
 
 import numpy as np
 
 from dualdiff.base.extras import load
 from dualdiff.core.application import Application
+from dualdiff.drivers.custom.replayed import replayed
 from dualdiff.rules.writing.array_rules import plain_values
 from dualdiff.scipy.equations import UNLIKE, revalued
 from dualdiff.scipy.integrate.right_sides import RightSide
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 
+#: With more elements of states than these (and `OVERHEAD` for each step), reverse mode records only a part at a time.
+SHORT, OVERHEAD = 1 << 17, 100
 #: Stage values that differ from those of SciPy by more than this part of their size are of another function.
 SAME = 1e-6
 _PLAIN = {np.ndarray}
@@ -48,75 +53,82 @@ class Explicit:
 
     def __init__(self, method: Any, f: RightSide, records: Sequence[Any], start: float, y: Any) -> None:
         self.method, self.f, self.records = method, f, records
-        self.start = start
-        self.backward = records[0].until < start
-        self.y, self.slope = y, None
-        self.kept: list[ExplicitStep] = []
+        self.start, self.y = start, y
+        self.sign = -1 if records[0].until < start else 1
         self._stages = [(method.A[s, :s], c) for s, c in enumerate(method.C.tolist()) if s]
-        self._ends: list[Any] = []
+        self._size = np.max(np.abs([record.y for record in records]), axis=0)
+        #: What is wrong if f does not give what it gave to SciPy.
+        self.failure = ""
+        self._kept: list[ExplicitStep] = []
 
     def states(self, times: Any, keep: bool) -> Any:
         """The states at plain times, along the first axis; ``keep`` says that `at` will ask for others."""
-        left = sorted({*times.tolist()}, reverse=not self.backward)
-        result = {}
-        while left and left[-1] == self.start:
-            result[left.pop()] = self.y
-        for record in self.records:
-            if not left and not keep:
-                break
-            step = self._step(record.t, record.until, record.y)
+        ends = self.sign * np.array([record.until for record in self.records])
+        ordered, order = np.unique(self.sign * times, return_inverse=True)
+        count = len(ends) if keep else int(np.searchsorted(ends, ordered[-1])) + 1 if times.size else 0
+        is_short = keep or count * (self.y.size + OVERHEAD) <= SHORT
+        length = count if is_short else isqrt(count)
+        y, rows = self.y, [self.y[None][:0]]
+        for first in range(0, count, max(length, 1)):
+            part = slice(first, min(first + length, count))
+            before = self.start * self.sign - 1 if first == 0 else ends[first - 1]
+            inside = ordered[(ordered > before) & (ordered <= ends[part][-1])] * self.sign
+            solve = partial(self._solved, self.records[part], y, inside.tolist(), keep)
+            found = solve() if length == count else replayed(solve)
+            y = found[-1]
+            rows.append(found[:-1])
+        return np.concatenate(rows)[np.reshape(order, times.shape)]
+
+    def _solved(self, records: Sequence[Any], y: Any, times: Sequence[float], keep: bool) -> Any:
+        """The states at ordered times during steps from y, and the state at the end."""
+        result, place = [], 0
+        slope = self.f(records[0].t, y)
+        for record in records:
+            step = ExplicitStep(self, record, y, slope)
             if keep:
-                self.kept.append(step)
-            while left and (left[-1] >= record.until if self.backward else left[-1] <= record.until):
-                t = left.pop()
-                result[t] = step.end if t == record.until else step.at(t)
-        return np.stack([result[t] for t in times.tolist()]) if times.size else np.zeros((0, *self.y.shape))
+                self._kept.append(step)
+            while place < len(times) and self.sign * times[place] <= self.sign * record.until:
+                t = times[place]
+                result.append(y if t == record.t else step.end if t == record.until else step.at(t))
+                place += 1
+            y, slope = step.end, step.slope
+            if not np.all(np.abs(step.again - record.y) <= SAME * self._size):
+                self.failure = UNLIKE
+        return np.stack([*result, y])
 
     def at(self, times: Any) -> Any:
         """The states at plain times, along the first axis."""
-        sign = -1 if self.backward else 1
-        places = np.searchsorted([sign * step.t for step in self.kept], sign * times) - 1
-        return np.stack([self.kept[max(i, 0)].at(t) for i, t in zip(places.tolist(), times.tolist(), strict=True)])
-
-    def _step(self, t: float, until: float, y_new: Any) -> ExplicitStep:
-        """The next step, which SciPy ended at ``y_new``."""
-        if self.slope is None:
-            self.slope = self.f(t, self.y)
-        method, f, y, h = self.method, self.f, self.y, until - t
-        stages = [self.slope]
-        for weights, c in self._stages:
-            stages.append(f(t + c * h, combined(y, stages, weights, h)))
-        result = combined(y, stages, method.B, h)
-        self._ends.append((plain_values(result), y_new))
-        self.y = revalued(result, y_new)
-        self.slope = f(until, self.y)
-        return ExplicitStep(self, t, h, y, [*stages, self.slope], self.y)
-
-    @property
-    def failure(self) -> str:
-        """What is wrong if f did not give what it gave to SciPy."""
-        again, before = np.transpose(self._ends, (1, 0, 2)) if self._ends else (np.zeros((0, 0)),) * 2
-        is_same = np.all(np.abs(again - before) <= SAME * np.max(np.abs(before), axis=0, initial=0.0))
-        return "" if is_same else UNLIKE
+        places = np.searchsorted([self.sign * step.t for step in self._kept], self.sign * times) - 1
+        return np.stack([self._kept[max(i, 0)].at(t) for i, t in zip(places.tolist(), times.tolist(), strict=True)])
 
 
 class ExplicitStep:
     """One step, and the polynomial between its ends."""
 
-    __slots__ = ("_complete", "_steps", "end", "h", "stages", "t", "y")
+    __slots__ = ("_complete", "_solution", "again", "end", "h", "slope", "stages", "t", "y")
 
-    def __init__(self, steps: Explicit, t: float, h: float, y: Any, stages: list[Any], end: Any) -> None:
-        self._steps = steps
-        self.t, self.h, self.y, self.stages, self.end = t, h, y, stages, end
+    def __init__(self, solution: Explicit, record: Any, y: Any, slope: Any) -> None:
+        self._solution = solution
+        self.t, self.y, self.h = record.t, y, record.until - record.t
+        method, f, h = solution.method, solution.f, self.h
+        stages = self.stages = [slope]
+        for weights, c in solution._stages:
+            stages.append(f(self.t + c * h, combined(y, stages, weights, h)))
+        end = combined(y, stages, method.B, h)
+        #: The plain state at the end, computed again.
+        self.again = plain_values(end)
+        self.end = revalued(end, record.y)
+        self.slope = f(record.until, self.end)
+        stages.append(self.slope)
         self._complete = False
 
     def at(self, t: float) -> Any:
         """The state at a time."""
-        method, h = self._steps.method, self.h
+        method, h = self._solution.method, self.h
         if not self._complete:
             for a, c in zip(*extra_stages(method), strict=True):
                 s = len(self.stages)
-                self.stages.append(self._steps.f(self.t + c * h, combined(self.y, self.stages, a[:s], h)))
+                self.stages.append(self._solution.f(self.t + c * h, combined(self.y, self.stages, a[:s], h)))
             self._complete = True
         return combined(self.y, self.stages, weights_at(method, (t - self.t) / h), h)
 
