@@ -12,6 +12,7 @@ import pytest
 
 from dualdiff import derivative, hessian, jacobian, jvp, value_and_jacobian
 from dualdiff.base.errors import UndefinedDerivativeWarning
+from tests.support.probes import Probes
 
 scipy_optimize = pytest.importorskip("scipy.optimize")
 
@@ -31,17 +32,7 @@ OURS = SimpleNamespace(
 )
 
 #: Each function: f(module, p) with SciPy's module or ours, the closed form, and how exact the solver is.
-PROBES = {}
-
-
-def probe(name, closed, p, tolerance=1e-9):
-    """Add a function that the decorated one makes of the module and the data."""
-
-    def add(f):
-        PROBES[name] = (f, closed, np.array(p), tolerance)
-        return f
-
-    return add
+PROBES = probe = Probes()
 
 
 def square_root(p):

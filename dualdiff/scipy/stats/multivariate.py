@@ -262,13 +262,30 @@ def _dirichlet_mean(alpha: Any) -> Any:
     return operand(alpha) / np.sum(operand(alpha))
 
 
+def _probabilities(p: Any) -> Any:
+    """Those that SciPy takes: the last is one minus the others."""
+    p = operand(p)
+    return np.concatenate([p[..., :-1], 1.0 - np.sum(p[..., :-1], axis=-1, keepdims=True)], axis=-1)
+
+
 @_formula("multinomial", "logpmf")
 def _multinomial_logpmf(x: Any, n: Any, p: Any) -> Any:
-    x, n, p = plain_values(operand(x)), plain_values(operand(n)), operand(p)
-    # As in SciPy, the last probability is one minus the others.
-    p = np.concatenate([p[..., :-1], 1.0 - np.sum(p[..., :-1], axis=-1, keepdims=True)], axis=-1)
+    x, n, p = plain_values(operand(x)), plain_values(operand(n)), _probabilities(p)
     terms = special.xlogy(np.asarray(x, float), p) - special.gammaln(x + 1.0)
     return special.gammaln(n + 1.0) + np.sum(terms, axis=-1)
+
+
+@_formula("multinomial", "entropy")
+def _multinomial_entropy(n: Any, p: Any) -> Any:
+    p, n = _probabilities(p), np.asarray(plain_values(operand(n)), float)
+    whole = n * np.sum(special.entr(p), axis=-1) - special.gammaln(n + 1.0)
+    # The expected logarithm of the factorial of each count, which has a binomial distribution.
+    n, p = n[..., None, None], p[..., None]
+    x = np.arange(1.0, np.max(n, initial=0.0) + 1.0)
+    left = np.maximum(n - x, 0.0)
+    ways = special.gammaln(n + 1.0) - special.gammaln(x + 1.0) - special.gammaln(left + 1.0)
+    likely = np.where(x <= n, np.exp(ways + special.xlogy(x, p) + special.xlog1py(left, -p)), 0.0)
+    return whole + np.sum(likely * special.gammaln(x + 1.0), axis=(-1, -2))
 
 
 @_formula("dirichlet_multinomial", "logpmf")

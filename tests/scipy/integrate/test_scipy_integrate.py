@@ -12,6 +12,7 @@ import pytest
 
 from dualdiff import derivative, hessian, jacobian, value_and_jacobian
 from dualdiff.base.errors import NoRuleError, UndefinedDerivativeWarning
+from tests.support.probes import Probes
 
 scipy_integrate = pytest.importorskip("scipy.integrate")
 special = pytest.importorskip("dualdiff.scipy.special")
@@ -31,17 +32,7 @@ OURS = SimpleNamespace(
 )
 
 #: Each integral: f(module, p) with SciPy's module or ours, the closed form, the parameters, and how exact it is.
-PROBES = {}
-
-
-def probe(name, closed, p, tolerance=1e-9):
-    """Add an integral."""
-
-    def add(f):
-        PROBES[name] = (f, closed, np.array(p), tolerance)
-        return f
-
-    return add
+PROBES = probe = Probes()
 
 
 @probe("a parameter", lambda p: (1 - np.exp(-p[0])) / p[0] * p[1], [2.0, 3.0])

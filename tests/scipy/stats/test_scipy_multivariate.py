@@ -62,6 +62,9 @@ PROBES = {
     "dirichlet mean": (lambda m, p: m.dirichlet(p).mean(), A[:3]),
     "multinomial": (lambda m, p: m.multinomial.logpmf([[1, 2, 3], [0, 6, 0]], 6, p / np.sum(p)), A[:3]),
     "multinomial pmf": (lambda m, p: m.multinomial.pmf([1, 2, 3], 6, p / np.sum(p)), A[:3]),
+    "multinomial entropy": (lambda m, p: m.multinomial.entropy(6, p / np.sum(p)), A[:3]),
+    "multinomial entropy, several": (lambda m, p: m.multinomial.entropy([1, 4], np.stack([p, 2 - p], -1) / 2), A[:2]),
+    "multinomial entropy, frozen": (lambda m, p: m.multinomial(5, p / np.sum(p)).entropy(), A[:3]),
     "dirichlet multinomial": (lambda m, p: m.dirichlet_multinomial.logpmf([1, 2, 3], p, 6), A[:3]),
     "vonmises_fisher kappa": (lambda m, p: m.vonmises_fisher.logpdf(UNIT, unit(A[:3]), p[0]), A[:1]),
     "vonmises_fisher x": (lambda m, p: m.vonmises_fisher.pdf(unit(p), UNIT, 1.3), A[:3]),
@@ -86,7 +89,7 @@ def test_values_are_scipys_and_derivatives_those_of_differences(name):
     np.testing.assert_allclose(jacobian(lambda p: f(stats, p), p, mode="reverse"), found, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["normal cov", "t df", "wishart parameters", "dirichlet", "kde dataset"])
+@pytest.mark.parametrize("name", ["normal cov", "t df", "wishart parameters", "dirichlet", "multinomial entropy", "kde dataset"])
 def test_second_derivatives(name):
     f, p = PROBES[name]
     slope = lambda p: jacobian(lambda p: f(stats, p), p)
