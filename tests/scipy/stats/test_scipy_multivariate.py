@@ -89,7 +89,9 @@ def test_values_are_scipys_and_derivatives_those_of_differences(name):
     np.testing.assert_allclose(jacobian(lambda p: f(stats, p), p, mode="reverse"), found, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["normal cov", "t df", "wishart parameters", "dirichlet", "multinomial entropy", "kde dataset"])
+@pytest.mark.parametrize(
+    "name", ["normal cov", "t df", "wishart parameters", "dirichlet", "multinomial entropy", "kde dataset"]
+)
 def test_second_derivatives(name):
     f, p = PROBES[name]
     slope = lambda p: jacobian(lambda p: f(stats, p), p)
