@@ -80,7 +80,8 @@ def logsumexp(
 
 def _logsumexp(a: Any, axis: Any, b: Any, keepdims: bool, return_sign: bool) -> Any:
     shape = np.broadcast_shapes(np.shape(a), np.shape(b)) if b is not None else np.shape(a)
-    axes = axes_of(axis, len(shape))
+    # SciPy accepts the axis of a scalar.
+    axes = axes_of(axis, len(shape)) if shape else ()
     kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
     out_shape = kept if keepdims else tuple(n for i, n in enumerate(shape) if i not in axes)
     a = _flattened(np.broadcast_to(a, shape), axes)

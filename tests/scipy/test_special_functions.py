@@ -62,6 +62,14 @@ def test_logsumexp_along_axes(axis, keepdims):
     both_modes(f, X, differences(f, X), rtol=1e-8)
 
 
+@pytest.mark.parametrize("axis", [0, -1, None])
+def test_logsumexp_of_a_scalar_may_have_an_axis(axis):
+    assert (
+        scipy_special.logsumexp(0.3, axis=axis) == value(special.logsumexp(dualdiff.Dual(0.3, 1.0), axis=axis)) == 0.3
+    )
+    assert derivative(lambda x: special.logsumexp(x * x, axis=axis), 0.3) == pytest.approx(0.6)
+
+
 def test_logsumexp_has_softmax_as_its_gradient():
     np.testing.assert_allclose(gradient(special.logsumexp, X), scipy_special.softmax(X), rtol=1e-15)
     far = np.array([1e3, 1e3 + 1, -1e3])

@@ -37,8 +37,9 @@ def diag(v: Any, k: int = 0) -> Any:
 @implements(np.take)
 def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
     a = operand(a)
-    if axis is None:
-        a, axis = np.ravel(a), 0
+    if axis is None or not a.ndim:
+        # NumPy takes a scalar as an array of one element.
+        a, axis = np.ravel(a), axis or 0
     params = {"indices": indices, "axis": axis_of(axis, a.ndim), "mode": mode}
     return into(out, rearranged(np.take, [a], params, {"axis": "axis"}))
 

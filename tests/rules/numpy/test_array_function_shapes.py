@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
-from dualdiff import jacobian, jvp, value_and_jacobian
+from dualdiff import Dual, DualArray, jacobian, jvp, value, value_and_jacobian
+from dualdiff.base import late
+from dualdiff.core.registry import FUNCTIONS
 from tests.rules.numpy.test_array_functions import CUBE, SQUARE
 from tests.support.against import WAYS, assert_near, assert_same, difference_jacobian
+
+late.load_rules()
 
 # -- every shape, and what NumPy refuses -------------------------------------------------------------------------------
 USES = {
@@ -230,3 +236,44 @@ def test_every_shape_as_numpy(use, name):
     assert_same(found, expected)
     assert np.shape(slope) == np.shape(expected)
     assert_near(slope, J.sum(axis=tuple(range(np.ndim(slope), J.ndim))), 1e-6)
+
+
+# -- scalars that are given an axis ------------------------------------------------------------------------------------
+#: The other arguments of functions that need some.
+OTHERS = {
+    np.take: ([0, -1, 0],),
+    np.repeat: (2,),
+    np.delete: (0,),
+    np.insert: (0, 1.0),
+    np.compress: ([True],),
+    np.roll: (1,),
+    np.partition: (0,),
+    np.append: (1.0,),
+    **dict.fromkeys((np.quantile, np.nanquantile), (0.3,)),
+    **dict.fromkeys((np.percentile, np.nanpercentile), (30,)),
+}
+
+
+def has_axis(function):
+    try:
+        return "axis" in inspect.signature(function).parameters
+    except ValueError:
+        return False
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "function", [f for f in FUNCTIONS if has_axis(f)], ids=lambda f: f"{f.__module__}.{f.__name__}"
+)
+def test_a_scalar_has_the_axes_that_numpy_gives_it(function):
+    """Some functions take a scalar as an array of one element."""
+    use = lambda x, axis: function(x, *OTHERS.get(function, ()), axis=axis)
+    for axis in (0, -1, 1, None, ()):
+        for x, dual in (np.float64(1.5), Dual(1.5, 1.0)), (np.array(1.5), DualArray(1.5, 1.0)):
+            try:
+                expected = use(x, axis)
+            except Exception:
+                continue
+            found = use(dual, axis)
+            if not isinstance(expected, (list, tuple)):
+                assert_same(np.asarray(value(found)), np.asarray(expected))

@@ -554,3 +554,10 @@ def test_a_name_that_scipy_lacks():
     with pytest.raises(AttributeError, match="inverse_of_nobody"):
         linalg.inverse_of_nobody  # noqa: B018 - the case
     assert linalg.LinAlgError is np.linalg.LinAlgError
+
+
+def test_expm_takes_one_element_as_a_matrix():
+    for x in (0.7, np.array([0.7])):
+        found, slope = jvp(linalg.expm, x, np.ones_like(x))
+        assert_same(found, linalg.expm(x))
+        assert_near(slope, np.exp([[0.7]]), 1e-14)

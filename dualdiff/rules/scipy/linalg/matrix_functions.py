@@ -89,6 +89,8 @@ def expm(value: Any, A: Any) -> Any:
         array([[0., 1.],
                [0., 0.]])
     """
+    if np.ndim(A) < 2 and np.size(A) == 1:
+        A = np.reshape(A, (1, 1))
     operands = Application(A)
     return _frechet(operands, value(*operands.values), _expm_along)
 
