@@ -277,7 +277,7 @@ def test_no_two_files_bear_one_name():
 
 def test_tests_mirror_the_package():
     """A folder of tests is one of the package, or holds what is of no folder."""
-    others = {"semantics", "meta", "support", "benchmarks"}
+    others = {"semantics", "meta", "support", "benchmarks", "fuzz"}
     tests = ROOT / "tests"
     folders = {p.relative_to(tests).as_posix() for p in tests.rglob("*") if p.is_dir() and "__" not in p.name}
     assert {name for name in folders if name.split("/")[0] not in others and not (PACKAGE / name).is_dir()} == set()
