@@ -420,7 +420,7 @@ class Flat:
     """The elements of a dual array in C order (``x.flat``)."""
 
     def __init__(self, array: DualArray) -> None:
-        self.base = array
+        self.base = array if array.ndim else array.reshape(1)
 
     def _key(self, key: Any) -> Any:
         flat = np.arange(self.base.size).reshape(self.base.shape).flat[key]
@@ -432,9 +432,9 @@ class Flat:
     def __setitem__(self, key: Any, item: Any) -> None:
         index = self._key(key)
         item = operand(item)
-        length, shape = np.size(index[0]) if index else 1, getattr(item, "shape", ())
+        length, shape = np.size(index[0]), getattr(item, "shape", ())
         overlaps = shape and item.dtype == self.base.dtype and np.may_share_memory(plain(item), plain(self.base))
-        if overlaps and index and np.ndim(index[0]):
+        if overlaps and np.ndim(index[0]):
             # NumPy's flat iterator copies one element at a time, and may read an element that it has just written.
             for k, place in enumerate(zip(*index, strict=True)):
                 self.base[place] = item[np.unravel_index(k % item.size, shape)]

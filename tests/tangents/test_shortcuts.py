@@ -190,3 +190,16 @@ def test_items_written_through_flat_are_repeated_or_truncated(key, length):
             columns = [(f(x + h * e) - f(x - h * e)) / (2 * h) for e in np.eye(6).reshape(6, 2, 3)]
             np.testing.assert_allclose(J, np.stack([np.ravel(c) for c in columns], -1), atol=1e-8)
             np.testing.assert_array_equal(matrix(jacobian(f, x, mode="reverse")), J)
+
+
+@pytest.mark.parametrize("key", [0, -1, slice(None), slice(1, None), [0, 0], Ellipsis], ids=str)
+def test_an_array_without_axes_is_flat_with_one_element(key):
+    def f(x):
+        z = np.stack([x[0]]).reshape(())
+        z.flat[key] = 3.0 * (x[0] if isinstance(key, int) else x)
+        return np.concatenate([np.ravel(z), np.ravel(z.flat[key])])
+
+    x = np.array([2.0])
+    value, slope = jvp(f, x, np.ones(1))
+    np.testing.assert_array_equal(value, f(x))
+    np.testing.assert_array_equal(slope, [3.0 if value[0] == 6 else 1.0, *[3.0] * (len(value) - 1)])
