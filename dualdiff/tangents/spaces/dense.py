@@ -25,6 +25,8 @@ from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
 LANES = 32
 #: Tangents of slices up to this size are checked for directions that have become inactive.
 _SMALL = 1 << 10
+#: A last axis up to this length is short.
+_SHORT = 32
 _FLOAT64 = np.dtype(np.float64)
 _REALS = frozenset({float, int, np.float64})
 
@@ -149,7 +151,12 @@ class Dense(TangentSpace):
         if structure.broadcasts:
             ndim = len(out_shape)
             arrays = [a.reshape((n, *(1,) * (ndim + 1 - a.ndim), *a.shape[1:])) for a in arrays]
-        result = Active(directions, shifted(*arrays))
+        first = arrays[0]
+        is_large = type(first) is np.ndarray and first.size > _SMALL
+        if is_large and structure.name == "getitem" and not structure.slices:
+            result = Active(directions, _taken(first, shifted.params["key"]))
+        else:
+            result = Active(directions, shifted(*arrays))
         if n > 1 and 2 * result.array.size <= arrays[0].size and result.array.size <= _SMALL:
             return _without_zeros(result)
         return result
@@ -196,8 +203,14 @@ class Dense(TangentSpace):
         full = self._full(t, shape)
         if not shape:
             return full
-        add_up = np.add.reduce if type(full.array) is np.ndarray else np.sum
-        total = add_up(full.array, axis=tuple([a + 1 for a in axes]))
+        array = full.array
+        if type(array) is not np.ndarray:
+            total = np.sum(array, axis=tuple([a + 1 for a in axes]))
+        elif axes == (len(shape) - 1,) and shape[-1] <= _SHORT and array.size > _SMALL:
+            # NumPy's reductions along a short last axis are slow.
+            total = array @ np.ones(shape[-1], array.dtype)
+        else:
+            total = np.add.reduce(array, axis=tuple([a + 1 for a in axes]))
         return Active(full.directions, total.reshape((len(full.directions), *out_shape)))
 
     @quietly
@@ -309,6 +322,14 @@ def _of_floats(t: tuple[float, ...]) -> Active:
     return Active(tuple(directions), array)
 
 
+def _taken(array: Any, key: Any) -> Any:
+    """``array[key]`` of a key with arrays, with the axis of directions first in memory, where NumPy puts it last."""
+    index = key[1] if type(key) is tuple and len(key) == 2 else None
+    if type(index) is np.ndarray and index.dtype.kind in "iu" and key[0] == slice(None):
+        return array.take(index, axis=1)
+    return np.ascontiguousarray(array[key])
+
+
 def aligned(t: Tangent, ndim: int) -> Active:
     """The tangent with value axes of length 1 added up to ``ndim``, so that it broadcasts like the value."""
     if type(t) is tuple:
@@ -388,7 +409,14 @@ def _times(c: Any, array: Any, constant: bool) -> Any:
     """The coefficient times the components."""
     if type(c) is int and c == 1:
         return array
-    return -array if type(c) is int and c == -1 else product(c, array, False, constant)
+    return -array if type(c) is int and c == -1 else product(_widened(c, array), array, False, constant)
+
+
+def _widened(c: Any, array: Any) -> Any:
+    """The coefficient, repeated along a short last axis, over which NumPy's loops would be slow."""
+    if type(c) is not np.ndarray or array.size <= _SMALL or not c.ndim or c.shape[-1] != 1 or c.ndim == array.ndim:
+        return c
+    return c.repeat(array.shape[-1], axis=-1) if 1 < array.shape[-1] <= _SHORT else c
 
 
 def _summed(parts: Sequence[Part], directions: tuple[int, ...], rows: Any, is_split: bool, out_shape: Shape) -> Any:
@@ -413,7 +441,7 @@ def _summed(parts: Sequence[Part], directions: tuple[int, ...], rows: Any, is_sp
         elif type(c) is int or type(where) is list:
             total[where] = _times(c, t.array, constancy > 1)
         else:
-            np.multiply(t.array, c, out=total[where])
+            np.multiply(t.array, _widened(c, t.array), out=total[where])
     if is_split and may_have_nan(total):
         for (t, c, constancy), where in zip(parts, rows, strict=True):
             total[where] = _times(c, t.array, constancy > 1)
