@@ -48,12 +48,14 @@ if TYPE_CHECKING:
     from dualdiff import scipy as scipy
     from dualdiff.adapting.adapt import adapt
     from dualdiff.drivers.custom.check import DerivativeCheck, DerivativeCheckError, check_derivative
+    from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern
 
 __version__ = "0.1.0"
 
 # The elementwise functions (dualdiff.sin, dualdiff.exp, ...) and the buffers are public too, but not in ``__all__``:
 # ``import *`` must not shadow NumPy's names.
 __all__ = [
+    "ColouredPattern",
     "ConstantResultWarning",
     "DerivativeCheck",
     "DerivativeCheckError",

@@ -22,6 +22,7 @@ MAKERS = {"numba.np.ufunc": "dualdiff.compiled.from_python.vectorized"}
 
 #: Public names of dualdiff, with the modules that define them (or that they are).
 PUBLIC = {
+    "ColouredPattern": "dualdiff.drivers.sparse.coloured_pattern",
     "DerivativeCheck": "dualdiff.drivers.custom.check",
     "DerivativeCheckError": "dualdiff.drivers.custom.check",
     "check_derivative": "dualdiff.drivers.custom.check",

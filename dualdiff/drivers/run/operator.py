@@ -158,6 +158,11 @@ class Operator:
         return self.evaluate(name, f, args, **options)
 
 
+def in_one_line(given: Any) -> str:
+    """The repr of an option; of several lines, the first."""
+    return repr(given).partition("\n")[0]
+
+
 def with_keywords(
     operator: str, f: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
@@ -296,5 +301,5 @@ class DerivedFunction(Generic[P, R_co]):
         if "argnum" in self._declared.defaults:
             argnum = options.pop("argnum", self._declared.defaults["argnum"])
             place = f" with respect to argument{'s' if isinstance(argnum, tuple) else ''} {argnum}"
-        others = "".join(f", {option}={given!r}" for option, given in options.items())
+        others = "".join(f", {option}={in_one_line(given)}" for option, given in options.items())
         return f"{self._declared.name} of {f}{place}{others}"

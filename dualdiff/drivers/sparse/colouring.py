@@ -38,8 +38,8 @@ def star_colours(pattern: Pattern, thorough: bool = True) -> Any:
     """A colour for each row and column of a symmetric pattern such that each entry can be read off alone.
 
     Neighbours have different colours, and every path of four vertices has at least three (a star colouring).  The
-    orders are natural, largest-first and smallest-last.  A colouring at distance two, in saturation order, is taken if
-    it needs fewer colours.
+    colouring with the fewest colours among those in largest-first, smallest-last and natural order, and one at distance
+    two in saturation order; in largest-first order alone unless ``thorough``.
     """
     return _fewest(_star_colourings(pattern), 1 if thorough else pattern.columns)
 
@@ -157,15 +157,24 @@ def _star_colourings(pattern: Pattern) -> Iterator[list[int]]:
     others = rows != pattern.indices
     starts = np.searchsorted(rows[others], np.arange(1, pattern.rows))
     neighbours = [part.tolist() for part in np.split(pattern.indices[others], starts)][: pattern.rows]
+    degrees = np.array([len(n) for n in neighbours], np.int64)
+    largest_first = _largest_first(degrees)
+    yield _greedy_stars(largest_first, neighbours)
+    yield _greedy_stars(largest_first, neighbours, True)
+    of_neighbours = np.bincount(rows[others], degrees[pattern.indices[others]], pattern.rows)
+    yield _greedy_stars(_largest_first(of_neighbours), neighbours, True)
+    yield _greedy_stars(_smallest_last(degrees.tolist(), neighbours.__getitem__), neighbours, True)
     yield _greedy_stars(range(pattern.rows), neighbours)
-    degrees = [len(n) for n in neighbours]
-    yield _greedy_stars(_largest_first(np.array(degrees)), neighbours)
-    yield _greedy_stars(_smallest_last(degrees.copy(), neighbours.__getitem__), neighbours)
-    if sum(n * n for n in degrees) <= PAIRS:
+    if int(np.sum(degrees**2)) <= PAIRS:
         yield _greedy_by_saturation(pattern.rows, lambda v: (x for w in (v, *neighbours[v]) for x in neighbours[w]))
 
 
-def _greedy_stars(order: Iterable[int], neighbours: list[list[int]]) -> list[int]:
+def _greedy_stars(order: Iterable[int], neighbours: list[list[int]], looks_ahead: bool = False) -> list[int]:
+    """A star colouring.
+
+    With ``looks_ahead``, vertices around one that has no colour yet get different ones, which leaves it all colours but
+    theirs.  That is better for most irregular matrices, and worse for grids.
+    """
     count = len(neighbours)
     colours = [-1] * count
     bits = [0] * count
@@ -180,6 +189,10 @@ def _greedy_stars(order: Iterable[int], neighbours: list[list[int]]) -> list[int
         for w in coloured:
             # No path x-w-v-q or v-w-x-y may have two colours.
             mask |= once[w] if several & bits[w] else hubs[w]
+        if looks_ahead and len(coloured) < len(neighbours[v]):
+            for w in neighbours[v]:
+                if colours[w] < 0:
+                    mask |= once[w]
         bit = ~mask & (mask + 1)
         bits[v] = bit
         colours[v] = bit.bit_length() - 1

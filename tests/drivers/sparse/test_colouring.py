@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
+from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern, pattern_of, symmetrised
 from dualdiff.drivers.sparse.colouring import column_colours, star_colours
-from dualdiff.drivers.sparse.compression import Compression, pattern_of, symmetrised
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -82,7 +82,7 @@ def test_neighbours_differ_and_paths_of_four_have_three_colours(matrix, thorough
 def test_every_entry_is_recovered(matrix, symmetric):
     numbers = np.random.default_rng(0).normal(size=matrix.shape) * matrix
     numbers = numbers + numbers.T if symmetric else numbers
-    compression = Compression(pattern_of("", matrix), symmetric)
+    compression = ColouredPattern(matrix, symmetric)
     seeds = compression.directions().rows(0, compression.count)
     assert np.array_equal(seeds[:-1].sum(axis=0), np.ones(len(matrix)))
     assert np.array_equal(seeds[-1], compression.probe)
