@@ -16,7 +16,20 @@ from dualdiff.compiled.patches import make_array
 from dualdiff.compiled.refusals import REMEDY, refusal
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.tape import is_without_place, stored
-from dualdiff.compiled.types import DualType, level_of, make, parts, recorded, zero_partials, zero_tangent
+from dualdiff.compiled.types import (
+    BITS,
+    DualType,
+    bits_of,
+    cast_partials,
+    level_of,
+    make,
+    of_bits,
+    parts,
+    recorded,
+    united,
+    zero_partials,
+    zero_tangent,
+)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -140,6 +153,51 @@ def lanes_of(typingctx: Any, y: Any) -> Any:
         return view._getvalue()
 
     return result(y), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def also(typingctx: Any, y: Any, other: Any) -> Any:
+    """The scalar y, in whose pattern is that of another scalar, which could have been chosen in its place."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if not getattr(y, "follows", False) or not isinstance(other, DualType):
+            return args[0]
+        partials = cast_partials(context, builder, parts(builder, args[1])[1], other, y)
+        return builder.insert_value(args[0], united(builder, parts(builder, args[0])[1], partials), 1)
+
+    return y(y, other), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def marked(typingctx: Any, x: Any, bit: Any, kind: Any) -> Any:
+    """The dual of x whose set has one element; none if that is out of range."""
+    t = kind.instance_type
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        code = Code(context, builder)
+        model = context.data_model_manager[t.partials]
+        lane = builder.ashr(args[1], ir.Constant(args[1].type, BITS.bit_length() - 1))
+        place = builder.trunc(builder.and_(args[1], ir.Constant(args[1].type, BITS - 1)), ir.IntType(BITS))
+        one = of_bits(builder, builder.shl(ir.Constant(place.type, 1), place), model.element.get_value_type())
+        indices = ir.Constant(ir.VectorType(lane.type, t.count), list(range(t.count)))
+        mine = builder.icmp_signed("==", indices, code.splat(t, lane))
+        partials = builder.select(mine, code.splat(t, one), zero_partials(context, t))
+        return make(context, builder, t, code.cast((x, args[0]), t.element), partials)
+
+    return t(x, types.intp, kind), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def marks_in(typingctx: Any, y: Any, lane: Any) -> Any:
+    """The bits of one partial of a scalar: a part of the set of the variables on which it depends."""
+    _check(y)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if not isinstance(y, DualType):
+            return ir.Constant(ir.IntType(BITS), 0)
+        return bits_of(builder, builder.extract_element(parts(builder, args[0])[1], args[1]))
+
+    return types.uint32(y, types.intp), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -23,6 +23,7 @@ from dualdiff.compiled.types import (
     make,
     parts,
     recorded,
+    united,
     zero_partials,
     zero_tangent,
 )
@@ -147,12 +148,16 @@ class Code:
         """The sum of partials."""
         if t.is_recorded:
             return merged(self, t, p, q)
+        if t.follows:
+            return united(self.builder, p, q)
         if self._on_floats(t):
             return self.builder.fadd(p, q, flags=FUSED)
         return self.lanes(t, lambda a, b: self.function("add", (t.element, a), (t.element, b))[1], p, q)
 
     def negative(self, t: DualType, p: Any) -> Any:
         """The partials with the opposite sign."""
+        if t.follows:
+            return p
         if t.masked:
             return self.scale(t, p, self.constant(t.element, -1.0))
         if self._on_floats(t) and not t.is_recorded:
@@ -164,6 +169,8 @@ class Code:
         if t.is_recorded:
             return self._on_coefficient(t, lambda a: self.scale(t.single, a, coefficient, is_constant), p)
         element = t.element
+        if t.follows:
+            return p
         if self._on_floats(t):
             c = self.cast(coefficient, element)
             if t.count > 1:
@@ -177,6 +184,13 @@ class Code:
             return self.cast(self.function("multiply", (element, a), coefficient), element)
 
         return self.lanes(t, times, p)
+
+    def choice(self, t: Any, condition: Any, a: Any, b: Any) -> Any:
+        """One of two scalars of one type; a pattern has both."""
+        builder, chosen = self.builder, self.builder.select(condition, a, b)
+        if not getattr(t, "follows", False):
+            return chosen
+        return builder.insert_value(chosen, united(builder, parts(builder, a)[1], parts(builder, b)[1]), 1)
 
     def splat(self, t: DualType, c: Any) -> Any:
         """A vector with the scalar in every lane."""
@@ -428,7 +442,7 @@ def apply(context: Any, builder: Any, row: Row, function: Any, t: DualType, argu
         text = row.text(i, is_complex)
         if text is None:
             continue
-        if text == "1":
+        if text == "1" or t.follows:
             term = p
         elif text == "-1":
             term = code.negative(t, p)

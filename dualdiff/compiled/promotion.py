@@ -247,8 +247,7 @@ def _as_constant_duals(a: Any, kind: Any) -> Any:
 
 def with_base(t: DualType, base: Any) -> DualType:
     """The dual type of the same differentiations for another scalar type."""
-    element = with_base(t.element, base) if isinstance(t.element, DualType) else base
-    return DualType(element, t.count, t.masked, t.is_real)
+    return t.of(with_base(t.element, base) if isinstance(t.element, DualType) else base)
 
 
 patches.repeat_inference(infer)

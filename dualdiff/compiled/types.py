@@ -9,13 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, errors, types
 from numba.extending import lower_cast, models, register_model
 
 from dualdiff.base.errors import NoRuleError
 from dualdiff.compiled.caching import source_version
 from dualdiff.compiled.patches import Conversion, change_options, lower_constant, mark_as_internal
 from dualdiff.compiled.refusals import FORWARD, refusal
+
+#: The bits of a partial that is part of a set: those of a single-precision float, so that conversions keep them.
+BITS = 32
 
 
 class PartialsType(types.Type):
@@ -51,12 +54,19 @@ class DualType(types.Type):
     depends on it with slope zero: IEEE sums keep the two apart.  ``is_real`` says that the partials are derivatives
     along real directions, so that those of complex values can be conjugated; along complex directions only holomorphic
     functions have a derivative.
+
+    Duals that ``follows`` find sparsity patterns: the bits of their partials, `BITS` in each, are the set of the
+    variables on which the dual depends, with both sides of each choice.
     """
 
     mutable = False
 
-    def __init__(self, element: Any, count: int, masked: bool = False, is_real: bool | None = None) -> None:
-        self.element, self.count, self.masked = element, count, masked
+    def __init__(
+        self, element: Any, count: int, masked: bool = False, is_real: bool | None = None, follows: bool = False
+    ) -> None:
+        self.element, self.count, self.masked, self.follows = element, count, masked, follows
+        if getattr(element, "follows", False) or (follows and not isinstance(element, types.Float)):
+            raise errors.NumbaTypeError(f"compiled code does not find the pattern of duals of {element}")
         self.is_recorded = count == RECORDED
         if self.is_recorded:
             _check_recorded(element)
@@ -67,7 +77,7 @@ class DualType(types.Type):
         self.base: Any = element.base if isinstance(element, DualType) else element
         has_real = not isinstance(self.base, types.Complex)
         self.is_real = has_real if is_real is None else is_real
-        marks = (", masked" if masked else "") + (", real" if self.is_real > has_real else "")
+        marks = (", masked" if masked else "") + (", real" if self.is_real > has_real else "") + ", follows" * follows
         super().__init__(f"Dual({element}, {'recorded' if self.is_recorded else count}{marks})")
 
     @property
@@ -77,7 +87,13 @@ class DualType(types.Type):
 
     def of(self, element: Any) -> DualType:
         """The same dual type with another element."""
-        return self if element == self.element else DualType(element, self.count, self.masked, self.is_real)
+        if element == self.element:
+            return self
+        return DualType(element, self.count, self.masked, self.is_real, self.follows)
+
+    def is_alike(self, other: DualType) -> bool:
+        """Whether another dual type has the same partials of another element."""
+        return (other.count, other.masked, other.follows) == (self.count, self.masked, self.follows)
 
     @property
     def single(self) -> DualType:
@@ -87,7 +103,7 @@ class DualType(types.Type):
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
         """Scalars, and duals of outer differentiations, convert to constants."""
         if isinstance(other, DualType) and other.level == self.level:
-            if (other.count, other.masked) != (self.count, self.masked):
+            if not self.is_alike(other):
                 return None
             return _no_better_than_safe(typingctx.can_convert(other.element, self.element))
         if isinstance(other, types.Literal):
@@ -102,7 +118,7 @@ class DualType(types.Type):
             if other.level > self.level:
                 return None
             if other.level == self.level:
-                if (other.count, other.masked) != (self.count, self.masked):
+                if not self.is_alike(other):
                     return None
                 other = other.element
         elif not isinstance(other, (types.Number, types.Boolean)):
@@ -321,6 +337,28 @@ def cast_partials(context: Any, builder: Any, partials: Any, fromty: DualType, t
     target = context.data_model_manager[toty.partials]
     result = ir.Constant(target.get_value_type(), ir.Undefined)
     for i in range(toty.count):
-        lane = context.cast(builder, source.lane(builder, partials, i), fromty.element, toty.element)
+        lane = source.lane(builder, partials, i)
+        if toty.follows:
+            lane = of_bits(builder, bits_of(builder, lane), target.element.get_value_type())
+        else:
+            lane = context.cast(builder, lane, fromty.element, toty.element)
         result = target.put(builder, result, lane, i)
     return result
+
+
+def bits_of(builder: Any, lane: Any) -> Any:
+    """The bits of a partial that is part of a set."""
+    wide = builder.bitcast(lane, ir.IntType(64 if isinstance(lane.type, ir.DoubleType) else 32))
+    return builder.trunc(wide, ir.IntType(BITS)) if wide.type.width > BITS else wide
+
+
+def of_bits(builder: Any, bits: Any, kind: Any) -> Any:
+    """The partial of this floating-point type with these bits."""
+    is_double = isinstance(kind, ir.DoubleType)
+    return builder.bitcast(builder.zext(bits, ir.IntType(64)) if is_double else bits, kind)
+
+
+def united(builder: Any, p: Any, q: Any) -> Any:
+    """The union of two sets."""
+    words = ir.VectorType(ir.IntType(64 if isinstance(p.type.element, ir.DoubleType) else 32), p.type.count)
+    return builder.bitcast(builder.or_(builder.bitcast(p, words), builder.bitcast(q, words)), p.type)

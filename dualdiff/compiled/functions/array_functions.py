@@ -14,7 +14,7 @@ from numba.core import types
 from numba.extending import overload, register_jitable
 
 from dualdiff.compiled.functions.table_rows import top
-from dualdiff.compiled.intrinsics import constant, lanes_of, value_in, with_value
+from dualdiff.compiled.intrinsics import also, constant, lanes_of, value_in, with_value
 from dualdiff.compiled.patches import declaration, overload_of, wrap_overloads
 from dualdiff.compiled.stubs import only_compiled
 from dualdiff.compiled.types import DualType, level_of
@@ -338,12 +338,15 @@ def _between(x: Any, xp: Any, fp: Any, kind: Any) -> Any:
 
     def at_scalar(x: Any, xp: Any, fp: Any, kind: Any) -> Any:
         last = len(xp) - 1
-        if x < xp[0] or last == 0:
+        if last == 0:
             return constant(fp[0], kind)
-        if x > xp[last]:
-            return constant(fp[last], kind)
         j = min(max(np.searchsorted(xp, x, side="right") - 1, 0), last - 1)
-        return constant(fp[j] + (fp[j + 1] - fp[j]) / (xp[j + 1] - xp[j]) * (x - xp[j]), kind)
+        line = constant(fp[j] + (fp[j + 1] - fp[j]) / (xp[j + 1] - xp[j]) * (x - xp[j]), kind)
+        if x < xp[0]:
+            return also(also(constant(fp[0], kind), line), fp[last])
+        if x > xp[last]:
+            return also(also(constant(fp[last], kind), line), fp[0])
+        return also(also(line, fp[0]), fp[last])
 
     return at_scalar
 

@@ -15,7 +15,7 @@ from numba.extending import infer, intrinsic, lower_builtin, overload, register_
 from dualdiff.base.errors import NoRuleError
 from dualdiff.compiled.functions.array_functions import instead, of_duals, scalar_type, values_of, with_signature
 from dualdiff.compiled.functions.table_rows import is_scalar, over_arrays
-from dualdiff.compiled.intrinsics import base_value, constant
+from dualdiff.compiled.intrinsics import also, base_value, constant
 from dualdiff.compiled.patches import (
     AbstractTemplate,
     add_template,
@@ -84,13 +84,13 @@ def _choose(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
         def of_scalars(condition: Any, x: Any, y: Any) -> Any:
             out = np.empty((), t)
-            out[()] = x if condition else y
+            out[()] = also(constant(x, t), y) if condition else also(constant(y, t), x)
             return out
 
         return context.compile_internal(builder, of_scalars, sig, args)
 
     def chosen(code: Any, condition: Any, x: Any, y: Any) -> Any:
-        return t, builder.select(code.cast(condition, types.boolean), code.cast(x, t), code.cast(y, t))
+        return t, code.choice(t, code.cast(condition, types.boolean), code.cast(x, t), code.cast(y, t))
 
     return over_arrays(context, builder, chosen, sig, args, 3)
 

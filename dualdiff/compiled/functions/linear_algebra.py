@@ -13,6 +13,7 @@ from dualdiff.compiled.functions.array_functions import hide_from_duals, of_dual
 from dualdiff.compiled.functions.table_rows import top
 from dualdiff.compiled.intrinsics import constant, lanes_of, partial_in, with_value
 from dualdiff.compiled.stubs import only_compiled
+from dualdiff.compiled.types import DualType
 from dualdiff.core.reading import value
 
 
@@ -25,65 +26,80 @@ def _dual_of_both(a: Any, b: Any) -> Any:
     return t if t is not None and isinstance(t.base, types.Float) else None
 
 
-def _product(a: Any, b: Any) -> Any:
+@only_compiled
+def product(x: Any, y: Any) -> Any:
+    """The product of elements of two arrays; a pattern has no entries where one of them is a constant zero."""
+
+
+@overload(product, strict=False)
+def _product(x: Any, y: Any) -> Any:
+    t = top((x, y))
+    if t is None or not t.follows or (isinstance(x, DualType) and isinstance(y, DualType)):
+        return lambda x, y: x * y
+    if isinstance(x, DualType):
+        return lambda x, y: x * y if y != 0 else constant(0.0, t)
+    return lambda x, y: x * y if x != 0 else constant(0.0, t)
+
+
+def _dot(a: Any, b: Any) -> Any:
     t = _dual_of_both(a, b)
     if t is None:
         return None
     match a.ndim, b.ndim:
         case 1, 1:
 
-            def product(a: Any, b: Any) -> Any:
+            def dot(a: Any, b: Any) -> Any:
                 result = np.dot(values_of(a, t), values_of(b, t))
                 c = constant(0.0, t)
                 for k in range(a.size):
-                    c += a[k] * b[k]
+                    c += product(a[k], b[k])
                 return with_value(c, result)
 
         case 2, 1:
 
-            def product(a: Any, b: Any) -> Any:
+            def dot(a: Any, b: Any) -> Any:
                 values = np.dot(values_of(a, t), values_of(b, t))
                 out = np.empty(a.shape[0], t)
                 for i in range(a.shape[0]):
                     c = constant(0.0, t)
                     for k in range(a.shape[1]):
-                        c += a[i, k] * b[k]
+                        c += product(a[i, k], b[k])
                     out[i] = with_value(c, values[i])
                 return out
 
         case 1, 2:
 
-            def product(a: Any, b: Any) -> Any:
+            def dot(a: Any, b: Any) -> Any:
                 values = np.dot(values_of(a, t), values_of(b, t))
                 out = np.zeros(b.shape[1], t)
                 for k in range(a.size):
                     for j in range(b.shape[1]):
-                        out[j] += a[k] * b[k, j]
+                        out[j] += product(a[k], b[k, j])
                 for j in range(b.shape[1]):
                     out[j] = with_value(out[j], values[j])
                 return out
 
         case 2, 2:
 
-            def product(a: Any, b: Any) -> Any:
+            def dot(a: Any, b: Any) -> Any:
                 values = np.dot(values_of(a, t), values_of(b, t))
                 out = np.zeros(values.shape, t)
                 for i in range(a.shape[0]):
                     for k in range(a.shape[1]):
                         for j in range(b.shape[1]):
-                            out[i, j] += a[i, k] * b[k, j]
+                            out[i, j] += product(a[i, k], b[k, j])
                     for j in range(b.shape[1]):
                         out[i, j] = with_value(out[i, j], values[i, j])
                 return out
 
         case _:
             return None
-    return product
+    return dot
 
 
 for _function in np.dot, operator.matmul, np.matmul:
     hide_from_duals(_function)
-    overload(_function, strict=False)(_product)
+    overload(_function, strict=False)(_dot)
 
 
 @overload(np.vdot, strict=False)
@@ -147,6 +163,23 @@ def _solve(a: Any, b: Any) -> Any:
         return lambda a, b: np.linalg.solve(a, b.copy().reshape(b.size, 1))[:, 0]
     if t.is_recorded:
         return _solve_recorded(t)
+    if t.follows:
+
+        def all_of_all(a: Any, b: Any) -> Any:
+            values = np.linalg.solve(values_of(a, t), values_of(b, t))
+            result = np.empty(b.shape, t)
+            for j in range(b.shape[1]):
+                everything = constant(0.0, t)
+                for i in range(b.shape[0]):
+                    everything += b[i, j]
+                    for k in range(b.shape[0]):
+                        everything += a[i, k]
+                for i in range(b.shape[0]):
+                    result[i, j] = with_value(everything, values[i, j])
+            return result
+
+        return all_of_all
+
     element, count = t.element, t.count
 
     def solve(a: Any, b: Any) -> Any:
@@ -233,10 +266,23 @@ def eliminated(a):  # type: ignore[no-untyped-def]
     return u, sign, n
 
 
+@only_compiled
+def started(scalar: Any, a: Any) -> Any:
+    """A scalar computed from a matrix, before its elements are used; its pattern has all of them."""
+
+
+@overload(started, strict=False)
+def _started(scalar: Any, a: Any) -> Any:
+    t = a.dtype
+    if not t.follows:
+        return lambda scalar, a: constant(scalar, t)
+    return lambda scalar, a: with_value(np.sum(a), scalar)
+
+
 @written(np.linalg.det)
 def det(a):  # type: ignore[no-untyped-def]
     u, sign, rank = eliminated(a)
-    result = constant(sign, a.dtype)
+    result = started(sign, a)
     for k in range(rank):
         result *= u[k, k]
     # The remaining block is zero in value; its determinant vanishes with all derivatives of order below its size.
@@ -272,7 +318,7 @@ def _slogdet(a: Any) -> Any:
     def slogdet(a: Any) -> Any:
         sign, result = np.linalg.slogdet(values_of(a, t))
         u, _, rank = eliminated(a)
-        size = constant(0.0, t)
+        size = started(0.0, a)
         for k in range(rank):
             size += np.log(np.abs(u[k, k]))
         return sign, with_value(size, result)

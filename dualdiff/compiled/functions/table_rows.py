@@ -206,7 +206,7 @@ def _largest(key: Any, better: Any) -> None:
         best, *others = [code.cast(scalar, t) for scalar in zip(sig.args, args, strict=True)]
         for other in others:
             _, is_better = code.call(better, (t, other), (t, best))
-            best = builder.select(is_better, other, best)
+            best = code.choice(t, is_better, other, best)
         return best
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numba import typeof, types
 
-from dualdiff.adapting.adapt import adapt
-from dualdiff.base.errors import LostDerivativeError, NoRuleError
+from dualdiff.base.errors import NoRuleError
 from dualdiff.compiled.operators import in_compiled_code, taped
 from dualdiff.compiled.operators.arguments import writes
 from dualdiff.compiled.operators.drivers import (
@@ -23,25 +22,13 @@ from dualdiff.compiled.operators.drivers import (
     with_first,
     without_aux,
 )
-from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, balanced, kind_of_pass, width_for
+from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, kind_of_pass, width_for
 from dualdiff.compiled.refusals import REMEDY
 from dualdiff.core.containers import flatten, input_leaf, is_constant, is_container
 from dualdiff.drivers.run.engines import OuterDuals
 from dualdiff.drivers.run.inputs import ALONG, Inputs, input_leaves, resolve_argnum, with_direction
 from dualdiff.drivers.run.outputs import copied
-from dualdiff.drivers.run.passes import sparse_pass
-from dualdiff.drivers.sparse.compression import (
-    Compression,
-    check_pattern,
-    column_blocks,
-    prepared,
-    rounding,
-    rows_of,
-    wrong_shape,
-)
 from dualdiff.rules.writing.array_rules import duals_in
-from dualdiff.tangents.pattern import Pattern
-from dualdiff.tangents.spaces.sparse import Rows
 
 #: The driver to use when x is a scalar.
 AT_SCALARS = {
@@ -261,62 +248,6 @@ class Call:
                 f"f returned an array of shape {shape} for points {points}: use dualdiff.jacobian"
             )
         return value, matrix.reshape(shape + inputs.core_shapes[0])
-
-    def sparsely(self, sparse: Any, check: bool, chunk_size: int | None) -> tuple[Any, Any]:
-        """Value, and Jacobian as a ``csr_array``, computed along one direction for each colour of the pattern."""
-        operator = self.operator
-        compression = prepared(operator, sparse, False)
-        is_given = isinstance(compression, Compression)
-        if check and not is_given:
-            raise ValueError(f"{operator}: check=True compares a pattern with f, but sparse={sparse} is not a pattern")
-        if not is_given:
-            compression = Compression(self._sparse_rows(False).pattern, False, thorough=False)
-        size = sum(map(math.prod, self.shapes))
-        if compression.shape[1] != size:
-            raise wrong_shape(operator, compression, f"x has {size} elements")
-        x = np.atleast_1d(self.x)
-        if x is not self.x:
-            raise NoRuleError(f"{operator}: sparse with a scalar x is not compiled; {REMEDY}")
-        count = compression.count
-        width = chunk_size or balanced(count + 1)
-        places = compression.colours.astype(np.intp)
-        pattern = (compression.shape[0], *compression.entries, compression.pattern.indices)
-        args = (x, places, compression.probe, count, pattern, rounding([x.dtype]), *self.args[1:])
-        value, is_doubtful, data = evaluated(self.f, "entries", self.argnum, width, args)
-        results = sum(map(np.size, flatten(value)[0]))
-        if results != compression.shape[0]:
-            raise wrong_shape(operator, compression, f"f returned {results} elements")
-        if check or is_doubtful:
-            data = check_pattern(operator, compression, self._rows_with_entries())
-        inputs = Inputs(operator, self.source, tuple(self.arguments), self.place)
-        return value, column_blocks(inputs, compression.as_array(data))
-
-    def _sparse_rows(self, with_entries: bool) -> Rows:
-        """The rows of the Jacobian, or only their pattern, from NumPy's engine."""
-        try:
-            inputs = Inputs(self.operator, adapt(self.source.py_func), tuple(self.arguments), self.place, self.has_aux)
-            return rows_of(sparse_pass(inputs, pattern_only=not with_entries))
-        except (NoRuleError, LostDerivativeError) as error:
-            raise NoRuleError(
-                f"{self.operator}: NumPy's engine detects the pattern of a compiled function with f.py_func, which "
-                f"failed ({error}); pass the pattern: sparse=pattern"
-            ) from error
-
-    def _rows_with_entries(self) -> Rows:
-        """The rows of the Jacobian with their entries, from compiled columns where NumPy's engine fails."""
-        try:
-            return self._sparse_rows(True)
-        except NoRuleError:
-            width, parts = self.width(None), []
-            for start in range(0, self.x.size, width):
-                args = (self.x, start, min(start + width, self.x.size), *self.args[1:])
-                part = evaluated(self.f, "jacobian_part", self.argnum, width, args)[1]
-                part = part.reshape(-1, part.shape[-1])
-                rows, columns = part.nonzero()
-                parts.append((rows, start + columns, part[rows, columns]))
-            rows, columns, data = map(np.concatenate, zip(*parts, strict=True))
-            pattern, order, _ = Pattern.of_entries(rows, columns, (len(part), self.x.size))
-            return Rows(pattern, data[order])
 
     def calls_f(self, name: str) -> bool:
         """Whether to call f itself, for its value or because it writes into other arguments."""

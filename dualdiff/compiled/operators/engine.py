@@ -15,6 +15,7 @@ from dualdiff.compiled.operators.drivers import (
     derivative_as_function,
     slope_of,
 )
+from dualdiff.compiled.operators.sparse.sparse_jacobians import pattern_of_call, sparsely
 from dualdiff.compiled.operators.taped import Tape
 from dualdiff.compiled.operators.widths import kind_of_pass
 from dualdiff.compiled.patches import Dispatcher, is_of_compiler
@@ -22,8 +23,10 @@ from dualdiff.compiled.refusals import FORWARD, REMEDY, explained
 from dualdiff.core.containers import flatten
 from dualdiff.drivers.linearize import Linear, Signature
 from dualdiff.drivers.run.directions import fitted
-from dualdiff.drivers.run.inputs import ALONG, input_leaves
+from dualdiff.drivers.run.inputs import ALONG, Inputs, input_leaves
+from dualdiff.drivers.sparse.compression import column_blocks
 from dualdiff.rules.writing.array_rules import duals_in
+from dualdiff.tangents.spaces.sparse import Rows
 
 compiled.init()
 
@@ -86,7 +89,7 @@ def run(
     try:
         aux = call.take_aux() if has_aux else None
         if sparse is not False or check:
-            return call.sparsely(sparse, check, chunk_size), aux
+            return sparsely(call, sparse, check, chunk_size), aux
         if batch_dims:
             return call.in_batch(name, batch_dims, chunk_size), aux
         result = call.run(name, chunk_size, parallel, mode)
@@ -202,6 +205,13 @@ def jacobian(
         operator, "jacobian", f, args, argnum, chunk_size, parallel, has_aux, batch_dims, sparse, check, mode
     )
     return *result, aux
+
+
+def jacobian_sparsity(operator: str, f: Any, args: tuple[Any, ...], *, argnum: Any = 0) -> Any:
+    """The pattern of the Jacobian, without value and aux."""
+    call = Call(operator, f, args, argnum)
+    inputs = Inputs(operator, f, tuple(call.arguments), call.place)
+    return None, column_blocks(inputs, Rows(pattern_of_call(call), None).as_array()), None
 
 
 def hessian(
