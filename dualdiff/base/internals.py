@@ -87,6 +87,15 @@ def stacklevel() -> int:
 
 
 @relies_on("sys._getframe(depth=0, /)")
+def place_of_caller() -> tuple[str, int]:
+    """The file and the line of the first caller outside this package and NumPy."""
+    caller = frame(1)
+    while caller.f_back is not None and caller.f_globals.get("__name__", "").partition(".")[0] in ("dualdiff", "numpy"):
+        caller = caller.f_back
+    return caller.f_code.co_filename, caller.f_lineno
+
+
+@relies_on("sys._getframe(depth=0, /)")
 def is_running(function: str, variable: str, thing: Any) -> bool:
     """Whether a function of this name, with this thing in a variable, is among the callers.
 

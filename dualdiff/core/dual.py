@@ -116,7 +116,8 @@ class AnyDual(AskedByOthers):
     # -- by value --------------------------------------------------------------------------------------------------
 
     def __bool__(self) -> bool:
-        return bool(self.value)
+        answer = bool(self.value)
+        return bool(self.space.compare("!=", (self, 0), answer)) if self.space.traces else answer
 
     @property
     def tangent(self) -> Any:

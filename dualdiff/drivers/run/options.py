@@ -39,6 +39,10 @@ class OfSparsity(TypedDict, total=False):
     argnum: Argnum
 
 
+class OfPattern(OfSparsity, total=False):
+    everywhere: bool
+
+
 class OfCurl(OfSparsity, total=False):
     batch_dims: int
 
@@ -88,7 +92,7 @@ class OfJacobian(PartOfJacobian, OfJvp, total=False):
 
 
 # -- at run time -------------------------------------------------------------------------------------------------------
-FLAGS = frozenset({"check", "has_aux", "parallel"})
+FLAGS = frozenset({"check", "everywhere", "has_aux", "parallel"})
 
 #: The checks of the other options, which raise for invalid values.
 CHECKS: dict[str, Callable[[str, Any], None]] = {

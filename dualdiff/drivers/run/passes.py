@@ -95,7 +95,11 @@ def dense_passes(
 
 
 def sparse_pass(
-    inputs: Inputs, conjugates: str = "allowed", pattern_only: bool = False, memory: Memory | None = None
+    inputs: Inputs,
+    conjugates: str = "allowed",
+    pattern_only: bool = False,
+    memory: Memory | None = None,
+    kind: type[Sparse] = Sparse,
 ) -> Outputs:
     """One call of f along all unit directions; with ``pattern_only``, without the values of the entries.
 
@@ -103,7 +107,7 @@ def sparse_pass(
     """
     tag = tags.start()
     try:
-        space = Sparse(tag, inputs.size, conjugates, pattern_only, memory)
+        space = kind(tag, inputs.size, conjugates, pattern_only, memory)
         leaves, first = [], 0
         for leaf, size in zip(inputs.leaves, inputs.sizes, strict=True):
             leaves.append(as_dual(leaf, space.seed(first, size, dtype_of(leaf)), space))

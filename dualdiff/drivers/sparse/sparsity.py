@@ -9,27 +9,29 @@ from dualdiff.drivers import gradient
 from dualdiff.drivers.run.engines import uncompiled
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.operator import DerivedFunction, P, operator
-from dualdiff.drivers.run.options import Argnum, OfSparsity
+from dualdiff.drivers.run.options import Argnum, OfPattern
 from dualdiff.drivers.run.passes import sparse_pass
-from dualdiff.drivers.sparse.compression import column_blocks, row_blocks, rows_of, symmetrised
-from dualdiff.tangents.spaces.sparse import Rows
+from dualdiff.drivers.sparse.coloured_pattern import symmetrised
+from dualdiff.drivers.sparse.compression import column_blocks, row_blocks, rows_of
+from dualdiff.drivers.sparse.everywhere import Everywhere
+from dualdiff.tangents.spaces.sparse import Rows, Sparse
 
 
 def evaluate_jacobian(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, everywhere: bool = False
 ) -> tuple[None, Any, None]:
     """The pattern of the Jacobian, without value and aux."""
     inputs = Inputs(operator, uncompiled(f), args, argnum)
-    return None, column_blocks(inputs, _pattern(inputs).as_array()), None
+    return None, column_blocks(inputs, _pattern(inputs, everywhere).as_array()), None
 
 
 @overload
-def jacobian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> DerivedFunction[P, Any]: ...
+def jacobian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfPattern]) -> DerivedFunction[P, Any]: ...
 @overload
-def jacobian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
+def jacobian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfPattern]) -> Any: ...
 @overload
 def jacobian_sparsity(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
-@operator(evaluate_jacobian)
+@operator(evaluate_jacobian, compiled="jacobian_sparsity")
 def jacobian_sparsity(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     r"""The sparsity pattern of the Jacobian: which elements of f(x) depend on which elements of x.
 
@@ -42,6 +44,8 @@ def jacobian_sparsity(f: Callable[..., Any], /, *args: Any, **options: Any) -> A
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
         tuple, in the same order.
+    everywhere : bool
+        Only accept patterns that hold for every x: raise if f decides by values, as ``if x[0] > 0:`` does.
 
     Returns
     -------
@@ -74,9 +78,12 @@ def jacobian_sparsity(f: Callable[..., Any], /, *args: Any, **options: Any) -> A
 
 
 def evaluate_hessian(
-    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0
+    operator: str, f: Callable[..., Any], args: tuple[Any, ...], *, argnum: Argnum = 0, everywhere: bool = False
 ) -> tuple[None, Any, None]:
     """The pattern of the Hessian, without value and aux."""
+    if everywhere:
+        # What f decides by values, it decides for the gradient, too.
+        _pattern(Inputs(operator, uncompiled(f), args, argnum), True)
 
     def slope(*args: Any) -> Any:
         return gradient.evaluate(operator, uncompiled(f), args, argnum=argnum, mode="reverse")[1]
@@ -87,9 +94,9 @@ def evaluate_hessian(
 
 
 @overload
-def hessian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfSparsity]) -> DerivedFunction[P, Any]: ...
+def hessian_sparsity(f: Callable[P, Any], /, **options: Unpack[OfPattern]) -> DerivedFunction[P, Any]: ...
 @overload
-def hessian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfSparsity]) -> Any: ...
+def hessian_sparsity(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfPattern]) -> Any: ...
 @overload
 def hessian_sparsity(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate_hessian)
@@ -105,6 +112,8 @@ def hessian_sparsity(f: Callable[..., Any], /, *args: Any, **options: Any) -> An
     argnum : int or tuple of int
         The index of the positional argument with respect to which f is differentiated.  With a tuple, the result is a
         tuple of tuples of patterns, one for each pair, in the same order.
+    everywhere : bool
+        Only accept patterns that hold for every x, as in `jacobian_sparsity`.
 
     Returns
     -------
@@ -134,5 +143,5 @@ def hessian_sparsity(f: Callable[..., Any], /, *args: Any, **options: Any) -> An
     """
 
 
-def _pattern(inputs: Inputs) -> Rows:
-    return rows_of(sparse_pass(inputs, pattern_only=True))
+def _pattern(inputs: Inputs, everywhere: bool = False) -> Rows:
+    return rows_of(sparse_pass(inputs, pattern_only=True, kind=Everywhere if everywhere else Sparse))
