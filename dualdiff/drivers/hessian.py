@@ -99,10 +99,10 @@ def hessian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
         Numba, "auto" is "reverse" from 9 elements on.
     sparse : False, True, or a pattern
         True: the Hessian as a sparse matrix, from one pass that traces which elements of x each component of the
-        gradient depends on.  Given a sparsity pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a
-        boolean matrix; it is symmetrized), the Hessian is computed from compressed Hessian-vector products, one for
-        each colour of a star colouring.  ``hessian(f, sparse=pattern)`` computes the colouring once, for all x, and
-        may be shared by threads.  With a tuple as argnum, a tuple of tuples of patterns.
+        gradient depends on.  Given a sparsity pattern (a ``scipy.sparse`` matrix, whose stored entries count, a boolean
+        matrix, or a `ColouredPattern`; it is symmetrized), the Hessian is computed from compressed Hessian-vector
+        products, one for each colour of a star colouring.  ``hessian(f, sparse=pattern)`` computes the colouring once,
+        for all x, and may be shared by threads.  With a tuple as argnum, a tuple of tuples of patterns.
         Each use of a pattern is checked along one random direction, as in `jacobian`.
     check : bool
         Compare the pattern with all entries of the Hessian, at the additional cost of ``sparse=True``.

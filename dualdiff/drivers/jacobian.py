@@ -138,8 +138,9 @@ def jacobian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
         Numba: unless x has about 50 times as many).
     sparse : False, True, or a pattern
         True: the Jacobian as a sparse matrix, from one pass that traces which elements of x each element of f(x)
-        depends on.  Given a sparsity pattern (a ``scipy.sparse`` matrix, whose stored entries count, or a boolean
-        matrix), structurally orthogonal columns are compressed into one direction, one for each colour.
+        depends on.  Given a sparsity pattern (a ``scipy.sparse`` matrix, whose stored entries count, a boolean
+        matrix, or a `ColouredPattern`), structurally orthogonal columns are compressed into one direction, one for each
+        colour; dense rows are computed by pullbacks if that takes fewer directions.
         ``jacobian(f, sparse=pattern)`` computes the colouring once, for all x, and tries several orders for that; it
         may be shared by threads.  With a tuple as argnum, a tuple of patterns.
         Each use of a pattern is checked along one additional, random direction.  This detects a missing entry that
@@ -181,12 +182,12 @@ def jacobian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
     Sparse: one call of f, which for the stencils of a reaction-diffusion equation takes 40 to 60 times as long as f
     alone; later calls of ``jacobian(f, sparse=True)`` reuse the structures of the first and take 20 to 30 times as
-    long.  With a pattern, one to three times as long for each colour and for the random direction; if that takes more
-    than two passes (and ``chunk_size`` is not given), a sparse pass is made instead, as it is if an entry is not finite
-    or the check of the pattern fails.  For a function compiled by ``numba.njit``, a pattern takes one pass for each 16
-    colours (8 on narrow processors), and True detects the pattern in f.py_func, by the NumPy engine, at every call:
-    give a pattern if f must be fast.  See Gebremedhin, Manne and Pothen, "What color
-    is your Jacobian?", SIAM Review 47 (2005).
+    long.  With a pattern, one to three times as long for each colour and for the random direction, in one pass; a
+    compressed derivative of more than 2**18 elements (without ``chunk_size``) is computed by a sparse pass instead, as
+    it is if an entry is not finite or the check of the pattern fails.  For a function compiled by ``numba.njit``, a
+    pattern takes one pass for each 16 colours (8 on narrow processors), and True finds the pattern at every call, by a
+    few passes of compiled code, or by the NumPy engine in f.py_func where that cannot follow f.  See Gebremedhin, Manne
+    and Pothen, "What color is your Jacobian?", SIAM Review 47 (2005).
 
     Examples
     --------

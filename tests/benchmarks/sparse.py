@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .harness import Call, Peer, Work, optional
+from .harness import Call, Peer, Work, jax, optional
 
 ALPHA = 0.1
 
@@ -90,6 +90,93 @@ def finite_differences(n: int) -> Call:
     return partial(numdiff.approx_derivative, f, y, method="2-point", sparsity=sparsity)
 
 
+def asdex_jacobian(n: int) -> tuple[Any, Any]:
+    """asdex's Jacobian of the same function in JAX, and y; pattern and colours are found at the first call."""
+    module, asdex = jax(), optional("asdex")
+    np_ = module.numpy
+
+    def diffused(w: Any) -> Any:
+        return np_.roll(w, 1, 0) + np_.roll(w, -1, 0) + np_.roll(w, 1, 1) + np_.roll(w, -1, 1) - 4 * w
+
+    def f(y: Any) -> Any:
+        u, v = y.reshape(2, n, n)
+        reacted = u * u * v
+        du = 1 + reacted - 4.4 * u + ALPHA * diffused(u)
+        dv = 3.4 * u - reacted + ALPHA * diffused(v)
+        return np_.stack([du, dv]).reshape(-1)
+
+    y = np_.asarray(start(n))
+    return asdex.jacobian(f, y), y
+
+
+def asdex_prepared(n: int) -> Call:
+    jacobian, y = asdex_jacobian(n)
+    compiled = jax().jit(jacobian)
+    return lambda: entries_of(compiled(y))
+
+
+def asdex_first(n: int) -> Call:
+    def call() -> Any:
+        jacobian, y = asdex_jacobian(n)
+        return entries_of(jax().jit(jacobian)(y))
+
+    return call
+
+
+def entries_of(matrix: Any) -> Any:
+    """The entries of a matrix of JAX."""
+    return matrix.data.block_until_ready()
+
+
+def casadi_jacobian(n: int) -> Any:
+    """CasADi's Jacobian of the same function, as a function."""
+    casadi = optional("casadi")
+    y = casadi.SX.sym("y", 2 * n * n)
+    u, v = (casadi.reshape(part, n, n).T for part in (y[: n * n], y[n * n :]))
+
+    def diffused(w: Any) -> Any:
+        below, above = casadi.vertcat(w[-1, :], w[:-1, :]), casadi.vertcat(w[1:, :], w[0, :])
+        left, right = casadi.horzcat(w[:, -1], w[:, :-1]), casadi.horzcat(w[:, 1:], w[:, 0])
+        return below + above + left + right - 4 * w
+
+    reacted = u * u * v
+    du = 1 + reacted - 4.4 * u + ALPHA * diffused(u)
+    dv = 3.4 * u - reacted + ALPHA * diffused(v)
+    f = casadi.vertcat(casadi.vec(du.T), casadi.vec(dv.T))
+    return casadi.Function("jacobian", [y], [casadi.jacobian(f, y)])
+
+
+def casadi_prepared(n: int) -> Call:
+    jacobian, y = casadi_jacobian(n), start(n)
+    return lambda: jacobian(y)
+
+
+def casadi_first(n: int) -> Call:
+    return lambda: casadi_jacobian(n)(start(n))
+
+
+def rows_of_casadi(matrix: Any) -> Any:
+    return matrix.T.nonzeros()
+
+
+def dualdiff_first(n: int) -> Call:
+    f, y = brusselator(n), start(n)
+    return lambda: optional("dualdiff").jacobian(f, y, sparse=True).data
+
+
+def first(n: int) -> Work:
+    return Work(
+        f"first sparse jacobian, Brusselator {n} × {n}, from f alone",
+        partial(dualdiff_first, n),
+        [
+            Peer("asdex 0.5, JAX compiles", partial(asdex_first, n), 0.1, read=None),
+            Peer("CasADi 3.8, SX", partial(casadi_first, n), 0.5, read=rows_of_casadi),
+        ],
+        expected=jacobian_by_hand(n),
+        rounds=5,
+    )
+
+
 def prepared(n: int) -> Work:
     return Work(
         f"sparse jacobian, Brusselator {n} × {n}, pattern given",
@@ -97,7 +184,9 @@ def prepared(n: int) -> Work:
         [
             Peer("a value for each colour, and one", partial(as_many_values_as_colours, n), 3.0, read=None),
             Peer("SciPy's 2-point differences, grouped", partial(finite_differences, n), 0.3, read=None),
-            Peer("dualdiff with `sparse=True`, again", partial(dualdiff_without_pattern, n)),
+            Peer("dualdiff with `sparse=True`, again", partial(dualdiff_without_pattern, n), 1.1),
+            Peer("asdex 0.5, `jit`", partial(asdex_prepared, n), 4.0 if n == 100 else None, read=None),
+            Peer("CasADi 3.8, SX", partial(casadi_prepared, n), read=rows_of_casadi),
         ],
         expected=jacobian_by_hand(n),
         rounds=15,
@@ -114,4 +203,4 @@ def detected(n: int) -> Work:
     )
 
 
-WORKS = [*map(prepared, (32, 100, 316)), *map(detected, (32, 100, 316))]
+WORKS = [*map(prepared, (32, 100, 316)), first(100), *map(detected, (32, 100, 316))]

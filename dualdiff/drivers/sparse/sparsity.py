@@ -57,6 +57,8 @@ def jacobian_sparsity(f: Callable[..., Any], /, *args: Any, **options: Any) -> A
     ------
     ImportError
         If SciPy is not installed.
+    TypeError
+        With ``everywhere=True``, if f decides by the values of x; the error names the line.
 
     Notes
     -----
@@ -66,6 +68,13 @@ def jacobian_sparsity(f: Callable[..., Any], /, *args: Any, **options: Any) -> A
     ``np.minimum`` and ``np.clip`` depend on all their branches, ``np.interp`` on the current interval and on both ends,
     ``np.max``, ``np.sort`` and their relatives on the selected elements.  Step functions (``np.sign``, ``np.floor``,
     comparisons) depend on nothing.
+
+    With ``everywhere=True`` the pattern is valid for all x.  ``np.max`` and ``np.min`` then depend on all elements;
+    what f decides by values is refused: ``if`` and ``while``, masks as indices, ``np.sort``, ``np.argmax`` and others
+    whose result is selected by value.  Only what f computes from `dualdiff.value` is not seen.
+
+    A function compiled by ``numba.njit`` is followed in compiled code, and as f.py_func where that is not possible and
+    with ``everywhere=True``.
 
     Examples
     --------
@@ -126,6 +135,8 @@ def hessian_sparsity(f: Callable[..., Any], /, *args: Any, **options: Any) -> An
         If f returns an array.
     ImportError
         If SciPy is not installed.
+    TypeError
+        With ``everywhere=True``, if f decides by the values of x.
 
     Notes
     -----
