@@ -121,6 +121,16 @@ def test_published_numbers_of_colours(name, columns, stars):
     assert found == stars
 
 
+def test_irregular_hessians_need_few_colours():
+    """CasADi 3.8 (``star_coloring``, largest first) needs 52 colours for these six matrices."""
+    total = 0
+    for n, per_row in (100, 4), (200, 6), (300, 4):
+        for seed in range(2):
+            matrix = random_symmetric(n, per_row / n / 2, seed)
+            total += ColouredPattern(matrix | np.eye(n, dtype=bool), symmetric=True).count
+    assert total <= 52
+
+
 def test_a_mirror_image_is_added_to_each_entry():
     matrix = np.triu(arrowhead(5)) != 0
     pattern = symmetrised(pattern_of("", matrix))
