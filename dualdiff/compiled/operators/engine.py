@@ -207,9 +207,18 @@ def jacobian(
     return *result, aux
 
 
-def jacobian_sparsity(operator: str, f: Any, args: tuple[Any, ...], *, argnum: Any = 0) -> Any:
+def jacobian_sparsity(
+    operator: str, f: Any, args: tuple[Any, ...], *, argnum: Any = 0, everywhere: bool = False
+) -> Any:
     """The pattern of the Jacobian, without value and aux."""
-    call = Call(operator, f, args, argnum)
+    if everywhere:
+        # Compiled code takes one branch.
+        raise OuterDuals
+    try:
+        call = Call(operator, f, args, argnum)
+    except NoRuleError:
+        # NumPy's engine takes other containers, too.
+        raise OuterDuals from None
     inputs = Inputs(operator, f, tuple(call.arguments), call.place)
     return None, column_blocks(inputs, Rows(pattern_of_call(call), None).as_array()), None
 

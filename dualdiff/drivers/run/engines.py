@@ -11,7 +11,7 @@ from dualdiff.base.late import ENGINES
 
 
 class OuterDuals(Exception):
-    """Raised by an engine for duals of an outer differentiation, which NumPy's engine passes to f."""
+    """Raised by an engine for what it leaves to NumPy's engine, such as duals of an outer differentiation."""
 
 
 class _Engines(dict[type, Any]):

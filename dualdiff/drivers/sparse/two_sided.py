@@ -25,6 +25,8 @@ from dualdiff.tangents.pattern import Pattern
 FEW = 16
 #: The cost of a pullback in pushforwards, and that of recording f.
 PULL, RECORD = 2, 8
+#: Pushforwards go one by one: beyond this cost, a sparse pass is faster.
+MOST = 40
 
 
 class TwoSided(ColouredPattern):
@@ -96,7 +98,7 @@ def two_sided(coloured: ColouredPattern) -> TwoSided | None:
     sparse_rows, _ = pattern.chosen(np.where(dense, -1, np.arange(pattern.rows)))
     colours = column_colours(sparse_rows)
     result = TwoSided(pattern, colours, row_colours)
-    return result if RECORD + PULL * result.pulls + result.count < columns else None
+    return result if RECORD + PULL * result.pulls + result.count < min(columns, MOST) else None
 
 
 def _dense_rows(pattern: Pattern) -> Any:

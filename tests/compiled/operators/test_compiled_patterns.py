@@ -234,6 +234,7 @@ def test_what_compiled_code_does_not_follow_is_left_to_numpys_engine():
         "complex": (lambda x: np.abs(x * (1.0 + 2.0j)), X),
         "complex x": (lambda x: x * x[0], X + 1j),
         "a scalar": (lambda x: x * x, 2.0),
+        "two precisions": (lambda p: p[0] * p[1], (np.ones(2, np.float32), np.ones(2))),
     }
     for f, x in cases.values():
         compiled = njit(f)
