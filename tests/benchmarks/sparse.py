@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -27,6 +28,23 @@ def brusselator(n: int) -> Callable[[Any], Any]:
         return np.stack([du, dv]).reshape(-1)
 
     return f
+
+
+def brusselator_loop(y: Any) -> Any:
+    """The same as a loop, to be compiled by Numba."""
+    n = round(math.sqrt(y.size / 2))
+    u, v = y[: n * n].reshape(n, n), y[n * n :].reshape(n, n)
+    found = np.empty_like(y)
+    du, dv = found[: n * n].reshape(n, n), found[n * n :].reshape(n, n)
+    for i in range(n):
+        for j in range(n):
+            up, down, left, right = (i - 1) % n, (i + 1) % n, (j - 1) % n, (j + 1) % n
+            reacted = u[i, j] * u[i, j] * v[i, j]
+            spread_u = u[up, j] + u[down, j] + u[i, left] + u[i, right] - 4 * u[i, j]
+            spread_v = v[up, j] + v[down, j] + v[i, left] + v[i, right] - 4 * v[i, j]
+            du[i, j] = 1 + reacted - 4.4 * u[i, j] + ALPHA * spread_u
+            dv[i, j] = 3.4 * u[i, j] - reacted + ALPHA * spread_v
+    return found
 
 
 def start(n: int) -> Any:
@@ -61,6 +79,22 @@ def dualdiff_prepared(n: int) -> Call:
 def dualdiff_without_pattern(n: int) -> Call:
     jacobian, y = optional("dualdiff").jacobian(brusselator(n), sparse=True), start(n)
     return lambda: jacobian(y).data
+
+
+def compiled_prepared(n: int) -> Call:
+    f = optional("numba").njit(brusselator_loop)
+    jacobian, y = optional("dualdiff").jacobian(f, sparse=pattern(n)), start(n)
+    return lambda: jacobian(y).data
+
+
+def compiled_without_pattern(n: int) -> Call:
+    dualdiff, f, y = optional("dualdiff"), optional("numba").njit(brusselator_loop), start(n)
+    return lambda: dualdiff.jacobian(f, y, sparse=True).data
+
+
+def compiled_pattern(n: int) -> Call:
+    dualdiff, f, y = optional("dualdiff"), optional("numba").njit(brusselator_loop), start(n)
+    return lambda: dualdiff.jacobian_sparsity(f, y).nnz
 
 
 def dualdiff_pattern(n: int) -> Call:
@@ -193,6 +227,31 @@ def prepared(n: int) -> Work:
     )
 
 
+def compiled(n: int) -> Work:
+    return Work(
+        f"compiled sparse jacobian, Brusselator {n} × {n}, pattern given",
+        partial(compiled_prepared, n),
+        [
+            Peer("asdex 0.5, `jit`", partial(asdex_prepared, n), 1.2, read=None),
+            Peer("CasADi 3.8, SX", partial(casadi_prepared, n), read=rows_of_casadi),
+            Peer("dualdiff compiled, with `sparse=True`", partial(compiled_without_pattern, n)),
+        ],
+        expected=jacobian_by_hand(n),
+        rounds=15,
+    )
+
+
+def detected_compiled(n: int) -> Work:
+    return Work(
+        f"pattern of a compiled jacobian, Brusselator {n} × {n}",
+        partial(compiled_pattern, n),
+        [Peer("the pattern, `np`", partial(dualdiff_pattern, n))],
+        expected=12 * n * n,
+        at_most_seconds=0.05 if n == 100 else None,
+        rounds=15,
+    )
+
+
 def detected(n: int) -> Work:
     return Work(
         f"pattern of a jacobian, Brusselator {n} × {n}",
@@ -203,4 +262,10 @@ def detected(n: int) -> Work:
     )
 
 
-WORKS = [*map(prepared, (32, 100, 316)), first(100), *map(detected, (32, 100, 316))]
+WORKS = [
+    *map(prepared, (32, 100, 316)),
+    first(100),
+    compiled(100),
+    *map(detected, (32, 100, 316)),
+    *map(detected_compiled, (32, 100, 316)),
+]
