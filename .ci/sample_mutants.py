@@ -1,4 +1,4 @@
-"""``python .ci/sample_mutants.py SESSION COUNT SEED``: leave a random sample of the mutants in a session of cosmic-ray."""
+"""Leave a random sample of the mutants in a session: ``python .ci/sample_mutants.py SESSION COUNT SEED``."""
 
 import random
 import sys

@@ -14,7 +14,7 @@ from dualdiff.base.tags import at_end, live
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.core.scope import WRAPPERS
-from dualdiff.drivers.run.engines import OuterDuals, engine_of
+from dualdiff.drivers.run.engines import LeftToNumPy, engine_of
 from dualdiff.drivers.run.inputs import Inputs, no_function, resolve_argnum
 from dualdiff.drivers.run.operator import DerivedFunction, P, R, operator, with_value
 from dualdiff.drivers.run.options import Argnum, OfDerivative, OfNth, PartOfDerivative
@@ -209,7 +209,7 @@ def evaluate_nth(
         kept = Kept(args)
         return None, tuple([kept.call(evaluate_nth, operator, f, args, argnum=i, n=n)[1] for i in places]), None
     if (engine := engine_of[type(f)]) is not None:
-        with suppress(OuterDuals):
+        with suppress(LeftToNumPy):
             return None, engine.nth_derivative(operator, f, args, argnum=places, n=n), None
     if n == 0:
         inputs = Inputs(operator, f, args, places)

@@ -25,7 +25,7 @@ from dualdiff.compiled.operators.drivers import (
 from dualdiff.compiled.operators.widths import HESSIAN_WIDTH, kind_of_pass, width_for
 from dualdiff.compiled.refusals import REMEDY
 from dualdiff.core.containers import flatten, input_leaf, is_constant, is_container
-from dualdiff.drivers.run.engines import OuterDuals
+from dualdiff.drivers.run.engines import LeftToNumPy
 from dualdiff.drivers.run.inputs import ALONG, Inputs, input_leaves, resolve_argnum, with_direction
 from dualdiff.drivers.run.outputs import copied
 from dualdiff.rules.writing.array_rules import duals_in
@@ -49,7 +49,7 @@ class Call:
     def __init__(self, operator: str, f: Any, args: tuple[Any, ...], argnum: Any = 0, is_along: bool = False) -> None:
         self.operator, self.f, self.source, self.has_aux = operator, f, f, False
         if duals_in(args):
-            raise OuterDuals
+            raise LeftToNumPy
         direction: Any = None
         if is_along:
             args, direction = with_direction(operator, args, argnum)

@@ -23,6 +23,7 @@ from dualdiff.compiled.refusals import FORWARD, REMEDY, explained
 from dualdiff.core.containers import flatten
 from dualdiff.drivers.linearize import Linear, Signature
 from dualdiff.drivers.run.directions import fitted
+from dualdiff.drivers.run.engines import LeftToNumPy
 from dualdiff.drivers.run.inputs import ALONG, Inputs, input_leaves
 from dualdiff.drivers.sparse.compression import column_blocks
 from dualdiff.rules.writing.array_rules import duals_in
@@ -213,12 +214,12 @@ def jacobian_sparsity(
     """The pattern of the Jacobian, without value and aux."""
     if everywhere:
         # Compiled code takes one branch.
-        raise OuterDuals
+        raise LeftToNumPy
     try:
         call = Call(operator, f, args, argnum)
     except NoRuleError:
         # NumPy's engine takes other containers, too.
-        raise OuterDuals from None
+        raise LeftToNumPy from None
     inputs = Inputs(operator, f, tuple(call.arguments), call.place)
     return None, column_blocks(inputs, Rows(pattern_of_call(call), None).as_array()), None
 

@@ -10,7 +10,7 @@ from dualdiff.base.errors import NoRuleError
 from dualdiff.base.late import ENGINES
 
 
-class OuterDuals(Exception):
+class LeftToNumPy(Exception):
     """Raised by an engine for what it leaves to NumPy's engine, such as duals of an outer differentiation."""
 
 

@@ -28,7 +28,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 import numpy as np
 
 from dualdiff.drivers.run.constants import name_of
-from dualdiff.drivers.run.engines import OuterDuals, engine_of, refuse_parallel, uncompiled
+from dualdiff.drivers.run.engines import LeftToNumPy, engine_of, refuse_parallel, uncompiled
 from dualdiff.drivers.run.inputs import ALONG, no_function, resolve_argnum
 from dualdiff.drivers.run.options import checked
 from dualdiff.drivers.run.repeated_calls import Kept
@@ -153,7 +153,7 @@ class Operator:
         assert self.compiled is not None
         try:
             return getattr(engine, self.compiled)(name, f, args, **options)
-        except OuterDuals:
+        except LeftToNumPy:
             options.pop("parallel", None)
         return self.evaluate(name, f, args, **options)
 

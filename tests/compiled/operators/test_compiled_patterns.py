@@ -12,8 +12,8 @@ njit = numba.njit
 
 from dualdiff.compiled.functions.math_rows import COMPILED  # noqa: E402  (needs Numba)
 from dualdiff.compiled.lowering import public  # noqa: E402
-from dualdiff.compiled.operators.sparse import index_sets  # noqa: E402
 from dualdiff.compiled.operators.engine import Call  # noqa: E402
+from dualdiff.compiled.operators.sparse import index_sets  # noqa: E402
 
 X = np.array([0.3, 0.7, 0.2, 0.9, 0.5, 0.4])
 A = np.array([[1.0, 0.0, 0.0, 2.0, 0.0, 0.0], [0.0, 3.0, 0.0, 0.0, 0.0, 1.0]])
