@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dualdiff import check_derivative, jacobian, value_and_jacobian
-from tests.support.nist import HAHN1, MISRA1A, THURBER
+from tests.scipy.nist import HAHN1, MISRA1A, THURBER
 
 PROBLEMS = {"Misra1a": MISRA1A, "Hahn1": HAHN1, "Thurber": THURBER}
 
