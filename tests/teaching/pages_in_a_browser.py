@@ -1,10 +1,14 @@
-"""Pages in a real browser: Chromium as installed on the system, driven by Playwright."""
+"""The player in a real browser, Chromium as installed on the system: what its tests share."""
 
 from __future__ import annotations
 
+import math
 import shutil
 
+import numpy as np
 import pytest
+
+from dualdiff.teaching import play
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -60,3 +64,75 @@ CONTRASTS = """() => {
   }
   return found.sort((a, b) => a[0] - b[0]);
 }"""
+
+
+# -- programs ----------------------------------------------------------------------------------------------------------
+def survey(x1, x2):
+    a = np.log(x1)
+    b = x1 * x2
+    return a + b - np.sin(x2)
+
+
+def branching(x, y):
+    if x * y > 2:
+        return np.sqrt(x) * y
+    return x * x + y
+
+
+def babylonian(a, steps=23):
+    x = a
+    for _ in range(steps):
+        x = (x + a / x) / 2
+    return x
+
+
+def layer(w, b, x):
+    return np.sum(np.tanh(w @ x + b) ** 2)
+
+
+def shared(x, y):
+    u = x * y
+    return u * u + np.exp(x) * y
+
+
+PLAYERS = {
+    "the survey": lambda: play(survey, 2.0, 5.0),
+    "a branch": lambda: play(branching, 2.0, 1.5),
+    "70 steps": lambda: play(babylonian, 2.0, 23),
+    "a layer": lambda: play(layer, np.arange(6.0).reshape(2, 3) / 5, np.ones(2), np.array([1.0, -1.0, 2.0])),
+    "one array": lambda: play(lambda x: np.sum(x**2) * x[0], np.array([1.0, 2.0, 3.0])),
+    "shared": lambda: play(shared, 0.5, -2.0),
+    "no step": lambda: play(lambda x: x, 2.0),
+    "float32": lambda: play(shared, np.float32(0.5), np.float32(2.0)),
+    "infinite": lambda: play(lambda x: np.sqrt(x) + x, 0.0),
+}  # fmt: skip
+
+
+def figures(page, column):
+    """The figures of a column with all their digits, by step; of arrays the text."""
+    return page.evaluate(
+        """(column) => Object.fromEntries([...document.querySelectorAll("tr[data-step]")].map((row) =>
+        [row.querySelector("th").textContent, row.querySelector("." + column).dataset.figure ??
+          row.querySelector("." + column).textContent]))""",
+        column,
+    )
+
+
+def agrees(shown, expected):
+    """Whether a cell shows a figure, to the last bit if it is a scalar."""
+    if np.shape(expected) or np.iscomplexobj(expected):
+        return shown != ""
+    return float(shown) == float(expected) or (math.isnan(float(shown)) and math.isnan(float(expected)))
+
+
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def answered(page, step, text):
+    """What the page says to an answer."""
+    field = page.locator(f"tbody input[data-step='{step}']")
+    field.fill(text)
+    field.press("Enter")
+    return page.inner_text("#sentence")
