@@ -19,8 +19,9 @@ import numpy as np
 
 from dualdiff.adapting.adapted_functions import MAKERS, Maker, routed, vectorized
 from dualdiff.adapting.libraries import SCIPY, counterparts, is_library, is_library_code
-from dualdiff.base.internals import VECTORIZE, frame
+from dualdiff.base.internals import ARRAY_API, VECTORIZE, frame
 from dualdiff.core.scope import SCOPE
+from dualdiff.rules.writing.array_rules import duals_in
 
 
 class Adapted:
@@ -33,7 +34,11 @@ class Adapted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         scope: Any = SCOPE.get()
-        if scope is None or scope.has_ended or is_library_code(frame(1).f_globals) or "like" in kwargs:
+        if scope is None or scope.has_ended or "like" in kwargs:
+            return self.own(*args, **kwargs)
+        caller = frame(1).f_globals
+        # A rule passes plain values to SciPy's function, and needs its plain result.
+        if is_library_code(caller) or (caller.get("__name__") == ARRAY_API and not duals_in(args)):
             return self.own(*args, **kwargs)
         like = scope.like()
         return self.own(*args, **kwargs) if like is None else self.make(self.own, like, *args, **kwargs)
