@@ -156,7 +156,10 @@ def check(program, y, rng, several=4):
         if "a scalar dual has no" in "".join(getattr(error, "__notes__", ())) or "no attribute 'flat'" in str(error):
             return "scalar as an array"
         # NumPy's own refusal, of functions that have no loop for objects.
-        if any(words in str(error) for words in ("does not support argument", "not supported for the input types")):
+        if any(
+            words in str(error)
+            for words in ("does not support argument", "not supported for the input types", "from dtype('O')")
+        ):
             return "object array"
         raise
     except Warning:
