@@ -9,10 +9,10 @@ from __future__ import annotations
 
 def init() -> None:
     """Register the types, rules and operators with Numba: importing their modules does so."""
-    from dualdiff.compiled import promotion
+    from dualdiff.compiled import machine_code, promotion
     from dualdiff.compiled.from_python import boxing, kernel_calls, vectorized
     from dualdiff.compiled.functions import array_functions, arrays, linear_algebra, readers, scalar_methods, table_rows
     from dualdiff.compiled.operators import in_compiled_code
 
-    _ = boxing, kernel_calls, promotion, vectorized
+    _ = boxing, kernel_calls, machine_code, promotion, vectorized
     _ = array_functions, arrays, in_compiled_code, linear_algebra, scalar_methods, table_rows, readers

@@ -170,7 +170,7 @@ def compiled_beside(f: Any, arguments: str, body: str, names: dict[str, Any] | N
     # Numba's symbol names must differ from those of other functions that other processes cached.
     origin = f"{f.py_func.__module__} {f.py_func.__qualname__} {place} {sources.digest()}"
     function.__name__ = function.__qualname__ = f"dualdiff_{hashlib.sha256(origin.encode()).hexdigest()[:16]}"
-    driver = njit(nogil=nogil)(function)
+    driver = njit(nogil=nogil, no_cfunc_wrapper=True)(function)
     cache_beside(driver, f, place, source_version(), lambda function: Sources(function).digest())
     return driver
 

@@ -447,13 +447,13 @@ def shorten_errors(shortened: Callable[[Any, tuple[Any, ...], Exception], Except
 
 
 @relies_on("numba.core.dispatcher._FunctionCompiler._compile_core(self, args, return_type)")
-def change_options(options: dict[str, Any], applies: Predicate) -> None:
-    """Numba compiles a function with the same options for all types; ``applies`` takes a type of an argument."""
+def change_options(options: dict[str, Any], applies: Callable[[Any, Any], bool]) -> None:
+    """Numba compiles a function with the same options for all types; ``applies`` takes its options and these types."""
     compile_core = _FunctionCompiler._compile_core
 
     @wraps(compile_core)
     def with_options(self: Any, args: Any, return_type: Any) -> Any:
-        if any(map(applies, args)):
+        if applies(self.targetoptions, args):
             self = copy.copy(self)
             self.targetoptions = self.targetoptions | options
         return compile_core(self, args, return_type)

@@ -155,8 +155,20 @@ def dual_in(t: Any) -> Any:
     return t if isinstance(t, DualType) else None
 
 
+#: The type of a dual built by hand, the only one that Python passes: a float with one partial.
+HANDMADE = DualType(types.float64, 1)
+
+
+def _is_never_from_python(t: Any) -> bool:
+    dual = dual_in(t)
+    return dual is not None and (dual != HANDMADE or isinstance(t, types.Array))
+
+
 # Numba's parallel loops support only its own scalar types, and fastmath assumes that there are no NaNs.
-change_options({"parallel": False, "fastmath": False}, lambda t: dual_in(t) is not None)
+change_options({"parallel": False, "fastmath": False}, lambda _, kinds: any(dual_in(t) is not None for t in kinds))
+change_options(
+    {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}, lambda _, kinds: any(map(_is_never_from_python, kinds))
+)
 
 
 @register_model(PartialsType)

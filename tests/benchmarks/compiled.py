@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -354,6 +355,28 @@ def first_gradient() -> Call:
     return call
 
 
+FIRST = """
+import time, numba, numpy as np, dualdiff
+dualdiff.gradient(numba.njit(lambda x: x[0] * x[0]), np.ones(4))
+x, f = np.array([1.1, 2.2, -0.5, 3.1]), numba.njit(lambda x: {call})
+start = time.perf_counter()
+dualdiff.gradient(f, x)
+print(time.perf_counter() - start)
+"""
+MATRIX = "(np.diag(x * x) + np.outer(x, x))"
+#: The first gradients through array functions, which are compiled for duals, too: a new process for each.
+FIRST_CALLS = {
+    "std, median, sort and norm": "np.std(x) + np.median(x) + np.sort(x)[1] + np.linalg.norm(x)",
+    "cholesky and solve": f"np.linalg.cholesky({MATRIX}).sum() + np.linalg.solve({MATRIX}, x).sum()",
+}
+
+
+def first_gradient_in_a_process(call: str) -> Call:
+    optional("numba")
+    command = [sys.executable, "-c", FIRST.format(call=call)]
+    return lambda: float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
 def first_jax_gradient() -> Call:
     module = jax()
 
@@ -373,6 +396,17 @@ WORKS = [
         [Peer("jax.jit(grad)", first_jax_gradient, read=None)],
         self_timed=True,
         rounds=5,
+    ),
+    *(
+        Work(
+            f"compile time: the first gradient through {name}",
+            partial(first_gradient_in_a_process, call),
+            [],
+            at_most_seconds=2.0,
+            self_timed=True,
+            rounds=5,
+        )
+        for name, call in FIRST_CALLS.items()
     ),
     Work(
         "derivatives inside a compiled loop, 1000 points",

@@ -10,8 +10,9 @@ import dualdiff
 numba = pytest.importorskip("numba")
 
 from dualdiff import compiled  # noqa: E402  (needs Numba)
-from dualdiff.compiled import patches  # noqa: E402
+from dualdiff.compiled import machine_code, patches  # noqa: E402
 from dualdiff.compiled.patches import RELIANCES  # noqa: E402
+from dualdiff.compiled.types import HANDMADE  # noqa: E402
 from tests.support.reliances import as_seen  # noqa: E402
 
 compiled.init()
@@ -40,14 +41,15 @@ def test_numba_has_the_parts_that_were_seen(name, part):
 
 @pytest.mark.parametrize("name", RELIANCES)
 def test_every_entry_has_a_reason_and_versions(name):
-    assert hasattr(patches, name)
+    assert hasattr(patches, name) or hasattr(machine_code, name)
     assert RELIANCES[name].reason
     assert RELIANCES[name].seen
 
 
-def test_everything_in_the_file_is_an_entry():
+def test_everything_in_the_files_is_an_entry():
     others = {"Predicate", "relies_on"}
-    defined = {n for n, x in vars(patches).items() if getattr(x, "__module__", None) == patches.__name__}
+    files = patches, machine_code
+    defined = {n for file in files for n, x in vars(file).items() if getattr(x, "__module__", None) == file.__name__}
     assert {name for name in defined if not name.startswith("_")} - others == {*RELIANCES} - {*patches.__all__} - TEXTS
 
 
@@ -115,6 +117,92 @@ def test_functions_say_what_they_compile_for():
     assert not patches.compiles(f, (numba.float64, numba.types.unicode_type))
     assert patches.takes_more_types(f)
     assert not patches.takes_more_types(numba.njit("float64(float64)")(lambda x: x))
+
+
+# -- machine code ------------------------------------------------------------------------------------------------------
+def addresses(f):
+    """For each function that was compiled for f, whether it is machine code."""
+    return [compiled.library._compiled for compiled in f.overloads.values()]
+
+
+def test_only_what_python_calls_becomes_machine_code():
+    f = numba.njit(lambda x: np.median(x) * x[0])
+    dualdiff.gradient(f, X)
+    assert addresses(f) == [False], RELIANCES["generate_late"].reason
+    assert f(X) == 1.5
+    assert addresses(f) == [False, True]
+
+
+def test_a_function_differentiated_before_is_called_with_a_dual():
+    f = numba.njit(lambda x: x * x)
+    assert dualdiff.derivative(f, 3.0) == 6.0
+    assert [kinds for (kinds,) in f.signatures] == [HANDMADE]
+    assert f(dualdiff.Dual(3.0, 1.0)).tangent == 6.0
+
+
+@pytest.mark.filterwarnings("ignore:First-class function type")
+def test_a_function_of_compiled_code_is_passed_as_a_value():
+    @numba.njit
+    def twice(x):
+        return 2 * x
+
+    @numba.njit("float64(float64)")
+    def thrice(x):
+        return 3 * x
+
+    @numba.njit
+    def f(x, functions):
+        return x * x * functions[0](2.0)
+
+    assert dualdiff.derivative(numba.njit(lambda x: twice(x) * x), 3.0) == 12.0
+    assert dualdiff.derivative(f, 1.5, (thrice,)) == 18.0
+    callback = numba.cfunc("float64(float64)")(lambda x: twice(x) + 1.0)
+    assert callback.ctypes(1.0) == 3.0
+
+
+def test_recursive_functions():
+    @numba.njit
+    def power(x, n):
+        return x * power(x, n - 1) if n > 1 else x
+
+    @numba.njit
+    def is_even(x, n):
+        return x if n == 0 else x * is_odd(x, n - 1)
+
+    @numba.njit
+    def is_odd(x, n):
+        return 2.0 * x if n == 0 else x + is_even(x, n - 1)
+
+    assert dualdiff.derivative(power, 2.0, 5) == 80.0
+    assert dualdiff.derivative(numba.njit(lambda x: power(x, 3) * power(x, 2)), 2.0) == 80.0
+    by_numpy = dualdiff.derivative(is_even.py_func, 2.0, 5)
+    assert dualdiff.derivative(is_even, 2.0, 5) == by_numpy
+
+
+def test_constants_are_printed_and_errors_are_raised_in_what_is_compiled_in(capfd):
+    @numba.njit
+    def inner(x):
+        print("at", x, (1, "a string"))
+        if x > 2:
+            raise ValueError("on purpose", 3)
+        return x * x
+
+    f = numba.njit(lambda x: inner(x) + inner(x / 2))
+    assert dualdiff.derivative(f, 2.0) == 5.0
+    assert capfd.readouterr().out.splitlines()[:2] == ["at 2.0 (1, 'a string')", "at 1.0 (1, 'a string')"]
+    with pytest.raises(ValueError, match="on purpose"):
+        dualdiff.derivative(f, 3.0)
+    assert inner(1.5) == 2.25, RELIANCES["set_environments_late"].reason
+
+
+def test_code_of_python_runs_in_what_is_compiled_in():
+    @numba.njit
+    def inner(x, n):
+        with numba.objmode(m="int64"):
+            m = len("abc" * n)
+        return x**m
+
+    assert dualdiff.derivative(numba.njit(lambda x: inner(x, 1)), 2.0) == 12.0
 
 
 # -- texts of errors ---------------------------------------------------------------------------------------------------

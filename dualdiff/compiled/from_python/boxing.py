@@ -13,12 +13,9 @@ from dualdiff.base import tags
 from dualdiff.compiled.intrinsics import dual
 from dualdiff.compiled.patches import refuse_boxing_of_arrays, typeof_first
 from dualdiff.compiled.refusals import RUNNING
-from dualdiff.compiled.types import DualType, make, parts
+from dualdiff.compiled.types import HANDMADE, DualType, make, parts
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import AnyDual, Dual
-
-#: The type of a dual built by hand: a float with one partial.
-HANDMADE = DualType(types.float64, 1)
 
 
 def _typeof_dual(x: AnyDual) -> Any:

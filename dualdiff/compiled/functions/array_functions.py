@@ -57,8 +57,10 @@ def _with_values(y: Any, values: Any) -> Any:
     if not of_duals(y):
         return lambda y, values: with_value(y, values)
 
+    # Assigning a slice would compile the formatting of its error, too.
     def of_array(y: Any, values: Any) -> Any:
-        lanes_of(y)[..., 0] = values
+        for i, v in np.ndenumerate(values):
+            y[i] = with_value(y[i], v)
         return y
 
     return of_array
