@@ -12,7 +12,7 @@ import pytest
 
 from dualdiff import derivative, hessian, jacobian, jvp, value_and_jacobian
 from dualdiff.base.errors import UndefinedDerivativeWarning
-from tests.support.probes import Probes
+from tests.support.against import Probes
 
 scipy_optimize = pytest.importorskip("scipy.optimize")
 

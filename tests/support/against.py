@@ -1,6 +1,9 @@
-"""Derivatives of array functions judged by finite differences, and values by NumPy's own, bit for bit."""
+"""Derivatives judged by finite differences and by closed forms, and values by NumPy's own, bit for bit."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -92,3 +95,18 @@ def check_complex(f, x):
     found, slope = jvp(f, z, v)
     assert_same(found, f(z.copy("K")))
     assert_near(slope, central(f, z, v))
+
+
+class Probes(dict[str, tuple[Any, ...]]):
+    """By name: a function of SciPy's module and of parameters, its closed form, the parameters, and a tolerance."""
+
+    def __call__(
+        self, name: str, closed: Callable[[Any], Any], p: Sequence[float], tolerance: float = 1e-9
+    ) -> Callable[[Any], Any]:
+        """Add the decorated function."""
+
+        def add(f: Any) -> Any:
+            self[name] = (f, closed, np.array(p), tolerance)
+            return f
+
+        return add

@@ -12,7 +12,7 @@ import pytest
 
 from dualdiff import derivative, hessian, jacobian, value_and_jacobian
 from dualdiff.base.errors import NoRuleError, UndefinedDerivativeWarning
-from tests.support.probes import Probes
+from tests.support.against import Probes
 
 scipy_integrate = pytest.importorskip("scipy.integrate")
 special = pytest.importorskip("dualdiff.scipy.special")
