@@ -358,6 +358,7 @@ WRONG = {
     ),
     "batch_dims": ((-1, 1.0, True, None), ValueError, "batch_dims must be the number of leading batch axes"),
     "check": ((1, "yes", None), TypeError, "check must be True or False"),
+    "everywhere": ((1, "yes", None), TypeError, "everywhere must be True or False"),
     "chunk_size": ((0, -1, 2.0, "3", True), ValueError, "chunk_size must be a positive integer"),
     "has_aux": ((1, "yes", None), TypeError, "has_aux must be True or False"),
     "mode": (("backward", None, 1), ValueError, "mode must be one of 'auto', 'forward', 'reverse', not"),

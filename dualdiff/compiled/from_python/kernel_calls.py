@@ -32,7 +32,7 @@ from dualdiff.core.dual import AnyDual, Float64Dual, FloatDual, leading_space, m
 from dualdiff.drivers.custom.jvp_rule import BlackBox, JvpRule, exclusive_copy
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.passes import sparse_pass
-from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern
+from dualdiff.drivers.sparse.coloured_pattern import Compression
 from dualdiff.drivers.sparse.compression import rows_of
 from dualdiff.rules.writing.array_rules import duals_in
 from dualdiff.tangents.pattern import Pattern
@@ -421,7 +421,7 @@ class Pushforward(BlackBox):
         pattern = self.rule.pattern(self.active) if self.part == "whole" else None
         if pattern is None or (pattern.columns, pattern.rows) != (*self.in_shape, *self.out_shape):
             return super().entries()
-        compression = ColouredPattern(pattern, thorough=False)
+        compression = Compression(pattern, thorough=False)
         colours = np.asarray(compression.colours)
         seeds = np.concatenate([colours == np.arange(compression.count)[:, None], [compression.probe]])
         images = self(seeds * 1.0)

@@ -26,7 +26,7 @@ class Repeated:
     def __init__(self) -> None:
         self.memory = Memory(lasting=True)
         #: The last pattern with its colouring, where that is used.
-        self.last: ColouredPattern | None = None
+        self.last: Compression | None = None
 
     def __reduce__(self) -> Any:
         return Repeated, ()
@@ -35,88 +35,29 @@ class Repeated:
         return "True"
 
 
-@shown_in("dualdiff")
-class ColouredPattern:
-    """A sparsity pattern with a colouring, for ``sparse=``: coloured once, saved, and used for many x.
+class Compression:
+    """A pattern with its colouring, and the position of each entry in the compressed derivative.
 
-    Parameters
-    ----------
-    pattern : scipy.sparse array or boolean matrix
-        The pattern of a Jacobian or a Hessian; of a sparse array, the stored entries count.
-    symmetric : bool
-        The pattern is that of a Hessian: it is symmetrized, and gets a star colouring.
-    colours : array of int, optional
-        The colour of each column, as computed elsewhere.  By default those of the best of several orders.
-
-    Attributes
-    ----------
-    colours : array of int
-        The colour of each column, counted from 0.
-    count : int
-        The number of colours.
-    shape : tuple of int
-        The shape of the derivative as a matrix.
-    symmetric : bool
-        Whether the colouring is that of a symmetric matrix.
-
-    Raises
-    ------
-    ValueError
-        If the given colours do not separate the entries: columns of one colour share a row, or for a symmetric pattern
-        an entry can be read off neither directly nor from its mirror image.
-
-    Notes
-    -----
-    It never changes, so that threads may share it.  ``jacobian(f, sparse=pattern)`` makes one from a plain pattern.  A
-    Jacobian compresses columns, and rows as well if that takes fewer directions (see `jacobian`).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dualdiff import ColouredPattern, jacobian
-    >>> band = np.tri(6, 6, 1) - np.tri(6, 6, -2)
-    >>> coloured = ColouredPattern(band)
-    >>> coloured
-    <pattern 6 x 6, 16 entries, 3 colours>
-    ::
-     ::
-      ...
-    >>> jacobian(lambda x: x**2 + np.roll(x, 1) * (np.arange(6) > 0), np.ones(6), sparse=coloured).nnz
-    16
+    It is made once for many x and never changed, so that threads may share it.  After the directions of the colours
+    follows a random one, the probe, which detects missing entries of the pattern.
     """
 
-    # After the directions of the colours follows a random one, the probe, which detects missing entries.
-
-    def __init__(self, pattern: Any, symmetric: bool = False, *, colours: Any = None, thorough: bool = True) -> None:
-        is_given = colours is not None and not isinstance(pattern, Pattern)
-        if not isinstance(pattern, Pattern):
-            pattern = pattern_of("ColouredPattern", pattern)
+    def __init__(self, pattern: Pattern, symmetric: bool = False, colours: Any = None, thorough: bool = True) -> None:
         if symmetric:
-            if pattern.rows != pattern.columns:
-                raise ValueError(
-                    f"ColouredPattern: the pattern has shape {(pattern.rows, pattern.columns)}, but that of a Hessian "
-                    "is square"
-                )
             pattern = symmetrised(pattern)
         if colours is None:
             colours = (star_colours if symmetric else column_colours)(pattern, thorough)
-        colours = np.asarray(colours)
-        if colours.shape != (pattern.columns,) or (colours.size and colours.min() < 0):
-            raise ValueError(f"ColouredPattern: {pattern.columns} columns need as many colours, not {colours!r}")
         self.pattern, self.symmetric, self.repeated = pattern, symmetric, Repeated()
         self.count = int(colours.max()) + 1 if len(colours) else 0
         self.colours = colours.astype(np.min_scalar_type(self.count))
         rows, columns = pattern.row_of_entries(), pattern.indices
         #: The flat index of each entry in the compressed derivative, which has a row for each colour.
         self.places = colours[columns] * np.int64(pattern.rows) + rows
-        if symmetric or is_given:
-            known, which, shared = np.unique(self.places, return_inverse=True, return_counts=True)
-            if symmetric:
-                # Two entries of a row with one colour cannot be told apart: they are read off from their mirror images.
-                mirror = colours[rows] * np.int64(pattern.rows) + columns
-                self.places = np.where(shared[which] > 1, mirror, self.places)
-            if is_given and (shared[np.searchsorted(known, self.places)] > 1).any():
-                raise ValueError("ColouredPattern: the given colours do not separate the entries of the pattern")
+        if symmetric:
+            # Two entries of a row with one colour cannot be told apart: they are read off from their mirror images.
+            _, which, shared = np.unique(self.places, return_inverse=True, return_counts=True)
+            mirror = colours[rows] * np.int64(pattern.rows) + columns
+            self.places = np.where(shared[which] > 1, mirror, self.places)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -178,17 +119,103 @@ class ColouredPattern:
         """The derivative with these values as a ``csr_array``, with indices that share no memory."""
         return self.pattern.copy().as_array(data)
 
+    def separates(self) -> bool:
+        """Whether each entry is the only one at its place in the compressed derivative."""
+        rows, columns = self.pattern.row_of_entries(), self.pattern.indices
+        known, shared = np.unique(self.colours[columns] * np.int64(self.pattern.rows) + rows, return_counts=True)
+        return bool((shared[np.searchsorted(known, self.places)] == 1).all())
+
+    def __repr__(self) -> str:
+        return f"<pattern {self.shape[0]} x {self.shape[1]}, {self.pattern.size} entries, {self.count} colours>"
+
+
+@shown_in("dualdiff")
+class ColouredPattern:
+    """A sparsity pattern with a colouring, for ``sparse=``: coloured once, saved, and used for many x.
+
+    Parameters
+    ----------
+    pattern : scipy.sparse array or boolean matrix
+        The pattern of a Jacobian or a Hessian; of a sparse array, the stored entries count.
+    symmetric : bool
+        The pattern is that of a Hessian: it is symmetrized, and gets a star colouring.
+    colours : array of int, optional
+        The colour of each column, as computed elsewhere.  By default those of the best of several orders.
+
+    Raises
+    ------
+    ValueError
+        If the given colours do not separate the entries: columns of one colour share a row, or for a symmetric pattern
+        an entry can be read off neither directly nor from its mirror image.
+
+    Notes
+    -----
+    It never changes, so that threads may share it.  ``jacobian(f, sparse=pattern)`` makes one from a plain pattern.  A
+    Jacobian compresses columns, and rows as well if that takes fewer directions (see `jacobian`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dualdiff import ColouredPattern, jacobian
+    >>> band = np.tri(6, 6, 1) - np.tri(6, 6, -2)
+    >>> coloured = ColouredPattern(band)
+    >>> coloured
+    <pattern 6 x 6, 16 entries, 3 colours>
+    ::
+     ::
+      ...
+    >>> jacobian(lambda x: x**2 + np.roll(x, 1) * (np.arange(6) > 0), np.ones(6), sparse=coloured).nnz
+    16
+    """
+
+    def __init__(self, pattern: Any, symmetric: bool = False, *, colours: Any = None) -> None:
+        pattern = pattern_of("ColouredPattern", pattern)
+        if symmetric and pattern.rows != pattern.columns:
+            raise ValueError(
+                f"ColouredPattern: the pattern has shape {(pattern.rows, pattern.columns)}, but that of a Hessian is "
+                "square"
+            )
+        if colours is not None:
+            given = np.asarray(colours)
+            if given.shape != (pattern.columns,) or (given.size and given.min() < 0):
+                raise ValueError(f"ColouredPattern: {pattern.columns} columns need as many colours, not {colours!r}")
+            colours = given
+        self._compression = Compression(pattern, symmetric, colours)
+        if colours is not None and not self._compression.separates():
+            raise ValueError("ColouredPattern: the given colours do not separate the entries of the pattern")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape of the derivative as a matrix."""
+        return self._compression.shape
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the colouring is that of a symmetric matrix."""
+        return self._compression.symmetric
+
+    @property
+    def colours(self) -> Any:
+        """The colour of each column, counted from 0."""
+        return self._compression.colours.copy()
+
+    @property
+    def count(self) -> int:
+        """The number of colours."""
+        return self._compression.count
+
     def as_matrix(self) -> Any:
         """The pattern as a boolean ``csr_array``."""
-        return self.as_array(np.ones(self.pattern.size, bool))
+        return self._compression.as_array(np.ones(self._compression.pattern.size, bool))
 
     def save(self, file: Any) -> None:
         """Write pattern and colours to a file in NumPy's format npz, from which `load` reads them.
 
         ``scipy.sparse.load_npz`` reads the pattern alone from the same file.
         """
-        names = {"indices": self.pattern.indices, "indptr": self.pattern.indptr, "shape": self.shape}
-        data = np.ones(self.pattern.size, bool)
+        pattern = self._compression.pattern
+        names = {"indices": pattern.indices, "indptr": pattern.indptr, "shape": self.shape}
+        data = np.ones(pattern.size, bool)
         np.savez_compressed(
             file, format=b"csr", _is_array=True, data=data, colours=self.colours, symmetric=self.symmetric, **names
         )
@@ -206,16 +233,13 @@ class ColouredPattern:
             matrix = scipy_sparse().csr_array(parts, shape=tuple(saved["shape"].tolist()))
             return cls(matrix, bool(saved["symmetric"]), colours=saved["colours"])
 
-    def __reduce__(self) -> Any:
-        return _restored, (self.pattern, self.symmetric, self.colours)
-
     def __repr__(self) -> str:
-        title = f"<pattern {self.shape[0]} x {self.shape[1]}, {self.pattern.size} entries, {self.count} colours>"
-        return "\n".join([title, *picture(self.pattern)])
+        return "\n".join([repr(self._compression), *picture(self._compression.pattern)])
 
 
-def _restored(pattern: Pattern, symmetric: bool, colours: Any) -> ColouredPattern:
-    return ColouredPattern(pattern, symmetric, colours=colours)
+def compression_of(coloured: ColouredPattern) -> Compression:
+    """What a coloured pattern computes with."""
+    return coloured._compression
 
 
 def picture(pattern: Pattern) -> list[str]:

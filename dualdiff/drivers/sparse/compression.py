@@ -15,7 +15,7 @@ from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, sparse_pass
 from dualdiff.drivers.run.repeated_calls import expect_several_calls
-from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern, Repeated, pattern_of
+from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern, Compression, Repeated, compression_of, pattern_of
 from dualdiff.tangents.spaces.sparse import Rows
 
 #: Up to this number of elements in a compressed derivative, one dense pass is taken; beyond it the caches overflow, and
@@ -29,21 +29,23 @@ def prepared(operator: str, sparse: Any, thorough: bool, symmetric: bool = False
     """The value of ``sparse=``, with a pattern coloured; ``thorough`` if it serves many x."""
     if sparse is True and thorough:
         return Repeated()
-    if isinstance(sparse, (bool, Repeated)) or (isinstance(sparse, ColouredPattern) and sparse.symmetric == symmetric):
+    if isinstance(sparse, ColouredPattern):
+        sparse = compression_of(sparse)
+    if isinstance(sparse, (bool, Repeated)) or (isinstance(sparse, Compression) and sparse.symmetric == symmetric):
         return sparse
-    pattern = sparse.pattern if isinstance(sparse, ColouredPattern) else pattern_of(operator, sparse)
+    pattern = sparse.pattern if isinstance(sparse, Compression) else pattern_of(operator, sparse)
     if symmetric and pattern.rows != pattern.columns:
         raise ValueError(
             f"{operator}: the pattern given as sparse has shape {(pattern.rows, pattern.columns)}, but a Hessian is "
             "square"
         )
-    return ColouredPattern(pattern, symmetric, thorough=thorough)
+    return Compression(pattern, symmetric, thorough=thorough)
 
 
 def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, mode: str) -> tuple[Any, Any, Any]:
     """Value, derivative as a ``csr_array`` of shape (f(x).size, x.size), and aux."""
     operator = inputs.operator
-    if check and not isinstance(sparse, ColouredPattern):
+    if check and not isinstance(sparse, Compression):
         raise ValueError(f"{operator}: check=True compares a pattern with f, but sparse={sparse} is not a pattern")
     if mode == "reverse":
         raise ValueError(f"{operator}: a sparse Jacobian is computed in forward mode; omit mode, or sparse")
@@ -53,7 +55,7 @@ def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, m
         )
     refuse_outer(inputs, inputs.leaves)
     conjugates = "refused" if inputs.is_complex else "allowed"
-    if not isinstance(sparse, ColouredPattern):
+    if not isinstance(sparse, Compression):
         followed, rows = _in_one_pass(inputs, conjugates, sparse)
         return followed.value, column_blocks(inputs, rows.pattern.copy().as_array(rows.data)), followed.aux
     if sparse.shape[1] != inputs.size:
@@ -117,7 +119,7 @@ def rows_of(outputs: Outputs) -> Rows:
 
 
 def _compressed(
-    inputs: Inputs, coloured: ColouredPattern, chunk_size: int | None, conjugates: str
+    inputs: Inputs, coloured: Compression, chunk_size: int | None, conjugates: str
 ) -> tuple[Outputs, Any, Any]:
     """The outputs of the first pass, the values of the entries, and the derivative along the probe."""
     rows = coloured.shape[0]
@@ -139,7 +141,7 @@ def _compressed(
     return first, coloured.decompressed(compressed), compressed[-1]
 
 
-def check_pattern(operator: str, coloured: ColouredPattern, rows: Rows) -> Any:
+def check_pattern(operator: str, coloured: Compression, rows: Rows) -> Any:
     """The values of the entries of the pattern; raise if it lacks an entry where the derivative is nonzero."""
     pattern = rows.pattern
     if pattern.rows != coloured.shape[0]:
@@ -159,7 +161,7 @@ def check_pattern(operator: str, coloured: ColouredPattern, rows: Rows) -> Any:
     return data
 
 
-def wrong_shape(operator: str, coloured: ColouredPattern, actual: str) -> ValueError:
+def wrong_shape(operator: str, coloured: Compression, actual: str) -> ValueError:
     return ValueError(
         f"{operator}: the pattern given as sparse has shape {coloured.shape}, but {actual}; it needs a row "
         "for each element of f(x) and a column for each element of x"

@@ -16,7 +16,7 @@ from dualdiff.core.application import dtype_of
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import recorded_pass
-from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern
+from dualdiff.drivers.sparse.coloured_pattern import Compression
 from dualdiff.drivers.sparse.colouring import column_colours
 from dualdiff.drivers.sparse.compression import refuse_outer, wrong_shape
 from dualdiff.tangents.pattern import Pattern
@@ -29,7 +29,7 @@ PULL, RECORD = 2, 8
 MOST = 40
 
 
-class TwoSided(ColouredPattern):
+class TwoSided(Compression):
     """A pattern whose rows are divided: those with a row colour come from pullbacks, the others from pushforwards."""
 
     def __init__(self, pattern: Pattern, colours: Any, row_colours: Any) -> None:
@@ -85,7 +85,7 @@ def _divided(vector: Any, shapes: Any, dtypes: Any) -> list[Any]:
     return parts
 
 
-def two_sided(coloured: ColouredPattern) -> TwoSided | None:
+def two_sided(coloured: Compression) -> TwoSided | None:
     """The bidirectional compression of a Jacobian; None if columns alone cost less."""
     pattern, columns = coloured.pattern, coloured.count
     if columns <= FEW or coloured.symmetric:

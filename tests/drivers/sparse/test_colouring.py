@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern, pattern_of, symmetrised
+from dualdiff.drivers.sparse.coloured_pattern import Compression, pattern_of, symmetrised
 from dualdiff.drivers.sparse.colouring import column_colours, star_colours
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -82,7 +82,7 @@ def test_neighbours_differ_and_paths_of_four_have_three_colours(matrix, thorough
 def test_every_entry_is_recovered(matrix, symmetric):
     numbers = np.random.default_rng(0).normal(size=matrix.shape) * matrix
     numbers = numbers + numbers.T if symmetric else numbers
-    compression = ColouredPattern(matrix, symmetric)
+    compression = Compression(pattern_of("", matrix), symmetric)
     seeds = compression.directions().rows(0, compression.count)
     assert np.array_equal(seeds[:-1].sum(axis=0), np.ones(len(matrix)))
     assert np.array_equal(seeds[-1], compression.probe)
@@ -127,7 +127,7 @@ def test_irregular_hessians_need_few_colours():
     for n, per_row in (100, 4), (200, 6), (300, 4):
         for seed in range(2):
             matrix = random_symmetric(n, per_row / n / 2, seed)
-            total += ColouredPattern(matrix | np.eye(n, dtype=bool), symmetric=True).count
+            total += Compression(pattern_of("", matrix | np.eye(n, dtype=bool)), True).count
     assert total <= 52
 
 

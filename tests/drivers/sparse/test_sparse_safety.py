@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern
+from dualdiff.drivers.sparse.coloured_pattern import Compression, pattern_of
 from tests.drivers.sparse.test_sparse import X, tridiagonal
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -229,7 +229,7 @@ def test_the_probe_makes_no_noise_and_touches_no_state():
         found = dd.jacobian(lambda x: 1e8 * x + np.roll(x, 1), x, sparse=band(5, -1, 0))
     assert found.nnz == 10
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
-    one, other = (ColouredPattern(np.eye(50)).probe for _ in range(2))
+    one, other = (Compression(pattern_of("", np.eye(50))).probe for _ in range(2))
     assert np.array_equal(one, other)
     assert len(set(one.tolist())) == 50
     assert np.array_equal(one, one.astype(np.float32))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern
+from dualdiff.drivers.sparse.coloured_pattern import Compression, pattern_of
 from dualdiff.drivers.sparse.two_sided import two_sided
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -42,7 +42,7 @@ def quadratic(matrix, seed=0):
 @pytest.mark.parametrize("name", MATRICES)
 def test_each_entry_can_be_read_off_by_definition(name):
     matrix = MATRICES[name]
-    found = two_sided(ColouredPattern(matrix))
+    found = two_sided(Compression(pattern_of("", matrix)))
     assert found is not None
     by_row = found.row_colours >= 0
     # Rows without a colour: columns of one colour do not meet.  Rows of one colour: no column has two.
@@ -68,7 +68,7 @@ def test_jacobians_are_those_of_dense_mode(name):
     [("arrowhead", 2, 1), ("several rows", 2, 3), ("several columns", 4, 1), ("wide", 1, 3)],
 )
 def test_few_directions_and_one_call(name, pushes, pulls):
-    compression = ColouredPattern(MATRICES[name])
+    compression = Compression(pattern_of("", MATRICES[name]))
     assert compression.count == MATRICES[name].shape[1]
     assert (compression.bidirectional.count, compression.bidirectional.pulls) == (pushes, pulls)
     f, calls = quadratic(MATRICES[name])[0], []
@@ -78,7 +78,7 @@ def test_few_directions_and_one_call(name, pushes, pulls):
 
 @pytest.mark.parametrize("matrix", [np.eye(50), np.ones((40, 40)), np.ones((4, 4)), np.zeros((30, 30))])
 def test_columns_alone_where_rows_do_not_help(matrix):
-    assert two_sided(ColouredPattern(matrix)) is None
+    assert two_sided(Compression(pattern_of("", matrix))) is None
 
 
 def test_a_missing_entry_is_found_in_dense_and_in_other_rows():

@@ -18,7 +18,7 @@ from dualdiff.compiled.refusals import REMEDY
 from dualdiff.core.containers import flatten
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.passes import sparse_pass
-from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern, Repeated, rounding
+from dualdiff.drivers.sparse.coloured_pattern import Compression, Repeated, rounding
 from dualdiff.drivers.sparse.compression import check_pattern, column_blocks, prepared, rows_of, wrong_shape
 from dualdiff.tangents.pattern import Pattern
 from dualdiff.tangents.spaces.sparse import Rows
@@ -28,7 +28,7 @@ def sparsely(call: Any, sparse: Any, check: bool, chunk_size: int | None) -> tup
     """Value, and Jacobian as a ``csr_array``, computed along one direction for each colour of the pattern."""
     operator = call.operator
     given = prepared(operator, sparse, False)
-    compression = given if isinstance(given, ColouredPattern) else None
+    compression = given if isinstance(given, Compression) else None
     if check and compression is None:
         raise ValueError(f"{operator}: check=True compares a pattern with f, but sparse={sparse} is not a pattern")
     if compression is None:
@@ -49,19 +49,19 @@ def sparsely(call: Any, sparse: Any, check: bool, chunk_size: int | None) -> tup
     return value, column_blocks(inputs, compression.as_array(data))
 
 
-def _coloured(pattern: Pattern, given: Any) -> ColouredPattern:
+def _coloured(pattern: Pattern, given: Any) -> Compression:
     """A pattern that was found, coloured; with the colouring of an equal pattern found earlier."""
     if isinstance(given, Repeated):
         pattern = given.memory.same(pattern)
         if given.last is not None and given.last.pattern is pattern:
             return given.last
-    compression = ColouredPattern(pattern, colours=first_fit(pattern.indptr, pattern.indices, pattern.columns))
+    compression = Compression(pattern, colours=first_fit(pattern.indptr, pattern.indices, pattern.columns))
     if isinstance(given, Repeated):
         given.last = compression
     return compression
 
 
-def _entries(call: Any, compression: ColouredPattern, chunk_size: int | None) -> tuple[Any, bool, Any]:
+def _entries(call: Any, compression: Compression, chunk_size: int | None) -> tuple[Any, bool, Any]:
     """The value, whether the pattern is in doubt, and the values of its entries."""
     width = chunk_size or balanced(compression.count + 1)
     places = compression.colours.astype(np.intp)
