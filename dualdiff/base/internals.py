@@ -17,8 +17,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from opcode import opmap
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -182,13 +183,20 @@ def steps(error: BaseException) -> Iterator[tuple[FrameType, int]]:
         step = step.tb_next
 
 
+@lru_cache(maxsize=64)
 @relies_on("types.CodeType.co_positions")
-def position(caller: FrameType, place: int) -> tuple[int, int, int, int] | None:
+def positions(code: CodeType) -> list[tuple[int | None, int | None, int | None, int | None]]:
+    """The lines and columns of the instructions of a code object, as (line, last line, column, last column)."""
+    return list(code.co_positions())
+
+
+@relies_on("types.FrameType.f_lasti")
+def position(caller: FrameType, place: int | None = None) -> tuple[int, int, int, int] | None:
     """The lines and columns of the instruction at a place in the code of a frame; None if they are unknown.
 
-    Positions are listed by instruction, of two bytes each.
+    Without a place, those of the instruction that runs.  Positions are listed by instruction, of two bytes each.
     """
-    start, stop, column, end = list(caller.f_code.co_positions())[place // 2]
+    start, stop, column, end = positions(caller.f_code)[(caller.f_lasti if place is None else place) // 2]
     if start is None or stop is None or column is None or end is None:
         return None
     return start, stop, column, end

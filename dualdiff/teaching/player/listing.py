@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from dualdiff.base.internals import positions
 from dualdiff.teaching.location import Location
 from dualdiff.teaching.trace import Trace
 
@@ -84,7 +85,7 @@ class Listings:
 def _read(code: CodeType) -> _Listing | None:
     """The lines of a function, from its first to the last that it evaluates."""
     first = code.co_firstlineno
-    last = max((line for part in _codes(code) for _, line, *_ in part.co_positions() if line is not None), default=0)
+    last = max((line for part in _codes(code) for _, line, *_ in positions(part) if line is not None), default=0)
     try:
         file = linecache.getlines(code.co_filename)
     except IndexError:  # doctest's replacement, for the example of another test of the same name
