@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core.array import DualArray
 from dualdiff.rules.numpy.linalg.cholesky import read_triangle
 from dualdiff.rules.numpy.linalg.factorization import factored
 from dualdiff.rules.writing.array_rules import Application, implements, plain_values, shape_of
@@ -62,6 +63,12 @@ def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
 
 def along_vectors(t: Term, rows: Any, columns: Any) -> Term:
     """The diagonal of ``rows @ t @ columns``."""
+    if isinstance(rows, DualArray) and (rows.may_have_nan() or columns.may_have_nan()):
+        # In an outer call: what does not depend on a vector without a derivative must not meet its NaN in a sum.
+        products = rows[..., :, :, None] * np.swapaxes(columns, -1, -2)[..., :, None, :]
+        one: Term = t.reshape((*t.shape[:-2], 1, *t.shape[-2:]))
+        each: Term = one.broadcast(shape_of(products)) * products
+        return each.sum(-1).sum(-1)
     both: Term = t.right(columns) * np.swapaxes(rows, -1, -2)
     return both.sum(-2)
 

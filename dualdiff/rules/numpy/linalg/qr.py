@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from dualdiff.base.errors import no_rule
 from dualdiff.core.array import operand
 from dualdiff.rules.numpy.linalg.factorization import Factored, factored, solving
 from dualdiff.rules.writing.array_rules import Application, implements, plain_values, shape_of
-from dualdiff.rules.writing.terms import adjoint, result, revalued, terms
+from dualdiff.rules.writing.terms import MatrixMap, adjoint, result, revalued, terms
+from dualdiff.tangents.space import Shape
 
 
 @implements(np.linalg.qr)
@@ -50,11 +52,24 @@ def orthogonal_triangular(operands: Application, q: Any, given_r: Any, name: str
             # The diagonal of R is real.
             turn += (within * (unit * unit.T)).imag * 1j
         upper = np.tri(*r.shape[-2:][::-1], dtype=unit.dtype).T
-        of_r = result(operands, given_r, (t.left(adjoint(q)) - turn.right(r)) * upper)
-        of_q = turn.left(q)
+        change_r, change_q = (t.left(adjoint(q)) - turn.right(r)) * upper, turn.left(q)
         if t.shape[-2] > k:
-            of_q += over_r - within.left(q)
-        return result(operands, q, of_q), of_r
+            change_q += over_r - within.left(q)
+        singular = np.any(plain_values(np.diagonal(r, axis1=-2, axis2=-1)) == 0, axis=-1)
+        if np.any(singular):
+            change_r += t.map(_undefined(singular, t.shape, change_r.shape))
+            change_q += t.map(_undefined(singular, t.shape, change_q.shape))
+        return result(operands, q, change_q), result(operands, given_r, change_r)
+
+
+def _undefined(singular: Any, in_shape: Shape, out_shape: Shape) -> MatrixMap:
+    """The map of the singular matrices of a stack to NaN, and of the others to zero."""
+    values = np.where(singular, np.nan, 0.0)[..., None, None]
+
+    def to(shape: Shape) -> Callable[[Any], Any]:
+        return lambda t: np.broadcast_to(values, t.shape[:-2] + shape[-2:])
+
+    return MatrixMap("a factor of a singular matrix", to(out_shape), to(in_shape), in_shape, out_shape)
 
 
 def complete_orthogonal_triangular(a: Any, all_q: Any, padded: Any) -> tuple[Any, Any]:
