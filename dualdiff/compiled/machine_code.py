@@ -23,7 +23,7 @@ _environments: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictiona
 @relies_on(
     f"{_CODEGEN}.CPUCodeLibrary._optimize_final_module(self)",
     f"{_CODEGEN}.CPUCodeLibrary._finalize_final_module(self)",
-    f"{_CODEGEN}.CPUCodeLibrary._finalize_dynamic_globals(self)",
+    f"{_CODEGEN}.CPUCodeLibrary.has_dynamic_globals",
     f"{_CODEGEN}.CPUCodeLibrary._verify_declare_only_symbols(self)",
     f"{_CODEGEN}.CPUCodeLibrary._get_compiled_object(self)",
     f"{_CODEGEN}.CPUCodeLibrary.add_linking_library(self, library)",
@@ -33,6 +33,7 @@ _environments: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictiona
 def generate_late() -> None:
     """Numba generates machine code when it has compiled a function; here, when an address in it is asked for."""
     optimize, finalize = CPUCodeLibrary._optimize_final_module, CPUCodeLibrary._finalize_final_module
+    dynamic_globals = CPUCodeLibrary.has_dynamic_globals
     compiled_object, pointer = CPUCodeLibrary._get_compiled_object, JITCodeLibrary.get_pointer_to_function
 
     def complete(self: Any) -> None:
@@ -59,7 +60,6 @@ def generate_late() -> None:
     @wraps(finalize)
     def finalize_late(self: Any) -> None:
         if hasattr(self, "_dualdiff_is_late"):
-            self._finalize_dynamic_globals()
             self._verify_declare_only_symbols()
             self._finalized = True
         else:
@@ -79,6 +79,12 @@ def generate_late() -> None:
         complete(self)
         return compiled_object(self)
 
+    def has_dynamic_globals(self: Any) -> bool:
+        # The optimizer removes addresses that are not used.
+        complete(self)
+        return bool(dynamic_globals.fget(self))
+
+    CPUCodeLibrary.has_dynamic_globals = property(has_dynamic_globals)
     CPUCodeLibrary._optimize_final_module, CPUCodeLibrary._finalize_final_module = optimize_late, finalize_late
     CPUCodeLibrary._get_compiled_object, JITCodeLibrary.get_pointer_to_function = compiled_object_late, pointer_late
 
