@@ -26,6 +26,8 @@ from dualdiff.compiled.refusals import refusal
 LIBRARIES = {"dualdiff", "numba", "numpy", "scipy", "math"}
 #: Numba refers to larger global arrays by their address, so that it sees later writes, and caches no such code.
 FROZEN_BYTES = 10**6
+#: What the names of the functions that this package compiles beside the user's begin with.
+DRIVER = "dualdiff_"
 
 
 @cache
@@ -169,7 +171,7 @@ def compiled_beside(f: Any, arguments: str, body: str, names: dict[str, Any] | N
     place = hashlib.sha256(f"{f.targetoptions} {nogil} {text}".encode()).hexdigest()[:16]
     # Numba's symbol names must differ from those of other functions that other processes cached.
     origin = f"{f.py_func.__module__} {f.py_func.__qualname__} {place} {sources.digest()}"
-    function.__name__ = function.__qualname__ = f"dualdiff_{hashlib.sha256(origin.encode()).hexdigest()[:16]}"
+    function.__name__ = function.__qualname__ = f"{DRIVER}{hashlib.sha256(origin.encode()).hexdigest()[:16]}"
     driver = njit(nogil=nogil, no_cfunc_wrapper=True)(function)
     cache_beside(driver, f, place, source_version(), lambda function: Sources(function).digest())
     return driver

@@ -2,22 +2,53 @@
 
 Numba optimizes each function on its own and generates its machine code, which stays in memory for good, even if the
 function is only called by compiled code, into which it is linked and optimized again.  A derivative calls dozens of
-such functions, and this took most of the time of its first call.
+such functions, and this took most of the time of its first call.  What is compiled for no derivative stays as it is.
 """
 
 from __future__ import annotations
 
+import threading
 import weakref
 from functools import wraps
 from typing import Any
 
 from numba.core.codegen import CPUCodeLibrary, JITCodeLibrary, JITCPUCodegen, RuntimeLinker
+from numba.core.dispatcher import _FunctionCompiler
 
+from dualdiff.compiled.caching import DRIVER
 from dualdiff.compiled.patches import change_options, relies_on
+from dualdiff.compiled.types import dual_in
 
 _CODEGEN = "numba.core.codegen"
+
+
+class _Compiling(threading.local):
+    """How many functions of duals, and drivers of them, are being compiled in this thread, each for the one before."""
+
+    depth = 0
+
+
+_compiling = _Compiling()
 #: The environments of functions that are not yet machine code, by the names of their global variables.
 _environments: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+
+
+@relies_on("numba.core.dispatcher._FunctionCompiler._compile_core(self, args, return_type)")
+def tell_derivatives() -> None:
+    """Numba compiles callees within their callers, so that the outermost says what they are for."""
+    compile_core = _FunctionCompiler._compile_core
+
+    @wraps(compile_core)
+    def telling(self: Any, args: Any, return_type: Any) -> Any:
+        if not (self.py_func.__name__.startswith(DRIVER) or any(dual_in(t) is not None for t in args)):
+            return compile_core(self, args, return_type)
+        _compiling.depth += 1
+        try:
+            return compile_core(self, args, return_type)
+        finally:
+            _compiling.depth -= 1
+
+    _FunctionCompiler._compile_core = telling
 
 
 @relies_on(
@@ -44,6 +75,8 @@ def generate_late() -> None:
             finalize(self)
 
     def may_be_late(self: Any) -> bool:
+        if not _compiling.depth:
+            return False
         # Nothing is linked into Numba's runtime, which all others need.  Calls of a function that is still being
         # compiled are addresses, which are set when its machine code is there.
         names = [variable.name for variable in self._final_module.global_variables]
@@ -116,7 +149,10 @@ def set_environments_late() -> None:
     JITCPUCodegen.set_env, JITCodeLibrary._finalize_specific = set_env_late, finalize_with_environments
 
 
+tell_derivatives()
 generate_late()
 set_environments_late()
 # An entry from C is for functions as values; those without an entry from Python are none.
-change_options({"no_cfunc_wrapper": True}, lambda options, _: options.get("no_cpython_wrapper", False))
+change_options(
+    {"no_cfunc_wrapper": True}, lambda options, _: _compiling.depth > 0 and options.get("no_cpython_wrapper", False)
+)

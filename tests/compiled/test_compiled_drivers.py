@@ -116,9 +116,15 @@ def test_patterns_that_do_not_fit_a_compiled_function():
         dualdiff.jacobian(ring, X, sparse=np.eye(20, 21))
     with pytest.raises(ValueError, match="not a pattern"):
         dualdiff.jacobian(ring, X, sparse=True, check=True)
-    buffer = njit(lambda x: _filled(np.zeros(2), x[0]))
+    rounded = njit(lambda x: np.array([float(int(x[0])), np.abs(x[1] * 1j)]))
     with pytest.raises(dualdiff.NoRuleError, match="pass the pattern"):
-        dualdiff.jacobian(buffer, X, sparse=True)
+        dualdiff.jacobian(rounded, X, sparse=True)
+
+
+def test_the_pattern_of_a_function_that_is_random():
+    f = njit(lambda x: _filled(np.zeros(2), x[0]))
+    np.testing.assert_array_equal(dualdiff.jacobian_sparsity(f, X).toarray(), np.eye(21)[[0, 0]] != 0)
+    assert 0 < dualdiff.jacobian(f, X, sparse=True).toarray()[0, 0] < 1
 
 
 @njit

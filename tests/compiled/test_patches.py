@@ -133,6 +133,16 @@ def test_only_what_python_calls_becomes_machine_code():
     assert addresses(f) == [False, True]
 
 
+def test_what_is_compiled_for_no_derivative_stays_as_it_is():
+    f = numba.njit(lambda x: x * x)
+    assert f(3.0) == 9.0
+    assert addresses(f) == [True]
+    g = numba.njit(lambda x: f(x) + 1.0)
+    assert g.overloads == {}
+    assert g(2.0) == 5.0
+    assert addresses(g) == [True]
+
+
 def test_a_function_differentiated_before_is_called_with_a_dual():
     f = numba.njit(lambda x: x * x)
     assert dualdiff.derivative(f, 3.0) == 6.0
