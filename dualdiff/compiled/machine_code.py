@@ -57,6 +57,7 @@ def tell_derivatives() -> None:
     f"{_CODEGEN}.CPUCodeLibrary.has_dynamic_globals",
     f"{_CODEGEN}.CPUCodeLibrary._verify_declare_only_symbols(self)",
     f"{_CODEGEN}.CPUCodeLibrary._get_compiled_object(self)",
+    f"{_CODEGEN}.CPUCodeLibrary._sentry_cache_disable_inspection(self)",
     f"{_CODEGEN}.CPUCodeLibrary.add_linking_library(self, library)",
     f"{_CODEGEN}.JITCodeLibrary.get_pointer_to_function(self, name)",
     f"{_CODEGEN}.RuntimeLinker.PREFIX",
@@ -66,6 +67,7 @@ def generate_late() -> None:
     optimize, finalize = CPUCodeLibrary._optimize_final_module, CPUCodeLibrary._finalize_final_module
     dynamic_globals = CPUCodeLibrary.has_dynamic_globals
     compiled_object, pointer = CPUCodeLibrary._get_compiled_object, JITCodeLibrary.get_pointer_to_function
+    inspection = CPUCodeLibrary._sentry_cache_disable_inspection
 
     def complete(self: Any) -> None:
         if vars(self).pop("_dualdiff_is_late", False):
@@ -112,6 +114,11 @@ def generate_late() -> None:
         complete(self)
         return compiled_object(self)
 
+    @wraps(inspection)
+    def inspection_late(self: Any) -> None:
+        complete(self)
+        inspection(self)
+
     def has_dynamic_globals(self: Any) -> bool:
         # The optimizer removes addresses that are not used.
         complete(self)
@@ -119,6 +126,7 @@ def generate_late() -> None:
 
     CPUCodeLibrary.has_dynamic_globals = property(has_dynamic_globals)
     CPUCodeLibrary._optimize_final_module, CPUCodeLibrary._finalize_final_module = optimize_late, finalize_late
+    CPUCodeLibrary._sentry_cache_disable_inspection = inspection_late
     CPUCodeLibrary._get_compiled_object, JITCodeLibrary.get_pointer_to_function = compiled_object_late, pointer_late
 
 

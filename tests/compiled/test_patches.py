@@ -133,6 +133,14 @@ def test_only_what_python_calls_becomes_machine_code():
     assert addresses(f) == [False, True]
 
 
+def test_assembly_that_is_shown_is_the_optimized_one():
+    f = numba.njit(lambda x: x[0] * x[1] + np.sin(x[0]))
+    dualdiff.gradient(f, X)
+    ((kinds, compiled_code),) = f.overloads.items()
+    assert "call" in f.inspect_asm(kinds)
+    assert not hasattr(compiled_code.library, "_dualdiff_is_late"), RELIANCES["generate_late"].reason
+
+
 def test_what_is_compiled_for_no_derivative_stays_as_it_is():
     f = numba.njit(lambda x: x * x)
     assert f(3.0) == 9.0

@@ -161,9 +161,9 @@ class ColouredPattern:
     >>> coloured = ColouredPattern(band)
     >>> coloured
     <pattern 6 x 6, 16 entries, 3 colours>
-    ::
-     ::
-      ...
+    ::.
+     '::.
+       '::
     >>> jacobian(lambda x: x**2 + np.roll(x, 1) * (np.arange(6) > 0), np.ones(6), sparse=coloured).nnz
     16
     """

@@ -104,6 +104,8 @@ def _is_in(text: str, code: CodeType) -> bool:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):  # IPython's magic commands, for example
         return True
+    if code.co_name == "<lambda>":
+        return any(node.lineno == code.co_firstlineno for node in ast.walk(tree) if isinstance(node, ast.Lambda))
     names = (ast.FunctionDef, ast.AsyncFunctionDef)
     return not code.co_name.isidentifier() or any(
         node.name == code.co_name
