@@ -38,6 +38,7 @@ class Stream:
     def __init__(self, system: System, n: int, c: Any, low: int = _CLOSED, step: Any = None) -> None:
         self.system, self.n, self.c, self.low, self.step = system, n, c, low, step
         self.degree = n
+        system.streams.append(self)
         #: The coefficients of the derivative, once they are asked for.
         self.slopes: Any = None
 
@@ -153,8 +154,20 @@ class System:
         self._pending: list[Stream] = []
         self._equations = 0
         self._made: dict[Any, tuple[Any, ...]] = {}
+        self.streams: list[Stream] = []
         #: The functions that have no power series at the point, in order.
         self.singular: dict[str, None] = {}
+
+    def let_go(self) -> None:
+        """Forget all streams.
+
+        They refer to each other, so that their memory would wait for Python's search of cycles.
+        """
+        for stream in self.streams:
+            stream.step = stream.slopes = None
+        self.streams.clear()
+        self._made.clear()
+        self._pending.clear()
 
     # -- making streams ------------------------------------------------------------------------------------------------
 

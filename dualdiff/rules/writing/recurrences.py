@@ -29,12 +29,15 @@ def expanded(row: Row, args: Sequence[Any], values: Any, n: int, singular: Calla
     power series at the point.
     """
     system = Recurrences(n)
-    streams = [system.known(*a) if type(a) is tuple else a for a in args]
-    arithmetic = _ARITHMETIC.get(row.ufunc)
-    if arithmetic is not None and (result := arithmetic(system, *streams)) is not None:
-        return result.c[: result.degree + 1]
-    result = system.expanded(row, streams, values, singular)
-    return result.c[: result.degree + 1] if type(result) is Stream else None
+    try:
+        streams = [system.known(*a) if type(a) is tuple else a for a in args]
+        arithmetic = _ARITHMETIC.get(row.ufunc)
+        if arithmetic is not None and (result := arithmetic(system, *streams)) is not None:
+            return result.c[: result.degree + 1]
+        result = system.expanded(row, streams, values, singular)
+        return result.c[: result.degree + 1] if type(result) is Stream else None
+    finally:
+        system.let_go()
 
 
 class Recurrences(System):
