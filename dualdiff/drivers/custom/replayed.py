@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from dualdiff.base import tags
 from dualdiff.core.array import wrap
 from dualdiff.core.dual import AnyDual
 from dualdiff.tangents.nodes import Node, Replay
-from dualdiff.tangents.spaces.recorded import Recorded
+from dualdiff.tangents.spaces.recorded import Recorded, same_bits
+from dualdiff.tangents.zeros import plain
 
 
 def replayed(run: Callable[[], Any]) -> Any:
     """The dual that ``run()`` returns; in reverse mode without its record, for which it is called a second time.
 
-    It must compute the same each time.
+    It must compute the same each time; reverse mode raises a RuntimeError if it does not.
     """
     spaces = [space for space in tags.spaces() if type(space) is Recorded]
     firsts = {id(space): next(space._serials) for space in spaces}
@@ -26,16 +29,25 @@ def replayed(run: Callable[[], Any]) -> Any:
     space: Any = result.space
     last, _, parents = _part(result.raw, firsts[id(space)])
     _forget(space, kept[id(space)])
+    value = result.value
+    bits = np.array(plain(value))
 
     def again() -> tuple[Node, list[Node]]:
         kept = {*space.kept}
         with tags.resumed(space):
             first = next(space._serials)
-            part = _part(run().raw, first)[:2]
+            second = run()
+            if not same_bits(np.array(plain(second)), bits):
+                raise RuntimeError(
+                    "reverse mode computes parts of a long solution a second time, and the function did not return the "
+                    "same values: it depends on something that has changed (a variable, an attribute, random numbers). "
+                    "Leave that unchanged, or use mode='forward'"
+                )
+            part = _part(second.raw, first)[:2]
         _forget(space, kept)
         return part
 
-    return wrap(result.value, Replay(next(space._serials), tuple(parents), again, last), space)
+    return wrap(value, Replay(next(space._serials), tuple(parents), again, last), space)
 
 
 def _forget(space: Recorded, but: set[int]) -> None:

@@ -99,6 +99,17 @@ def test_an_exception_in_a_part_leaves_no_state_behind():
     assert tags.live == before
 
 
+def test_a_part_that_does_not_compute_the_same_is_refused():
+    calls = []
+
+    def part(x):
+        calls.append(x)
+        return np.sin(x) * len(calls)
+
+    with pytest.raises(RuntimeError, match="did not return the same values"):
+        gradient(lambda x: np.sum(replayed(lambda: part(x))), X, mode="reverse")
+
+
 def test_memory():
     def loss(x, part):
         y = x
