@@ -72,9 +72,13 @@ def central(f, x, h=1e-6):
 
 
 def outcome(f):
-    """Right, wrong, or the notes of the error."""
+    """Right, wrong, or the notes of the error; "missing" for a function that an older SciPy does not have."""
     from dualdiff import jacobian
 
+    try:
+        f(X)
+    except AttributeError:
+        return "missing"
     try:
         found = np.asarray(jacobian(f, X))
     except Exception as error:
@@ -107,7 +111,7 @@ def test_right_or_an_error_with_advice(outcomes):
     assert len(outcomes) > 40
     assert sum(found == "right" for found in outcomes.values()) > 10
     for name, found in outcomes.items():
-        if found == "right":
+        if found in ("right", "missing"):
             continue
         assert found != "wrong", name
         assert found, name
