@@ -54,7 +54,7 @@ class Length:
             self.known[size] = int(min(self.per_element * size, 4.0 * max(self.longest, 8 * size))) + 64
         return self.known[size]
 
-    def found(self, entries: int, size: int) -> None:
+    def note(self, entries: int, size: int) -> None:
         """Note the length of a tape."""
         self.known.clear()
         self.longest = max(self.longest, entries)
@@ -113,12 +113,12 @@ def _evaluated(call: Any, name: str, mode: str) -> Any:
     is_first = name in ("gradient", "jacobian")
     for masked in (False, True) if is_first else (False,):
         driver = driver_of(call.f, DRIVERS[name], call.argnum, 0, masked)
-        found = _with_room(driver, call.args[:leading], call.args[leading:], length_of(call.f, call.argnum), most)
-        if type(found) is int:
+        answer = _with_room(driver, call.args[:leading], call.args[leading:], length_of(call.f, call.argnum), most)
+        if type(answer) is int:
             if mode == "auto":
                 return None
-            raise _too_long(call, found, most, BYTES[name])
-        result, has_nan = found
+            raise _too_long(call, answer, most, BYTES[name])
+        result, has_nan = answer
         if not has_nan:
             return result
     # Second derivatives at singular points are settled forward over forward.
@@ -133,7 +133,7 @@ def _with_room(driver: Any, leading: Any, others: Any, length: Length, most: int
         result, has_nan, entries = driver(*leading, capacity, *others)
         if entries <= capacity:
             return result, has_nan
-        length.found(entries, size)
+        length.note(entries, size)
         if entries > most:
             return entries
 
@@ -152,10 +152,10 @@ class Tape:
     def __init__(self, call: Any) -> None:
         most = min(physical_memory() // 2 // BYTES["gradient"], PLACES)
         driver = driver_of(call.f, "pull_map", call.argnum, 0, True)
-        found = _with_room(driver, call.args[:1], call.args[1:], length_of(call.f, call.argnum), most)
-        if type(found) is int:
-            raise _too_long(call, found, most, BYTES["gradient"])
-        (self.value, self.nodes, self._places, *self._outputs), _ = found
+        result = _with_room(driver, call.args[:1], call.args[1:], length_of(call.f, call.argnum), most)
+        if type(result) is int:
+            raise _too_long(call, result, most, BYTES["gradient"])
+        (self.value, self.nodes, self._places, *self._outputs), _ = result
         self._shapes, self._size = call.shapes, int(np.size(call.x))
         leaves, self.rebuild = flatten(self.value)
         self.results = leaves
@@ -164,14 +164,14 @@ class Tape:
         """The tangents of the results, given those of the inputs."""
         places, coefficients = self._outputs
         along = tangents_along(self._flat(tangents), self.nodes, self._places)
-        found = np.where(places < 0, 0.0, along[places] if along.size else 0.0)
+        result = np.where(places < 0, 0.0, along[places] if along.size else 0.0)
         with np.errstate(all="ignore"):
-            return self._parts(np.where(found == 0, 0.0, found * coefficients), list(map(np.shape, self.results)))
+            return self._parts(np.where(result == 0, 0.0, result * coefficients), list(map(np.shape, self.results)))
 
     def pull(self, cotangents: list[Any]) -> list[Any]:
         """The cotangents of the inputs, given those of the results."""
-        found = cotangents_of(self._flat(cotangents), *self._outputs, self.nodes, self._places, self._size)
-        return self._parts(found, self._shapes)
+        result = cotangents_of(self._flat(cotangents), *self._outputs, self.nodes, self._places, self._size)
+        return self._parts(result, self._shapes)
 
     def _flat(self, leaves: list[Any]) -> Any:
         if any(isinstance(leaf, AnyDual) for leaf in leaves):

@@ -65,8 +65,8 @@ class RightSide:
         r"""The plain matrices of :math:`\partial f / \partial y` at plain values, along the first axis."""
         at_points = self.plain.at_points
         # A row of an array of duals would be a view of it, which costs more than a sum.
-        found = jacobian(lambda change: at_points(times, [y + change for y in states]), np.zeros(states.shape[1]))
-        return plain_values(found)
+        result = jacobian(lambda change: at_points(times, [y + change for y in states]), np.zeros(states.shape[1]))
+        return plain_values(result)
 
 
 class InRealParts:

@@ -88,9 +88,9 @@ class Trajectory:
         if self._steps is None:
             return np.stack([self.y] * len(times)) if times.size else self.y[None][:0]
         if self.is_repeated and not keep:
-            found = compiled_states(self.f, self.method, self.records, self.start, self.y, times)
-            if found is not None:
-                return found
+            result = compiled_states(self.f, self.method, self.records, self.start, self.y, times)
+            if result is not None:
+                return result
         return self._steps.states(times, keep)
 
     def at(self, t: float) -> Any:

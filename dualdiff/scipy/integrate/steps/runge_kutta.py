@@ -74,9 +74,9 @@ class Explicit:
             before = self.start * self.sign - 1 if first == 0 else ends[first - 1]
             inside = ordered[(ordered > before) & (ordered <= ends[part][-1])] * self.sign
             solve = partial(self._solved, self.records[part], y, inside.tolist(), keep)
-            found = solve() if length == count else replayed(solve)
-            y = found[-1]
-            rows.append(found[:-1])
+            result = solve() if length == count else replayed(solve)
+            y = result[-1]
+            rows.append(result[:-1])
         return np.concatenate(rows)[np.reshape(order, times.shape)]
 
     def _solved(self, records: Sequence[Any], y: Any, times: Sequence[float], keep: bool) -> Any:
