@@ -14,6 +14,7 @@ See M. B. Giles, Collected matrix derivative results for forward and reverse mod
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,15 @@ def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
         return result(operands, w, along_vectors(read_triangle(t, UPLO.upper() == "U"), adjoint(v), v).real)
 
 
+#: Up to this number of elements, products with different vectors are kept apart where some have no derivative; the
+#: second derivatives of larger matrices with repeated values are NaN in reverse mode.
+APART = 1 << 24
+
+
 def along_vectors(t: Term, rows: Any, columns: Any) -> Term:
     """The diagonal of ``rows @ t @ columns``."""
-    if isinstance(rows, DualArray) and (rows.may_have_nan() or columns.may_have_nan()):
+    is_small = math.prod(shape_of(rows)) * columns.shape[-2] <= APART
+    if is_small and isinstance(rows, DualArray) and (rows.may_have_nan() or columns.may_have_nan()):
         # In an outer call: what does not depend on a vector without a derivative must not meet its NaN in a sum.
         products = rows[..., :, :, None] * np.swapaxes(columns, -1, -2)[..., :, None, :]
         one: Term = t.reshape((*t.shape[:-2], 1, *t.shape[-2:]))

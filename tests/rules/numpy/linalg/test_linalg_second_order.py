@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dualdiff import gradient, hessian, jacobian, jvp
+from dualdiff.rules.numpy.linalg import eigen
 
 DEFICIENT = np.random.default_rng(5).standard_normal((5, 2)), np.random.default_rng(6).standard_normal((2, 4))
 
@@ -47,3 +48,13 @@ def test_regular_matrices_of_a_stack_keep_their_factors():
         J = jacobian(lambda a: np.linalg.qr(a).R, stack, mode=mode)
         np.testing.assert_allclose(J[0, :, :, 0], jacobian(lambda a: np.linalg.qr(a).R, stack[0]), rtol=1e-12)
         assert not J[0, :, :, 1].any()
+
+
+def test_large_matrices_are_right_or_nan_and_take_no_more_memory(monkeypatch):
+    monkeypatch.setattr(eigen, "APART", 4)
+    f = lambda x: np.linalg.norm(DEFICIENT[0] @ x @ DEFICIENT[1], 2)
+    expected = hessian(f, np.eye(2), mode="forward")
+    assert np.isfinite(expected).all()
+    assert np.isnan(hessian(f, np.eye(2), mode="reverse")).all()
+    monkeypatch.undo()
+    np.testing.assert_allclose(hessian(f, np.eye(2), mode="reverse"), expected, rtol=1e-12)
