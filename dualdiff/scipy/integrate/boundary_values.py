@@ -13,7 +13,7 @@ from dualdiff.core.application import Application
 from dualdiff.core.array import operand
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.equations import (
+from dualdiff.scipy.solving.equations import (
     IRREGULAR,
     MOVED,
     MOVED_ABSOLUTELY,
@@ -23,8 +23,8 @@ from dualdiff.scipy.equations import (
     revalued,
     unknown,
 )
-from dualdiff.scipy.signatures import signed_as
-from dualdiff.scipy.stripped import Stripped, stripped, values_of
+from dualdiff.scipy.solving.signatures import signed_as
+from dualdiff.scipy.solving.stripped import Stripped, stripped, values_of
 from dualdiff.tangents.linear import NamedMap
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")

@@ -12,7 +12,6 @@ from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.equations import implicit, no_derivative, revalued, unknown
 from dualdiff.scipy.integrate.right_sides import RightSide, moved
 from dualdiff.scipy.integrate.trajectories import (
     ALTERNATE,
@@ -23,8 +22,9 @@ from dualdiff.scipy.integrate.trajectories import (
     is_explicit,
     recording,
 )
-from dualdiff.scipy.signatures import signed_as
-from dualdiff.scipy.stripped import Stripped, stripped, values_of
+from dualdiff.scipy.solving.equations import implicit, no_derivative, revalued, unknown
+from dualdiff.scipy.solving.signatures import signed_as
+from dualdiff.scipy.solving.stripped import Stripped, stripped, values_of
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 

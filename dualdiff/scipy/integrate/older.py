@@ -12,11 +12,11 @@ import numpy as np
 from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.equations import no_derivative, revalued, unknown
 from dualdiff.scipy.integrate.right_sides import RightSide, moved
 from dualdiff.scipy.integrate.trajectories import Record, Trajectory, recording
-from dualdiff.scipy.signatures import signed_as
-from dualdiff.scipy.stripped import Stripped, stripped, values_of
+from dualdiff.scipy.solving.equations import no_derivative, revalued, unknown
+from dualdiff.scipy.solving.signatures import signed_as
+from dualdiff.scipy.solving.stripped import Stripped, stripped, values_of
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 

@@ -19,10 +19,10 @@ from dualdiff.base.errors import no_rule
 from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.equations import levels, no_derivative, revalued, unknown
 from dualdiff.scipy.integrate.double_exponential import Interval, integrated
-from dualdiff.scipy.signatures import signed_as
-from dualdiff.scipy.stripped import Stripped, values_of
+from dualdiff.scipy.solving.equations import levels, no_derivative, revalued, unknown
+from dualdiff.scipy.solving.signatures import signed_as
+from dualdiff.scipy.solving.stripped import Stripped, values_of
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 

@@ -12,8 +12,8 @@ from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.rules.writing.array_rules import plain_values
-from dualdiff.scipy.equations import levels, revalued
-from dualdiff.scipy.stripped import Stripped
+from dualdiff.scipy.solving.equations import levels, revalued
+from dualdiff.scipy.solving.stripped import Stripped
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 

@@ -14,7 +14,7 @@ from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.rules.writing.compositions import evaluated
-from dualdiff.scipy.signatures import signed_as
+from dualdiff.scipy.solving.signatures import signed_as
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 

@@ -10,11 +10,11 @@ import numpy as np
 from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.equations import revalued, unknown
 from dualdiff.scipy.integrate.right_sides import RightSide, moved
 from dualdiff.scipy.integrate.steps.collocation import Implicit
 from dualdiff.scipy.integrate.steps.compiled_steps import compiled_states
 from dualdiff.scipy.integrate.steps.runge_kutta import Explicit
+from dualdiff.scipy.solving.equations import revalued, unknown
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 

@@ -15,10 +15,10 @@ from dualdiff.drivers.jacobian import jacobian
 from dualdiff.rules.scipy.linalg.cholesky import cholesky
 from dualdiff.rules.scipy.linalg.solve import solve_triangular
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.equations import revalued, unknown
 from dualdiff.scipy.optimize.optima import Constraint, identity, limits_of, minimum, plain_bounds
-from dualdiff.scipy.signatures import signed_as
-from dualdiff.scipy.stripped import Stripped, stripped, values_of
+from dualdiff.scipy.solving.equations import revalued, unknown
+from dualdiff.scipy.solving.signatures import signed_as
+from dualdiff.scipy.solving.stripped import Stripped, stripped, values_of
 
 _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
 

@@ -13,10 +13,10 @@ from dualdiff.base.errors import no_rule
 from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.equations import is_regular, no_derivative, revalued, unknown
 from dualdiff.scipy.optimize.optima import WEAKLY_ACTIVE, limits_of, plain_bounds
-from dualdiff.scipy.signatures import signed_as
-from dualdiff.scipy.stripped import values_of
+from dualdiff.scipy.solving.equations import is_regular, no_derivative, revalued, unknown
+from dualdiff.scipy.solving.signatures import signed_as
+from dualdiff.scipy.solving.stripped import values_of
 
 _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
 

@@ -14,10 +14,10 @@ from dualdiff.core.array import operand
 from dualdiff.drivers.derivative import derivative
 from dualdiff.drivers.gradient import gradient
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.equations import MOVED, implicit, revalued, unknown
 from dualdiff.scipy.optimize.optima import Constraint, identity, limits_of_pairs, minimum, plain_bounds
-from dualdiff.scipy.signatures import signed_as
-from dualdiff.scipy.stripped import Stripped, stripped, values_of
+from dualdiff.scipy.solving.equations import MOVED, implicit, revalued, unknown
+from dualdiff.scipy.solving.signatures import signed_as
+from dualdiff.scipy.solving.stripped import Stripped, stripped, values_of
 
 _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
 

@@ -2,7 +2,7 @@ r"""The derivatives of optima, as solutions of the KKT conditions.
 
 At a constrained minimum of f, the gradient of the Lagrangian :math:`f(x) - \lambda^T (c(x) - b)` of the active
 constraints is zero, and c(x) = b (Karush-Kuhn-Tucker).  These equations for x and the multipliers are differentiated by
-the implicit function theorem (`dualdiff.scipy.equations`).
+the implicit function theorem (`dualdiff.scipy.solving.equations`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dualdiff.core.array import operand
 from dualdiff.drivers.gradient import gradient
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.rules.writing.array_rules import plain_values
-from dualdiff.scipy.equations import implicit, no_derivative, unknown
-from dualdiff.scipy.stripped import has_duals, values_of
+from dualdiff.scipy.solving.equations import implicit, no_derivative, unknown
+from dualdiff.scipy.solving.stripped import has_duals, values_of
 
 #: The tolerance, relative and absolute, within which a constraint is active.
 ACTIVE = 1e-6

@@ -10,9 +10,9 @@ import numpy as np
 
 from dualdiff.base.extras import load
 from dualdiff.core.array import operand
-from dualdiff.scipy.equations import implicit, unknown
-from dualdiff.scipy.signatures import signed_as
-from dualdiff.scipy.stripped import Stripped, stripped, values_of
+from dualdiff.scipy.solving.equations import implicit, unknown
+from dualdiff.scipy.solving.signatures import signed_as
+from dualdiff.scipy.solving.stripped import Stripped, stripped, values_of
 
 _scipy = load("scipy.optimize", "scipy", "dualdiff.scipy.optimize")
 

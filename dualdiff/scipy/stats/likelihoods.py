@@ -17,9 +17,9 @@ from dualdiff.core.array import operand
 from dualdiff.drivers.gradient import gradient
 from dualdiff.drivers.hessian import hessian
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.equations import implicit, is_regular, no_derivative, revalued
+from dualdiff.scipy.solving.equations import implicit, is_regular, no_derivative, revalued
+from dualdiff.scipy.solving.stripped import values_of
 from dualdiff.scipy.stats.random_variables import Distribution
-from dualdiff.scipy.stripped import values_of
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 

@@ -18,10 +18,10 @@ from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy import special
-from dualdiff.scipy.equations import revalued
+from dualdiff.scipy.solving.equations import revalued
+from dualdiff.scipy.solving.stripped import values_of
 from dualdiff.scipy.stats.random_variables import scalar_of
 from dualdiff.scipy.stats.series_formulas import log_sum
-from dualdiff.scipy.stripped import values_of
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from dualdiff.drivers.custom.replayed import replayed
 from dualdiff.rules.writing.array_rules import plain_values
-from dualdiff.scipy.equations import MOVED, MOVED_ABSOLUTELY, UNLIKE, levels, revalued
 from dualdiff.scipy.integrate.right_sides import InRealParts, RightSide, in_parts, of_parts
+from dualdiff.scipy.solving.equations import MOVED, MOVED_ABSOLUTELY, UNLIKE, levels, revalued
 
 #: The number of Radau points of an interval; the order is 2 * POINTS - 1.
 POINTS = 9

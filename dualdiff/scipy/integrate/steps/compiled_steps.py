@@ -11,9 +11,9 @@ from dualdiff.core.array import operand
 from dualdiff.drivers.run.engines import engine_of
 from dualdiff.rules.writing.array_rules import plain_values
 from dualdiff.rules.writing.multilinear import multilinear
-from dualdiff.scipy.compiled_functions import Joined, is_joinable
 from dualdiff.scipy.integrate.right_sides import RightSide
 from dualdiff.scipy.integrate.steps.runge_kutta import SAME, extra_stages, weights_at
+from dualdiff.scipy.solving.compiled_functions import Joined, is_joinable
 
 #: For more unknowns and parameters than these, Jacobians are not multiplied with each other.
 FEW = 64

@@ -17,8 +17,8 @@ from dualdiff.base.extras import load
 from dualdiff.core.application import Application
 from dualdiff.drivers.custom.replayed import replayed
 from dualdiff.rules.writing.array_rules import plain_values
-from dualdiff.scipy.equations import UNLIKE, revalued
 from dualdiff.scipy.integrate.right_sides import RightSide
+from dualdiff.scipy.solving.equations import UNLIKE, revalued
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 

@@ -13,7 +13,7 @@ import numpy as np
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.compiled_functions import on_duals
+from dualdiff.scipy.solving.compiled_functions import on_duals
 
 _NONE = ()
 _FLOAT64 = np.dtype(np.float64)
