@@ -144,8 +144,8 @@ def adapt(f: Any = None) -> Any:
     integers and booleans stay plain, and so do arrays that ``asarray`` hands through, and the grids of ``arange`` and
     ``linspace`` between plain floats.  ``np.array`` of duals is a dual array, where NumPy would make an array of
     objects, and ``np.arange`` between duals a grid of them.  ``np.interp`` and ``np.piecewise`` find duals in lists and
-    parameters, ``np.vectorize(f, otypes=[float])`` collects them, and ``y += x`` turns a plain y that nothing else
-    refers to into a dual one.
+    parameters, ``np.vectorize(f, otypes=[float])`` collects them, pandas' ``mean``, ``median``, ``std``, ``var`` and
+    ``sem`` take them, and ``y += x`` turns a plain y that nothing else refers to into a dual one.
 
     An array that was there before is exchanged if the source of the code, which must be available, writes into a name
     that it has, and if all references to it were found: who else holds it would read it without the derivative.  If
@@ -154,7 +154,7 @@ def adapt(f: Any = None) -> Any:
     Not reached are compiled code, and the code of libraries such as SciPy and pandas; they take the constants in dual
     arrays for the plain values that they are, and raise where they meet duals.  ``type(y) is np.ndarray`` is False.
 
-    Costs about ten microseconds a call, more for objects with many attributes.
+    Costs about ten microseconds a call, and three more for each array that is exchanged.
 
     Examples
     --------
@@ -266,7 +266,7 @@ def exchanged(f: Any, args: Any, kwargs: dict[str, Any], spaces: list[Any]) -> t
         for i, x in enumerate(args):
             name = names[i] if i < len(names) else ""
             if type(x) is np.ndarray and name in search.names and x.dtype.kind in "fc" and x.flags.writeable:
-                held[i] = name, spaces[-1].array(np.copy(x), None, spaces[-1]), x
+                held[i] = name, spaces[-1].array(x.copy("K"), None, spaces[-1]), x
             elif type(x) is not np.ndarray:
                 search.value(None, None, name, x)
     for x in kwargs.values():

@@ -19,6 +19,7 @@ import numpy as np
 
 from dualdiff.adapting.adapted_functions import MAKERS, Maker, routed, vectorized
 from dualdiff.adapting.libraries import SCIPY, counterparts, is_library, is_library_code
+from dualdiff.adapting.pandas_averages import averages
 from dualdiff.base.internals import ARRAY_API, VECTORIZE, frame
 from dualdiff.core.scope import SCOPE
 from dualdiff.rules.writing.array_rules import duals_in
@@ -182,6 +183,7 @@ class Places:
         """Find the places in modules that are new, and in the namespace if it has new names."""
         if len(sys.modules) != self.modules:
             self._add_scipy()
+            self._add_pandas()
             for key, module in list(sys.modules.items()):
                 names = getattr(module, "__dict__", None)
                 if key not in self.known and not is_library(key) and type(names) is dict:
@@ -210,10 +212,18 @@ class Places:
             self.known = {key: n for key, n in self.known.items() if is_library(key)}
             self._search(vars(module))
 
+    def _add_pandas(self) -> None:
+        """Take the averages of pandas into account, if it is loaded."""
+        if hasattr(sys.modules.get("pandas"), "DataFrame") and "pandas" not in self.known:
+            self.known["pandas"] = 0
+            for cls, makers in averages():
+                own = {name: getattr(cls, name) for name in makers}
+                self._add([Place(cls, {name: AdaptedMethod(own[name], makers[name]) for name in own}, own)])
+
     def _search(self, names: dict[str, Any]) -> None:
-        result = list(_found(names, self.other))
-        if not result:
-            return
+        self._add(list(_found(names, self.other)))
+
+    def _add(self, result: list[Place]) -> None:
         new = {id(place.names) for place in result}
         self.places = [place for place in self.places if id(place.names) not in new] + result
         if self.running:

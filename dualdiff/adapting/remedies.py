@@ -11,6 +11,7 @@ import numpy as np
 
 from dualdiff.adapting.adapted_functions import MAKERS
 from dualdiff.adapting.libraries import counterpart, is_foreign, is_library, public_name
+from dualdiff.adapting.pandas_averages import NAMES as AVERAGES
 from dualdiff.base.errors import COLLECT, LostDerivativeError, NoRuleError
 from dualdiff.base.internals import FLAT, OBJECT_ARRAY, SHUFFLED, SPARSE, SPARSE_INTERNALS, position, steps
 from dualdiff.core.labels import Table, labels_of
@@ -98,17 +99,21 @@ def _of_labelled(frames: list[FrameType]) -> str | None:
     """What to write for a method of an array with labels that is a function of NumPy too; None for other code."""
     for frame in frames:
         name, source = frame.f_code.co_name, frame.f_locals.get("self")
-        if labels_of(source) is not None and callable(getattr(np, name, None)):
-            kind, remedy = type(source), f"np.{name}(s.to_numpy())"
+        if labels_of(source) is None or not (callable(getattr(np, name, None)) or name in AVERAGES):
+            continue
+        kind, remedies = type(source), []
+        if callable(getattr(np, name, None)):
+            remedy = f"np.{name}(s.to_numpy())"
             if isinstance(labels_of(source), Table):
                 # pandas passes over what is missing, and divides by one less.
                 remedy = f"np.{name}(s.dropna().to_numpy(){', ddof=1' if name in ('std', 'var') else ''})"
                 if hasattr(kind, "columns"):
                     remedy = f"df.apply(lambda s: {remedy})"
-            return (
-                f"{kind.__module__.partition('.')[0]}.{kind.__name__}.{name} takes plain values: "
-                f"write {remedy}, which takes duals"
-            )
+            remedies = [f"write {remedy}"]
+        if isinstance(labels_of(source), Table) and name in AVERAGES:
+            remedies.append("differentiate adapt(f), in which it takes duals")
+        package = kind.__module__.partition(".")[0]
+        return f"{package}.{kind.__name__}.{name} takes plain values: {', or '.join(remedies)}"
     return None
 
 

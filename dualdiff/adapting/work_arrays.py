@@ -7,7 +7,7 @@ of enclosing functions, and in lists and dicts there.  A candidate has a name th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -171,16 +171,21 @@ class Search:
         for name in reach.slot_names:
             self.value(thing, name, f".{name}", getattr(thing, name, None))
 
-    def alone(self) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
+    def alone(self) -> Iterator[tuple[Any, Collection[tuple[Any, Any]]]]:
         """The arrays that are written into, by their names, and to which there are no references from elsewhere."""
-        written = {id(array) for name, array, _, _ in self.entries if name in self.names}
-        for identity in written:
-            entries = [entry for entry in self.entries if id(entry[1]) == identity]
-            places = {(id(container), key): (container, key) for _, _, container, key in entries}
-            array, count = entries[0][1], len(entries) + len(places) + _OWN + (identity in _standing)
-            can_be = owns(array) and not getweakrefcount(array) and array.dtype.kind in "fc" and array.flags.writeable
-            if can_be and references(array) == count and not any(type(c) is tuple for c, _ in places.values()):
-                yield array, list(places.values())
+        groups: dict[int, list[tuple[str, Any, Any, Any]]] = {}
+        for entry in self.entries:
+            groups.setdefault(id(entry[1]), []).append(entry)
+        for identity, entries in groups.items():
+            if self.names.isdisjoint([entry[0] for entry in entries]):
+                continue
+            array = entries[0][1]
+            places = {(id(container), key): (container, key) for _, _, container, key in entries}.values()
+            count = len(entries) + len(places) + _OWN + (identity in _standing)
+            if references(array) != count or getweakrefcount(array) or array.dtype.kind not in "fc":
+                continue
+            if owns(array) and array.flags.writeable and tuple not in [type(c) for c, _ in places]:
+                yield array, places
 
 
 def _own_references() -> int:
@@ -217,7 +222,7 @@ def names_in(code: CodeType) -> tuple[str, ...]:
 
 def put(container: Any, key: Any, thing: Any) -> None:
     """Let a thing stand at a key of a container, or be an attribute of an object."""
-    if type(container) in (dict, list):
+    if type(container) is dict or type(container) is list:
         container[key] = thing
     elif isinstance(container, type):
         setattr(container, key, thing)
@@ -227,25 +232,30 @@ def put(container: Any, key: Any, thing: Any) -> None:
 
 def stands_at(container: Any, key: Any) -> Any:
     """What stands there."""
+    if type(container) is dict:
+        return container.get(key)
     if type(container) is list:
         return container[key] if key < len(container) else None
-    return container.get(key) if type(container) is dict else getattr(container, key, None)
+    return getattr(container, key, None)
 
 
 def exchange(search: Search, spaces: list[Any]) -> None:
     """Let dual arrays stand in the places that were found, each until the call of its space ends."""
+    exchanged = [(space, _exchanged(space.tag)) for space in spaces]
     for array, places in list(search.alone()):
-        within = spaces
+        within = exchanged
         if type(array) in ARRAYS:
-            if all(space is not array.space for space in spaces):
+            if array.space not in spaces:
                 # It belongs to a call of another thread.
                 continue
-            within = [space for space in spaces if space.tag > array.space.tag]
+            within = [pair for pair in exchanged if pair[0].tag > array.space.tag]
         dual = array
-        for space in within:
+        for space, notes in within:
             # Of a copy: a record needs the values of its coefficients when the array is back and is written again.
-            below, dual = dual, space.array(np.copy(dual), None, space)
-            _exchanged(space.tag).add(dual, below, places)
+            below, dual = dual, space.array(dual.copy("K"), None, space)
+            notes.arrays[id(dual)] = dual, below
+            notes.places += places
+            _standing.add(id(dual))
         for container, key in places:
             put(container, key, dual)
 
@@ -265,12 +275,6 @@ class Exchanged:
         self.arrays: dict[int, tuple[DualArray, Any]] = {}
         self.places: list[tuple[Any, Any]] = []
 
-    def add(self, dual: DualArray, array: Any, places: list[tuple[Any, Any]]) -> None:
-        """Note that a dual array stands for another one."""
-        self.arrays[id(dual)] = dual, array
-        self.places += places
-        _standing.add(id(dual))
-
     def __call__(self) -> None:
         _standing.difference_update(self.arrays)
         for container, key in self.places:
@@ -284,4 +288,4 @@ class Exchanged:
 
 def hand_back(dual: DualArray, array: Any) -> None:
     """Write the values of a dual array that stood for another one into that."""
-    array[...] = dual.value if isinstance(array, DualArray) else plain(dual)
+    array[...] = dual.value if type(array) in ARRAYS else plain(dual)

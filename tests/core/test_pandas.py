@@ -122,7 +122,8 @@ def test_methods_that_convert_to_floats_say_what_to_write(name):
         with pytest.raises(TypeError) as error:
             gradient(lambda p: np.sum(getattr(make(p), name)()), P)  # noqa: B023
         assert error.value.__notes__ == [
-            f"dualdiff: pandas.{kind}.{name} takes plain values: write {remedy}, which takes duals"
+            f"dualdiff: pandas.{kind}.{name} takes plain values: write {remedy}, or differentiate "
+            "adapt(f), in which it takes duals"
         ]
         # The remedy, as it is written.
         found = lambda p: np.sum(eval(remedy, {"np": np}, {"s": make(p), "df": make(p)}))  # noqa: B023
