@@ -66,6 +66,10 @@ class DualArray(AnyDual):
     # Both flags are set where results are wrapped (`Application`, `finish`, `__getitem__`) and where a record or the
     # caller needs the values (`lasting`, `snapshot`, `as_dual`), and are read where arrays are written (`__setitem__`).
     __slots__ = ("_raw", "_value", "_view", "held", "owned", "space", "version")
+    space: TangentSpace
+    version: int
+    held: bool
+    owned: bool
 
     def __init__(self, value: Any, tangent: Tangent = None, space: TangentSpace | None = None) -> None:
         if space is None:
@@ -420,7 +424,7 @@ class Flat:
     """The elements of a dual array in C order (``x.flat``)."""
 
     def __init__(self, array: DualArray) -> None:
-        self.base = array if array.ndim else array.reshape(1)
+        self.base: DualArray = array if array.ndim else array.reshape(1)
 
     def _key(self, key: Any) -> Any:
         flat = np.arange(self.base.size).reshape(self.base.shape).flat[key]
@@ -459,6 +463,9 @@ class View:
     """The parent of a view, the structural function that gives the view, and the last version of the parent seen."""
 
     __slots__ = ("parent", "seen", "structure")
+    parent: DualArray
+    structure: Structure
+    seen: int
 
     def __init__(self, parent: DualArray, structure: Structure, seen: int) -> None:
         self.parent, self.structure, self.seen = parent, structure, seen

@@ -196,37 +196,39 @@ class AnyDual(AskedByOthers):
 
     # -- methods that NumPy's arrays and scalars share -----------------------------------------------------------
 
-    all = _method(np.all)
-    any = _method(np.any)
-    argmax = _method(np.argmax)
-    argmin = _method(np.argmin)
-    argpartition = _method(np.argpartition)
-    argsort = _method(np.argsort)
-    clip = _method(np.clip)
-    compress = _method(lambda a, condition, axis=None, out=None: np.compress(condition, a, axis, out))
-    conj = _method(np.conjugate)
-    conjugate = _method(np.conjugate)
-    cumprod = _method(np.cumprod)
-    cumsum = _method(np.cumsum)
-    diagonal = _method(np.diagonal)
-    dot = _method(np.dot)
-    max = _method(np.max)
-    mean = _method(np.mean)
-    min = _method(np.min)
-    nonzero = _method(np.nonzero)
-    prod = _method(np.prod)
-    ptp = _method(np.ptp)
-    ravel = _method(np.ravel)
-    repeat = _method(np.repeat)
-    round = _method(np.round)
-    searchsorted = _method(np.searchsorted)
-    squeeze = _method(np.squeeze)
-    std = _method(np.std)
-    sum = _method(np.sum)
-    swapaxes = _method(np.swapaxes)
-    take = _method(np.take)
-    trace = _method(np.trace)
-    var = _method(np.var)
+    all: Callable[..., Any] = _method(np.all)
+    any: Callable[..., Any] = _method(np.any)
+    argmax: Callable[..., Any] = _method(np.argmax)
+    argmin: Callable[..., Any] = _method(np.argmin)
+    argpartition: Callable[..., Any] = _method(np.argpartition)
+    argsort: Callable[..., Any] = _method(np.argsort)
+    clip: Callable[..., Any] = _method(np.clip)
+    compress: Callable[..., Any] = _method(
+        lambda a, condition, axis=None, out=None: np.compress(condition, a, axis, out)
+    )
+    conj: Callable[..., Any] = _method(np.conjugate)
+    conjugate: Callable[..., Any] = _method(np.conjugate)
+    cumprod: Callable[..., Any] = _method(np.cumprod)
+    cumsum: Callable[..., Any] = _method(np.cumsum)
+    diagonal: Callable[..., Any] = _method(np.diagonal)
+    dot: Callable[..., Any] = _method(np.dot)
+    max: Callable[..., Any] = _method(np.max)
+    mean: Callable[..., Any] = _method(np.mean)
+    min: Callable[..., Any] = _method(np.min)
+    nonzero: Callable[..., Any] = _method(np.nonzero)
+    prod: Callable[..., Any] = _method(np.prod)
+    ptp: Callable[..., Any] = _method(np.ptp)
+    ravel: Callable[..., Any] = _method(np.ravel)
+    repeat: Callable[..., Any] = _method(np.repeat)
+    round: Callable[..., Any] = _method(np.round)
+    searchsorted: Callable[..., Any] = _method(np.searchsorted)
+    squeeze: Callable[..., Any] = _method(np.squeeze)
+    std: Callable[..., Any] = _method(np.std)
+    sum: Callable[..., Any] = _method(np.sum)
+    swapaxes: Callable[..., Any] = _method(np.swapaxes)
+    take: Callable[..., Any] = _method(np.take)
+    trace: Callable[..., Any] = _method(np.trace)
+    var: Callable[..., Any] = _method(np.var)
 
     def reshape(self, *shape: Any, order: str = "C") -> Any:
         """As ``numpy.reshape``; the shape may be given as several integers."""
@@ -301,6 +303,9 @@ class Dual(AnyDual):
     """
 
     __slots__ = ("raw", "space", "value")
+    value: Any
+    raw: Any
+    space: TangentSpace
 
     def __init__(self, value: Any, tangent: Tangent = 0.0, space: TangentSpace | None = None) -> None:
         if space is None:

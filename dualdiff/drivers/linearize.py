@@ -25,8 +25,8 @@ class Signature:
 
     def __init__(self, values: list[Any], rebuild: Nesting) -> None:
         self.rebuild = rebuild
-        self.shapes = [getattr(v, "shape", ()) for v in values]
-        self.dtypes = [dtype_of(v) for v in values]
+        self.shapes: list[tuple[int, ...]] = [getattr(v, "shape", ()) for v in values]
+        self.dtypes: list[Any] = [dtype_of(v) for v in values]
 
     @property
     def size(self) -> int:

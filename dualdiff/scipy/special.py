@@ -7,6 +7,7 @@ special`` replaces ``from scipy import special``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -339,7 +340,11 @@ def _spherical(name: str, letter: str, equation: str, sign: int | None) -> Any:
     return over_scipy("n", "z", module="scipy.special")(function)
 
 
-spherical_jn = _spherical("spherical_jn", "j", "spherical Bessel function of the first kind", 1)
-spherical_yn = _spherical("spherical_yn", "y", "spherical Bessel function of the second kind", -1)
-spherical_in = _spherical("spherical_in", "i", "modified spherical Bessel function of the first kind", 1)
-spherical_kn = _spherical("spherical_kn", "k", "modified spherical Bessel function of the second kind", None)
+spherical_jn: Callable[..., Any] = _spherical("spherical_jn", "j", "spherical Bessel function of the first kind", 1)
+spherical_yn: Callable[..., Any] = _spherical("spherical_yn", "y", "spherical Bessel function of the second kind", -1)
+spherical_in: Callable[..., Any] = _spherical(
+    "spherical_in", "i", "modified spherical Bessel function of the first kind", 1
+)
+spherical_kn: Callable[..., Any] = _spherical(
+    "spherical_kn", "k", "modified spherical Bessel function of the second kind", None
+)

@@ -150,10 +150,10 @@ class TangentSpace(ABC):
     compare: Callable[..., Any]
 
     def __init__(self, tag: int, conjugates: str = "allowed") -> None:
-        self.tag = tag
+        self.tag: int = tag
         # "allowed", "refused" (a complex derivative was requested), or "noted" (refused later, if the result turns
         # out to be complex).
-        self.conjugates = conjugates
+        self.conjugates: str = conjugates
 
     # -- the chain rule ----------------------------------------------------------------------------------------
 

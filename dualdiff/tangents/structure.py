@@ -27,6 +27,10 @@ class Structure:
     """
 
     __slots__ = ("_slices", "broadcasts", "function", "params", "roles")
+    function: Callable[..., Any]
+    params: Mapping[str, Any]
+    roles: Mapping[str, str] | None
+    broadcasts: bool
 
     def __init__(
         self,

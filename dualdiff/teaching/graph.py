@@ -74,7 +74,7 @@ class Graph:
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
-        self.svg = picture.svg("auto")
+        self.svg: str = picture.svg("auto")
 
     def _repr_svg_(self) -> str:
         return self.svg

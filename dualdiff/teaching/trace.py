@@ -98,11 +98,15 @@ class Trace:
         error: Exception | None,
         branches: Sequence[Branch] = (),
     ) -> None:
-        self.steps, self.results, self.value = steps, results, value
-        self.inputs = [step for step in steps if step.operation == "input"]
-        self.operations = steps[len(self.inputs) :]
-        self.directions, self.remarks, self.error = directions, remarks, error
-        self.branches = list(branches)
+        self.steps: list[Step] = steps
+        self.results: list[Step] = results
+        self.value: Any = value
+        self.inputs: list[Step] = [step for step in steps if step.operation == "input"]
+        self.operations: list[Step] = steps[len(self.inputs) :]
+        self.directions: list[str] = directions
+        self.remarks: list[str] = remarks
+        self.error: Exception | None = error
+        self.branches: list[Branch] = list(branches)
         self._notes, self._answer = notes, answer
 
     def __getitem__(self, name: str) -> Step:

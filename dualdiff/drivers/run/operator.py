@@ -253,6 +253,11 @@ class DerivedFunction(Generic[P, R_co]):
     and has a descriptive repr.
     """
 
+    operator: Any
+    f: Callable[..., Any]
+    options: dict[str, Any]
+    __name__: str
+
     def __init__(self, operator: Any, f: Callable[..., Any], options: dict[str, Any]) -> None:
         declared: Operator = operator.operator
         if not callable(f):

@@ -108,10 +108,10 @@ def _four(name: str, described: str) -> Any:
     return function
 
 
-brentq = _four("brentq", "Brent's method")
-brenth = _four("brenth", "Brent's method with hyperbolic extrapolation")
-ridder = _four("ridder", "Ridder's method")
-bisect = _four("bisect", "bisection")
+brentq: Callable[..., Any] = _four("brentq", "Brent's method")
+brenth: Callable[..., Any] = _four("brenth", "Brent's method with hyperbolic extrapolation")
+ridder: Callable[..., Any] = _four("ridder", "Ridder's method")
+bisect: Callable[..., Any] = _four("bisect", "bisection")
 
 
 @_documented(

@@ -42,8 +42,8 @@ class Player:
         slider: dict[str, Any] | None = None,
         predict: Predict | None = None,
     ) -> None:
-        self.trace = traces[0 if slider is None else slider["start"]]
-        self.html = _page({**lesson(function, name, traces, slider), "predict": predict})
+        self.trace: Trace = traces[0 if slider is None else slider["start"]]
+        self.html: str = _page({**lesson(function, name, traces, slider), "predict": predict})
         self._name = name
 
     def _repr_html_(self) -> str:

@@ -181,12 +181,12 @@ def _hyperbolic_sine(a: Any) -> Any:
     return 0.5 * (expm(a) - expm(-a))
 
 
-cosm = _of_exponential("cosm", r"\cos A", _cosine, "0.")
-sinm = _of_exponential("sinm", r"\sin A", _sine, "1.")
-tanm = _of_exponential("tanm", r"\tan A", lambda a: np.linalg.solve(_cosine(a), _sine(a)), "1.")
-coshm = _of_exponential("coshm", r"\cosh A", _hyperbolic_cosine, "0.")
-sinhm = _of_exponential("sinhm", r"\sinh A", _hyperbolic_sine, "1.")
-tanhm = _of_exponential(
+cosm: Callable[..., Any] = _of_exponential("cosm", r"\cos A", _cosine, "0.")
+sinm: Callable[..., Any] = _of_exponential("sinm", r"\sin A", _sine, "1.")
+tanm: Callable[..., Any] = _of_exponential("tanm", r"\tan A", lambda a: np.linalg.solve(_cosine(a), _sine(a)), "1.")
+coshm: Callable[..., Any] = _of_exponential("coshm", r"\cosh A", _hyperbolic_cosine, "0.")
+sinhm: Callable[..., Any] = _of_exponential("sinhm", r"\sinh A", _hyperbolic_sine, "1.")
+tanhm: Callable[..., Any] = _of_exponential(
     "tanhm", r"\tanh A", lambda a: np.linalg.solve(_hyperbolic_cosine(a), _hyperbolic_sine(a)), "1."
 )
 
