@@ -31,7 +31,7 @@ PUBLIC = {
 }
 
 #: Public modules of dualdiff.scipy.
-SCIPY = ("integrate", "linalg", "optimize", "special", "stats")
+SCIPY = ("fft", "integrate", "linalg", "optimize", "special", "stats")
 
 
 def of_scipy(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dualdiff.base.late import SCIPY, of_scipy
 
-__all__ = ["integrate", "linalg", "optimize", "special", "stats"]
+__all__ = ["fft", "integrate", "linalg", "optimize", "special", "stats"]
 
 
 def __getattr__(name: str) -> Any:

@@ -30,7 +30,7 @@ class Transform(NamedMap):
 
     def _transform(self, t: Any) -> Any:
         name, n, norm, axis, length = self._options
-        return _fitted(getattr(np.fft, name)(t, n, axis, norm), length, axis)
+        return fitted(getattr(np.fft, name)(t, n, axis, norm), length, axis)
 
     @property
     def transpose(self) -> LinearMap:
@@ -39,7 +39,7 @@ class Transform(NamedMap):
         return Transform(name, n, norm, axis, self.out_shape, self.in_shape, self.in_shape[axis])
 
 
-def _fitted(a: Any, length: int, axis: int) -> Any:
+def fitted(a: Any, length: int, axis: int) -> Any:
     """The array truncated or zero-padded to a length along an axis, which is counted from the end."""
     n = a.shape[axis]
     if n == length:
@@ -79,7 +79,7 @@ def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = No
     a = operand(a)
     axis = axis_of(axis, a.ndim) - a.ndim
     n = 2 * (a.shape[axis] - 1) if n is None else n
-    half = _fitted(a, min(a.shape[axis], n // 2 + 1), axis)
+    half = fitted(a, min(a.shape[axis], n // 2 + 1), axis)
     weights = np.full(half.shape[axis], 2.0, plain_values(a).real.dtype)
     weights[0] = 1.0
     weights[n // 2 + n % 2 :] = 1.0

@@ -15,7 +15,7 @@ from dualdiff.rules.writing.array_rules import duals_in
 from dualdiff.rules.writing.scipy_docs import completed
 
 #: Options that say how SciPy computes, not what.
-HOW = {"balanced", "check_finite", "driver", "lapack_driver", "lwork", "method"}
+HOW = {"balanced", "check_finite", "driver", "lapack_driver", "lwork", "method", "workers"}
 
 
 def over_scipy(*arrays: str, module: str = "scipy.linalg") -> Callable[[Callable[..., Any]], Callable[..., Any]]:

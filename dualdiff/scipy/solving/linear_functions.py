@@ -1,0 +1,146 @@
+"""Functions of SciPy that are linear in an argument, or in each of two: SciPy's own function is applied to tangents.
+
+A rule adds the transpose, which is a function of SciPy again.  All are functions for duals: where a constant or an
+element of a tangent is a dual of an outer call, they are differentiated themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core.array import operand
+from dualdiff.rules.writing.array_rules import Application, plain_values, shape_of
+from dualdiff.rules.writing.terms import MatrixMap, is_complex_valued
+from dualdiff.tangents.linear import LinearMap
+from dualdiff.tangents.space import Shape, Tangent, TangentSpace
+
+Function = Callable[..., Any]
+_COMPLEX = np.zeros((), np.complex64)
+
+
+class Applied(MatrixMap):
+    """The map ``t -> function(t, *constants)``, and its transpose ``w -> transposed(w, *constants)``.
+
+    ``axes``, counted from the end, are those that it mixes; by default all.  With ``by_rows`` the functions take no
+    leading axes, and are applied to one argument after the other.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        transposed: Function,
+        in_shape: Shape,
+        out_shape: Shape,
+        constants: Sequence[Any] = (),
+        axes: tuple[int, ...] | None = None,
+        by_rows: bool = True,
+        name: str = "a linear function of SciPy",
+        becomes_complex: bool = False,
+    ) -> None:
+        axes = tuple(range(-len(in_shape), 0)) if axes is None else axes
+        self._remade = functools.partial(
+            Applied,
+            function,
+            transposed,
+            in_shape,
+            out_shape,
+            axes=axes,
+            by_rows=by_rows,
+            name=name,
+            becomes_complex=becomes_complex,
+        )
+        self._constants = constants
+
+        def apply(t: Any) -> Any:
+            return function(t, *constants)
+
+        def apply_transposed(w: Any) -> Any:
+            return transposed(w, *constants)
+
+        if by_rows:
+            apply, apply_transposed = (
+                _by_rows(apply, in_shape, out_shape),
+                _by_rows(apply_transposed, out_shape, in_shape),
+            )
+        marks = (_COMPLEX,) if becomes_complex else ()
+        super().__init__(name, apply, apply_transposed, in_shape, out_shape, (*constants, *marks), axes)
+
+    def lasting(self, copied: Callable[[Any], Any]) -> LinearMap:
+        return self._remade(constants=[*map(copied, self._constants)])
+
+
+def _by_rows(f: Function, in_shape: Shape, out_shape: Shape) -> Function:
+    def function(t: Any) -> Any:
+        if t.ndim == len(in_shape):
+            return f(t)
+        lead = t.shape[: t.ndim - len(in_shape)]
+        rows = t.reshape((-1, *in_shape))
+        if not len(rows):
+            return np.zeros((*lead, *out_shape), plain_values(t).dtype)
+        return np.stack([f(row) for row in rows]).reshape((*lead, *out_shape))
+
+    return function
+
+
+def linear(
+    function: Function,
+    x: Any,
+    transposed: Function,
+    axes: tuple[int, ...] | None = None,
+    constants: Sequence[Any] = (),
+    by_rows: bool = False,
+    value: Function | None = None,
+) -> Any:
+    """``function(x, *constants)``, which is linear in x; ``transposed`` and the rest are those of `Applied`.
+
+    ``value`` is a function of x that computes the value, if that is another function: one with a constant term.
+    """
+    operands = Application(operand(x), linear=True)
+    (x,), (t,) = operands.values, operands.tangents
+    result = function(x, *constants) if value is None else value(x)
+    if t is None:
+        return operands.result(result)
+    shapes = shape_of(x), shape_of(result)
+    becomes = is_complex_valued(result) and not is_complex_valued(x)
+    applied = Applied(function, transposed, *shapes, constants, axes, by_rows, becomes_complex=becomes)
+    return operands.result(result, [operands.space.contract(t, applied, *shapes)])
+
+
+class Bilinear:
+    """``function(a, b)``, linear in each of its factors (`tangents.space.Multilinear`).
+
+    ``transposes`` are the pullbacks of w to a, a function of w and b, and to b, of w and a.
+    """
+
+    def __init__(self, function: Function, factors: Sequence[Any], transposes: Sequence[Function]) -> None:
+        self.function, self.factors, self.transposes = function, factors, transposes
+        self.value: Any = None
+
+    def term(self, space: TangentSpace, t: Tangent, i: int) -> Tangent:
+        """The function with factor i replaced by its tangent."""
+        other = self.factors[1 - i]
+        shape, out_shape = shape_of(self.factors[i]), shape_of(self.value)
+        function = self.function if i == 0 else lambda t, a: self.function(a, t)
+        return space.contract(t, Applied(function, self.transposes[i], shape, out_shape, [other]), shape, out_shape)
+
+    def crossed(self, i: int, a: Any, j: int, b: Any) -> Any:
+        """The sum of the functions of the rows of a and b, in the places of factors i < j."""
+        return sum(map(self.function, a, b))
+
+    def of(self, operands: Application) -> Any:
+        """The function of the operands."""
+        self.value = value = self.function(*operands.values)
+        space, active = operands.space, list(operands.active())
+        if space is not None and space.order and len(active) > 1:
+            return operands.result(value, [space.multiplied(self, operands.tangents, value)])
+        return operands.result(value, [self.term(space, operands.tangents[i], i) for i in active])
+
+
+def bilinear(function: Function, a: Any, b: Any, *transposes: Function) -> Any:
+    """``function(a, b)``, linear in each; ``transposes`` are those of `Bilinear`."""
+    operands = Application(operand(a), operand(b), linear=True)
+    return Bilinear(function, operands.values, transposes).of(operands)
