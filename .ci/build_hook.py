@@ -1,11 +1,14 @@
-"""What hatchling runs before it builds: with ``DUALDIFF_COMPILE=1`` the scalar core is compiled by mypyc.
+"""What hatchling runs before it builds.
 
-Without that variable the package is pure Python, and needs neither a C compiler nor the packages named here.
+With ``DUALDIFF_COMPILE=1`` the scalar core is compiled by mypyc; without that variable the package is pure Python, and
+needs neither a C compiler nor the packages named here.  With ``GITHUB_REPOSITORY``, as in the workflow of a release,
+the README in the metadata shows its figures and finds its pages wherever it is read.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 NEEDED = ["mypy==2.4.*", "numpy>=2.0", "setuptools"]
 # Without a core that was compiled here earlier.
@@ -24,6 +28,23 @@ from dualdiff.rules.python.scalar_module import source
 print(source(), end="")
 """
 FOLDER = Path("dualdiff", "base")
+
+
+class Readme(MetadataHookInterface):
+    """The README, with absolute addresses where the repository is known."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        text = Path(self.root, "README.md").read_text(encoding="utf-8")
+        repository = os.environ.get("GITHUB_REPOSITORY")
+        if repository:
+            text = with_absolute_addresses(text, f"https://github.com/{repository}", f"v{metadata['version']}")
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}
+
+
+def with_absolute_addresses(text: str, repository: str, tag: str) -> str:
+    """A page of the top folder, with addresses in a repository for the figures and links that are relative."""
+    text = re.sub(r'(<img src=")(?!\w+:)', rf"\1{repository}/raw/{tag}/", text)
+    return re.sub(r"(\]\()(?!\w+:|#)", rf"\1{repository}/blob/{tag}/", text)
 
 
 class CompiledCore(BuildHookInterface[Any]):

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from dualdiff.drivers.custom.check import DerivativeCheck, DerivativeCheckError, check_derivative
     from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # The elementwise functions (dualdiff.sin, dualdiff.exp, ...) and the buffers are public too, but not in ``__all__``:
 # ``import *`` must not shadow NumPy's names.

@@ -2,13 +2,28 @@
 
 import contextlib
 import doctest
+import importlib.util
 import io
+import re
 
 import numpy as np
 import pytest
 
 from dualdiff import derivative, gradient, hvp, jacobian
 from tests.support.pages import README, blocks, text
+
+
+def test_addresses_on_other_sites():
+    """What a release shows: figures by their addresses, and no link that is relative."""
+    pytest.importorskip("hatchling")
+    spec = importlib.util.spec_from_file_location("build_hook", README.parent / ".ci" / "build_hook.py")
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    there = hook.with_absolute_addresses(text(README), "https://example.org/it", "v1")
+    assert '<img src="https://example.org/it/raw/v1/notebooks/figures/step_size.svg"' in there
+    assert "](https://example.org/it/blob/v1/notebooks/index.md)" in there
+    assert not re.findall(r"\]\((?!\w+:|#)|src=\"(?!https:)", there)
+    assert hook.with_absolute_addresses(there, "https://example.org/it", "v1") == there
 
 
 def test_comparison():
