@@ -455,14 +455,17 @@ SCALARS: set[type] = {Dual, FloatDual, Float64Dual}
 
 
 @cache
-def scalar_classes(lanes: int) -> tuple[type[Dual], type[Dual]]:
-    """The dual classes of a Python float and of a `numpy.float64` whose tangent is a tuple of ``lanes`` floats."""
+def scalar_classes(lanes: int | None, parent: type[Dual] = Dual) -> tuple[type[Dual], type[Dual]]:
+    """The dual classes of a Python float and of a `numpy.float64` whose tangent is a tuple of ``lanes`` floats.
+
+    With None, a tangent is any object that has sums and multiples, and the zero is ``space.zero``.
+    """
     classes = []
     for base in (FloatDual, Float64Dual):
         table: dict[Any, Callable[[Any], Any]] = {}
         body = {"__slots__": (), "lanes": lanes, "__init__": object.__init__, "__module__": __name__}
-        cls = type(base.__name__, (Dual,), body | {"__array_ufunc__": _with_fast_unary(table)})
-        classes.append(native.compiled(cls))
+        cls = type(base.__name__, (parent,), body | {"__array_ufunc__": _with_fast_unary(table)})
+        classes.append(cls if lanes is None else native.compiled(cls))
         SCALARS.add(classes[-1])
         for install in SCALAR_INSTALLERS:
             install(base, classes[-1], table)

@@ -69,7 +69,7 @@ def compiled(name: str, source: str, **names: Any) -> Callable[..., Any]:
 
 
 def _finish(
-    row: Row, tangents: dict[str, str], numpy: set[str], result: str, operands: str, pad: str, lanes: int
+    row: Row, tangents: dict[str, str], numpy: set[str], result: str, operands: str, pad: str, lanes: int | None
 ) -> str:
     """Source that computes the tangent of a value r and returns the dual.
 
@@ -100,11 +100,11 @@ def _finish(
     return "".join(f"{pad}{line}\n" for line in lines)
 
 
-def _tangent(factors: list[tuple[str, str, str]], lanes: int) -> list[str]:
+def _tangent(factors: list[tuple[str, str, str]], lanes: int | None) -> list[str]:
     """Source that computes the tangent t, and for several directions z, which is NaN if an element of t is."""
     if not lanes:
         terms = [{"1": t, "-1": f"-{t}"}.get(text) or f"{factor} * {t}" for text, factor, t in factors]
-        return ["t = " + (" + ".join(terms) or "0.0")]
+        return ["t = " + (" + ".join(terms) or ("space.zero" if lanes is None else "0.0"))]
     lines, sums = [], [""] * lanes
     for name, (text, factor, t) in zip("pqu", factors, strict=False):
         lines.append("".join(f"{name}{i}, " for i in range(lanes)) + f"= {t}")
@@ -133,12 +133,13 @@ _PARTNERS = (
 class Scalars(NamedTuple):
     """The classes of duals of a Python float and of a float64.
 
-    ``lanes`` is the number of directions; with 0 the tangent is a single float.
+    ``lanes`` is the number of directions; with 0 the tangent is a single float, with None an object that has sums and
+    multiples.
     """
 
     FloatDual: type
     Float64Dual: type
-    lanes: int
+    lanes: int | None
 
 
 def binary(
@@ -177,12 +178,12 @@ def binary(
     return compiled(name, source, row=row, general=general, **scalars._asdict())
 
 
-def _of_one(row: Row, numpy: set[str], result: str, pad: str, lanes: int) -> str:
+def _of_one(row: Row, numpy: set[str], result: str, pad: str, lanes: int | None) -> str:
     """Source that computes the tangent of a function of the dual self and returns the result."""
     return _finish(row, {"x": _MINE}, numpy, result, "self,", pad, lanes)
 
 
-def _unary_source(row: Row, numpy: set[str], result: str, lanes: int) -> str:
+def _unary_source(row: Row, numpy: set[str], result: str, lanes: int | None) -> str:
     source = "def function(self):\n    space = self.space\n    x = self.value\n    r = op(x)\n"
     return source + _of_one(row, numpy, result, "    ", lanes)
 
@@ -296,7 +297,7 @@ def _public_unary(row: Row) -> Callable[..., Any]:
     return compiled(row.name, source, row=row, FloatDual=FloatDual, **names)
 
 
-def _of_float(row: Row, pad: str, lanes: int) -> str:
+def _of_float(row: Row, pad: str, lanes: int | None) -> str:
     """Source of the public function of a dual of a Python float, named self."""
     lines = ["space = self.space", "x = self.value", "try:", "    r = op(x)"]
     lines += ["except (ArithmeticError, ValueError):", "    r = either(x)"]

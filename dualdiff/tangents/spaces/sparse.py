@@ -35,9 +35,13 @@ class Rows:
     def __init__(self, pattern: Pattern, data: Any) -> None:
         self.pattern, self.data = pattern, data
 
+    def like(self, pattern: Pattern, data: Any) -> Rows:
+        """Rows with another pattern and other values, over the same inputs."""
+        return Rows(pattern, data)
+
     def with_data(self, data: Any) -> Rows:
         """Rows with the same pattern and other values."""
-        return Rows(self.pattern, data)
+        return self.like(self.pattern, data)
 
     def settled(self) -> Rows:
         """These rows themselves; see `Buffer.settled`."""
@@ -48,19 +52,19 @@ class Rows:
         pattern = self.pattern
         chosen = pattern.row(i)
         if self.data is None:
-            return Rows(chosen, None)
+            return self.like(chosen, None)
         start = int(pattern.indptr[i])
-        return Rows(chosen, self.data[start : start + chosen.size])
+        return self.like(chosen, self.data[start : start + chosen.size])
 
     def chosen(self, index: Any) -> Rows:
         """The rows with these indices; -1 is an empty row."""
         pattern, places = self.pattern.chosen(index)
         data = self.data
         if data is None:
-            return Rows(pattern, None)
+            return self.like(pattern, None)
         if places is None:
-            return Rows(pattern, data.reshape((self.pattern.rows, pattern.width))[index].reshape(-1))
-        return Rows(pattern, data[places])
+            return self.like(pattern, data.reshape((self.pattern.rows, pattern.width))[index].reshape(-1))
+        return self.like(pattern, data[places])
 
     @staticmethod
     def joined(parts: Sequence[Rows]) -> Rows:
@@ -70,24 +74,24 @@ class Rows:
         pattern = Pattern.joined([part.pattern for part in parts])
         data = [part.data for part in parts if part.pattern.size]
         if not data or data[0] is None:
-            return Rows(pattern, parts[0].data)
-        return Rows(pattern, data[0] if len(data) == 1 else np.concatenate(data))
+            return parts[0].like(pattern, parts[0].data)
+        return parts[0].like(pattern, data[0] if len(data) == 1 else np.concatenate(data))
 
     def plus(self, other: Rows) -> Rows:
         """The sum."""
         a, b = self.pattern, other.pattern
         if a is b:
-            return Rows(a, None if self.data is None else self.data + other.data)
+            return self.like(a, None if self.data is None else self.data + other.data)
         union = a.union(b)
         pattern = union.pattern(a, b)
         if self.data is None:
-            return Rows(pattern, None)
+            return self.like(pattern, None)
         if not issubclass(type(self.data), np.ndarray) or not issubclass(type(other.data), np.ndarray):
-            return Rows(pattern, _placed(self, union, 1, pattern) + _placed(other, union, 2, pattern))
+            return self.like(pattern, _placed(self, union, 1, pattern) + _placed(other, union, 2, pattern))
         base, more, of_base, of_more = (other, self, 2, 1) if pattern is b else (self, other, 1, 2)
         total = _placed(base, union, of_base, pattern, np.result_type(self.data, other.data))
         total[union.places(of_more)] += more.data
-        return Rows(pattern, total)
+        return self.like(pattern, total)
 
     def within(self, pattern: Pattern) -> tuple[Any, Any]:
         """The values at the entries of another pattern, and which entries of these rows it lacks (None: none)."""
@@ -101,7 +105,8 @@ class Rows:
     def collected(self, target: Any, rows: int) -> Rows:
         """A matrix of ``rows`` rows, with row i added into row ``target[i]``."""
         pattern = self.pattern
-        return _summed(target[pattern.row_of_entries()], pattern.indices, self.data, (rows, pattern.columns))
+        total = _summed(target[pattern.row_of_entries()], pattern.indices, self.data, (rows, pattern.columns))
+        return self.like(total.pattern, total.data)
 
     def as_array(self) -> Any:
         """A ``scipy.sparse.csr_array`` that shares memory with the rows; boolean if there is only a pattern."""
@@ -146,7 +151,7 @@ class Buffer:
     def settled(self) -> Rows:
         """The current rows."""
         if len(self.pool) > 1 or (len(self.owner) and self.owner.min() < 0):
-            self._start(Rows.joined(self.pool).chosen(self.owner))
+            self._start(type(self.pool[0]).joined(self.pool).chosen(self.owner))
         return self.pool[0]
 
     def row(self, i: int) -> Rows:
@@ -154,7 +159,7 @@ class Buffer:
         index = int(self.owner[i])
         if index < 0:
             first = self.pool[0]
-            return Rows(Pattern.empty(1, first.pattern.columns), None if first.data is None else first.data[:0])
+            return first.like(Pattern.empty(1, first.pattern.columns), None if first.data is None else first.data[:0])
         which = bisect_right(self.starts, index) - 1
         return self.pool[which].row(index - self.starts[which])
 
@@ -199,7 +204,7 @@ class Sparse(TangentSpace):
         if rows.pattern.rows < 2:
             return rows
         pattern = self._memory.same(rows.pattern)
-        return rows if pattern is rows.pattern else Rows(pattern, rows.data)
+        return rows if pattern is rows.pattern else rows.like(pattern, rows.data)
 
     def seed(self, first: int, size: int, dtype: Any) -> Rows:
         """The tangent of the inputs ``first`` to ``first + size``."""
@@ -237,13 +242,13 @@ class Sparse(TangentSpace):
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Rows:
-        if structure.broadcasts and len(sources) > 1:
+        if self.follows and structure.broadcasts and len(sources) > 1:
             return self._chosen(sources, structure, shapes, out_shape)
         parts = [
             self.empty(math.prod(shape), float) if t is None else t.settled()
             for t, shape in zip(sources, shapes, strict=True)
         ]
-        rows = parts[0] if len(parts) == 1 else self._shared(Rows.joined(parts))
+        rows = parts[0] if len(parts) == 1 else self._shared(type(parts[0]).joined(parts))
         index = np.reshape(structure.index(shapes), -1) - 1
         identity = self._flat_indices((rows.pattern.rows,))
         if outline(index) == outline(identity) and np.array_equal(index, identity):
@@ -293,7 +298,7 @@ class Sparse(TangentSpace):
             data = None
             if rows.data is not None:
                 data = np.sum(rows.data.reshape((*shape, pattern.width)), axis=axes).reshape(-1)
-            return Rows(pattern.chosen(np.zeros(size, np.intp))[0], data)
+            return rows.like(pattern.chosen(np.zeros(size, np.intp))[0], data)
         return self._shared(rows.collected(np.broadcast_to(self._flat_indices(kept), shape).reshape(-1), size))
 
     def contract(self, t: Tangent, linear: LinearMap, shape: Shape, out_shape: Shape) -> Rows:
@@ -304,8 +309,9 @@ class Sparse(TangentSpace):
             if rows.data is not None:
                 columns = np.moveaxis(rows.data.reshape((*shape, pattern.width)), -1, 0)
                 data = np.moveaxis(linear(columns), 0, -1).reshape(-1)
-            return Rows(pattern.chosen(np.zeros(math.prod(out_shape), np.intp))[0], data)
-        return self._shared(_multiplied(linear.entries(), rows, math.prod(out_shape)))
+            return rows.like(pattern.chosen(np.zeros(math.prod(out_shape), np.intp))[0], data)
+        result = _multiplied(linear.entries(), rows, math.prod(out_shape))
+        return self._shared(rows.like(result.pattern, result.data))
 
     def conj(self, t: Tangent, part: str, shape: Shape) -> Rows:
         rows: Rows = t.settled()

@@ -1,0 +1,31 @@
+"""Values with uncertainties, correlations kept, for scalars and arrays: ``from dualdiff.uncertain import ufloat, uarray``.
+
+A value with an uncertainty is a dual number whose tangent says how it depends on independent (or correlated) random
+variables.  All functions that take dual numbers take it.
+"""
+
+from __future__ import annotations
+
+from dualdiff.base.public import shown_in
+from dualdiff.uncertain.covariances import correlation_matrix, covariance_matrix, nominal_values, std_devs
+from dualdiff.uncertain.values import UArray, UFloat, correlated_values, correlated_values_norm, uarray, ufloat
+from dualdiff.uncertain.values import ufloat_fromstr as ufloat_fromstr
+from dualdiff.uncertain.variables import Variable
+
+__all__ = [
+    "UArray",
+    "UFloat",
+    "Variable",
+    "correlated_values",
+    "correlated_values_norm",
+    "correlation_matrix",
+    "covariance_matrix",
+    "nominal_values",
+    "std_devs",
+    "uarray",
+    "ufloat",
+    "ufloat_fromstr",
+]
+
+for _name in __all__:
+    shown_in("dualdiff.uncertain")(globals()[_name])
