@@ -74,7 +74,7 @@ def missing_for(notebook):
     text = notebook.read_text(encoding="utf-8")
     return [
         name
-        for name in ("matplotlib", "numba", "scipy", "sklearn", "sympy")
+        for name in ("matplotlib", "mpmath", "numba", "scipy", "sklearn", "sympy")
         if re.search(rf"\b(from|import) {name}\b", text) and importlib.util.find_spec(name) is None
     ]
 

@@ -9,7 +9,10 @@ def f(x):
     u, v = x
     angle = 0.6 * (u**2 + v**2)
     return np.stack(
-        [u * np.cos(angle) - v * np.sin(angle), u * np.sin(angle) + 0.5 * v * np.cos(angle)]
+        [
+            u * np.cos(angle) - 0.5 * v * np.sin(angle),
+            u * np.sin(angle) + 0.5 * v * np.cos(angle),
+        ]
     )
 
 
