@@ -31,8 +31,8 @@ _salt = 0
 #: The tag of duals that a user constructs: smaller than that of every call, and never ended.
 MANUAL = 0
 
-#: The tag of values with uncertainties, which outlive every call: for all calls these are constants.  It is even, unlike
-#: every salt, so it never belongs to a call of this process that has ended.
+#: The tag of values with uncertainties, which outlive every call: for all calls these are constants.  It is even,
+#: unlike every salt, so it never belongs to a call of this process that has ended.
 UNCERTAIN = 2
 
 

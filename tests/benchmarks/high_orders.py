@@ -88,6 +88,45 @@ def heyoka(order: int, points: Any) -> Call:
     return checked(call, lambda result: result[order] / math.factorial(order), order, points)
 
 
+#: Parameters, and the state at t = 10 by mpmath's odefun at 40 digits.
+VOLTERRA = (1.1, 0.4, 0.4, 0.1)
+START, END = np.array([10.0, 5.0]), np.array([13.63363924392172118879969, 2.551950971187362577046486])
+
+
+def volterra(t: float, y: Any) -> list[Any]:
+    a, b, c, d = VOLTERRA
+    return [a * y[0] - b * y[0] * y[1], d * y[0] * y[1] - c * y[1]]
+
+
+def accurate(call: Call, state: Any, error: float) -> Call:
+    """The call of a solver, whose relative error at the end must not exceed what its title says."""
+    np.testing.assert_allclose(state(call()), END, rtol=error)
+    return call
+
+
+def integrated(error: float, **options: Any) -> Call:
+    """By SciPy's driver."""
+    if options["method"] == "Taylor":
+        options["method"] = optional("dualdiff.scipy.integrate").Taylor
+    solve = optional("scipy.integrate").solve_ivp
+    return accurate(lambda: solve(volterra, (0.0, 10.0), START, **options), lambda result: result.y[:, -1], error)
+
+
+def by_heyoka(error: float) -> Call:
+    """By the compiled Taylor integrator, which is made before; the state is put back for each run."""
+    hy = optional("heyoka")
+    a, b, c, d = VOLTERRA
+    x, y = hy.make_vars("x", "y")
+    solver = hy.taylor_adaptive([(x, a * x - b * x * y), (y, d * x * y - c * y)], START)
+
+    def call() -> Any:
+        solver.time, solver.state[:] = 0.0, START
+        solver.propagate_until(10.0)
+        return solver.state
+
+    return accurate(call, np.array, error)
+
+
 def network(n: int) -> Any:
     """A network of three layers of 64, of n arguments."""
     random = np.random.default_rng(0)
@@ -144,6 +183,18 @@ WORKS = [
         "order 4 of solve and logdet of a 50 x 50 matrix",
         partial(series, 4, 0.3, of_matrix),
         [peer("nested four deep", partial(nested, 4, 0.3, of_matrix), 1 / 5)],
+        self_checked=True,
+    ),
+    Work(
+        "Lotka-Volterra to T = 10 by Taylor's method, error below 2e-15",
+        partial(integrated, 2e-15, method="Taylor"),
+        [
+            peer("heyoka, compiled, below 2e-15", partial(by_heyoka, 2e-15)),
+            peer(
+                "DOP853 at a tolerance of 1e-13, below 2e-13",
+                partial(integrated, 2e-13, method="DOP853", rtol=1e-13, atol=1e-13),
+            ),
+        ],
         self_checked=True,
     ),
     *(laplacians("a network", network(n), n, 1 / 2) for n in (10, 100)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -161,13 +162,19 @@ def solve_ivp(
         solution.lose(result.message)
         return result
     start, end = t_span
-    limits = [plain_values(options.get(name, default)) for name, default in LIMITS.items()]
+    limits = [plain_values(options.get(name, default)) for name, default in _limits(method).items()]
     chosen = {"is_repeated": is_repeated, "is_controlled": control_sensitivities}
     trajectory = Trajectory(solution.f, method, records, start, y, *limits, **chosen)
     solution.follow(trajectory, watched, None if t_eval is None else operand(t_eval), start, end, y)
     if trajectory.failure:
         solution.lose(trajectory.failure)
     return result
+
+
+def _limits(method: Any) -> dict[str, Any]:
+    """The tolerances and the longest step that a method has by default."""
+    own = signature(method).parameters
+    return {name: own[name].default if name in own else default for name, default in LIMITS.items()}
 
 
 def _marked(event: Stripped) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.errors import NoRuleError
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
@@ -43,7 +44,7 @@ class Stripped:
             kind = type(result)
             if kind in _PLAIN or (kind is np.ndarray and result.dtype is _FLOAT64):
                 return result
-            return self._values(result)
+            return self._values(result, duals_in(args))
 
         # SciPy inspects the signature.
         plain.__wrapped__ = copy  # type: ignore[attr-defined]
@@ -57,13 +58,26 @@ class Stripped:
             f, copy = partial(_called, f, self.args), partial(_called, copy, self.plain_args)
         return (f, copy) if form is None else (partial(form, f), partial(form, copy))
 
-    def _values(self, result: Any) -> Any:
+    def _values(self, result: Any, given: list[AnyDual]) -> Any:
         if type(result) is list and _PLAIN.issuperset(map(type, result)):
             return result
         hidden = duals_in(result)
+        if given:
+            # A solver that differentiates the function itself, as Taylor's method does.
+            if not all(_is_of(x, given[0]) for x in hidden):
+                raise NoRuleError(
+                    f"{self.f!r} uses duals from a global variable or an attribute, and the solver, which expands it "
+                    "in series, needs their values: pass them in args, or let the function close over them"
+                )
+            return result
         if hidden and not self.duals:
             self.duals.extend(hidden)
         return values_of(result) if hidden else result
+
+
+def _is_of(x: AnyDual, other: AnyDual) -> bool:
+    """Whether a dual belongs to the same call as another one, and to no other."""
+    return x.space.tag == other.space.tag and not isinstance(x.value, AnyDual)
 
 
 def _called(f: Callable[..., Any], args: Sequence[Any], *y: Any) -> Any:
