@@ -46,6 +46,7 @@ from dualdiff.rules.numpy.creation import zeros as zeros
 
 if TYPE_CHECKING:
     from dualdiff import scipy as scipy
+    from dualdiff import uncertain as uncertain
     from dualdiff.adapting.adapt import adapt
     from dualdiff.drivers.custom.check import DerivativeCheck, DerivativeCheckError, check_derivative
     from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern

@@ -28,6 +28,7 @@ PUBLIC = {
     "check_derivative": "dualdiff.drivers.custom.check",
     "adapt": "dualdiff.adapting.adapt",
     "scipy": "dualdiff.scipy",
+    "uncertain": "dualdiff.uncertain",
 }
 
 #: Public modules of dualdiff.scipy.

@@ -1,4 +1,4 @@
-"""Values with uncertainties, correlations kept, for scalars and arrays: ``from dualdiff.uncertain import ufloat, uarray``.
+"""Values with uncertainties, correlations kept: ``from dualdiff.uncertain import ufloat, uarray``.
 
 A value with an uncertainty is a dual number whose tangent says how it depends on independent (or correlated) random
 variables.  All functions that take dual numbers take it.

@@ -76,7 +76,7 @@ class Combination:
                     terms = _expanded(self)
                     self.work = -len(terms)
                     self.parts = terms
-        return self.parts  # type: ignore[no-any-return]
+        return self.parts
 
     def settled(self) -> Spread:
         """The combination as a row of a sparse matrix."""
@@ -94,7 +94,8 @@ class Singular(Combination):
     def __add__(self, other: Any) -> Any:
         return UNDEFINED
 
-    __neg__ = lambda self: UNDEFINED  # noqa: E731
+    def __neg__(self) -> Any:
+        return UNDEFINED
 
 
 class _Undefined:
@@ -132,28 +133,34 @@ ZERO = Combination({})
 
 def _expanded(combination: Combination) -> Terms:
     """The sum over all paths to expanded terms: each combination is visited once, after all that refer to it."""
-    order, seen, stack = [], set(), [(combination, False)]
+    counts, stack = {id(combination): 0}, [combination]
     while stack:
-        node, is_done = stack.pop()
-        if is_done:
-            order.append(node)
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            if type(node.parts) is tuple:
-                stack.extend((child, False) for child in node.parts[1::2])
-    weights = dict.fromkeys(seen, 0.0)
+        for child in stack.pop().parts[1::2]:
+            if type(child.parts) is tuple:
+                key = id(child)
+                if key in counts:
+                    counts[key] += 1
+                else:
+                    counts[key] = 1
+                    stack.append(child)
+    weights = dict.fromkeys(counts, 0.0)
     weights[id(combination)] = 1.0
     total: Terms = {}
-    for node in reversed(order):
+    ready = [combination]
+    while ready:
+        node = ready.pop()
         w, parts = weights[id(node)], node.parts
-        if type(parts) is dict:
-            for key, c in parts.items():
-                total[key] = total.get(key, 0.0) + w * c
-        else:
-            weights[id(parts[1])] += w * parts[0]
-            if len(parts) == 4:
-                weights[id(parts[3])] += w * parts[2]
+        for c, child in zip(parts[::2], parts[1::2], strict=True):
+            c = w * c
+            if type(child.parts) is dict:
+                for variable, d in child.parts.items():
+                    total[variable] = total.get(variable, 0.0) + c * d
+                continue
+            key = id(child)
+            weights[key] += c
+            counts[key] -= 1
+            if not counts[key]:
+                ready.append(child)
     return total
 
 
@@ -161,12 +168,14 @@ def row_of(combinations: list[Combination | None]) -> Spread:
     """The combinations (None: a constant) as rows of a sparse matrix."""
     parts: list[Terms] = [{} if t is None else t.terms() for t in combinations]
     sources = Sources.of({group for terms in parts for group, _ in terms})
-    starts = dict(zip(sources.groups, sources.starts, strict=True))
+    starts = sources.start_of
     dtype = index_dtype(sources.columns)
     if len(parts) == 1:
         entries = sorted((starts[group] + i, c) for (group, i), c in parts[0].items())
         indices = np.array([i for i, _ in entries], dtype)
-        return Spread(Pattern.regular(indices[None], sources.columns), np.array([c for _, c in entries], float), sources)
+        return Spread(
+            Pattern.regular(indices[None], sources.columns), np.array([c for _, c in entries], float), sources
+        )
     counts = [len(terms) for terms in parts]
     rows = np.repeat(np.arange(len(parts)), counts)
     columns = np.fromiter((starts[group] + i for terms in parts for group, i in terms), np.int64, sum(counts))

@@ -9,20 +9,25 @@ from typing import Any
 import numpy as np
 
 from dualdiff.base import tags
+from dualdiff.base.quiet import quietly
 from dualdiff.core.application import Application
 from dualdiff.core.array import operand
 from dualdiff.core.containers import flatten
 from dualdiff.core.dual import AnyDual
 from dualdiff.tangents.linear import NamedMap
-from dualdiff.tangents.pattern import Pattern, scipy_sparse
+from dualdiff.tangents.pattern import Pattern
 from dualdiff.tangents.space import shape_of
+from dualdiff.tangents.zeros import may_have_nan, select_zero
 from dualdiff.uncertain.combinations import Combination
 from dualdiff.uncertain.rows import Spread, aligned
 from dualdiff.uncertain.uncertain_space import SPACE
-from dualdiff.uncertain.variables import NOTHING, Sources
 
 #: Matrices with up to this number of elements are dense.
 _DENSE = 1 << 24
+#: Rows with up to this number of entries are reduced column by column.
+_NARROW = 16
+#: Between these, a sum of squares has lost nothing to underflow or overflow.
+_TINY, _HUGE = 1e-280, 1e300
 
 
 def rows_of(x: Any) -> Spread:
@@ -35,39 +40,58 @@ def rows_of(x: Any) -> Spread:
                 "covariance_matrix([x.real, x.imag])"
             )
         return rows
+    if isinstance(x, AnyDual) and x.raw is not None:
+        raise TypeError("duals of a running differentiation have no rows of variables")
     return SPACE.empty(np.size(x), float)
 
 
+@quietly
 def _scaled(rows: Spread) -> Any:
     """The entries times the standard deviations of their variables: zero where these are zero."""
     std = rows.sources.std[rows.pattern.indices]
-    with np.errstate(all="ignore"):
-        return np.where(std == 0, 0.0, rows.data * std)
+    return _times_std(rows.data, std)
+
+
+def _times_std(derivatives: Any, std: Any) -> Any:
+    """The product: zero where the standard deviation is, even if the derivative is infinite."""
+    parts = derivatives * std
+    return select_zero(std == 0, parts) if may_have_nan(parts) else parts
 
 
 def _reduced(ufunc: np.ufunc, data: Any, pattern: Pattern) -> Any:
     """The entries of each row, reduced; zero for an empty row."""
-    if pattern.width >= 0:
-        return ufunc.reduce(data.reshape((pattern.rows, pattern.width)), axis=1, initial=0.0)
+    width = pattern.width
+    if 0 < width <= _NARROW:
+        # NumPy's reductions along a short last axis are slow.
+        columns = data.reshape((pattern.rows, width)).T
+        total = columns[0].copy()
+        for column in columns[1:]:
+            ufunc(total, column, out=total)
+        return total
+    if width >= 0:
+        return ufunc.reduce(data.reshape((pattern.rows, width)), axis=1, initial=0.0)
     total = np.zeros(pattern.rows, data.dtype)
     filled = np.flatnonzero(pattern.counts)
     total[filled] = ufunc.reduceat(data, pattern.indptr[filled])
     return total
 
 
+@quietly
 def _std(rows: Spread) -> Any:
     """The standard deviation of each row."""
     pattern = rows.pattern
     if rows.sources.correlated:
         return np.sqrt(np.maximum(_product_of_rows(rows, rows), 0.0))
-    size = np.abs(_scaled(rows))
+    parts = _scaled(rows)
     if pattern.width == 1:
-        return size
-    # Relative to the largest entry, so that no square overflows or underflows.
-    largest = _reduced(np.maximum, size, pattern)
+        return np.abs(parts)
+    squares = _reduced(np.add, parts * parts, pattern)
+    if ((squares > _TINY) & (squares < _HUGE)).all():
+        return np.sqrt(squares)
+    # Relative to the largest entry of each row, so that no square overflows or underflows.
+    largest = _reduced(np.maximum, np.abs(parts), pattern)
     unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-    with np.errstate(all="ignore"):
-        return unit * np.sqrt(_reduced(np.add, (size / unit[pattern.row_of_entries()]) ** 2, pattern))
+    return unit * np.sqrt(_reduced(np.add, (parts / unit[pattern.row_of_entries()]) ** 2, pattern))
 
 
 def _product_of_rows(a: Spread, b: Spread) -> Any:
@@ -108,10 +132,16 @@ def _within(a: Spread, b: Spread, inside: Any, start: int, cov: Any) -> Any:
 
 def std_of_terms(combination: Combination) -> float:
     """The standard deviation of a scalar."""
-    terms = combination.terms()
-    if any(group.cov is not None for group, _ in terms):
-        return float(_std(combination.settled())[0])
-    return math.hypot(*[c * s for (group, i), c in terms.items() if (s := group.item("std", i))])
+    parts = []
+    for (group, i), c in combination.terms().items():
+        std = group.std
+        if group.cov is not None:
+            return float(_std(combination.settled())[0])
+        if type(std) is not float:
+            std = std[i]
+        if std:
+            parts.append(c * std)
+    return math.hypot(*parts)
 
 
 # -- of any values -----------------------------------------------------------------------------------------------------
@@ -131,11 +161,7 @@ def _read(name: str, x: Any, read: Callable[[Any], Any], linear: Callable[[Any],
     if t is None:
         return application.result(result)
     shape = shape_of(value)
-
-    def no_transpose(w: Any) -> Any:
-        raise TypeError(f"{name} has no derivative in reverse mode: use mode='forward'")
-
-    along = NamedMap(name, linear(value), no_transpose, shape, shape)
+    along = NamedMap(name, linear(value), _untransposed(name), shape, shape)
     return application.result(result, [application.space.contract(t, along, shape, shape)])
 
 
@@ -219,23 +245,52 @@ def _slope_of_std(value: Any) -> Callable[[Any], Any]:
 
 
 def _covariances(a: Any, b: Any) -> Any:
-    """The covariance of each element of a with the same one of b."""
-    return _product_of_rows(rows_of(a), rows_of(b)).reshape(np.shape(a))
+    """The covariance of each element of a with the same one of b, which has the same shape."""
+    return _paired("the covariance", a, b, _of_pairs)
 
 
-def _stacked(values: Any) -> Spread:
-    """The rows of all elements of some values."""
-    leaves, _ = flatten(values)
-    parts = [rows_of(operand(leaf)) for leaf in leaves]
-    return Spread.joined(parts) if parts else SPACE.empty(0, float)  # type: ignore[return-value]
+def _of_pairs(a: Any, b: Any) -> Any:
+    shape = np.broadcast_shapes(np.shape(a), np.shape(b))
+    rows = [rows_of(x if np.shape(x) == shape else np.broadcast_to(x, shape)) for x in (a, b)]
+    return _product_of_rows(*rows).reshape(shape)
 
 
-def _used(rows: Spread) -> tuple[Any, Any]:
-    """The columns that have entries, and the rows as a dense matrix of these columns."""
-    columns, places = np.unique(rows.pattern.indices, return_inverse=True)
-    matrix = np.zeros((rows.pattern.rows, len(columns)))
-    matrix[rows.pattern.row_of_entries(), places] = rows.data
-    return columns, matrix
+def _of_all(a: Any, b: Any) -> Any:
+    """The covariances of the last axis of a with that of b; one of them may have leading axes."""
+    x, y = rows_of(a), rows_of(b)
+    result = covariance_of(x, y).reshape((*np.shape(a), *np.shape(b)))
+    return np.moveaxis(result, 0, -2) if np.ndim(a) == 1 else result
+
+
+def _paired(name: str, a: Any, b: Any, pair: Callable[[Any, Any], Any]) -> Any:
+    """A bilinear function of uncertain values; of duals of a running differentiation, with its derivative."""
+    application = Application(a, b)
+    space = application.space
+    if space is None or space.tag == tags.UNCERTAIN:
+        return pair(a, b)
+    p, q = application.values
+    value = _paired(name, p, q, pair)
+    shape, terms = np.shape(value), []
+    for i in application.active():
+        along = (lambda t: _paired(name, t, q, pair), lambda t: _paired(name, p, t, pair))[i]
+        linear = NamedMap(name, along, _untransposed(name), application.shape(i), shape)
+        terms.append(space.contract(application.tangents[i], linear, application.shape(i), shape))
+    return application.result(value, terms)
+
+
+def _untransposed(name: str) -> Callable[[Any], Any]:
+    def refuse(w: Any) -> Any:
+        raise TypeError(f"{name} has no derivative in reverse mode: use mode='forward'")
+
+    return refuse
+
+
+def _stacked(values: Any) -> Any:
+    """All elements of some values, as an array with one axis."""
+    parts = [np.reshape(operand(leaf), -1) if np.ndim(leaf) else operand(leaf) for leaf in flatten(values)[0]]
+    if not any(map(np.ndim, parts)):
+        return np.stack(parts) if parts else np.zeros(0)
+    return np.concatenate([part if np.ndim(part) else np.stack([part]) for part in parts])
 
 
 def covariance_matrix(values: Any) -> Any:
@@ -266,31 +321,40 @@ def covariance_matrix(values: Any) -> Any:
     array([[0.25, 0.5 ],
            [0.5 , 1.  ]])
     """
-    rows = _stacked(values)
-    return covariance_of(rows)
+    stacked = _stacked(values)
+    return _paired("the covariance matrix", stacked, stacked, _of_all)
 
 
-def covariance_of(rows: Spread) -> Any:
-    """The covariance matrix of the rows."""
-    pattern, sources = rows.pattern, rows.sources
-    if pattern.rows * len(np.unique(pattern.indices)) > _DENSE and not sources.correlated:
-        matrix = scipy_sparse().csr_array((_scaled(rows), pattern.indices, pattern.indptr), shape=(
-            pattern.rows, sources.columns))
-        return (matrix @ matrix.T).toarray()
-    columns, matrix = _used(rows)
-    # Independent variables first, then those with covariance matrices.
+def covariance_of(x: Spread, y: Spread) -> Any:
+    """The covariances of the rows of x with the rows of y."""
+    is_same = x is y
+    x, y = aligned([x, y])
+    sources = x.sources
+    columns = np.unique(x.pattern.indices if is_same else np.concatenate([x.pattern.indices, y.pattern.indices]))
+    if max(x.pattern.rows, y.pattern.rows) * len(columns) > _DENSE and not sources.correlated:
+        left, right = (r.pattern.as_array(_scaled(r)) for r in (x, y))
+        return (left @ right.T).toarray()
+    left, right = _dense(x, columns), None if is_same else _dense(y, columns)
+    right = left if right is None else right
     is_independent = np.ones(len(columns), bool)
-    total = np.zeros((pattern.rows, pattern.rows))
+    total = np.zeros((x.pattern.rows, y.pattern.rows))
     for block, cov in sources.correlated:
         inside = (columns >= block.start) & (columns < block.stop)
         is_independent[inside] = False
-        chosen, of = matrix[:, inside], columns[inside] - block.start
-        total += chosen @ cov[np.ix_(of, of)] @ chosen.T
+        of = columns[inside] - block.start
+        total += left[:, inside] @ cov[np.ix_(of, of)] @ right[:, inside].T
     std = sources.std[columns[is_independent]]
-    scaled = np.where(std == 0, 0.0, matrix[:, is_independent] * std)
-    total += scaled @ scaled.T
+    p, q = (_times_std(m[:, is_independent], std) for m in (left, right))
+    total += p @ q.T
     # Symmetric to the last bit.
-    return (total + total.T) / 2
+    return (total + total.T) / 2 if is_same else total
+
+
+def _dense(rows: Spread, columns: Any) -> Any:
+    """The rows as a dense matrix of some columns."""
+    matrix = np.zeros((rows.pattern.rows, len(columns)))
+    matrix[rows.pattern.row_of_entries(), np.searchsorted(columns, rows.pattern.indices)] = rows.data
+    return matrix
 
 
 def correlation_matrix(values: Any) -> Any:
@@ -313,13 +377,8 @@ def correlation_matrix(values: Any) -> Any:
     array([[1. , 0.6],
            [0.6, 1. ]])
     """
-    rows = _stacked(values)
-    std = _std(rows)
-    with np.errstate(all="ignore"):
-        result = covariance_of(rows) / np.outer(std, std)
-    result[std == 0, :] = result[:, std == 0] = np.nan
-    np.fill_diagonal(result, np.where(std == 0, np.nan, 1.0))
-    return result
-
-
-__all__ = ["NOTHING", "Sources", "correlation_matrix", "covariance_matrix", "nominal_values", "std_devs"]
+    stacked = _stacked(values)
+    covariance, std = covariance_matrix(stacked), std_devs(stacked)
+    inverse = np.where(nominal_values(std) == 0, np.nan, 1.0) / np.where(nominal_values(std) == 0, 1.0, std)
+    result = inverse[:, None] * covariance * inverse
+    return np.where(np.eye(len(std)) * np.isfinite(nominal_values(std)) > 0, np.where(std == 0, np.nan, 1.0), result)

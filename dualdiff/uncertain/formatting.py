@@ -126,7 +126,7 @@ class _Writer(NamedTuple):
 
     @property
     def percent(self) -> str:
-        return ("" if "%" not in self.options else r" \%" if "L" in self.options else "%") + ""
+        return "" if "%" not in self.options else r" \%" if "L" in self.options else "%"
 
     def _number(self, x: float, prefix: str, is_free: bool) -> str:
         """One scalar; ``is_free``: with the precision that was asked for, because the other one has no digits."""
@@ -155,9 +155,7 @@ class _Writer(NamedTuple):
             digits = self._number(std, "", False)
         elif std:
             rounded = round(std, self.decimals)
-            if _position(rounded) >= 0 and self.decimals > 0 and rounded:
-                digits = f"{rounded:.{self.decimals}f}"
-            elif self.decimals > 0 and not rounded:
+            if (_position(rounded) >= 0 and self.decimals > 0 and rounded) or (self.decimals > 0 and not rounded):
                 digits = f"{rounded:.{self.decimals}f}"
             else:
                 digits = f"{round(rounded * 10.0**self.decimals)}" if rounded else "0."
@@ -188,8 +186,8 @@ def formatted_array(values: Any, std: Any, separator: str) -> str:
     """An array of values with standard deviations."""
     flat, sigma = np.ravel(values), np.ravel(std)
     places = np.arange(flat.size).reshape(np.shape(values))
-    show = {"int": lambda i: formatted(float(flat[i]), float(sigma[i]), "")}
-    return np.array2string(places, separator=separator, formatter=show, prefix="UArray(")  # type: ignore[call-overload,no-any-return]
+    show: Any = {"int": lambda i: formatted(float(flat[i]), float(sigma[i]), "")}
+    return np.array2string(places, separator=separator, formatter=show, prefix="UArray(")
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

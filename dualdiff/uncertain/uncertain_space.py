@@ -61,13 +61,14 @@ class Uncertain(Sparse):
     def empty(self, rows: int, dtype: Any) -> Spread:
         return Spread(Pattern.empty(rows, 0), np.zeros(0, dtype), NOTHING)
 
-    def varying(self, value: Any) -> None:
+    def varying(self, value: Any) -> Any:
         return None
 
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Rows:
-        if structure is Structure.of_elements() and all(t is None or isinstance(t, Combination) for t in sources):
+        if structure.name == "stack" and all(t is None or isinstance(t, Combination) for t in sources):
+            # An array of scalars: there are no others of this form.
             return row_of(list(sources))
         return super().gather(sources, structure, shapes, out_shape)
 
@@ -76,7 +77,7 @@ class Uncertain(Sparse):
             return ZERO
         if isinstance(t, Combination):
             return t
-        rows: Spread = t.settled()  # type: ignore[assignment]
+        rows: Spread = t.settled()
         data = rows.data
         if type(data) is not np.ndarray or data.dtype is not _FLOAT64:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -10,11 +11,11 @@ import numpy as np
 
 from dualdiff.base.public import shown_in
 from dualdiff.core.array import ARRAYS, DualArray, new_array, wrap
-from dualdiff.core.dual import SCALARS, AnyDual, Dual, make, scalar_classes
+from dualdiff.core.dual import SCALARS, AnyDual, Dual, scalar_classes
 from dualdiff.tangents.pattern import Pattern
 from dualdiff.tangents.zeros import plain
 from dualdiff.uncertain.combinations import Combination
-from dualdiff.uncertain.covariances import rows_of, std_devs
+from dualdiff.uncertain.covariances import std_devs, std_of_terms
 from dualdiff.uncertain.formatting import formatted, formatted_array, parsed
 from dualdiff.uncertain.rows import Spread
 from dualdiff.uncertain.uncertain_space import SPACE, Uncertain
@@ -44,7 +45,7 @@ class UncertainValue(AnyDual):
     @property
     def std_dev(self) -> Any:
         """The standard deviation."""
-        return std_devs(self)
+        return std_of_terms(self.raw) if type(self.raw) is Combination else std_devs(self)
 
     n = nominal_values = nominal_value
     s = std_devs = std_dev
@@ -192,6 +193,8 @@ def ufloat(nominal_value: Any, std_dev: Any, tag: str | None = None, *, dof: flo
     >>> x - x
     0.0+/-0.0
     """
+    if type(nominal_value) is float and type(std_dev) is float and 0.0 <= std_dev < inf and dof is None:
+        return _new_scalar(nominal_value, std_dev, tag, None)
     for name, part in (("nominal value", nominal_value), ("standard deviation", std_dev)):
         kind = type(plain(part))
         if not issubclass(kind, (float, int, np.floating, np.integer)) or kind is bool or np.ndim(part):
@@ -204,7 +207,11 @@ def ufloat(nominal_value: Any, std_dev: Any, tag: str | None = None, *, dof: flo
         return nominal_value + std_dev * ufloat(0.0, 1.0, tag, dof=dof)
     if isinstance(nominal_value, AnyDual):
         return nominal_value + (ufloat(value, std, tag, dof=dof) - value)
-    group = Variables(value, std, None, tag, _checked_dof(dof, ()))
+    return _new_scalar(value, std, tag, _checked_dof(dof, ()))
+
+
+def _new_scalar(value: float, std: float, tag: str | None, dof: Any) -> Any:
+    group = Variables(value, std, None, tag, dof)
     x = _scalar()
     x.value, x.raw, x.space = value, Combination({(group, 0): 1.0}), SPACE
     return x
@@ -329,7 +336,7 @@ def correlated_values(nominal_values: Sequence[float], cov: Any, tags: Sequence[
     >>> (x - y).s
     0.1
     """
-    array = uarray(nominal_values, cov=cov)
+    array: Any = uarray(nominal_values, cov=cov)
     if array.ndim != 1:
         raise ValueError(f"correlated_values takes a sequence of values, not an array of shape {array.shape}")
     if tags is not None:
@@ -430,9 +437,10 @@ def checked_covariance(cov: Any, shape: tuple[int, ...]) -> Any:
     scale = np.sqrt(np.outer(variances, variances))
     difference = np.abs(matrix - matrix.T)
     if (difference > 1e-8 * scale + 1e-14 * np.abs(matrix).max(initial=0.0)).any():
-        i, j = np.unravel_index(int(np.argmax(difference)), matrix.shape)
+        i, j = divmod(int(np.argmax(difference)), size)
         raise ValueError(
-            f"the covariance matrix is not symmetric: element ({i}, {j}) is {matrix[i, j]}, ({j}, {i}) is {matrix[j, i]}"
+            f"the covariance matrix is not symmetric: element ({i}, {j}) is {matrix[i, j]}, but ({j}, {i}) is "
+            f"{matrix[j, i]}"
         )
     matrix = (matrix + matrix.T) / 2
     # Its scale is taken out: the variables may have different units.
@@ -455,11 +463,3 @@ def _identity(size: int) -> Pattern:
     if pattern is None:
         pattern = _identities[size] = Pattern.regular(np.arange(size, dtype=np.int32)[:, None], size)
     return pattern
-
-
-def is_uncertain(x: Any) -> bool:
-    """Whether x depends on a variable."""
-    return isinstance(x, AnyDual) and x.space is SPACE and bool(rows_of(x).pattern.size)
-
-
-__all__ = ["UArray", "UFloat", "correlated_values", "correlated_values_norm", "make", "uarray", "ufloat", "ufloat_fromstr"]

@@ -160,6 +160,11 @@ class Sources:
         return np.concatenate([np.broadcast_to(g.std, g.size) for g in self.groups]) if self.groups else np.zeros(0)
 
     @cached_property
+    def start_of(self) -> dict[Variables, int]:
+        """The first column of the variables of each array."""
+        return dict(zip(self.groups, self.starts, strict=True))
+
+    @cached_property
     def correlated(self) -> list[tuple[slice, Any]]:
         """The columns of variables with a covariance matrix, and these matrices."""
         return [
@@ -191,8 +196,7 @@ class Sources:
             known = self._moved[to] = WeakKeyDictionary()
         moved = known.get(pattern)
         if moved is None:
-            starts = dict(zip(to.groups, to.starts, strict=True))
-            shifts = [starts[g] - start for g, start in zip(self.groups, self.starts, strict=True)]
+            shifts = [to.start_of[g] - start for g, start in zip(self.groups, self.starts, strict=True)]
             indices = pattern.indices
             if len(set(shifts)) == 1:
                 indices = indices + indices.dtype.type(shifts[0]) if shifts[0] else indices

@@ -38,7 +38,7 @@ FLOORS = (
     ("rules",),
     ("adapting",),
     ("drivers",),
-    ("scipy", "compiled", "teaching", "adapters"),
+    ("scipy", "compiled", "teaching", "adapters", "uncertain"),
     ("expression", "__main__", "__init__"),
 )
 #: Floors within a floor, in the same way.

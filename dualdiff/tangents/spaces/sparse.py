@@ -353,7 +353,7 @@ class Sparse(TangentSpace):
         like = plain(like)
         return Buffer(self.empty(like.size, like.dtype) if t is None else t.settled())
 
-    def varying(self, value: Any) -> Rows:
+    def varying(self, value: Any) -> Any:
         value = plain(value)
         return self.empty(np.size(value), np.result_type(value))
 
