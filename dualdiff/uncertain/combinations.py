@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.tangents.pattern import Pattern, index_dtype
-from dualdiff.uncertain.rows import Spread
+from dualdiff.uncertain.spread_rows import Spread
 from dualdiff.uncertain.variables import Sources, Variables
 
 Terms = dict[tuple[Variables, int], float]

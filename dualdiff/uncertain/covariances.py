@@ -19,7 +19,7 @@ from dualdiff.tangents.pattern import Pattern
 from dualdiff.tangents.space import shape_of
 from dualdiff.tangents.zeros import may_have_nan, select_zero
 from dualdiff.uncertain.combinations import Combination
-from dualdiff.uncertain.rows import Spread, aligned
+from dualdiff.uncertain.spread_rows import Spread, aligned
 from dualdiff.uncertain.uncertain_space import SPACE
 
 #: Matrices with up to this number of elements are dense.

@@ -19,7 +19,7 @@ from dualdiff.tangents.space import Shape, Tangent
 from dualdiff.tangents.spaces.sparse import Rows, Sparse
 from dualdiff.tangents.structure import Structure
 from dualdiff.uncertain.combinations import ZERO, Combination, of_terms, row_of
-from dualdiff.uncertain.rows import Spread
+from dualdiff.uncertain.spread_rows import Spread
 from dualdiff.uncertain.variables import NOTHING
 
 _FLOAT64 = np.dtype(np.float64)

@@ -17,7 +17,7 @@ from dualdiff.tangents.zeros import plain
 from dualdiff.uncertain.combinations import Combination
 from dualdiff.uncertain.covariances import std_devs, std_of_terms
 from dualdiff.uncertain.formatting import formatted, formatted_array, parsed
-from dualdiff.uncertain.rows import Spread
+from dualdiff.uncertain.spread_rows import Spread
 from dualdiff.uncertain.uncertain_space import SPACE, Uncertain
 from dualdiff.uncertain.variables import Sources, Variable, Variables
 
@@ -284,6 +284,7 @@ def uarray(
 
     Examples
     --------
+    >>> import numpy as np
     >>> x = uarray([1.0, 2.0], [0.1, 0.2])
     >>> print(np.sum(x**2))
     5.0+/-0.8

@@ -64,6 +64,9 @@ def snapshot():
     teaching = importlib.import_module("dualdiff.teaching")
     for name in teaching.__all__:
         lines += described(f"dualdiff.teaching.{name}", getattr(teaching, name))
+    uncertain = importlib.import_module("dualdiff.uncertain")
+    for name in uncertain.__all__:
+        lines += described(f"dualdiff.uncertain.{name}", getattr(uncertain, name))
     return "\n".join([*lines, *of_adapters()]) + "\n"
 
 
