@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from dualdiff import uncertain as uncertain
     from dualdiff.adapting.adapt import adapt
     from dualdiff.drivers.custom.check import DerivativeCheck, DerivativeCheckError, check_derivative
+    from dualdiff.drivers.custom.checkpoint import checkpoint, checkpoint_loop
     from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern
 
 __version__ = "0.2.0"
@@ -75,6 +76,8 @@ __all__ = [
     "adapt",
     "biharmonic",
     "check_derivative",
+    "checkpoint",
+    "checkpoint_loop",
     "curl",
     "custom_derivative",
     "derivative",

@@ -25,6 +25,8 @@ PUBLIC = {
     "ColouredPattern": "dualdiff.drivers.sparse.coloured_pattern",
     "DerivativeCheck": "dualdiff.drivers.custom.check",
     "DerivativeCheckError": "dualdiff.drivers.custom.check",
+    "checkpoint": "dualdiff.drivers.custom.checkpoint",
+    "checkpoint_loop": "dualdiff.drivers.custom.checkpoint",
     "check_derivative": "dualdiff.drivers.custom.check",
     "adapt": "dualdiff.adapting.adapt",
     "scipy": "dualdiff.scipy",

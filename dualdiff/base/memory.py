@@ -1,8 +1,11 @@
-"""Memory that is freed stays with the process, so that large arrays are not paged in again and again."""
+"""Memory: what is freed stays with the process, what the machine has, and what an object holds."""
 
 from __future__ import annotations
 
 import os
+from functools import partial
+from types import CellType, FunctionType, MethodType, NoneType
+from typing import Any
 
 import numpy as np
 
@@ -29,3 +32,47 @@ def physical_memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return 2**32
+
+
+def bytes_held(root: Any) -> int:
+    """The memory of all arrays that an object of this package refers to, each counted once."""
+    seen: dict[int, Any] = {}
+    todo, total = [root], 0
+    while todo:
+        thing = todo.pop()
+        kind = type(thing)
+        if id(thing) in seen or kind in _WITHOUT:
+            continue
+        seen[id(thing)] = thing
+        if issubclass(kind, np.ndarray):
+            base = thing.base
+            total += 0 if issubclass(type(base), np.ndarray) else thing.nbytes
+            todo.append(base)
+        elif issubclass(kind, (list, tuple, set)):
+            todo.extend(thing)
+        elif issubclass(kind, dict):
+            todo.extend(thing.values())
+        elif kind is FunctionType:
+            todo.extend(cell.cell_contents for cell in thing.__closure__ or () if cell != _EMPTY)
+        elif kind is MethodType:
+            todo.append(thing.__self__)
+        elif kind is partial:
+            todo += [thing.func, thing.args, thing.keywords]
+        elif kind.__module__.partition(".")[0] == "dualdiff":
+            todo.append(getattr(thing, "__dict__", None))
+            names = (name for base in kind.__mro__ for name in getattr(base, "__slots__", ()))
+            todo.extend(getattr(thing, name, None) for name in names if name != "__weakref__")
+    return total
+
+
+def readable(size: float) -> str:
+    """A number of bytes with a unit."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+_WITHOUT = frozenset({NoneType, int, float, complex, bool, str, np.dtype, type})
+_EMPTY = CellType()

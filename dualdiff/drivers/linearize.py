@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Unpack, overload
 import numpy as np
 
 from dualdiff.base.extras import load
+from dualdiff.base.memory import bytes_held, readable
 from dualdiff.core.application import dtype_of
 from dualdiff.core.containers import Nesting, flatten
 from dualdiff.core.dual import AnyDual
@@ -86,7 +87,13 @@ class Linear:
         return (n, m) if self._transposed else (m, n)
 
     def __repr__(self) -> str:
-        return f"<linear map of shape {self.shape}, recorded in {len(self._program.nodes)} steps>"
+        steps = f"recorded in {len(self._program.nodes)} steps"
+        return f"<linear map of shape {self.shape}, {steps}, holds {readable(self.nbytes)}>"
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the arrays in the record, which exist as long as the map does, in bytes."""
+        return bytes_held(self._program)
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -218,9 +225,9 @@ def linearize(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     Notes
     -----
     One call of f; each product then costs a small multiple of the arithmetic of f, without calling f.  The memory of
-    the intermediates of f is in use as long as L exists; for an f compiled by Numba, about 24 bytes for each operation
-    of which two operands depend on x.  See Griewank and Walther, *Evaluating Derivatives* (2008),
-    sections 3.1-3.3.
+    the intermediates of f is in use as long as L exists: ``L.nbytes``, less where f has parts in `checkpoint`; for an f
+    compiled by Numba, about 24 bytes for each operation of which two operands depend on x.  See Griewank and Walther,
+    *Evaluating Derivatives* (2008), sections 3.1-3.3.
 
     Examples
     --------

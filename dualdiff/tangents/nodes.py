@@ -497,44 +497,92 @@ def _expanded(t: Any, shape: Shape) -> Any:
 class Replay(Node):
     """A part of a record that is not kept: `again` records it once more when it is needed.
 
-    ``again()`` returns the last node of the part and its nodes in order; their parents outside of the part are the
-    parents of this node.
+    ``again()`` returns the last nodes of the part, one for each of its results (None: no tangent), and its nodes in
+    order; their parents outside of the part are among the parents of this node.  Its own tangent is the list of the
+    tangents of the results, its cotangent a dict of theirs; `Result` passes them on.
     """
 
-    __slots__ = ("again",)
+    __slots__ = ("again", "arguments", "is_settled")
     verb = "replay"
 
     def __init__(
-        self, serial: int, parents: tuple[Node, ...], again: Callable[[], tuple[Node, list[Node]]], like: Node
+        self,
+        serial: int,
+        parents: tuple[Node, ...],
+        again: Callable[[], tuple[list[Node | None], list[Node]]],
+        arguments: Any,
+        is_settled: bool,
+        dtype: Any,
     ) -> None:
-        super().__init__(serial, parents, like.shape, like.dtype)
-        self.again = again
+        super().__init__(serial, parents, (), dtype)
+        #: What the part is recorded from, which is all that is held; and whether a settled program holds its record.
+        self.again, self.arguments, self.is_settled = again, arguments, is_settled
 
     def settle(self) -> None:
-        last, nodes = self.again()
-        for node in nodes:
-            node.settle()
-        self.again = lambda: (last, nodes)
+        if self.is_settled:
+            lasts, nodes = self.again()
+            for node in nodes:
+                node.settle()
+            self.arguments = nodes
+            self.again = lambda: (lasts, [*nodes])
 
     def push(self, tangents: list[Any]) -> Any:
-        last, nodes = self.again()
+        lasts, nodes = self.again()
         known = {node.serial: t for node, t in zip(self.parents, tangents, strict=True) if node is not None}
         for node in nodes:
             arguments = [None if p is None else known.get(p.serial) for p in node.parents]
             if any(t is not None for t in arguments):
                 known[node.serial] = node.push(arguments)
-        return known.get(last.serial)
+        return [None if last is None else known.get(last.serial) for last in lasts]
 
     def pull_into(self, w: Any, sums: Cotangents, spare: bool) -> None:
-        last, nodes = self.again()
-        sums.add(last, w, spare)
-        for node in reversed(nodes):
-            if node.serial in sums.values:
-                node.pull_into(sums.values.pop(node.serial), sums, node.serial in sums.owned)
+        self._pull(w, sums, lambda node: node.pull_into(*_popped(sums, node)))
 
     def pull_into_carefully(self, w: Any, idle: Any, sums: Careful) -> None:
-        last, nodes = self.again()
-        sums.add(last, w, np.where(idle, 0.0, 1.0))
-        for node in reversed(nodes):
+        self._pull(w, sums, lambda node: node.pull_into_carefully(*sums.taken(node), sums))
+
+    def _pull(self, w: Any, sums: Any, pull: Callable[[Node], None]) -> None:
+        """Record the part, add the cotangents of its results, and pull one node after the other."""
+        lasts, nodes = self.again()
+        outer = sums.is_complex
+        sums.is_complex = outer or any(node.dtype.kind == "c" for node in nodes)
+        for place, given in w.items():
+            if (last := lasts[place]) is not None:
+                sums.add(last, *given)
+        # What has been pulled is freed, with all that it holds.
+        del lasts, last
+        w.clear()
+        while nodes:
+            node = nodes.pop()
             if node.serial in sums.values:
-                node.pull_into_carefully(*sums.taken(node), sums)
+                pull(node)
+        sums.is_complex = outer
+
+
+def _popped(sums: Cotangents, node: Node) -> tuple[Any, Cotangents, bool]:
+    return sums.values.pop(node.serial), sums, node.serial in sums.owned
+
+
+class Result(Node):
+    """One of the results of a part that is not kept."""
+
+    __slots__ = ("place",)
+    verb = "result"
+
+    def __init__(self, serial: int, part: Replay, place: int, shape: Shape, dtype: Any) -> None:
+        super().__init__(serial, (part,), shape, dtype)
+        self.place = place
+
+    def push(self, tangents: list[Any]) -> Any:
+        return tangents[0][self.place]
+
+    def pull_into(self, w: Any, sums: Cotangents, spare: bool) -> None:
+        (part,) = self.parents
+        assert part is not None
+        sums.values.setdefault(part.serial, {})[self.place] = w, spare
+
+    def pull_into_carefully(self, w: Any, idle: Any, sums: Careful) -> None:
+        (part,) = self.parents
+        assert part is not None
+        sums.values.setdefault(part.serial, {})[self.place] = w, np.where(idle, 0.0, 1.0)
+        sums.marks[part.serial] = 1.0
