@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import html
+import inspect
+import linecache
+import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +20,20 @@ REGISTRY: dict[str, Exercise] = {}
 
 #: A sign shows the state in addition to the colour, for readers without colour vision.
 _SIGNS = {"not answered": ("…", "#6e7781"), "keep working": ("↻", "#bf6a02"), "correct": ("✓", "#1a7f37")}
+
+
+#: What is said of an error in a reader's function, in words; the name of Python's class would not help.
+_IN_WORDS = (
+    (ZeroDivisionError, "it divides by zero"),
+    (RecursionError, "it calls itself without end"),
+    (NameError, "it uses a name that is not defined"),
+    (IndexError, "it reads an element that does not exist"),
+    (KeyError, "it reads an entry that does not exist"),
+)
+
+
+class Wrong(Exception):
+    """Raised by a check to say what is wrong with an answer."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +75,8 @@ class Exercise:
     question : str
         The text of the exercise.
     check : callable, optional
-        ``check(answer)`` returns True, False, or a hint (a str) for this particular answer.  An exception counts as a
-        wrong answer and appears in the message.
+        ``check(answer, *given)`` returns True, False, or a hint (a str) for this particular answer.  An exception
+        counts as a wrong answer; the message says in words where the reader's function stopped.
     expected : scalar, array, container or callable, optional
         Instead of ``check``: the correct answer.  Scalars and arrays are compared within ``tolerance``, shapes exactly.
         If it is a function, the answer must be a function too, and both are compared at the points ``at``.
@@ -68,6 +86,13 @@ class Exercise:
         Shown one by one, each for another wrong answer; the last one is repeated.
     tolerance : float, default 1e-9
         Relative and absolute.
+    mistakes : sequence of pairs
+        Answers that readers give for a known reason, each with what to say to it.  Where ``expected`` is a function, so
+        are these, and an answer makes a mistake if it agrees with it at all points ``at``.
+    explanation : str
+        Shown to a correct answer: why it is correct, or what follows.
+    takes : str
+        The parameters of an answer that is a function, ``"f, x"``.  Anything else is refused before it is checked.
 
     Examples
     --------
@@ -78,17 +103,28 @@ class Exercise:
     slope: keep working. Hint: d/dx x**2 = 2 x
     >>> slope.check(6)
     slope: correct!
+
+    >>> slope = Exercise(
+    ...     "slope of a power", expected=12.0, mistakes=[(4.0, "That is the value: differentiate.")],
+    ...     explanation="The slope of x**3 is 3 x**2.")
+    >>> slope.check(4)
+    slope of a power: keep working. That is the value: differentiate.
+    >>> slope.check(12)
+    slope of a power: correct! The slope of x**3 is 3 x**2.
     """
 
     def __init__(
         self,
         name: str,
         question: str = "",
-        check: Callable[[Any], bool | str] | None = None,
+        check: Callable[..., bool | str] | None = None,
         expected: Any = None,
         hints: Sequence[str] = (),
         at: Sequence[Any] = (),
         tolerance: float = 1e-9,
+        mistakes: Sequence[tuple[Any, str]] = (),
+        explanation: str = "",
+        takes: str = "",
     ) -> None:
         if (check is None) == (expected is None):
             raise ValueError(f"the exercise {name!r} needs either check= or expected=")
@@ -96,16 +132,19 @@ class Exercise:
             raise ValueError(f"the exercise {name!r} expects a function: pass the points to compare at as at=[...]")
         self.name, self.question, self.hints = name, question, list(hints)
         self._check, self._expected, self._at, self._tolerance = check, expected, list(at), tolerance
+        self._mistakes, self._explanation, self._takes = list(mistakes), explanation, takes
         self._wrong = 0
         REGISTRY[name] = self
 
-    def check(self, answer: Any = ...) -> Result:
+    def check(self, answer: Any = ..., *given: Any) -> Result:
         """Check an answer.  Never raises.
 
         Parameters
         ----------
         answer : object
             ``...`` and None count as not answered.
+        *given : object
+            Passed on to ``check``: what the page defined and the check needs.
 
         Returns
         -------
@@ -115,33 +154,49 @@ class Exercise:
         if answer is ... or answer is None:
             return Result(self.name, "not answered", self.question)
         try:
-            verdict = self._verdict(answer)
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                verdict = self._verdict(answer, given)
+        except Wrong as wrong:
+            verdict = str(wrong)
         except Exception as error:
-            verdict = f"Checking your answer raised {type(error).__name__}: {_first_line(error)}"
+            verdict = _in_words(answer, error)
         if isinstance(verdict, str):
             return Result(self.name, "keep working", verdict)
         if verdict:
-            return Result(self.name, "correct")
+            return Result(self.name, "correct", self._explanation)
         return Result(self.name, "keep working", self._next_hint())
 
-    def _verdict(self, answer: Any) -> bool | str:
+    def _verdict(self, answer: Any, given: tuple[Any, ...]) -> bool | str:
         """True, False, or a hint."""
-        if self._check is not None:
-            verdict = self._check(answer)
+        if self._takes:
+            _refuse_other_signatures(answer, self._takes)
+        verdict = self._against(answer) if self._check is None else self._check(answer, *given)
+        if verdict is True or self._check is not None:
             return verdict if isinstance(verdict, str) else bool(verdict)
-        if not callable(self._expected):
-            return _agree(answer, self._expected, self._tolerance)
+        for wrong, diagnosis in self._mistakes:
+            if self._against(answer, wrong) is True:
+                return diagnosis
+        return verdict
+
+    def _against(self, answer: Any, expected: Any = None) -> bool | str:
+        """Whether an answer is as expected; a hint if it is of another kind."""
+        right = self._expected if expected is None else expected
+        if not callable(right):
+            return _agree(answer, right, self._tolerance)
         if not callable(answer):
             return f"The answer must be a function, but yours is {_shown(answer)}."
         for point in self._at:
             args = point if isinstance(point, tuple) else (point,)
-            wanted, given = self._expected(*args), answer(*args)
+            wanted, given = right(*args), answer(*args)
             if given is None or given is ...:
                 return f"Your function returned {_shown(given)}: is a return statement missing?"
             verdict = _agree(given, wanted, self._tolerance)
             if verdict is not True:
                 place = ", ".join(map(_shown, args))
-                return verdict or f"At {place} your function gave {_shown(given)}. {self._next_hint()}".rstrip()
+                if verdict or expected is not None:
+                    return verdict
+                return f"At {place} your function gave {_shown(given)}. {self._next_hint()}".rstrip()
         return True
 
     def _next_hint(self) -> str:
@@ -217,14 +272,45 @@ def _is_numeric(x: Any) -> bool:
 
 
 def _shown(x: Any) -> str:
-    """An answer in a few words."""
-    words = "..." if x is ... else repr(x)
+    """An answer in a few words, even if its repr raises; addresses tell nobody anything."""
+    try:
+        words = "..." if x is ... else repr(x)
+    except Exception:
+        words = " at 0x"
+    if " at 0x" in words:
+        words = "a function" if inspect.isroutine(x) else f"an object of the class {type(x).__name__}"
     return words if len(words) <= 60 else words[:57] + "..."
 
 
-def _first_line(error: Exception) -> str:
-    """The first line of a message, even if str(error) raises."""
+def _refuse_other_signatures(answer: Any, takes: str) -> None:
+    """Raise unless an answer is a function that takes these parameters."""
+    names = takes.split(", ")
+    if not callable(answer):
+        raise Wrong(f"The answer must be a function of {' and '.join(names)}, but yours is {_shown(answer)}.")
     try:
-        return (str(error).splitlines() or [""])[0]
-    except Exception:
-        return "(without a message)"
+        signature = inspect.signature(answer)
+    except (TypeError, ValueError):
+        return  # a function written in C shows none
+    try:
+        signature.bind(*names)
+    except TypeError:
+        wanted = f"{len(names)} argument{'s' * (len(names) > 1)}, ({takes})"
+        raise Wrong(f"Your function must take {wanted}, but it takes {signature}.") from None
+
+
+def _in_words(answer: Any, error: Exception) -> str:
+    """Where a reader's function stopped and why, without Python's error."""
+    if not callable(answer):
+        return f"The exercise asks for something else than {_shown(answer)}."
+    why = next((words for kind, words in _IN_WORDS if isinstance(error, kind)), "it cannot do what is written there")
+    code = getattr(getattr(answer, "py_func", answer), "__code__", None)
+    frames = list(traceback.walk_tb(error.__traceback__))
+    starts = [i for i, (frame, _) in enumerate(frames) if frame.f_code is code]
+    if not starts:
+        return "Your function cannot be called as the exercise says, or returns something else than asked for."
+    # The innermost line that the reader wrote: in the same file as the answer.
+    file = frames[starts[0]][0].f_code.co_filename
+    frame, number = [entry for entry in frames[starts[0] :] if entry[0].f_code.co_filename == file][-1]
+    source = linecache.getline(file, number, frame.f_globals).strip()
+    place = f", at `{source}`" if source else ""
+    return f"Your function stops in line {number - frame.f_code.co_firstlineno + 1}{place}: {why}."

@@ -20,6 +20,7 @@ import pytest
 
 import dualdiff
 import dualdiff.teaching
+import dualdiff.teaching.course
 from dualdiff.base import extras, late
 from dualdiff.drivers.run import engines
 from dualdiff.rules import ROWS
@@ -311,6 +312,7 @@ SHOWN = [
     *(("dualdiff", name) for name in (*dualdiff.__all__, *ROWS, "zeros", "ones", "empty", "full")),
     *((f"dualdiff.scipy.{m}", name) for m in late.SCIPY for name in getattr(dualdiff.scipy, m).__all__),
     *(("dualdiff.teaching", name) for name in dualdiff.teaching.__all__),
+    *(("dualdiff.teaching.course", name) for name in dualdiff.teaching.course.__all__),
 ]
 
 

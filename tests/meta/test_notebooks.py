@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dualdiff.teaching import find
+from dualdiff.teaching import course
 from tests.conftest import missing_for
+from tests.support.course_answers import SHORTCUT, WRONG, Anything
 
 plt = pytest.importorskip("matplotlib.pyplot")
 for name in "fast_sugiyama", "scipy", "sklearn", "sympy":
@@ -27,56 +28,8 @@ FOLDER = ROOT / "notebooks" / "course"
 NOTEBOOKS = sorted(FOLDER.rglob("*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").iterdir())
 
-#: For each exercise an answer that a reader might well give, and that is wrong.
-WRONG = {
-    "01.1": lambda a: a**0.5,
-    "01.2": [1.0, 0.5],
-    "01.3": 0,
-    "02.1": 1e-8,
-    "02.2": lambda f, x: np.imag(f(x + 1e-4j)) / 1e-4,
-    "02.3": lambda x: x**3,
-    "03.1": lambda x, steps: (x, 1.0),
-    "03.2": 4,
-    "03.3": 768,
-    "04.1": lambda u, v: type(u)(u.value / v.value, u.tangent / v.tangent if v.tangent else u.tangent),
-    "04.2": lambda x: type(x)(x.value**0.5, 0.5 / x.value**0.5),
-    "04.3": lambda a, b: np.array([[a, b], [b, a]]),
-    "05.1": [2.0, np.e, 3 * np.e],
-    "05.2": 32,
-    "05.3": "v2",
-    "06.1": [1.0, np.e],
-    "06.2": 2**50,
-    "06.3": lambda t: {step.name: 1.0 for step in t.steps},
-    "07.1": np.array([1.0, 0.0]),
-    "07.2": 1000 // 48,
-    "07.3": lambda f, x: 1.0,
-    "08.1": (1, 2),
-    "08.2": ("forward", 1.2),
-    "08.3": lambda f, x: f(x),
-    "09.1": 0.25,
-    "09.2": -2.0,
-    "09.3": np.array([1.0, 2.0]),
-    "10.1": 1.0,
-    "10.2": lambda network, image: image,
-    "10.3": 4,
-    "11.1": lambda residual, b: b,
-    "11.2": lambda p: p,
-    "11.3": lambda residual, b: np.zeros((2, 2)),
-    "12.1": 2,
-    "12.2": 2,
-    "12.3": lambda row, column: (row + column) % 5,
-    "13.1": 9,
-    "13.2": np.array([0.0, 1.0]),
-    "13.3": lambda f, x: x,
-    "14.1": 40,
-    "14.2": lambda x: x ** (1 / 3),
-    "15.1": lambda x: np.cumsum(x),
-    "15.2": lambda x: np.maximum(x, 0),
-    "15.3": lambda x: abs(x),
-    "16.1": 512,
-    "16.2": lambda x: np.log(x),
-    "16.3": lambda f, x: 1.0,
-}
+#: The cell for an answer: its number, the name of the exercise, and what else the check is given.
+ANSWER = re.compile(r"answer_(\d+) = \.\.\.\ncourse\.check\(\"(\d\d\.\d+)\", answer_\1(?:, ([\w, ]+))?\)")
 
 
 def cells(path, kind):
@@ -97,9 +50,15 @@ def executed(path):
     return namespace
 
 
+def asked(path):
+    """The exercises of a notebook: number, name, and the names of what the check is given."""
+    matches = [match for text in sources(path) if (match := ANSWER.fullmatch(text))]
+    return [(match[1], match[2], match[3].split(", ") if match[3] else []) for match in matches]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_exercises(path, monkeypatch):
-    """Not answered, the solution, a wrong answer, and nonsense."""
+    """Not answered, the solution, a wrong answer, a shortcut, and nonsense."""
     for name in missing_for(path):
         pytest.importorskip(name)
     # Figures that other tests have left open: matplotlib 3.9 warns that it closes them.
@@ -109,19 +68,23 @@ def test_exercises(path, monkeypatch):
     namespace = executed(path)
     solutions = runpy.run_path(str(FOLDER / "solutions" / f"{path.stem}.py"))
 
-    numbers = sorted(name.removeprefix("exercise_") for name in namespace if name.startswith("exercise_"))
-    assert numbers in (["1", "2"], ["1", "2", "3"])
-    for k in numbers:
-        exercise = namespace[f"exercise_{k}"]
-        assert exercise is find(f"{path.name[:2]}.{k}")
-        assert namespace[f"answer_{k}"] is ...
-        assert exercise.check(...).state == "not answered"
-        result = exercise.check(solutions[f"answer_{k}"])
+    for number, name, given in asked(path):
+        given = [namespace[what] for what in given]
+        assert namespace[f"answer_{number}"] is ...
+        assert course.check(name, ..., *given).state == "not answered"
+        result = course.check(name, solutions[f"answer_{number}"], *given)
         assert result.state == "correct", result
-        for answer in WRONG[exercise.name], "a guess", -17, [], lambda: None, lambda *args: 1 / 0, object():
-            result = exercise.check(answer)
+        assert result.message, "a correct answer gets an explanation"
+        wrong, word = WRONG[name]
+        assert word in course.check(name, wrong, *given).message
+        for answer in wrong, SHORTCUT[name], *NONSENSE:
+            result = course.check(name, answer, *given)
             assert result.state == "keep working", (result, answer)
             assert result.message
+            assert not re.search(r"Error|Exception|Traceback| at 0x", result.message)
+
+
+NONSENSE = ("a guess", -17, [], {}, np.nan, lambda: None, lambda *args: 1 / 0, lambda *args: None, object(), Anything())
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -136,23 +99,25 @@ class TestFiles:
         assert len(set(ids)) == len(ids)
         assert not document["metadata"].get("execution")
 
-    def test_checkers_are_folded_and_answers_alone(self, path):
+    def test_answers_stand_alone_and_no_check_is_shown(self, path):
         """The cell for an answer shows neither the answer nor pages of data."""
         for cell in cells(path, "code"):
             text = "".join(cell["source"])
             # Of a folded cell the first line is seen.
-            is_folded = text.startswith(("# The checker of exercise ", "# Data: "))
-            assert is_folded or "Exercise(" not in text
+            is_folded = text.startswith("# Data: ")
+            assert "Exercise(" not in text
             assert cell["metadata"] == ({"jupyter": {"source_hidden": True}} if is_folded else {})
             if "answer_" in text:
-                assert re.fullmatch(r"answer_(\d) = \.\.\.\nexercise_\1\.check\(answer_\1\)", text)
+                assert ANSWER.fullmatch(text), text
+        numbers = [(number, name) for number, name, _ in asked(path)]
+        assert numbers == [(str(k), f"{path.name[:2]}.{k}") for k in range(1, len(numbers) + 1)]
         assert f"(solutions/{path.stem}.py)" in "".join(sources(path, "markdown"))
 
     def test_figure_assert_and_exercises(self, path):
         code = "\n".join(sources(path))
         assert "plt.show()" in code
         assert "assert" in code
-        assert "exercise_2.check(answer_2)" in code
+        assert len(asked(path)) >= 3
         assert sources(path, "markdown")[0].startswith("# ")
 
     def test_nothing_is_installed_or_skipped(self, path):
@@ -191,8 +156,7 @@ def test_the_solutions_run_within_their_time():
     assert done.stdout == b""
 
 
-def test_each_exercise_has_a_wrong_answer():
-    asked = {
-        f"{path.name[:2]}.{k}" for path in NOTEBOOKS for k in (1, 2, 3) if f"exercise_{k} =" in "".join(sources(path))
-    }
-    assert asked == set(WRONG)
+def test_each_exercise_has_a_check_a_wrong_answer_and_a_shortcut():
+    names = [name for path in NOTEBOOKS for _, name, _ in asked(path)]
+    assert names == course.names() == list(WRONG)
+    assert set(SHORTCUT) == set(WRONG)

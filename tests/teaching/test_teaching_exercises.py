@@ -95,7 +95,50 @@ def test_messages_say_what_is_wrong():
     message = Exercise("e", expected=np.sin, at=[1.0], hints=["h"]).check(lambda x: x).message
     assert message == "At 1.0 your function gave 1.0. Hint: h"
     message = Exercise("e", expected=np.sin, at=[1.0]).check(lambda x: 1 / 0).message
-    assert message == "Checking your answer raised ZeroDivisionError: division by zero"
+    assert message.startswith("Your function stops in line 1, at `message = ")
+    assert message.endswith(": it divides by zero.")
+
+
+def divided(x):
+    helper = lambda y: y / 0
+    return helper(x)
+
+
+def test_an_error_is_told_in_words_and_with_its_line():
+    exercise = Exercise("e", check=lambda f: f(1.0) > 0, takes="x")
+    assert (
+        exercise.check(divided).message
+        == "Your function stops in line 1, at `helper = lambda y: y / 0`: it divides by zero."
+    )
+    assert "is not defined" in exercise.check(lambda x: undefined).message  # noqa: F821 - the case
+    assert "cannot be called" in Exercise("e", check=lambda f: f(1.0) > 0).check(lambda: 1).message
+    for answer in (divided, lambda x: [][x], lambda x: "a" + x, Hostile(), 3):
+        assert "Error" not in exercise.check(answer).message
+
+
+def test_a_function_must_take_what_the_exercise_says():
+    exercise = Exercise("e", check=lambda f: True, takes="f, x")
+    assert exercise.check(lambda f, x: 0)
+    assert exercise.check(np.add)
+    assert exercise.check(3).message == "The answer must be a function of f and x, but yours is 3."
+    assert exercise.check(lambda a: a).message == "Your function must take 2 arguments, (f, x), but it takes (a)."
+
+
+def test_known_mistakes_have_names_and_right_answers_an_explanation():
+    exercise = Exercise("e", expected=6.0, mistakes=[(9.0, "That is the value.")], explanation="2 x", hints=["h"])
+    assert repr(exercise.check(9)) == "e: keep working. That is the value."
+    assert repr(exercise.check(8)) == "e: keep working. Hint: h"
+    assert repr(exercise.check(6)) == "e: correct! 2 x"
+    exercise = Exercise("e", expected=np.cos, at=[0.5, 1.0], mistakes=[(lambda x: -np.cos(x), "The sign.")])
+    assert exercise.check(lambda x: -np.cos(x)).message == "The sign."
+    assert exercise.check(np.cos)
+    assert exercise.check(np.tan).message.startswith("At 0.5 your function gave")
+
+
+def test_a_check_is_given_what_the_page_defined():
+    exercise = Exercise("e", check=lambda answer, scale: answer == 2 * scale)
+    assert exercise.check(6, 3)
+    assert not exercise.check(5, 3)
 
 
 def test_tolerance():

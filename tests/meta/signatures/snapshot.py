@@ -61,12 +61,10 @@ def snapshot():
         lines += [f"{module}.{name}" for name in importlib.import_module(module).__all__]
     for name in ("fit_covariance", "fit_information"):
         lines += described(f"dualdiff.scipy.stats.{name}", getattr(dualdiff.scipy.stats, name))
-    teaching = importlib.import_module("dualdiff.teaching")
-    for name in teaching.__all__:
-        lines += described(f"dualdiff.teaching.{name}", getattr(teaching, name))
-    uncertain = importlib.import_module("dualdiff.uncertain")
-    for name in uncertain.__all__:
-        lines += described(f"dualdiff.uncertain.{name}", getattr(uncertain, name))
+    for path in ("dualdiff.teaching", "dualdiff.teaching.course", "dualdiff.uncertain"):
+        module = importlib.import_module(path)
+        for name in module.__all__:
+            lines += described(f"{path}.{name}", getattr(module, name))
     return "\n".join([*lines, *of_adapters()]) + "\n"
 
 
