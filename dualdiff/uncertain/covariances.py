@@ -45,14 +45,14 @@ def rows_of(x: Any) -> Spread:
     return SPACE.empty(np.size(x), float)
 
 
-@quietly
 def _scaled(rows: Spread) -> Any:
     """The entries times the standard deviations of their variables: zero where these are zero."""
     std = rows.sources.std[rows.pattern.indices]
-    return _times_std(rows.data, std)
+    return times_std(rows.data, std)
 
 
-def _times_std(derivatives: Any, std: Any) -> Any:
+@quietly
+def times_std(derivatives: Any, std: Any) -> Any:
     """The product: zero where the standard deviation is, even if the derivative is infinite."""
     parts = derivatives * std
     return select_zero(std == 0, parts) if may_have_nan(parts) else parts
@@ -332,8 +332,7 @@ def covariance_of(x: Spread, y: Spread) -> Any:
     sources = x.sources
     columns = np.unique(x.pattern.indices if is_same else np.concatenate([x.pattern.indices, y.pattern.indices]))
     if max(x.pattern.rows, y.pattern.rows) * len(columns) > _DENSE and not sources.correlated:
-        left, right = (r.pattern.as_array(_scaled(r)) for r in (x, y))
-        return (left @ right.T).toarray()
+        return (scaled_array(x) @ scaled_array(y).T).toarray()
     left, right = _dense(x, columns), None if is_same else _dense(y, columns)
     right = left if right is None else right
     is_independent = np.ones(len(columns), bool)
@@ -344,10 +343,15 @@ def covariance_of(x: Spread, y: Spread) -> Any:
         of = columns[inside] - block.start
         total += left[:, inside] @ cov[np.ix_(of, of)] @ right[:, inside].T
     std = sources.std[columns[is_independent]]
-    p, q = (_times_std(m[:, is_independent], std) for m in (left, right))
+    p, q = (times_std(m[:, is_independent], std) for m in (left, right))
     total += p @ q.T
     # Symmetric to the last bit.
     return (total + total.T) / 2 if is_same else total
+
+
+def scaled_array(rows: Spread) -> Any:
+    """The derivatives times the standard deviations of the variables, as a ``scipy.sparse.csr_array``."""
+    return rows.pattern.as_array(_scaled(rows))
 
 
 def _dense(rows: Spread, columns: Any) -> Any:

@@ -72,8 +72,9 @@ class UFloat(UncertainValue, Dual):
 
     @property
     def derivatives(self) -> Derivatives:
-        """The derivative with respect to each variable: ``y.derivatives[x]``."""
-        return Derivatives({Variable(group, i): c for (group, i), c in self._terms().items()})
+        """The derivative with respect to each variable, in the order in which they were made: ``y.derivatives[x]``."""
+        terms = sorted(self._terms().items(), key=lambda term: (term[0][0].key, term[0][1]))
+        return Derivatives({Variable(group, i): c for (group, i), c in terms})
 
     def error_components(self) -> dict[Variable, float]:
         """For each variable the part of the uncertainty that comes from it, ``abs(derivative) * std_dev``.
@@ -201,7 +202,7 @@ def ufloat(nominal_value: Any, std_dev: Any, tag: str | None = None, *, dof: flo
             instead = ": use ufloat_fromstr" if kind is str else ": use uarray" if np.ndim(part) else ""
             raise TypeError(f"ufloat takes real scalars, but its {name} is {part!r} of type {kind.__name__}{instead}")
     value, std = float(plain(nominal_value)), float(plain(std_dev))
-    _check_std(np.asarray(std))
+    check_std(np.asarray(std))
     if isinstance(std_dev, AnyDual):
         # The derivative of an uncertainty: a multiple of a standardized variable.
         return nominal_value + std_dev * ufloat(0.0, 1.0, tag, dof=dof)
@@ -297,7 +298,7 @@ def uarray(
     shape, size = values.shape, values.size
     if cov is None:
         given = np.array(std_devs, float)
-        _check_std(given)
+        check_std(given)
         std = _broadcast("std_devs", given, shape)
         matrix = None
     else:
@@ -378,7 +379,7 @@ def correlated_values_norm(
     """
     pairs = [(p.n, p.s) if issubclass(type(p), UFloat) else tuple(p) for p in values_with_std_dev]
     values, std = np.array(pairs, float).T
-    _check_std(std)
+    check_std(std)
     correlation = np.asarray(correlation_mat, float)
     if correlation.shape != (len(std), len(std)):
         raise ValueError(f"the correlation matrix of {len(std)} values has shape {correlation.shape}")
@@ -395,7 +396,7 @@ def _checked_values(values: Any) -> Any:
     return array if array.dtype.kind == "f" else array.astype(float)
 
 
-def _check_std(std: Any) -> None:
+def check_std(std: Any) -> None:
     """Raise unless all standard deviations are finite and not negative."""
     wrong = ~((std >= 0) & (std < np.inf))
     if wrong.any():
