@@ -104,6 +104,8 @@ def full(shape: Any, fill_value: Any, like: Any = None, dtype: Any = None, order
     >>> dualdiff.full(2, 7.0, like=0.5)
     array([7., 7.])
     """
+    filled = plain_values(fill_value)
+    dtype = np.asarray(filled).dtype if dtype is None and np.iscomplexobj(filled) else dtype
     array = _made(np.empty, shape, (like, fill_value), dtype, order=order)
     array[...] = fill_value
     return array

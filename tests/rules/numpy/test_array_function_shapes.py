@@ -277,3 +277,9 @@ def test_a_scalar_has_the_axes_that_numpy_gives_it(function):
             found = use(dual, axis)
             if not isinstance(expected, (list, tuple)):
                 assert_same(np.asarray(value(found)), np.asarray(expected))
+
+
+def test_one_axis_alone_in_transpose():
+    x = DualArray([1.0, 2.0], [1.0, 0.0])
+    assert x.transpose(np.int64(0)).tangent.tolist() == [1.0, 0.0]
+    assert np.transpose(x, 0).tangent.tolist() == [1.0, 0.0]

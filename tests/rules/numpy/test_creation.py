@@ -280,3 +280,9 @@ def test_made_with_the_form_of_a_dual(name):
             assert seen[0].shape == expected.shape
             assert seen[0].strides == expected.strides
             assert isinstance(seen[0], DualArray) == (expected.dtype.kind == "f")
+
+
+def test_filled_with_a_complex_number():
+    """The dtype is that of the number, as NumPy has it."""
+    _, slope = jvp(lambda t: np.full(2, 0.5j, like=t) * t, 0.3, 1.0)
+    assert slope.tolist() == [0.5j, 0.5j]

@@ -76,7 +76,7 @@ def _read_in_order(a: Any, shape: Any, order: str, function: Any) -> Any:
 @implements(np.transpose, *([np.permute_dims] if hasattr(np, "permute_dims") else []))
 def transpose(a: Any, axes: Any = None) -> Any:
     ndim = operand(a).ndim
-    axes = tuple(range(ndim))[::-1] if axes is None else axes_of(tuple(axes), ndim)
+    axes = tuple(range(ndim))[::-1] if axes is None else axes_of(axes, ndim)
     return rearranged(np.transpose, [a], {"axes": axes}, {"axes": "permutation"})
 
 
