@@ -9,7 +9,7 @@ from typing import Any
 
 from dualdiff.base.late import SCIPY, of_scipy
 
-__all__ = ["fft", "integrate", "linalg", "optimize", "special", "stats"]
+__all__ = ["fft", "integrate", "linalg", "optimize", "signal", "special", "stats"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +20,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *SCIPY})
+    return sorted({*globals(), *(name for name in SCIPY if "." not in name)})

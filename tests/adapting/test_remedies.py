@@ -56,11 +56,7 @@ def decay(x):
 
 #: What is called under which name, with duals.
 FOREIGN = {
-    "scipy.signal.lfilter": lambda x: scipy.signal.lfilter([1.0], [1.0, -0.5], x),
-    "scipy.signal.sosfilt": lambda x: scipy.signal.sosfilt(scipy.signal.butter(2, 0.5, output="sos"), x),
-    "scipy.signal.filtfilt": lambda x: scipy.signal.filtfilt(*scipy.signal.butter(1, 0.5), np.tile(x, 5)),
     "scipy.signal.medfilt": lambda x: scipy.signal.medfilt(x),
-    "scipy.signal.fftconvolve": lambda x: scipy.signal.fftconvolve(x, x),
     "scipy.signal.savgol_filter": lambda x: scipy.signal.savgol_filter(x, 3, 1),
     "scipy.ndimage.gaussian_filter": lambda x: scipy.ndimage.gaussian_filter(x, 1.0),
     "scipy.ndimage.map_coordinates": lambda x: scipy.ndimage.map_coordinates(X, [x]),
@@ -84,6 +80,10 @@ FOREIGN = {
 }
 #: What this package has under SciPy's names, beside `HERE`: the same call with `dualdiff.scipy` for `scipy`.
 SOLVERS = {
+    "scipy.signal.lfilter": lambda x: scipy.signal.lfilter([1.0], [1.0, -0.5], x),
+    "scipy.signal.sosfilt": lambda x: scipy.signal.sosfilt(scipy.signal.butter(2, 0.5, output="sos"), x),
+    "scipy.signal.filtfilt": lambda x: scipy.signal.filtfilt(*scipy.signal.butter(1, 0.5), np.tile(x, 5)),
+    "scipy.signal.fftconvolve": lambda x: scipy.signal.fftconvolve(x, x),
     "scipy.fft.fft": lambda x: scipy.fft.fft(x),
     "scipy.optimize.brentq": lambda x: scipy.optimize.brentq(lambda t: t**2 - x[1], 0, 3),
     "scipy.optimize.bisect": lambda x: scipy.optimize.bisect(lambda t: t**2 - x[1], 0, 3),

@@ -6,7 +6,6 @@ element of a tangent is a dual of an outer call, they are differentiated themsel
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,15 +13,16 @@ import numpy as np
 
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import Application, plain_values, shape_of
-from dualdiff.rules.writing.terms import MatrixMap, is_complex_valued
-from dualdiff.tangents.linear import LinearMap
+from dualdiff.rules.writing.terms import is_complex_valued
+from dualdiff.tangents.linear import LinearMap, NamedMap
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
+from dualdiff.tangents.zeros import may_have_nan, zero_mask
 
 Function = Callable[..., Any]
 _COMPLEX = np.zeros((), np.complex64)
 
 
-class Applied(MatrixMap):
+class Applied(NamedMap):
     """The map ``t -> function(t, *constants)``, and its transpose ``w -> transposed(w, *constants)``.
 
     ``axes``, counted from the end, are those that it mixes; by default all.  With ``by_rows`` the functions take no
@@ -38,22 +38,12 @@ class Applied(MatrixMap):
         constants: Sequence[Any] = (),
         axes: tuple[int, ...] | None = None,
         by_rows: bool = True,
-        name: str = "a linear function of SciPy",
         becomes_complex: bool = False,
     ) -> None:
-        axes = tuple(range(-len(in_shape), 0)) if axes is None else axes
-        self._remade = functools.partial(
-            Applied,
-            function,
-            transposed,
-            in_shape,
-            out_shape,
-            axes=axes,
-            by_rows=by_rows,
-            name=name,
-            becomes_complex=becomes_complex,
-        )
+        self._made = function, transposed
+        self._options: dict[str, Any] = {"axes": axes, "by_rows": by_rows, "becomes_complex": becomes_complex}
         self._constants = constants
+        self.operands = (*constants, *((_COMPLEX,) if becomes_complex else ()))
 
         def apply(t: Any) -> Any:
             return function(t, *constants)
@@ -61,16 +51,31 @@ class Applied(MatrixMap):
         def apply_transposed(w: Any) -> Any:
             return transposed(w, *constants)
 
+        pair = apply, apply_transposed
         if by_rows:
-            apply, apply_transposed = (
-                _by_rows(apply, in_shape, out_shape),
-                _by_rows(apply_transposed, out_shape, in_shape),
-            )
-        marks = (_COMPLEX,) if becomes_complex else ()
-        super().__init__(name, apply, apply_transposed, in_shape, out_shape, (*constants, *marks), axes)
+            pair = _by_rows(apply, in_shape, out_shape), _by_rows(apply_transposed, out_shape, in_shape)
+        super().__init__("a linear function of SciPy", *pair, in_shape, out_shape, axes)
+
+    def __call__(self, t: Any) -> Any:
+        image = super().__call__(t)
+        if may_have_nan(image):
+            # A zero tangent stays zero, also where the function overflows.
+            mask = zero_mask(t)
+            lead = mask.shape[: mask.ndim - len(self.in_shape)]
+            if self._axes is None:
+                idle = np.all(mask.reshape((*lead, -1)), -1).reshape(lead + (1,) * len(self.out_shape))
+            else:
+                idle = np.all(mask, axis=self._axes, keepdims=True)
+            image = np.where(idle, 0.0, image) if np.any(idle) else image
+        return image
+
+    @property
+    def transpose(self) -> LinearMap:
+        function, transposed = self._made
+        return Applied(transposed, function, self.out_shape, self.in_shape, self._constants, **self._options)
 
     def lasting(self, copied: Callable[[Any], Any]) -> LinearMap:
-        return self._remade(constants=[*map(copied, self._constants)])
+        return Applied(*self._made, self.in_shape, self.out_shape, [*map(copied, self._constants)], **self._options)
 
 
 def _by_rows(f: Function, in_shape: Shape, out_shape: Shape) -> Function:
@@ -131,9 +136,9 @@ class Bilinear:
         """The sum of the functions of the rows of a and b, in the places of factors i < j."""
         return sum(map(self.function, a, b))
 
-    def of(self, operands: Application) -> Any:
-        """The function of the operands."""
-        self.value = value = self.function(*operands.values)
+    def of(self, operands: Application, value: Any = None) -> Any:
+        """The function of the operands; ``value`` is that of their values, if it is known."""
+        self.value = value = self.function(*operands.values) if value is None else value
         space, active = operands.space, list(operands.active())
         if space is not None and space.order and len(active) > 1:
             return operands.result(value, [space.multiplied(self, operands.tangents, value)])

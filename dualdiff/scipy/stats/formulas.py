@@ -8,128 +8,21 @@ NumPy's creation functions, and SciPy's own functions that choose between formul
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from functools import cache, partial
 from importlib.metadata import version
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from dualdiff.adapting.adapted_functions import MAKERS
 from dualdiff.base.extras import load
 from dualdiff.base.internals import DISTRIBUTIONS
-from dualdiff.core.array import operand
-from dualdiff.rules.numpy.creation import buffer
-from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy import special
+from dualdiff.scipy.solving.numpy_inside import HELPERS, NUMPY, NUMPY_MAKERS, copy_of, replaced_extra
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 _special = load("scipy.special", "scipy", "dualdiff.scipy.stats")
-
-_like: ContextVar[Any] = ContextVar("like")
-
-
-@contextmanager
-def accepting(likes: Any) -> Iterator[None]:
-    """A context in which the copied formulas create arrays that accept such duals."""
-    token = _like.set(buffer(np.zeros(()), duals_in(likes)))
-    try:
-        yield
-    finally:
-        _like.reset(token)
-
-
-class OtherNumPy(ModuleType):
-    """The module numpy with creation functions replaced."""
-
-    def __init__(self, makers: dict[str, Any]) -> None:
-        super().__init__("numpy")
-        self.__dict__.update(makers)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
-
-
-def _made(name: str) -> Callable[..., Any]:
-    def maker(*args: Any, **kwargs: Any) -> Any:
-        return MAKERS[name](getattr(np, name), _like.get(), *args, **kwargs)
-
-    return maker
-
-
-# -- choosing between formulas -----------------------------------------------------------------------------------------
-def _evaluated(shape: Any, parts: Any, fill: Any) -> Any:
-    """An array assembled from (mask, elements) pairs; the remaining elements are filled."""
-    likes = [x for _, x in parts]
-    result = buffer(np.full(shape, np.nan if fill is None else fill, float), duals_in([*likes, _like.get()]))
-    for mask, x in parts:
-        result[mask] = x
-    return result
-
-
-def _apply_where(cond: Any, args: Any, f1: Any, f2: Any = None, /, *, fill_value: Any = None, **_: Any) -> Any:
-    """As ``scipy._lib.array_api_extra.apply_where``."""
-    args = tuple(map(operand, args if isinstance(args, (tuple, list)) else (args,)))
-    cond = np.asarray(plain_values(cond))
-    shape = np.broadcast_shapes(cond.shape, *(np.shape(a) for a in args))
-    cond = np.broadcast_to(cond, shape)
-    if np.all(cond) and cond.size:
-        return f1(*args)
-    full = [np.broadcast_to(a, shape) for a in args]
-    parts = []
-    if np.any(cond):
-        parts.append((cond, f1(*(a[cond] for a in full))))
-    if f2 is not None:
-        parts.append((~cond, f2(*(a[~cond] for a in full))))
-    fill: Any = fill_value
-    if duals_in(fill) or np.ndim(fill):
-        parts.append((~cond, np.broadcast_to(fill, shape)[~cond]))
-        fill = None
-    result = _evaluated(shape, parts, fill)
-    return result if shape else result[()]
-
-
-def _lazywhere(cond: Any, arrays: Any, f: Any, fillvalue: Any = None, f2: Any = None) -> Any:
-    """As ``scipy._lib._util._lazywhere``, which older versions have."""
-    return _apply_where(cond, arrays, f, f2, fill_value=fillvalue)
-
-
-def _lazyselect(condlist: Any, choicelist: Any, arrays: Any, default: Any = 0) -> Any:
-    """As ``scipy._lib._util._lazyselect``."""
-    arrays = np.broadcast_arrays(*map(operand, arrays))
-    shape = np.shape(arrays[0])
-    parts, taken = [], np.zeros(shape, bool)
-    for cond, choice in zip(condlist, choicelist, strict=True):
-        mask = np.broadcast_to(np.asarray(plain_values(cond)), shape) & ~taken
-        taken = taken | mask
-        if np.any(mask):
-            parts.append((mask, choice(*(a[mask] for a in arrays))))
-    return _evaluated(shape, parts, default)
-
-
-class _ArrayApiExtra(ModuleType):
-    """The module of that name with a function that takes duals."""
-
-    def __init__(self, original: Any) -> None:
-        super().__init__(original.__name__)
-        self.original = original
-        self.apply_where = _apply_where
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.original, name)
-
-
-def _promoted(*args: Any, **_: Any) -> Any:
-    result = tuple(args)
-    return result if len(result) > 1 else result[0]
-
-
-#: Replacements of private SciPy functions, by their names in the modules of distributions.
-_BY_NAME: dict[str, Any] = {"_lazywhere": _lazywhere, "_lazyselect": _lazyselect, "xp_promote": _promoted}
-
 
 # -- formulas of our own -----------------------------------------------------------------------------------------------
 #: Formulas that replace SciPy's, by the class of the distribution and the name of the method.
@@ -168,19 +61,18 @@ def _names(module: str) -> dict[str, Any]:
     """The global namespace of the copied functions of a module of distributions."""
     original = vars(sys.modules[module])
     names = dict(original)
-    makers = {name: _made(name) for name in MAKERS}
-    others: dict[int, Any] = {id(getattr(np, name)): maker for name, maker in makers.items()}
+    others: dict[int, Any] = {id(getattr(np, name)): maker for name, maker in NUMPY_MAKERS.items()}
     others |= {id(getattr(_special, name)): getattr(special, name) for name in special.__all__}
-    others |= {id(np): OtherNumPy(makers), id(_special): special}
+    others |= {id(np): NUMPY, id(_special): special}
     for name, x in original.items():
-        if name in _BY_NAME:
-            names[name] = _BY_NAME[name]
+        if name in HELPERS:
+            names[name] = HELPERS[name]
         elif name == "xpx":
-            names[name] = _ArrayApiExtra(x)
+            names[name] = replaced_extra(x)
         elif id(x) in others:
             names[name] = others[id(x)]
         elif isinstance(x, FunctionType) and x.__module__ == module:
-            names[name] = _copied(x, names)
+            names[name] = copy_of(x, names)
         elif isinstance(x, type) and issubclass(x, _scipy.rv_continuous | _scipy.rv_discrete):
             names[name] = _Methods(partial(_copied_class, x))
         elif isinstance(x, (_scipy.rv_continuous, _scipy.rv_discrete)):
@@ -198,12 +90,6 @@ class _Methods:
         return getattr(self.source(), name)
 
 
-def _copied(f: FunctionType, names: dict[str, Any]) -> FunctionType:
-    copy = FunctionType(f.__code__, names, f.__name__, f.__defaults__, f.__closure__)
-    copy.__kwdefaults__ = f.__kwdefaults__
-    return copy
-
-
 @cache
 def _copied_class(kind: type) -> type:
     """A subclass with copied formulas."""
@@ -211,7 +97,7 @@ def _copied_class(kind: type) -> type:
     for cls in reversed(kind.__mro__):
         if cls.__module__ in DISTRIBUTIONS:
             names = _names(cls.__module__)
-            body |= {name: _copied(x, names) for name, x in vars(cls).items() if isinstance(x, FunctionType)}
+            body |= {name: copy_of(x, names) for name, x in vars(cls).items() if isinstance(x, FunctionType)}
         body |= _further_of(cls)
     body.pop("__init__", None)
     # SciPy inspects the signatures when a distribution is constructed; instances of this class are never constructed.

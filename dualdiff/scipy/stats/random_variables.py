@@ -21,9 +21,10 @@ from dualdiff.rules.numpy.creation import buffer
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.integrate.quadrature import quad
 from dualdiff.scipy.solving.equations import levels, no_derivative, revalued, unknown
+from dualdiff.scipy.solving.numpy_inside import accepting
 from dualdiff.scipy.solving.stripped import values_of
 from dualdiff.scipy.stats import integral_formulas, series_formulas  # noqa: F401 - they register formulas
-from dualdiff.scipy.stats.formulas import accepting, copied, has_formula, is_further
+from dualdiff.scipy.stats.formulas import copied, has_formula, is_further
 
 _scipy = load("scipy.stats", "scipy", "dualdiff.scipy.stats")
 
