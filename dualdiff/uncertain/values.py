@@ -250,9 +250,7 @@ def ufloat_fromstr(text: str, tag: str | None = None) -> Any:
     return ufloat(*parsed(text), tag)
 
 
-def uarray(
-    nominal_values: Any, std_devs: Any = None, *, cov: Any = None, tag: str | None = None, dof: Any = None
-) -> UArray:
+def uarray(nominal_values: Any, std_devs: Any = None, *, cov: Any = None, tag: Any = None, dof: Any = None) -> UArray:
     """An array of values with uncertainties: new random variables, independent or with a covariance matrix.
 
     Parameters
@@ -264,8 +262,8 @@ def uarray(
     cov : array_like, optional
         The covariance matrix instead, of shape (n, n) for n values, or ``(*shape, *shape)``: symmetric and positive
         semidefinite.
-    tag : str, optional
-        A name; element i is shown as ``tag[i]``.
+    tag : str or array_like of str, optional
+        A name, of which element i is shown as ``tag[i]``, or a name for each element.
     dof : array_like, optional
         The degrees of freedom of the standard deviations; infinite by default.
 
@@ -304,6 +302,8 @@ def uarray(
     else:
         matrix = checked_covariance(cov, shape)
         std = np.sqrt(np.diagonal(matrix))
+    if tag is not None and not isinstance(tag, str) and np.shape(tag) != shape:
+        raise ValueError(f"tags of shape {np.shape(tag)} were given for values of shape {shape}")
     group = Variables(values.reshape(-1), std.reshape(-1), matrix, tag, _checked_dof(dof, shape), shape)
     sources = Sources.of([group])
     ones = np.broadcast_to(values.dtype.type(1), size)
@@ -338,13 +338,9 @@ def correlated_values(nominal_values: Sequence[float], cov: Any, tags: Sequence[
     >>> (x - y).s
     0.1
     """
-    array: Any = uarray(nominal_values, cov=cov)
+    array: Any = uarray(nominal_values, cov=cov, tag=None if tags is None else list(tags))
     if array.ndim != 1:
         raise ValueError(f"correlated_values takes a sequence of values, not an array of shape {array.shape}")
-    if tags is not None:
-        if len(tags) != len(array):
-            raise ValueError(f"{len(tags)} tags were given for {len(array)} values")
-        array.raw.sources.groups[0].tags = list(tags)
     return tuple(x.item() for x in array)
 
 

@@ -16,7 +16,7 @@ PAGES = [README, *sorted(NOTEBOOKS.rglob("*.md"))]
 #: Lists of pages, and reference pages that are generated: they need not show code.
 WITHOUT_CODE = {
     *("accuracy.md", "functions.md", "index.md", "names.md", "scipy-names.md", "teaching-and-adapters.md"),
-    "ten-minutes.md",
+    *("ten-minutes.md", "uncertain-names.md"),
 }
 
 

@@ -49,7 +49,7 @@ PHI = [1.0456, 1.0438, 1.0468, 1.0428, 1.0433]
 
 def test_gum_h2_resistance_and_reactance():
     readings = np.array([V, I, PHI])
-    v, i, phi = uarray(readings.mean(axis=1), cov=np.cov(readings) / 5, tag="x", dof=4)
+    v, i, phi = uarray(readings.mean(axis=1), cov=np.cov(readings) / 5, tag=["V", "I", "phi"], dof=4)
     assert_allclose(correlation_matrix([v, i, phi])[np.triu_indices(3, 1)], [-0.36, 0.86, -0.65], atol=0.005)
     results = v / i * np.cos(phi), v / i * np.sin(phi), v / i
     assert_allclose(nominal_values(results), [127.732, 219.847, 254.260], atol=0.0005)
@@ -60,6 +60,7 @@ def test_gum_h2_resistance_and_reactance():
     # All readings were taken together: the effective degrees of freedom are theirs, and the shares have all signs.
     found = budget(results[0])
     assert found.dof == pytest.approx(4)
+    assert [row.name for row in found.rows] == ["phi", "V", "I"]
     assert sum(row.share for row in found.rows) == pytest.approx(1)
     # The second approach of the GUM: the mean of the five values of R has the same uncertainty, to first order.
     each = np.array(V) / I * np.cos(PHI)
