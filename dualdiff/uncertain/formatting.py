@@ -182,12 +182,13 @@ class _Writer(NamedTuple):
         return text
 
 
-def formatted_array(values: Any, std: Any, separator: str) -> str:
-    """An array of values with standard deviations."""
+def formatted_array(values: Any, std: Any, separator: str, spec: str = "") -> str:
+    """An array of values with standard deviations, each in a format specification."""
     flat, sigma = np.ravel(values), np.ravel(std)
     places = np.arange(flat.size).reshape(np.shape(values))
-    show: Any = {"int": lambda i: formatted(float(flat[i]), float(sigma[i]), "")}
-    return np.array2string(places, separator=separator, formatter=show, prefix="UArray(")
+    show: Any = {"int": lambda i: formatted(float(flat[i]), float(sigma[i]), spec)}
+    prefix = "UArray(" if "," in separator else ""
+    return np.array2string(places, separator=separator, formatter=show, prefix=prefix)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

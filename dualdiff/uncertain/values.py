@@ -131,7 +131,10 @@ class UArray(UncertainValue, DualArray):
         return f"UArray({formatted_array(self.value, self.s, ', ')})"
 
     def __str__(self) -> str:
-        return repr(self) if self.dtype.kind == "c" else formatted_array(self.value, self.s, " ")
+        return format(self, "")
+
+    def __format__(self, spec: str) -> str:
+        return repr(self) if self.dtype.kind == "c" else formatted_array(self.value, self.s, " ", spec)
 
 
 for _class in scalar_classes(None, UFloat):

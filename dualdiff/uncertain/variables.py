@@ -186,7 +186,10 @@ class Sources:
             return other
         found = self._merged.get(other)
         if found is None:
-            found = self._merged[other] = Sources.of({*self.groups, *other.groups})
+            found = Sources.of({*self.groups, *other.groups})
+            if found is not other:
+                # Otherwise the value would keep its own key alive.
+                self._merged[other] = found
         return found
 
     def moved(self, pattern: Pattern, to: Sources) -> Pattern:

@@ -10,7 +10,20 @@ from importlib import metadata
 
 from dualdiff.base import native
 
-from . import compiled, everyday, gradient, high_orders, jacobian, linalg, points, reverse, scalar, sparse, startup
+from . import (
+    compiled,
+    everyday,
+    gradient,
+    high_orders,
+    jacobian,
+    linalg,
+    points,
+    reverse,
+    scalar,
+    sparse,
+    startup,
+    uncertain,
+)
 from .harness import HEADER, measure, rows
 
 THEMES = {
@@ -23,9 +36,17 @@ THEMES = {
     "reverse": reverse.WORKS,
     "sparse": sparse.WORKS,
     "high_orders": high_orders.WORKS,
+    "uncertain": uncertain.WORKS,
     "compiled": compiled.WORKS,
     "startup": startup.WORKS,
 }
+
+
+#: The packages whose versions the figures depend on.
+PACKAGES = (
+    *("numpy", "scipy", "autograd", "advect", "dualpy", "jax", "num-dual", "daceypy", "heyoka", "numba"),
+    "uncertainties",
+)
 
 
 def main() -> None:
@@ -46,7 +67,7 @@ def main() -> None:
 def machine() -> str:
     """One line on what the figures were measured with."""
     versions = [f"Python {platform.python_version()}", f"{os.cpu_count()} cores"]
-    for package in "numpy", "scipy", "autograd", "advect", "dualpy", "jax", "num-dual", "daceypy", "heyoka", "numba":
+    for package in PACKAGES:
         try:
             versions.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:

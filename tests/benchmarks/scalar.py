@@ -9,8 +9,8 @@ import numpy as np
 
 from dualdiff.base import native
 
-from .formula import derivative_by_hand, written_with, written_with_methods
 from .harness import Call, Peer, Work, jax, optional, second_of_pair
+from .points import derivative_by_hand, written_with, written_with_methods
 
 X = 0.7
 

@@ -69,6 +69,8 @@ def test_arrays_and_reprs():
     assert str(x[0, 1]) == "2.00+/-0.25"
     assert "..." in repr(uarray(np.ones(2000), 0.1))
     assert x[0, 0].format(".1u") == "1.0+/-0.1"
+    assert f"{x[0]:.1uS}" == "[1.0(1) 2.0(2)]"
+    assert f"{x[0]}" == str(x[0])
 
 
 TEXTS = [
