@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import dualdiff
 from dualdiff.base import native
+from dualdiff.base.progress import PATIENCE, shown
 from dualdiff.drivers.derivative import HIGHEST
 from dualdiff.expression import MAX_OPERATIONS, Program, Refusal, Step, Variable, excerpt, functions, read, show
 
@@ -206,7 +207,7 @@ def _gradient(program: Program, point: dict[str, float], value: float, order: in
     gradient = dualdiff.gradient(program, point)
     lines = _table([["f", show(value)], *([f"df/d{name}", show(gradient[name])] for name in names)])
     if order == 2:
-        hessian = dualdiff.hessian(program, point)
+        hessian = dualdiff.hessian(program, point, progress=shown("dualdiff", True, after=PATIENCE))
         rows = [[name, *(show(hessian[name][other]) for other in names)] for name in names]
         lines += ["", *_table(rows, ["Hessian", *names])]
     return lines

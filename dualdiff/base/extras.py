@@ -15,3 +15,11 @@ def load(module: str, package: str, needed_by: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(f"{needed_by} needs {package}: pip install {package}") from error
+
+
+def installed(module: str) -> Any:
+    """A module that does something better where it is installed; None where it is not."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None

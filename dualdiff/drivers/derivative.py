@@ -14,6 +14,7 @@ from dualdiff.base.tags import at_end, live
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.core.scope import WRAPPERS
+from dualdiff.drivers.run.batches import by_points
 from dualdiff.drivers.run.engines import LeftToNumPy, engine_of
 from dualdiff.drivers.run.inputs import Inputs, no_function, resolve_argnum
 from dualdiff.drivers.run.operator import DerivedFunction, P, R, operator, with_value
@@ -33,6 +34,8 @@ def evaluate(
     argnum: Argnum = 0,
     has_aux: bool = False,
     parallel: bool = False,
+    workers: Any = None,
+    progress: Any = False,
 ) -> tuple[Any, Any, Any]:
     """Value, derivative and aux."""
     inputs = Inputs(operator, f, args, argnum, has_aux)
@@ -44,6 +47,8 @@ def evaluate(
         )
     x = inputs.leaves[0]
     conjugates = "refused" if inputs.is_complex else "allowed"
+    if getattr(x, "shape", ()) and workers is not None:
+        return by_points(evaluate, operator, f, args, workers, progress, argnum, has_aux, {})
     if getattr(x, "shape", ()):
         outputs = _pointwise(inputs, x, conjugates)
     else:
@@ -126,6 +131,12 @@ def derivative(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
         f returns a pair (result, aux), and the operator returns a pair (derivative, aux).
     parallel : bool
         Distribute the points over the cores, with the same results; for functions compiled by ``numba.njit``.
+    workers : int, executor or callable, optional
+        Who computes the points, in parts along their first axis: a number of processes (-1: one for each core),
+        a ``concurrent.futures.Executor``, or a callable like ``map``; see *Several cores and machines* in the
+        reference of operators.
+    progress : bool or callable
+        Show how many points are done; a callable gets the pair (done, total) as arguments.
 
     Returns
     -------

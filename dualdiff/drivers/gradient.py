@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualdiff.base.public import shown_in
+from dualdiff.drivers.run.batches import by_points
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.operator import DerivedFunction, F, P, R, operator, with_value
 from dualdiff.drivers.run.options import Argnum, OfGradient, PartOfGradient
@@ -42,9 +43,16 @@ def evaluate(
     has_aux: bool = False,
     batch_dims: int = 0,
     parallel: bool = False,
+    workers: Any = None,
+    progress: Any = False,
 ) -> tuple[Any, Any, Any]:
     """Value, gradient and aux."""
+    if workers is not None and batch_dims:
+        options: Any = {"chunk_size": chunk_size, "mode": mode, "batch_dims": batch_dims}
+        return by_points(evaluate, operator, f, args, workers, progress, argnum, has_aux, options)
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
+    if workers is not None or progress is not False:
+        inputs.long(workers, progress)
     is_mixed = takes_mixed(mode, inputs)
     if not is_mixed and takes_reverse(mode, inputs.size):
         return _reverse(inputs)
@@ -167,6 +175,12 @@ def gradient(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
         Number of leading axes of x that index independent points; f returns a scalar for each point.
     parallel : bool
         Distribute the chunks over the cores, with the same results; for functions compiled by ``numba.njit``.
+    workers : int, executor or callable, optional
+        Who computes the chunks of directions in forward mode (of points, with ``batch_dims``): a number of
+        processes (-1: one for each core), a ``concurrent.futures.Executor``, or a callable like ``map``; see
+        *Several cores and machines* in the reference of operators.
+    progress : bool or callable
+        Show how many directions are done; a callable gets the pair (done, total) as arguments.
 
     Returns
     -------

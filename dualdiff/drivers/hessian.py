@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Unpack, overload
 from numpy.typing import NDArray
 
 from dualdiff.drivers import gradient, jacobian
+from dualdiff.drivers.run.batches import by_points
 from dualdiff.drivers.run.operator import DerivedFunction, F, P, R, operator, with_value
 from dualdiff.drivers.run.options import Argnum, OfJacobian, PartOfGradient
 from dualdiff.drivers.sparse.compression import prepared, reverse_alone, row_blocks
@@ -27,15 +28,29 @@ def evaluate(
     has_aux: bool = False,
     batch_dims: int = 0,
     parallel: bool = False,
+    workers: Any = None,
+    progress: Any = False,
 ) -> tuple[Any, Any, Any, Any]:
     """Value, gradient, Hessian and aux."""
+    if workers is not None and batch_dims:
+        options: Any = {"chunk_size": chunk_size, "mode": mode, "batch_dims": batch_dims}
+        return by_points(evaluate, operator, f, args, workers, progress, argnum, has_aux, options)
     if sparse is not False:
         # In a forward gradient, each component would seem to depend on all elements that f depends on.
         mode = reverse_alone(operator, mode)
     shared: Any = {"argnum": argnum, "chunk_size": chunk_size, "batch_dims": batch_dims}
     slope = slope_of(operator, f, mode, has_aux=has_aux, is_sparse=sparse is not False, **shared)
     _, result, (value, slopes, aux) = jacobian.evaluate(
-        operator, slope, args, mode="forward", sparse=sparse, check=check, has_aux=True, **shared
+        operator,
+        slope,
+        args,
+        mode="forward",
+        sparse=sparse,
+        check=check,
+        has_aux=True,
+        workers=workers,
+        progress=progress,
+        **shared,
     )
     if sparse is not False and isinstance(result, tuple):
         result = row_blocks(result)
@@ -49,23 +64,30 @@ def slope_of(
 
     It returns that and, as aux, the triple (f(x), the same once more, the aux of f).
     """
-    first_of = gradient.evaluate
+    return Slope(operator, f, mode, is_sparse, options)
 
-    def slope(*args: Any) -> Any:
-        nonlocal first_of
+
+class Slope:
+    """The gradient or the Jacobian of f; it can be pickled if f can."""
+
+    def __init__(
+        self, operator: str, f: Callable[..., Any], mode: str, is_sparse: bool, options: dict[str, Any]
+    ) -> None:
+        self.operator, self.f, self.mode, self.is_sparse, self.options = operator, f, mode, is_sparse, options
+        self.first_of: Callable[..., Any] = gradient.evaluate
+
+    def __call__(self, *args: Any) -> Any:
         try:
-            value, slope, aux = first_of(operator, f, args, mode=mode, **options)
+            value, slope, aux = self.first_of(self.operator, self.f, args, mode=self.mode, **self.options)
         except gradient.NotScalarError as error:
-            if is_sparse:
+            if self.is_sparse:
                 raise ValueError(
                     f"{error}. A sparse Hessian is that of a scalar: leave sparse out, or take one component, as "
-                    f"{operator}(lambda x: f(x)[0], x, sparse=...) does"
+                    f"{self.operator}(lambda x: f(x)[0], x, sparse=...) does"
                 ) from None
-            first_of = jacobian.evaluate
-            value, slope, aux = first_of(operator, f, args, mode=mode, **options)
+            self.first_of = jacobian.evaluate
+            value, slope, aux = self.first_of(self.operator, self.f, args, mode=self.mode, **self.options)
         return slope, (value, slope, aux)
-
-    return slope
 
 
 symmetric = partial(prepared, symmetric=True)
@@ -112,6 +134,12 @@ def hessian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
         Number of leading axes of x, and of f(x), that index independent points.
     parallel : bool
         Distribute the chunks over the cores, with the same results; for functions compiled by ``numba.njit``.
+    workers : int, executor or callable, optional
+        Who computes the chunks of directions (of points, with ``batch_dims``): a number of processes (-1: one
+        for each core), a ``concurrent.futures.Executor``, or a callable like ``map``; see *Several cores and
+        machines* in the reference of operators.
+    progress : bool or callable
+        Show how many directions are done; a callable gets the pair (done, total) as arguments.
 
     Returns
     -------

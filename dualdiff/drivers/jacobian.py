@@ -10,6 +10,8 @@ from typing import Any, Concatenate, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from dualdiff.base.workers import count_of
+from dualdiff.drivers.run.batches import by_points
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.operator import DerivedFunction, F, P, R, operator, with_value
 from dualdiff.drivers.run.options import Argnum, OfJacobian, PartOfGradient
@@ -34,9 +36,16 @@ def evaluate(
     has_aux: bool = False,
     batch_dims: int = 0,
     parallel: bool = False,
+    workers: Any = None,
+    progress: Any = False,
 ) -> tuple[Any, Any, Any]:
     """Value, Jacobian and aux."""
+    if workers is not None and batch_dims:
+        options: Any = {"chunk_size": chunk_size, "mode": mode, "batch_dims": batch_dims}
+        return by_points(evaluate, operator, f, args, workers, progress, argnum, has_aux, options)
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
+    if workers is not None or progress is not False:
+        inputs.long(workers, progress)
     if sparse is not False or check:
         return sparsely(inputs, sparse, check, chunk_size, mode)
     conjugates = "refused" if inputs.is_complex else "allowed"
@@ -56,7 +65,10 @@ def _forward(inputs: Inputs, chunk_size: int | None, mode: str, conjugates: str)
         if first is None:
             first = outputs
             inputs.batch.check_results(first.values)
-            if stop < inputs.size and takes_reverse(mode, inputs.size, _results(inputs, first)):
+            rows = _results(inputs, first)
+            if inputs.workers is not None:
+                rows *= count_of(inputs.workers)
+            if stop < inputs.size and takes_reverse(mode, inputs.size, rows):
                 return None
             columns = [Columns(inputs.size) for _ in first.values]
         for column, t in zip(columns, outputs.derivatives, strict=True):
@@ -153,6 +165,12 @@ def jacobian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
         Number of leading axes of x, and of f(x), that index independent points.
     parallel : bool
         Distribute the chunks over the cores, with the same results; for functions compiled by ``numba.njit``.
+    workers : int, executor or callable, optional
+        Who computes the chunks of directions (of points, with ``batch_dims``): a number of processes (-1: one
+        for each core), a ``concurrent.futures.Executor``, or a callable like ``map``; see *Several cores and
+        machines* in the reference of operators.
+    progress : bool or callable
+        Show how many directions are done; a callable gets the pair (done, total) as arguments.
 
     Returns
     -------

@@ -364,6 +364,8 @@ WRONG = {
     "mode": (("backward", None, 1), ValueError, "mode must be one of 'auto', 'forward', 'reverse', not"),
     "n": ((-1, 1.5, True, "2"), ValueError, "needs an order n of 0, 1, 2"),
     "order": ((-1, 1.5, True, "2"), ValueError, "the order must be 0, 1, 2"),
+    "progress": ((1, "yes", None), TypeError, "progress must be True, False or a function"),
+    "workers": ((True, 1.5, "two"), TypeError, "workers must be a positive integer"),
     "parallel": ((1, 4, None), TypeError, "parallel must be True or False"),
     "sparse": (([1.0, 2.0], "csr"), TypeError, "sparse must be True, False or a pattern"),
 }

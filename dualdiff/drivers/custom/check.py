@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.progress import PATIENCE, shown
 from dualdiff.base.public import shown_in
 from dualdiff.core.containers import Nesting, flatten, output_leaf
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.jvp import jvp
 from dualdiff.drivers.run.engines import engine_of
 from dualdiff.drivers.run.inputs import Inputs
-from dualdiff.drivers.run.options import Argnum
-from dualdiff.drivers.run.passes import single_pass
+from dualdiff.drivers.run.options import Argnum, checked
+from dualdiff.drivers.run.passes import Chunk, refuse_inside, single_pass
 from dualdiff.drivers.run.repeated_calls import expect_several_calls
 
 #: Up to this number of elements of x, every partial derivative is checked; beyond, random directions.
@@ -114,6 +115,8 @@ def check_derivative(
     directions: int | None = None,
     rtol: float = 1e-6,
     atol: float = 0.0,
+    workers: Any = None,
+    progress: bool | Callable[[int, int], Any] | None = None,
 ) -> DerivativeCheck:
     r"""Compare dualdiff's derivatives of f at a point with finite differences and the complex step.
 
@@ -135,6 +138,11 @@ def check_derivative(
     rtol, atol : float
         The tolerance is ``rtol * abs(derivative) + atol``, plus the effect of rounding in f on the differences.  In
         lower precision, ``rtol`` is at least 100 units in the last place.
+
+    workers : int, executor or callable, optional
+        Who compares the directions, as in `jacobian`.
+    progress : bool or callable, optional
+        Shows how many directions are done, as in `jacobian`; by default from two seconds on.
 
     Returns
     -------
@@ -182,10 +190,13 @@ def check_derivative(
     # The differences show whether a result that does not depend on x is right.
     inputs.constant_is_said = True
     expect_several_calls(inputs)
+    is_shown = True if progress is None else checked("check_derivative", "progress", progress)
+    workers = checked("check_derivative", "workers", workers)
     expected, _ = inputs.call(_moved(inputs, None, 0.0))
     places = tuple(_names(*flatten(expected), "f(x)"))
     chosen = list(_directions(inputs, directions))
-    rows = [_compare(inputs, expected, direction, rtol, atol) for direction in chosen]
+    tell = shown("check_derivative", is_shown, after=PATIENCE if progress is None else 0.0)
+    rows = _rows(inputs, expected, chosen, (rtol, atol), directions, workers, tell)
     columns = [np.reshape(column, (len(rows), len(places))) for column in zip(*rows, strict=True)]
     names = tuple(direction.name for direction in chosen)
     report = DerivativeCheck(names, places, *(columns or [np.zeros((0, len(places)))] * 6))
@@ -266,6 +277,46 @@ def _names(leaves: list[Any], nesting: Nesting, name: str) -> list[str]:
 
 
 # -- derivatives by each method --------------------------------------------------------------------------------------
+
+
+def _rows(
+    inputs: Inputs,
+    expected: Any,
+    chosen: list[_Direction],
+    tolerances: tuple[float, float],
+    count: int | None,
+    workers: Any,
+    tell: Callable[[int, int], Any],
+) -> list[tuple[Any, ...]]:
+    """The rows of the report, by this process or by workers."""
+    if workers is None:
+        rows = []
+        for direction in chosen:
+            rows.append(_compare(inputs, expected, direction, *tolerances))
+            tell(len(rows), len(chosen))
+        return rows
+    from dualdiff.base.pools import Job, results
+
+    refuse_inside("check_derivative")
+    job = Job("check_derivative", _compared, inputs.f, inputs.args, inputs.argnum, expected, count, tolerances)
+    ended: list[Any] = []
+
+    def done(piece: Any) -> None:
+        ended.append(piece)
+        tell(len(ended), len(chosen))
+
+    return list(results(workers, job, [Chunk(k, k + 1, len(chosen)) for k in range(len(chosen))], done))
+
+
+def _compared(
+    f: Any, args: Any, argnum: Any, expected: Any, count: int | None, tolerances: tuple[float, float]
+) -> Callable[[Chunk], tuple[Any, ...]]:
+    """The rows of a worker."""
+    inputs = Inputs("check_derivative", f, args, argnum)
+    inputs.constant_is_said = True
+    expect_several_calls(inputs)
+    chosen = list(_directions(inputs, count))
+    return lambda piece: _compare(inputs, expected, chosen[piece.start], *tolerances)
 
 
 def _compare(inputs: Inputs, expected: Any, direction: _Direction, rtol: float, atol: float) -> tuple[Any, ...]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dualdiff.base.errors import MixedPointsError
+from dualdiff.base.progress import shown
+from dualdiff.base.workers import count_of
+from dualdiff.core.containers import flatten
 from dualdiff.tangents.zeros import plain
 
 #: The points are divided into at most this number of groups to see whether f mixes them.
@@ -84,6 +90,90 @@ class Batch:
                     f"{self.operator} with batch_dims={self.dims}: f(x) must start with the batch axes of x, "
                     f"{self.shape}, and has shape {shape}"
                 )
+
+
+class Points(NamedTuple):
+    """Points along the first axis of x; they travel as their numbers."""
+
+    start: int
+    stop: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"points {self.start} to {self.stop - 1} of {self.total} (counted from 0)"
+
+
+def by_points(
+    evaluate: Callable[..., Any],
+    operator: str,
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    workers: Any,
+    progress: Any,
+    argnum: Any,
+    has_aux: bool,
+    options: dict[str, Any],
+) -> tuple[Any, ...]:
+    """What an operator evaluates at independent points, divided among workers along their first axis."""
+    from dualdiff.base.pools import Job, results
+
+    if has_aux:
+        raise ValueError(f"{operator}: workers divide the points, and the aux of each part belongs to its points alone")
+    places = [i % len(args) for i in (argnum if isinstance(argnum, tuple) else (argnum,))]
+    counts = {np.shape(leaf)[:1] for i in places for leaf in flatten(args[i], is_argument=True)[0]}
+    if len(counts) != 1 or () in counts:
+        raise ValueError(f"{operator}: all arrays in x need the same first axis, of points, for workers to divide it")
+    ((count,),) = counts
+    for i, other in enumerate(args):
+        if i not in places and any(np.shape(leaf)[:1] == (count,) for leaf in flatten(other, takes_all=True)[0]):
+            raise ValueError(
+                f"{operator}: workers divide the {count} points, and argument {i} has as many rows: if these belong to "
+                "the points, make them a part of x; otherwise let f close over it"
+            )
+    # A single point would broadcast with anything.
+    parts = max(1, min(count_of(workers), count // 2))
+    ends = [count * i // parts for i in range(parts + 1)]
+    pieces = [Points(start, stop, count) for start, stop in itertools.pairwise(ends)]
+    job = Job(operator, _points_of, evaluate, operator, f, args, places, argnum, options)
+    tell, ended = shown(operator, progress, "points"), Counter[str]()
+
+    def done(piece: Points) -> None:
+        ended["points"] += piece.stop - piece.start
+        tell(ended["points"], count)
+
+    found = list(results(workers, job, pieces, done))
+    _, nesting = flatten(tuple(found[0][1]))
+    columns = zip(*(flatten(tuple(trees))[0] for _, trees in found), strict=True)
+    return *nesting([np.concatenate(column) for column in columns]), None
+
+
+def _points_of(
+    evaluate: Callable[..., Any],
+    operator: str,
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    places: list[int],
+    argnum: Any,
+    options: dict[str, Any],
+) -> Callable[[Points], Any]:
+    """The points of a worker."""
+
+    def one_part(piece: Points) -> Any:
+        given = list(args)
+        for i in places:
+            leaves, nesting = flatten(args[i], is_argument=True)
+            given[i] = nesting.argument([np.asarray(leaf)[piece.start : piece.stop] for leaf in leaves])
+        *trees, _ = evaluate(operator, f, tuple(given), argnum=argnum, **options)
+        length = piece.stop - piece.start
+        for leaf in flatten(tuple(trees))[0]:
+            if np.shape(leaf)[:1] != (length,):
+                raise ValueError(
+                    f"{operator}: with workers, the result must have the points on its first axis; at {length} points "
+                    f"it has shape {np.shape(leaf)}"
+                )
+        return piece, trees
+
+    return one_part
 
 
 #: For operators without batch axes.

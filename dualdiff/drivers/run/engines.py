@@ -37,6 +37,20 @@ def refuse_parallel(operator: str) -> None:
     )
 
 
+def divided_if_compiled(operator: str, f: Any, options: dict[str, Any]) -> None:
+    """Turn a number of workers into threads for a compiled function, which needs no processes and no bar."""
+    if engine_of[type(f)] is None:
+        return
+    options.pop("progress", None)
+    if (workers := options.pop("workers", None)) is not None:
+        if not isinstance(workers, int):
+            raise TypeError(
+                f"{operator}: f is compiled and runs in threads of its own: give workers=-1, or parallel=True, or pass "
+                "f.py_func to use an executor"
+            )
+        options["parallel"] = True
+
+
 def uncompiled(f: Any) -> Any:
     """The Python function behind a compiled one; any other function unchanged."""
     engine = engine_of[type(f)]

@@ -11,6 +11,7 @@ import numpy as np
 
 from dualdiff.adapting.remedies import explain
 from dualdiff.base import tags
+from dualdiff.base.progress import shown, silent
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.containers import Nesting, flatten, input_leaf, only
@@ -92,6 +93,11 @@ def input_leaves(operator: str, x: Any, is_several: bool) -> tuple[list[Any], Ne
 class Inputs:
     """The leaves with respect to which f is differentiated, and f as a function of them."""
 
+    #: Who computes the passes; see `dualdiff.base.workers`.
+    workers: Any = None
+    #: What is told how many directions are done.
+    progress: Callable[[int, int], None] = staticmethod(silent)
+
     def __init__(
         self,
         operator: str,
@@ -153,6 +159,14 @@ class Inputs:
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"{self.operator}: with has_aux=True, f must return a pair (result, aux)")
         return result
+
+    def long(self, workers: Any, progress: Any) -> Inputs:
+        """The same inputs, for passes that are divided among workers or show how many are done."""
+        if workers is not None:
+            self.workers = workers
+        if progress is not False:
+            self.progress = shown(self.operator, progress)
+        return self
 
     def others(self) -> list[Any]:
         """The arguments that are not differentiated."""

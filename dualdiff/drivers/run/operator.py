@@ -28,7 +28,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 import numpy as np
 
 from dualdiff.drivers.run.constants import name_of
-from dualdiff.drivers.run.engines import LeftToNumPy, engine_of, refuse_parallel, uncompiled
+from dualdiff.drivers.run.engines import LeftToNumPy, divided_if_compiled, engine_of, refuse_parallel, uncompiled
 from dualdiff.drivers.run.inputs import ALONG, no_function, resolve_argnum
 from dualdiff.drivers.run.options import checked
 from dualdiff.drivers.run.repeated_calls import Kept
@@ -138,6 +138,8 @@ class Operator:
                 given = self.prepare[option](self.name, given, is_lasting)
             if given is not self.defaults[option]:
                 others[option] = given
+        if "workers" in others or "progress" in others:
+            divided_if_compiled(self.name, f, others)
         if "parallel" in others and engine_of[type(f)] is None:
             refuse_parallel(self.name)
         return others

@@ -7,6 +7,8 @@ from typing import Any, Literal, TypedDict
 
 import numpy as np
 
+from dualdiff.base.progress import check_progress
+from dualdiff.base.workers import check_workers, several
 from dualdiff.drivers.run.batches import check_batch_dims
 from dualdiff.drivers.run.inputs import check_argnum
 from dualdiff.drivers.run.planning import check_chunk_size, check_mode
@@ -17,7 +19,12 @@ Mode = Literal["auto", "forward", "reverse"]
 
 
 # -- for type checkers: the options of each operator that leave the type of its result alone, and all its options ------
-class PartOfDerivative(TypedDict, total=False):
+class Divided(TypedDict, total=False):
+    workers: Any
+    progress: bool | Callable[[int, int], Any]
+
+
+class PartOfDerivative(Divided, total=False):
     parallel: bool
 
 
@@ -26,7 +33,7 @@ class PartOfHvp(TypedDict, total=False):
     mode: Mode
 
 
-class PartOfGradient(PartOfHvp, total=False):
+class PartOfGradient(PartOfHvp, Divided, total=False):
     batch_dims: int
     parallel: bool
 
@@ -100,6 +107,8 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
     "batch_dims": check_batch_dims,
     "chunk_size": check_chunk_size,
     "mode": check_mode,
+    "progress": check_progress,
+    "workers": check_workers,
 }
 
 
@@ -111,4 +120,6 @@ def checked(operator: str, name: str, given: Any) -> Any:
         return bool(given)
     if name in CHECKS:
         CHECKS[name](operator, given)
+        if name == "workers":
+            return several(given)
     return given

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,14 @@ class Outputs:
     def value(self) -> Any:
         """The value of f(x), with its nesting."""
         return self.rebuild(self.values)
+
+    def travelling(self, is_first: bool) -> Outputs:
+        """The derivatives and what belongs to them, to be sent to another process."""
+        other = copy(self)
+        other.tangents = []
+        other.space = SimpleNamespace(conjugates=self.space.conjugates)  # type: ignore[assignment]
+        other.aux = self.aux if is_first else None
+        return other
 
     def shape(self, i: int) -> tuple[int, ...]:
         """The shape of leaf i."""

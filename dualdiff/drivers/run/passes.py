@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dualdiff.base import tags
 from dualdiff.base.errors import NotHolomorphicError
 from dualdiff.base.memory import keep_freed_memory
+from dualdiff.base.workers import count_of
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import make
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.outputs import Outputs, copied
 from dualdiff.drivers.run.planning import chunks
-from dualdiff.drivers.run.repeated_calls import expect_several_calls
+from dualdiff.drivers.run.repeated_calls import Kept, expect_several_calls
 from dualdiff.drivers.run.seeds import Directions, as_dual, seeded, unit_rows
 from dualdiff.tangents.pattern import Memory
 from dualdiff.tangents.program import Program
@@ -73,25 +77,106 @@ def dense_passes(
     With ``imaginary``, i times each unit direction follows after them.  ``space_of(tag, count, conjugates)`` makes the
     space, if it is not `Dense`.
     """
-    groups = inputs.batch.groups
     total = inputs.size * (2 if imaginary else 1) if directions is None else directions.total
     ranges = chunks(inputs, chunk_size, total)
-    if len(ranges) > 1:
+    if inputs.workers is not None and chunk_size is None and len(ranges) < (count := count_of(inputs.workers)):
+        ranges = chunks(inputs, max(1, -(-total // count)), total)
+    one_pass = partial(dense_pass, inputs, conjugates, directions, space_of)
+    if inputs.workers is None:
+        if len(ranges) > 1:
+            expect_several_calls(inputs)
+        for start, stop in ranges:
+            yield start, stop, one_pass(start, stop)
+            inputs.progress(stop, total)
+    else:
+        yield from divided_passes(inputs, ranges, conjugates, directions)
+
+
+def dense_pass(
+    inputs: Inputs,
+    conjugates: str,
+    directions: Directions | None,
+    space_of: Callable[[int, int, str], Dense] | None,
+    start: int,
+    stop: int,
+) -> Outputs:
+    """One call of f along the directions from start to stop."""
+    groups = inputs.batch.groups
+    rows = unit_rows(inputs.size, start, stop) if directions is None else directions.rows(start, stop)
+    tag = tags.start()
+    try:
+        space = (space_of or Dense)(tag, len(rows) + len(groups), conjugates)
+        is_identity = directions is None and start == 0 and stop == inputs.size
+        leaves = seeded(inputs, space, rows, is_identity)
+        outputs = Outputs(inputs, space, *inputs.call(leaves, space))
+    finally:
+        tags.end(tag)
+    outputs.derivatives = outputs.read()
+    if groups:
+        outputs.derivatives = inputs.batch.without_probes(outputs.derivatives)
+    return outputs
+
+
+class Chunk(NamedTuple):
+    """Directions that one call of f carries; they travel as their numbers."""
+
+    start: int
+    stop: int
+    total: int
+
+    def __str__(self) -> str:
+        if self.stop - self.start == 1:
+            return f"direction {self.start} of {self.total} (counted from 0)"
+        return f"directions {self.start} to {self.stop - 1} of {self.total} (counted from 0)"
+
+
+def divided_passes(
+    inputs: Inputs, ranges: list[tuple[int, int]], conjugates: str, directions: Directions | None
+) -> Iterator[tuple[int, int, Outputs]]:
+    """The same passes, computed by workers."""
+    from dualdiff.base.pools import Job, results
+
+    refuse_inside(inputs.operator)
+    total = ranges[-1][1]
+    data = (inputs.operator, inputs.f, inputs.args, inputs.argnum, inputs.has_aux, inputs.batch.dims)
+    job = Job(inputs.operator, _passes_of, os.getpid(), data, conjugates, directions)
+    kept, ended = Kept(inputs.others()), Counter[str]()
+
+    def done(chunk: Chunk) -> None:
+        ended["directions"] += chunk.stop - chunk.start
+        inputs.progress(ended["directions"], total)
+
+    pieces = [Chunk(start, stop, total) for start, stop in ranges]
+    for piece, outputs in zip(pieces, results(inputs.workers, job, pieces, done), strict=True):
+        # The workers have said it.
+        inputs.constant_is_said = True
+        yield piece.start, piece.stop, outputs
+    kept.refuse_changes(inputs.operator)
+
+
+def _passes_of(
+    home: int, data: tuple[Any, ...], conjugates: str, directions: Directions | None
+) -> Callable[[Chunk], Outputs]:
+    """The passes of a worker."""
+    inputs = Inputs(*data)
+    if os.getpid() != home:
+        # Threads share the arguments, which may not be changed.
         expect_several_calls(inputs)
-    for start, stop in ranges:
-        rows = unit_rows(inputs.size, start, stop) if directions is None else directions.rows(start, stop)
-        tag = tags.start()
-        try:
-            space = (space_of or Dense)(tag, len(rows) + len(groups), conjugates)
-            is_identity = directions is None and start == 0 and stop == inputs.size
-            leaves = seeded(inputs, space, rows, is_identity)
-            outputs = Outputs(inputs, space, *inputs.call(leaves, space))
-        finally:
-            tags.end(tag)
-        outputs.derivatives = outputs.read()
-        if groups:
-            outputs.derivatives = inputs.batch.without_probes(outputs.derivatives)
-        yield start, stop, outputs
+
+    def one_pass(chunk: Chunk) -> Outputs:
+        outputs = dense_pass(inputs, conjugates, directions, None, chunk.start, chunk.stop)
+        return outputs.travelling(chunk.start == 0)
+
+    return one_pass
+
+
+def refuse_inside(operator: str) -> None:
+    """Raise inside another differentiation, whose duals belong to this thread."""
+    if tags.spaces():
+        raise TypeError(
+            f"{operator}: workers inside another differentiation would have to share its dual numbers: give workers to "
+            "the outermost operator"
+        )
 
 
 def sparse_pass(

@@ -60,6 +60,14 @@ class Kept:
             self._restore(self.before)
         return result, not (is_new and self.arrays)
 
+    def refuse_changes(self, operator: str) -> None:
+        """Raise if an array has changed, before the first call through this object."""
+        if not all(same_bits(*pair) for pair in zip(self.arrays, self.before, strict=True)):
+            raise ValueError(
+                f"{operator}: f writes into one of its arguments, which workers in threads of one process share: let f "
+                "write into a copy, or give processes (workers=2)"
+            )
+
     def _restore(self, contents: list[Any]) -> None:
         for array, content in zip(self.arrays, contents, strict=True):
             array[...] = content

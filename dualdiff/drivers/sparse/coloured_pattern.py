@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -82,16 +82,7 @@ class Compression:
 
     def directions(self) -> Directions:
         """For each colour the sum of the unit directions of its columns; the probe follows the last of them."""
-
-        def rows(start: int, stop: int) -> Any:
-            seeds = np.empty((stop - start + (stop == self.count), self.pattern.columns))
-            for colour in range(start, stop):
-                np.equal(self.colours, colour, out=seeds[colour - start], casting="unsafe")
-            if stop == self.count:
-                seeds[-1] = self.probe
-            return seeds
-
-        return Directions(self.count, rows)
+        return Directions(self.count, partial(_colour_rows, self.colours, self.count, self.probe))
 
     @cached_property
     def entries(self) -> tuple[Any, Any]:
@@ -127,6 +118,15 @@ class Compression:
 
     def __repr__(self) -> str:
         return f"<pattern {self.shape[0]} x {self.shape[1]}, {self.pattern.size} entries, {self.count} colours>"
+
+
+def _colour_rows(colours: Any, count: int, probe: Any, start: int, stop: int) -> Any:
+    seeds = np.empty((stop - start + (stop == count), len(colours)))
+    for colour in range(start, stop):
+        np.equal(colours, colour, out=seeds[colour - start], casting="unsafe")
+    if stop == count:
+        seeds[-1] = probe
+    return seeds
 
 
 @shown_in("dualdiff")

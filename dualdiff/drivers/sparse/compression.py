@@ -63,10 +63,12 @@ def sparsely(inputs: Inputs, sparse: Any, check: bool, chunk_size: int | None, m
     # Whether a pattern is complete may take one more call of f.
     expect_several_calls(inputs)
     evaluated = None
-    if chunk_size is None and not inputs.is_complex and sparse.bidirectional is not None:
+    is_divided = inputs.workers is not None
+    if chunk_size is None and not (inputs.is_complex or is_divided) and sparse.bidirectional is not None:
         evaluated = sparse.bidirectional.evaluated(inputs)
-    elif chunk_size is not None or (sparse.count + 1) * max(sparse.shape) <= ELEMENTS:
-        evaluated = _compressed(inputs, sparse, chunk_size or max(sparse.count, 1), conjugates)
+    elif chunk_size is not None or is_divided or (sparse.count + 1) * max(sparse.shape) <= ELEMENTS:
+        together = None if is_divided else max(sparse.count, 1)
+        evaluated = _compressed(inputs, sparse, chunk_size or together, conjugates)
     if evaluated is not None:
         outputs, data, along = evaluated
         check = check or not sparse.agrees(data, along, [data.dtype, *map(dtype_of, inputs.leaves)])
