@@ -9,6 +9,8 @@ from numba import njit
 
 import dualdiff
 from dualdiff import derivative, gradient, jacobian, taylor
+from dualdiff.scipy.optimize import brentq
+from dualdiff.uncertain import std_devs, uarray
 
 
 class Anything:
@@ -63,6 +65,31 @@ def with_arrays(x):
     return np.sum(np.diff(x) ** 4)
 
 
+def _normal(residual, b):
+    J, r = jacobian(residual, b), residual(b)
+    return J.T @ J, J.T @ r
+
+
+def _inverted(f, y):
+    x = 0.0
+    for _ in range(60):
+        x = x - (f(x) - y) / derivative(f, x)
+    return x, derivative(f, x)
+
+
+def _pendulum(forces):
+    x, v = 0.5, 0.0
+    for force in forces:
+        v = v + 0.05 * (force - np.sin(x))
+        x = x + 0.05 * v
+    return x
+
+
+def _differences(forces):
+    steps = 1e-6 * np.eye(len(forces))
+    return np.array([(_pendulum(forces + step) - _pendulum(forces)) / 1e-6 for step in steps])
+
+
 #: For each exercise an answer that a reader might well give, and a word of what it is told.
 WRONG = {
     "01.1": (lambda a: a**0.5, "square root"),
@@ -113,6 +140,38 @@ WRONG = {
     "16.1": (512, "Half of them"),
     "16.2": (lambda x: np.log(x), "each coefficient"),
     "16.3": (lambda f, x: taylor(f, x, 40)[40] / taylor(f, x, 40)[39], "inverse"),
+    "17.1": (lambda u, v: type(u)(u.value / v.value, u.tape, (u, 1 / v.value), (v, u.value / v.value**2)), "sign"),
+    "17.2": (6.0, "right derivative"),
+    "17.3": (100, "one segment"),
+    "18.1": (1 / 3, "at the root"),
+    "18.2": (lambda f, x, p: derivative(lambda p: f(x, p), p) / derivative(lambda x: f(x, p), x), "The sign"),
+    "18.3": (lambda A, B, g: -np.linalg.solve(A, g) @ B, "*transposed*"),
+    "19.1": ((1.0, 0.0), "other way round"),
+    "19.2": (lambda y, s, p: p * (1 - 2 * y) * s, "partial derivative with respect to p"),
+    "19.3": (lambda k, t: -np.sqrt(k) * np.sin(np.sqrt(k) * t), "velocity"),
+    "20.1": (0.1 * np.sqrt(3), "same x"),
+    "20.2": (np.sqrt(0.34), "x occurs twice"),
+    "20.3": (lambda f, x, sigma: np.sum((gradient(f, x) * sigma) ** 2), "variance"),
+    "21.1": (0.5, "at x = 1"),
+    "21.2": (lambda x: np.log(1 + x), "gives w exp(w)"),
+    "21.3": (1.0, "Hint"),
+    "21.4": (np.linalg.inv, "That is the inverse"),
+    "21.5": (lambda z, v: np.exp(z) / np.sum(np.exp(z)) * v, "add up to 1"),
+    "21.6": ([4 / 3, 1.0], "centroid"),
+    "21.7": (100.0, "Hint"),
+    "21.8": (3.8201977892, "length"),
+    "21.9": ([1.0, np.sqrt(3) / 2], "right angle"),
+    "21.10": (1.5002142801, "eigenvalue"),
+    "21.11": (64, "ninth"),
+    "21.12": (1.0, "complex plane"),
+    "21.13": (1 / np.sin(1.0), "linear equation"),
+    "21.14": (5, "five-point"),
+    "21.15": (16, "969"),
+    "21.16": (lambda f, y: _inverted(f, y), "derivative of f"),
+    "21.17": (-0.7390851332151607 * np.sin(0.7390851332151607), "fixed x"),
+    "21.18": (lambda forces: gradient(_pendulum, forces)[::-1], "wrong order"),
+    "21.19": (0.5303300858899106, "radius"),
+    "21.20": (lambda f, x: np.sum(gradient(f, x)), "Laplacian is"),
 }
 
 #: For each exercise an answer that avoids the work, or would be correct for the wrong reason.
@@ -139,9 +198,13 @@ SHORTCUT = {name: Anything() for name in WRONG} | {
     "15.3": lambda x: np.cbrt(x**3),
     "16.2": lambda x: taylor(np.log, x[0], len(x) - 1),
     "16.3": lambda f, x: 3.0,
+    "17.1": lambda u, v: u * type(u)(1 / v.value, u.tape),
+    "17.3": [100, 200],
+    "18.2": lambda f, x, p: 1 / 12,
+    "18.3": lambda A, B, g: -g @ np.linalg.solve(A, B),
+    "20.3": lambda f, x, sigma: std_devs(f(uarray(x, sigma))),
+    "21.2": lambda x: brentq(lambda w: w * np.exp(w) - x, 0.0, 10.0),
+    "21.5": lambda z, v: jacobian(lambda z: np.exp(z) / np.sum(np.exp(z)), z) @ v,
+    "21.18": _differences,
+    "21.20": lambda f, x: np.trace(dualdiff.hessian(f, x)),
 }
-
-
-def _normal(residual, b):
-    J, r = jacobian(residual, b), residual(b)
-    return J.T @ J, J.T @ r

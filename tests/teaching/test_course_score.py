@@ -56,6 +56,8 @@ def test_fingerprints():
 
 
 def test_a_name_that_does_not_exist():
-    with pytest.raises(KeyError, match=r"the course has no exercise '01.4': did you mean '01.[1-3]'"):
+    with pytest.raises(KeyError, match=r"the course has no exercise '01.4': its notebook has 01.1, 01.2, 01.3"):
         course.check("01.4", 1)
+    with pytest.raises(KeyError, match=r"no exercise 'slope': a name is that of notebook and exercise, '01.2'"):
+        course.check("slope", 1)
     assert course.names() == sorted(course.names(), key=lambda name: tuple(map(int, name.split("."))))

@@ -6,12 +6,18 @@ import hashlib
 import inspect
 import textwrap
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from dualdiff.teaching.course import first_lessons, further_lessons, graph_lessons, method_lessons
+from dualdiff.teaching.course import (
+    first_lessons,
+    further_lessons,
+    graph_lessons,
+    last_lessons,
+    method_lessons,
+    problems,
+)
 from dualdiff.teaching.exercises import Exercise, Result
 
 
@@ -26,7 +32,7 @@ class Attempts:
 
 #: The attempts of this session, by the name of the exercise.
 LEDGER: dict[str, Attempts] = {}
-_LESSONS = (first_lessons, graph_lessons, method_lessons, further_lessons)
+_LESSONS = (first_lessons, graph_lessons, method_lessons, further_lessons, last_lessons, problems)
 _TABLE: dict[str, Exercise] = {exercise.name: exercise for lessons in _LESSONS for exercise in lessons.EXERCISES}
 
 
@@ -75,8 +81,9 @@ def check(name: str, answer: Any = ..., *given: Any) -> Result:
     'correct'
     """
     if name not in _TABLE:
-        near = get_close_matches(name, _TABLE, 1)
-        raise KeyError(f"the course has no exercise {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
+        near = [other for other in _TABLE if other.partition(".")[0] == name.partition(".")[0]]
+        words = f"its notebook has {', '.join(near)}" if near else "a name is that of notebook and exercise, '01.2'"
+        raise KeyError(f"the course has no exercise {name!r}: {words}")
     result = _TABLE[name].check(answer, *given)
     if result.state != "not answered":
         entry = LEDGER.setdefault(name, Attempts())
