@@ -95,5 +95,6 @@ def counterpart(module: str, name: str) -> str | None:
     """Where the function of SciPy is found that takes duals; None if there is none."""
     function, _, method = name.partition(".")
     other = counterparts(module).get(function)
-    takes_duals = other is not None and (not method or hasattr(type(other), method))
+    holder = other if isinstance(other, type) else type(other)
+    takes_duals = other is not None and (not method or hasattr(holder, method))
     return f"dualdiff.{module}.{name}" if takes_duals else None

@@ -57,6 +57,15 @@ class Adapted:
     def __repr__(self) -> str:
         return repr(self.own)
 
+    def __instancecheck__(self, instance: Any) -> bool:
+        return isinstance(instance, self.own)
+
+    def __subclasscheck__(self, kind: Any) -> bool:
+        return issubclass(kind, self.own)
+
+    def __mro_entries__(self, bases: Any) -> tuple[Any, ...]:
+        return (self.own,)
+
     def __reduce__(self) -> Any:
         return _by_name, (self.own.__module__, self.own.__name__)
 

@@ -34,7 +34,7 @@ PUBLIC = {
 }
 
 #: Public modules of dualdiff.scipy.
-SCIPY = ("fft", "integrate", "linalg", "optimize", "signal", "signal.windows", "special", "stats")
+SCIPY = ("fft", "integrate", "interpolate", "linalg", "optimize", "signal", "signal.windows", "special", "stats")
 
 
 def of_scipy(name: str) -> Any:

@@ -24,6 +24,7 @@ import scipy.stats
 from scipy import sparse
 
 import dualdiff.scipy.integrate
+import dualdiff.scipy.interpolate
 import dualdiff.scipy.optimize
 import dualdiff.scipy.stats
 from dualdiff import (
@@ -60,14 +61,6 @@ FOREIGN = {
     "scipy.signal.savgol_filter": lambda x: scipy.signal.savgol_filter(x, 3, 1),
     "scipy.ndimage.gaussian_filter": lambda x: scipy.ndimage.gaussian_filter(x, 1.0),
     "scipy.ndimage.map_coordinates": lambda x: scipy.ndimage.map_coordinates(X, [x]),
-    "scipy.interpolate.RegularGridInterpolator": (
-        lambda x: scipy.interpolate.RegularGridInterpolator((GRID,), X)(x[:, None])
-    ),
-    "scipy.interpolate.interp1d": lambda x: scipy.interpolate.interp1d(GRID, X)(x),
-    "scipy.interpolate.CubicSpline": lambda x: scipy.interpolate.CubicSpline(GRID, X)(x[0]),
-    "scipy.interpolate.splrep": lambda x: scipy.interpolate.splev(0.5, scipy.interpolate.splrep(GRID, x)),
-    "scipy.interpolate.UnivariateSpline": lambda x: scipy.interpolate.UnivariateSpline(GRID, x)(0.5),
-    "scipy.interpolate.griddata": lambda x: scipy.interpolate.griddata(GRID[:, None], x, [[0.5]]),
     "scipy.sparse.linalg.splu(A).solve": lambda x: scipy.sparse.linalg.splu(A).solve(x),
     "scipy.sparse.linalg.cg": lambda x: scipy.sparse.linalg.cg(A, x)[0],
     "scipy.spatial.distance.cdist": lambda x: scipy.spatial.distance.cdist(x[:, None], x[:, None]),
@@ -84,6 +77,14 @@ SOLVERS = {
     "scipy.signal.sosfilt": lambda x: scipy.signal.sosfilt(scipy.signal.butter(2, 0.5, output="sos"), x),
     "scipy.signal.filtfilt": lambda x: scipy.signal.filtfilt(*scipy.signal.butter(1, 0.5), np.tile(x, 5)),
     "scipy.signal.fftconvolve": lambda x: scipy.signal.fftconvolve(x, x),
+    "scipy.interpolate.RegularGridInterpolator": (
+        lambda x: scipy.interpolate.RegularGridInterpolator((GRID,), X)(x[:, None])
+    ),
+    "scipy.interpolate.interp1d": lambda x: scipy.interpolate.interp1d(GRID, X)(x),
+    "scipy.interpolate.CubicSpline": lambda x: scipy.interpolate.CubicSpline(GRID, X)(x[0]),
+    "scipy.interpolate.splrep": lambda x: scipy.interpolate.splev(0.5, scipy.interpolate.splrep(GRID, x)),
+    "scipy.interpolate.UnivariateSpline": lambda x: scipy.interpolate.UnivariateSpline(GRID, x, s=0)(0.5),
+    "scipy.interpolate.griddata": lambda x: scipy.interpolate.griddata(GRID[:, None], x, [[0.5]]),
     "scipy.fft.fft": lambda x: scipy.fft.fft(x),
     "scipy.optimize.brentq": lambda x: scipy.optimize.brentq(lambda t: t**2 - x[1], 0, 3),
     "scipy.optimize.bisect": lambda x: scipy.optimize.bisect(lambda t: t**2 - x[1], 0, 3),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core.array import operand
+from dualdiff.core.dual import AnyDual
 from dualdiff.rules.numpy.linalg.solve import inverted, solved
 from dualdiff.rules.scipy.linalg.special_matrices import toeplitz
 from dualdiff.rules.writing.array_rules import Application, plain_values, shape_of
@@ -94,7 +95,7 @@ def inv(value: Any, a: Any, *, assume_a: str | None = None, lower: bool = False,
     return inverted(Application(_read(operand(a), assume_a, lower)), value(*Application(a).values))
 
 
-def _implicit(
+def by_residual(
     x: Any,
     residual: Callable[..., Any],
     solve: Callable[[Any], Any],
@@ -103,7 +104,8 @@ def _implicit(
 ) -> Any:
     """The x at which ``residual(x, *arrays)``, b - A x, vanishes, by the implicit function theorem.
 
-    ``solve`` and ``solve_transposed`` solve with A for columns of right-hand sides.
+    Only the tangent of the residual is used: for a plain A that of b.  ``solve`` and ``solve_transposed`` solve with A
+    for columns of right-hand sides.
     """
     operands = Application(*arrays, linear=True)
     shape = shape_of(x)
@@ -141,6 +143,11 @@ def _of_columns(solve: Callable[[Any], Any], ndim: int) -> Callable[[Any], Any]:
 def _along_band(a: Any, shifts: Any) -> Any:
     """Shift row d of the array right by ``shifts[d]``, filling with zeros."""
     rows, n = shape_of(a)[:2]
+    if type(a) is np.ndarray:
+        result = np.zeros_like(a)
+        for d, shift in enumerate(np.clip(shifts, -n, n).tolist()):
+            result[d, max(shift, 0) : n + min(shift, 0)] = a[d, max(-shift, 0) : n - max(shift, 0)]
+        return result
     pad = rows + 1
     padded = np.pad(a, [(0, 0), (pad, pad)] + [(0, 0)] * (len(shape_of(a)) - 2))
     return padded[np.arange(rows)[:, None], np.clip(np.arange(n) - shifts[:, None] + pad, 0, n + 2 * pad - 1)]
@@ -189,9 +196,9 @@ def solve_banded(value: Any, l_and_u: Any, ab: Any, b: Any, **options: Any) -> A
     values = Application(ab, b, linear=True).values
     # A copy, which stays unchanged if f later writes into its matrix.
     x, inner = value(*values), np.copy(values[0])
-    return _implicit(
+    return by_residual(
         x,
-        lambda x, ab, b: b - _band_product(ab, x, upper),
+        lambda x, ab, b: b - _band_product(ab, x, upper) if isinstance(ab, AnyDual) else b,
         lambda columns: solve_banded(l_and_u, inner, columns),
         lambda columns: solve_banded((upper, lower), _transposed_band(inner, lower, upper), columns),
         ab,
@@ -228,7 +235,7 @@ def solveh_banded(value: Any, ab: Any, b: Any, lower: bool = False, **options: A
         other = _transposed_band(np.conjugate(half[1:]), width, -1) if width else half[:0]
         return b - _band_product(np.concatenate([other, np.real(half[:1]), half[1:]]), x, width)
 
-    return _implicit(
+    return by_residual(
         x,
         residual,
         lambda columns: solveh_banded(inner, columns, lower=lower),
@@ -264,7 +271,7 @@ def solve_toeplitz(value: Any, c_or_cr: Any, b: Any, **options: Any) -> Any:
     x = value((column, row), right)
     column, row = np.copy(column), np.copy(row)
     transposed = np.concatenate([column[:1], row[1:]])
-    return _implicit(
+    return by_residual(
         x,
         lambda x, c, r, b: b - toeplitz(c, r) @ x,
         lambda columns: solve_toeplitz((column, row), columns),
