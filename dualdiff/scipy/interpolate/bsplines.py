@@ -386,7 +386,7 @@ def splev(x: Any, tck: Any, der: int = 0, ext: int = 0) -> Any:
     >>> from dualdiff import derivative
     >>> from dualdiff.scipy.interpolate import splev
     >>> derivative(lambda x: splev(x, ([0, 0, 1, 1], [1.0, 3.0, 0, 0], 1)), 0.5)
-    2.0
+    array(2.)
     """
     t, c, k = tck.tck if hasattr(tck, "tck") else tck
     if not duals_in((x, t, c)):

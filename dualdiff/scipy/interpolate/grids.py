@@ -304,7 +304,7 @@ def interpn(
     >>> import numpy as np
     >>> from dualdiff import derivative
     >>> from dualdiff.scipy.interpolate import interpn
-    >>> derivative(lambda x: interpn(([0.0, 1.0],), np.array([1.0, 3.0]), np.stack([x]))[0], 0.5)
+    >>> float(derivative(lambda x: interpn(([0.0, 1.0],), np.array([1.0, 3.0]), np.stack([x]))[0], 0.5))
     2.0
     """
     if not duals_in((points, values, xi, fill_value)):

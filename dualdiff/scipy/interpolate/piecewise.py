@@ -162,7 +162,7 @@ class PPoly(Piecewise, _scipy.PPoly):  # type: ignore[misc, name-defined]
     >>> from dualdiff import derivative
     >>> from dualdiff.scipy.interpolate import PPoly
     >>> derivative(lambda a: PPoly([[a, 1.0], [0.0, 2.0]], [0.0, 1.0, 3.0])(0.25), 2.0)
-    0.25
+    array(0.25)
     """
 
     general = _scipy.PPoly
@@ -256,7 +256,7 @@ class BPoly(Piecewise, _scipy.BPoly):  # type: ignore[misc, name-defined]
     >>> from dualdiff import derivative
     >>> from dualdiff.scipy.interpolate import BPoly
     >>> derivative(lambda a: BPoly([[1.0], [a], [3.0]], [0.0, 1.0])(0.5), 2.0)
-    0.5
+    array(0.5)
     """
 
     general = _scipy.BPoly
@@ -385,7 +385,7 @@ class Akima1DInterpolator(PPoly, _scipy.Akima1DInterpolator):  # type: ignore[mi
         notes="The slopes are functions of the data, with kinks where secants agree; the branch that SciPy took is\n"
         "    differentiated.",
         call="Akima1DInterpolator(range(4), y)",
-        result="[-0.062,  0.562,  0.562, -0.062]",
+        result="[0. , 0.5, 0.5, 0. ]",
     )
 
     def __init__(self, x: Any, y: Any, axis: int = 0, *, method: Any = "akima", extrapolate: Any = None) -> None:
