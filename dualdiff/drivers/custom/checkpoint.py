@@ -42,7 +42,7 @@ class checkpoint:
     Raises
     ------
     TypeError
-        If f is not callable, or if it is called by a gradient with respect to at most 32 elements without ``mode``.
+        If f is not callable.
     ValueError
         If f writes into a differentiated argument.
     RuntimeError
@@ -51,7 +51,8 @@ class checkpoint:
 
     Notes
     -----
-    One more call of f for each pull (`vjp` and `linearize` call it in every product).  What is written into an array
+    ``mode="auto"`` takes a mode of its own for gradients with respect to at most 32 elements, in which f is called as it
+    is: give ``mode="reverse"``.  One more call of f for each pull (`vjp` and `linearize` call it in every product).  What is written into an array
     in a container that f closes over is written in each of these calls.  See Griewank and Walther, *Evaluating
     Derivatives* (2008), chapter 12.
 

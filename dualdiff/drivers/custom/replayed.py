@@ -16,7 +16,6 @@ from dualdiff.core.array import DualArray, wrap
 from dualdiff.core.containers import flatten
 from dualdiff.core.dual import AnyDual, leading_space
 from dualdiff.tangents.nodes import Node, Replay, Result
-from dualdiff.tangents.spaces.mixed import Mixed
 from dualdiff.tangents.spaces.recorded import Recorded
 from dualdiff.tangents.zeros import plain
 
@@ -37,11 +36,6 @@ def replayed(
     ``is_settled``, and otherwise calls ``run`` each time.
     """
     spaces = tags.spaces()
-    if not is_settled and spaces and type(spaces[-1]) is Mixed:
-        raise TypeError(
-            f"{name} needs plain reverse mode, and a gradient with respect to few elements takes another: give "
-            "mode='reverse' (or mode='forward', which holds nothing and calls f once for each few elements)"
-        )
     recorded = [space for space in spaces if type(space) is Recorded]
     if not recorded:
         return run(*args)

@@ -258,12 +258,13 @@ def test_complex_inside_only():
 
 
 # -- what may go wrong -------------------------------------------------------------------------------------------------
-def test_few_elements_are_refused_unless_a_mode_is_given():
-    f = lambda x: np.sum(checkpoint(np.sin)(x))
-    with pytest.raises(TypeError, match="give mode='reverse'"):
-        gradient(f, X)
-    np.testing.assert_array_equal(gradient(f, X, mode="reverse"), np.cos(X))
-    np.testing.assert_array_equal(gradient(f, np.ones(40)), np.cos(np.ones(40)))
+@pytest.mark.parametrize("n", [3, 40, 100])
+def test_every_mode_that_auto_takes(n):
+    """Few elements in small and in large arrays, and many."""
+    x = np.linspace(0.1, 1.0, n)
+    f = lambda x: np.sum(checkpoint(lambda y: np.sin(np.outer(y, np.ones(n))))(x)) / n
+    for options in {}, {"mode": "reverse"}, {"mode": "forward"}:
+        np.testing.assert_allclose(gradient(f, x, **options), np.cos(x), rtol=1e-14)
 
 
 def test_writes_into_an_argument_are_refused_and_into_a_copy_are_not():
