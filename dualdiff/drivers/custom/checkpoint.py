@@ -51,9 +51,11 @@ class checkpoint:
 
     Notes
     -----
-    ``mode="auto"`` takes a mode of its own for gradients with respect to at most 32 elements, in which f is called as it
-    is: give ``mode="reverse"``.  One more call of f for each pull (`vjp` and `linearize` call it in every product).  What is written into an array
-    in a container that f closes over is written in each of these calls.  See Griewank and Walther, *Evaluating
+    ``mode="auto"`` takes a mode of its own for gradients with respect to at most 32 elements, in which f is called as
+    it is: give ``mode="reverse"``.
+
+    One more call of f for each pull (`vjp` and `linearize` call it in every product).  What is written into an array in
+    a container that f closes over is written in each of these calls.  See Griewank and Walther, *Evaluating
     Derivatives* (2008), chapter 12.
 
     Examples

@@ -11,14 +11,13 @@ from dualdiff.base.extras import load
 from dualdiff.core.dual import AnyDual
 from dualdiff.rules.writing.array_rules import axis_of, duals_in, plain_values
 from dualdiff.scipy.interpolate import spline_basis as basis
+from dualdiff.scipy.interpolate.held_attributes import Held, hold
 from dualdiff.scipy.interpolate.local_polynomials import as_floats
 from dualdiff.scipy.solving.equations import implicit, revalued
 from dualdiff.scipy.solving.signatures import signed_as
 from dualdiff.scipy.solving.stripped import values_of
 
 _scipy = load("scipy.interpolate", "scipy", "dualdiff.scipy.interpolate")
-#: What SciPy's objects store; newer ones have properties beside it, which convert.
-_STORED = ("_t", "_c") if isinstance(vars(_scipy.BSpline).get("c"), property) else ("t", "c")
 
 
 def refuse_duals(name: str, **parameters: Any) -> None:
@@ -26,10 +25,6 @@ def refuse_duals(name: str, **parameters: Any) -> None:
     for parameter, x in parameters.items():
         if duals_in(x):
             raise lost(f"a dual number as {parameter}= of dualdiff.scipy.interpolate.{name}", "a plain value there")
-
-
-def _itself(x: Any) -> Any:
-    return x
 
 
 class BSpline(_scipy.BSpline):  # type: ignore[misc, name-defined]
@@ -60,6 +55,12 @@ class BSpline(_scipy.BSpline):  # type: ignore[misc, name-defined]
     array([0.75, 0.25, 0.  ])
     """
 
+    t: Any = Held()
+    c: Any = Held()
+    k: Any = Held()
+    extrapolate: Any = Held()
+    axis: Any = Held()
+
     def __init__(self, t: Any, c: Any, k: int, extrapolate: Any = True, axis: int = 0) -> None:
         if not duals_in((t, c)):
             super().__init__(t, c, k, extrapolate, axis)
@@ -78,11 +79,7 @@ class BSpline(_scipy.BSpline):  # type: ignore[misc, name-defined]
         return self
 
     def _hold(self, t: Any, c: Any, k: int, extrapolate: Any, axis: int) -> None:
-        for name, part in zip(_STORED, (t, c), strict=True):
-            object.__setattr__(self, name, part)
-        if _STORED[0] == "_t":
-            self._asarray = _itself
-        self.k, self.extrapolate, self.axis = k, extrapolate, axis
+        hold(self, t=t, c=c, k=k, extrapolate=extrapolate, axis=axis)
 
     def _is_dual(self) -> bool:
         return isinstance(self.c, AnyDual) or isinstance(self.t, AnyDual)

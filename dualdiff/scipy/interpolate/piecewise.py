@@ -13,46 +13,40 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.interpolate import local_polynomials as local
 from dualdiff.scipy.interpolate.cubic_slopes import spline_coefficients
+from dualdiff.scipy.interpolate.held_attributes import Held, hold
 from dualdiff.scipy.interpolate.local_polynomials import as_floats
 from dualdiff.scipy.solving.equations import implicit, revalued
 from dualdiff.scipy.solving.stripped import values_of
 
 _scipy = load("scipy.interpolate", "scipy", "dualdiff.scipy.interpolate")
-#: What SciPy's objects store; newer ones have properties beside it, which convert.
-_STORED = ("_c", "_x") if isinstance(vars(_scipy.PPoly.__mro__[1]).get("c"), property) else ("c", "x")
-
-
-def _itself(x: Any) -> Any:
-    return x
 
 
 class Piecewise:
     """What all piecewise polynomials share; a subclass is one of SciPy's too, with duals in its attributes c and x."""
 
-    c: Any
-    x: Any
-    extrapolate: Any
-    axis: int
+    c: Any = Held()
+    x: Any = Held()
+    extrapolate: Any = Held()
+    axis: Any = Held()
     #: SciPy's class of what has only coefficients and breakpoints, and the formula of its values.
     general: Any = None
     formula: Any = None
 
     @classmethod
     def construct_fast(cls, c: Any, x: Any, extrapolate: Any = None, axis: int = 0) -> Any:
-        """The object for these coefficients and breakpoints, which are not checked."""
-        if not duals_in((c, x)):
-            return super().construct_fast(c, x, extrapolate, axis)  # type: ignore[misc]
+        """The object for these coefficients and breakpoints."""
         self = cls.__new__(cls)
-        self._hold(c, x, True if extrapolate is None else extrapolate, axis)
+        if duals_in((c, x)):
+            self._hold(c, x, True if extrapolate is None else extrapolate, axis)
+        else:
+            # Not SciPy's construct_fast: that of BPoly makes a PPoly in SciPy 1.18.
+            cls.general.__init__(self, c, x, extrapolate)
+            self.axis = axis
         return self
 
     def _hold(self, c: Any, x: Any, extrapolate: Any, axis: int) -> None:
         """Store coefficients and breakpoints, of which some are duals."""
-        for name, part in zip(_STORED, (c, x), strict=True):
-            object.__setattr__(self, name, part)
-        if _STORED[0] == "_c":
-            object.__setattr__(self, "_asarray", _itself)
-        self.extrapolate, self.axis = extrapolate, axis
+        hold(self, c=c, x=x, extrapolate=extrapolate, axis=axis)
 
     def _is_dual(self) -> bool:
         return isinstance(self.c, AnyDual) or isinstance(self.x, AnyDual)
@@ -60,7 +54,9 @@ class Piecewise:
     def _plain(self) -> Any:
         """SciPy's object with the plain values."""
         c, x = np.ascontiguousarray(plain_values(self.c)), plain_values(self.x)
-        return self.general.construct_fast(c, x, self.extrapolate, self.axis)
+        plain = self.general(c, x, self.extrapolate)
+        plain.axis = self.axis
+        return plain
 
     def _along_axis(self, result: Any, ndim: int) -> Any:
         """Move the interpolated axes of a result from the front to the interpolation axis."""
@@ -213,7 +209,9 @@ class PPoly(Piecewise, _scipy.PPoly):  # type: ignore[misc, name-defined]
             return super().from_spline(tck, extrapolate)
         if duals_in(t):
             raise no_rule("scipy.interpolate.PPoly.from_spline with knots that are duals")
-        plain = _scipy.PPoly.from_spline((t, plain_values(c), k), extrapolate)
+        # SciPy rounds the one and the other in different ways.
+        same = _scipy.BSpline.construct_fast if hasattr(tck, "t") else lambda *tck: tck
+        plain = _scipy.PPoly.from_spline(same(t, plain_values(c), k), extrapolate)
         points, spline = plain.x[:-1], _scipy.BSpline(t, np.eye(len(t) - k - 1), k)
         # The knots of multiplicity have empty intervals, for which SciPy evaluates at the knot too.
         rows = np.stack([spline(points, j) / float(math.factorial(j)) for j in range(k, -1, -1)])

@@ -74,7 +74,7 @@ class RBFInterpolator:
         degree: Any = None,
     ) -> None:
         self._plain = plain = _scipy.RBFInterpolator(
-            *map(values_of, (y, d)), neighbors, values_of(smoothing), kernel, values_of(epsilon), degree
+            *map(values_of, (y, d)), neighbors, np.asarray(values_of(smoothing))[()], kernel, values_of(epsilon), degree
         )
         self.y, self.d, self.smoothing = y, d, smoothing
         self.kernel, self.neighbors = plain.kernel, plain.neighbors
