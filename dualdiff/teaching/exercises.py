@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import inspect
 import linecache
-import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+
+from dualdiff.base.internals import position, steps
 
 State = Literal["not answered", "keep working", "correct"]
 
@@ -304,13 +305,14 @@ def _in_words(answer: Any, error: Exception) -> str:
         return f"The exercise asks for something else than {_shown(answer)}."
     why = next((words for kind, words in _IN_WORDS if isinstance(error, kind)), "it cannot do what is written there")
     code = getattr(getattr(answer, "py_func", answer), "__code__", None)
-    frames = list(traceback.walk_tb(error.__traceback__))
+    frames = list(steps(error))
     starts = [i for i, (frame, _) in enumerate(frames) if frame.f_code is code]
     if not starts:
         return "Your function cannot be called as the exercise says, or returns something else than asked for."
     # The innermost line that the reader wrote: in the same file as the answer.
     file = frames[starts[0]][0].f_code.co_filename
-    frame, number = [entry for entry in frames[starts[0] :] if entry[0].f_code.co_filename == file][-1]
+    frame, place = [entry for entry in frames[starts[0] :] if entry[0].f_code.co_filename == file][-1]
+    number = (position(frame, place) or (frame.f_lineno,))[0]
     source = linecache.getline(file, number, frame.f_globals).strip()
-    place = f", at `{source}`" if source else ""
-    return f"Your function stops in line {number - frame.f_code.co_firstlineno + 1}{place}: {why}."
+    where = f", at `{source}`" if source else ""
+    return f"Your function stops in line {number - frame.f_code.co_firstlineno + 1}{where}: {why}."

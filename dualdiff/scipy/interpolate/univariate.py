@@ -62,7 +62,7 @@ class _Spline:
 
     @property
     def _tck(self) -> Any:
-        t, _, k = self._plain._eval_args
+        t, _, k = _triple(self._plain)
         return t, self._c, k
 
     def __call__(self, x: Any, nu: int = 0, ext: Any = None) -> Any:
@@ -108,8 +108,8 @@ class _Spline:
             t, c, k = step(t, c, k)
         made = UnivariateSpline.__new__(UnivariateSpline)
         is_dual = isinstance(c, AnyDual)
-        last = plain._eval_args[1]
-        made._hold(plain, revalued(basis.padded(c, len(last), step is basis.integrated), last) if is_dual else last)
+        last = _triple(plain)[1]
+        made._hold(plain, revalued(basis.padded(c, len(last)), last) if is_dual else last)
         return made
 
     def derivative(self, n: int = 1) -> Any:
@@ -126,18 +126,26 @@ class _Spline:
         if not isinstance(self._c, AnyDual):
             return roots
         name = "scipy.interpolate.UnivariateSpline.roots"
-        return implicit(name, lambda r: splev(r, self._tck), lambda r: splev(r, self._plain._eval_args), roots)
+        return implicit(name, lambda r: splev(r, self._tck), lambda r: splev(r, _triple(self._plain)), roots)
 
     def set_smoothing_factor(self, s: Any) -> None:
         """Another fit to the same data, which must be plain."""
         if duals_in((s, self._c)):
             raise no_rule("scipy.interpolate.UnivariateSpline.set_smoothing_factor of duals")
         self._plain.set_smoothing_factor(s)
-        self._c = self._plain._eval_args[1]
+        self._c = _triple(self._plain)[1]
+
+
+def _triple(plain: Any) -> tuple[Any, Any, int]:
+    """The knots, the coefficients and the degree of SciPy's spline, as FITPACK has them."""
+    knots, c = plain.get_knots(), plain.get_coeffs()
+    k = len(c) - len(knots) + 1
+    t = np.concatenate([np.repeat(knots[0], k), knots, np.repeat(knots[-1], k)])
+    return t, np.concatenate([c, np.zeros(k + 1)]), k
 
 
 def _made(self: Any, name: str, x: Any, y: Any, w: Any, plain: Any, is_fit: bool) -> None:
-    t, c, k = plain._eval_args
+    t, c, k = _triple(plain)
     if duals_in((x, y, w)):
         c = fitpack_coefficients(name, x, y, w, t, c, k, is_fit)
     self._hold(plain, c, (plain_values(as_floats(x)), y, 1.0 if w is None else w))
