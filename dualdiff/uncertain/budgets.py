@@ -232,8 +232,8 @@ def _products(derivatives: dict[Variable, float], contributions: dict[Variable, 
     for group, members in _correlated(derivatives).items():
         places = [v.index for v in members]
         slopes = np.array([derivatives[v] for v in members])
-        with_y = group.cov[np.ix_(places, places)] @ slopes
-        products.update(zip(members, (slopes * with_y).tolist(), strict=True))
+        factor = group.factor[places]
+        products.update(zip(members, (slopes * (factor @ (slopes @ factor))).tolist(), strict=True))
     return products
 
 
@@ -241,14 +241,14 @@ def _correlated(derivatives: dict[Variable, float]) -> dict[Variables, list[Vari
     """The inputs that were given with one covariance matrix."""
     groups: dict[Variables, list[Variable]] = {}
     for v in derivatives:
-        if v.group.cov is not None:
+        if v.group.factor is not None:
             groups.setdefault(v.group, []).append(v)
     return groups
 
 
 def _effective(derivatives: dict[Variable, float], products: dict[Variable, float], std: float) -> float:
     """The effective degrees of freedom."""
-    parts = [(products[v], v.dof) for v in derivatives if v.group.cov is None]
+    parts = [(products[v], v.dof) for v in derivatives if v.group.factor is None]
     for members in _correlated(derivatives).values():
         dofs = {v.dof for v in members}
         parts.append((sum(products[v] for v in members), dofs.pop() if len(dofs) == 1 else math.nan))

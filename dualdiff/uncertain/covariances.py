@@ -101,22 +101,22 @@ def _product_of_rows(a: Spread, b: Spread) -> Any:
         a, b = a.plus(b.with_data(0.0 * b.data)), b.plus(a.with_data(0.0 * a.data))  # type: ignore[assignment]
     pattern, total = a.pattern, 0.0
     products = _scaled(a) * _scaled(b)
-    for columns, cov in a.sources.correlated:
+    for columns, factor in a.sources.correlated:
         inside = (pattern.indices >= columns.start) & (pattern.indices < columns.stop)
         products[inside] = 0.0
-        total = total + _within(a, b, inside, columns.start, cov)
+        total = total + _within(a, b, inside, columns.start, factor)
     return total + _reduced(np.add, products, pattern)
 
 
-def _within(a: Spread, b: Spread, inside: Any, start: int, cov: Any) -> Any:
+def _within(a: Spread, b: Spread, inside: Any, start: int, factor: Any) -> Any:
     """The part of these covariances that comes from variables with one covariance matrix."""
-    pattern, n = a.pattern, len(cov)
+    pattern, n = a.pattern, len(factor)
     total = np.zeros(pattern.rows)
     rows, columns = pattern.row_of_entries()[inside], pattern.indices[inside] - start
     p, q = a.data[inside], b.data[inside]
     counts = np.bincount(rows, minlength=pattern.rows)
     if counts.max(initial=0) <= 1:
-        total[rows] = p * q * cov[columns, columns]
+        total[rows] = p * q * a.sources.std[columns + start] ** 2
         return total
     step = max(1, _DENSE // (8 * n))
     starts = np.concatenate([[0], np.cumsum(counts)])
@@ -126,7 +126,7 @@ def _within(a: Spread, b: Spread, inside: Any, start: int, cov: Any) -> Any:
         left, right = np.zeros((2, last - first, n))
         left[rows[part] - first, columns[part]] = p[part]
         right[rows[part] - first, columns[part]] = q[part]
-        total[first:last] = np.sum((left @ cov) * right, axis=1)
+        total[first:last] = np.sum((left @ factor) * (right @ factor), axis=1)
     return total
 
 
@@ -135,7 +135,7 @@ def std_of_terms(combination: Combination) -> float:
     parts = []
     for (group, i), c in combination.terms().items():
         std = group.std
-        if group.cov is not None:
+        if group.factor is not None:
             return float(_std(combination.settled())[0])
         if type(std) is not float:
             std = std[i]
@@ -337,11 +337,11 @@ def covariance_of(x: Spread, y: Spread) -> Any:
     right = left if right is None else right
     is_independent = np.ones(len(columns), bool)
     total = np.zeros((x.pattern.rows, y.pattern.rows))
-    for block, cov in sources.correlated:
+    for block, factor in sources.correlated:
         inside = (columns >= block.start) & (columns < block.stop)
         is_independent[inside] = False
         of = columns[inside] - block.start
-        total += left[:, inside] @ cov[np.ix_(of, of)] @ right[:, inside].T
+        total += (left[:, inside] @ factor[of]) @ (right[:, inside] @ factor[of]).T
     std = sources.std[columns[is_independent]]
     p, q = (times_std(m[:, is_independent], std) for m in (left, right))
     total += p @ q.T

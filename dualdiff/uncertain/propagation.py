@@ -17,7 +17,7 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.hessian import hessian
 from dualdiff.drivers.jacobian import jacobian
 from dualdiff.uncertain.covariances import covariance_of, rows_of, scaled_array, times_std
-from dualdiff.uncertain.values import check_std, checked_covariance, uarray
+from dualdiff.uncertain.values import check_std, checked_covariance, variables
 
 #: With more elements than this in both x and f(x), the derivative is traced as sparse rows.
 MANY = 256
@@ -213,19 +213,19 @@ def propagate(
     if isinstance(digits, bool) or digits not in range(1, 5):
         raise ValueError(f"propagate: digits must be 1, 2, 3 or 4, not {digits!r}")
     g = _Function(f, x)
-    std, matrix = _given(g, x, cov, std_devs)
-    if sparse and (matrix is not None or order != 1 or method != "linear"):
+    std, factor = _given(g, x, cov, std_devs)
+    if sparse and (factor is not None or order != 1 or method != "linear"):
         raise ValueError("propagate: sparse=True takes std_devs of independent values, order=1 and method='linear'")
-    linear = _linear(g, std, matrix, "sparse" if sparse else mode, sparse)
+    linear = _linear(g, std, factor, "sparse" if sparse else mode, sparse)
     if order == 1 and method == "linear":
         return linear
-    full = np.diag(std**2) if matrix is None else matrix
+    factor = np.diag(std) if factor is None else factor
     if order == 2:
-        result = _second_order(g, linear, full)
+        result = _second_order(g, linear, factor)
     elif method == "unscented":
-        result = _unscented(g, linear, _factor(full))
+        result = _unscented(g, linear, factor)
     else:
-        result = _monte_carlo(g, linear, _factor(full), digits, np.random.default_rng(seed), vectorized)
+        result = _monte_carlo(g, linear, factor, digits, np.random.default_rng(seed), vectorized)
     result.report = _report(linear, result, digits)
     if result.report:
         warnings.warn(result.report, NonlinearityWarning, stacklevel=stacklevel())
@@ -233,12 +233,11 @@ def propagate(
 
 
 def _given(g: _Function, x: Any, cov: Any, std_devs: Any) -> tuple[Any, Any]:
-    """The standard deviations and the covariance matrix (None: independent)."""
+    """The standard deviations and a factor of the covariance matrix (None: independent)."""
     if (cov is None) == (std_devs is None):
         raise ValueError("propagate takes either cov, the covariance matrix, or std_devs")
     if cov is not None:
-        matrix = checked_covariance(cov, g.x.shape)
-        return np.sqrt(np.diagonal(matrix)), matrix
+        return checked_covariance(cov, g.x.shape)
     if np.ndim(std_devs) == 0 and not isinstance(std_devs, dict):
         std = np.full(g.x.shape, float(std_devs))
     else:
@@ -251,37 +250,31 @@ def _given(g: _Function, x: Any, cov: Any, std_devs: Any) -> tuple[Any, Any]:
     return std, None
 
 
-def _linear(g: _Function, std: Any, cov: Any, mode: str, sparse: bool) -> Propagated:
+def _linear(g: _Function, std: Any, factor: Any, mode: str, sparse: bool) -> Propagated:
     """The first-order result."""
     value = np.asarray(g(g.x), float)
     if mode == "sparse" or (mode == "auto" and min(g.x.size, value.size) > MANY):
-        rows = rows_of(g(uarray(g.x, std) if cov is None else uarray(g.x, cov=cov)))
+        rows = rows_of(g(variables(g.x, std, factor)))
         if sparse:
             scaled = scaled_array(rows)
             return Propagated(value, (scaled @ scaled.T).tocsr(), g.outputs)
         return Propagated(value, covariance_of(rows, rows), g.outputs)
     slopes: Any = jacobian(g, g.x, mode=mode)  # type: ignore[call-overload]
-    scaled = times_std(slopes, std) if cov is None else slopes @ cov
-    product = scaled @ scaled.T if cov is None else scaled @ slopes.T
-    return Propagated(value, (product + product.T) / 2, g.outputs)
+    scaled = times_std(slopes, std) if factor is None else slopes @ factor
+    return Propagated(value, scaled @ scaled.T, g.outputs)
 
 
-def _second_order(g: _Function, linear: Propagated, cov: Any) -> Propagated:
-    curvatures = np.reshape(hessian(g, g.x), (len(linear._flat), *cov.shape))
-    mean = linear._flat + np.einsum("kij,ij->k", curvatures, cov) / 2
-    factor = _factor(cov)
-    inner = np.einsum("kij,ia,jb->kab", curvatures, factor, factor, optimize=True).reshape((len(mean), -1))
+def _second_order(g: _Function, linear: Propagated, factor: Any) -> Propagated:
+    n = len(factor)
+    curvatures = np.reshape(hessian(g, g.x), (len(linear._flat), n, n))
+    scaled = np.einsum("kij,ia,jb->kab", curvatures, factor, factor, optimize=True)
+    mean = linear._flat + np.trace(scaled, axis1=1, axis2=2) / 2
+    inner = scaled.reshape((len(mean), -1))
     return Propagated(mean, linear.cov + inner @ inner.T / 2, linear._outputs, linear)
 
 
-def _factor(cov: Any) -> Any:
-    """A matrix L with ``L @ L.T == cov``, which may be singular."""
-    values, vectors = np.linalg.eigh(cov)
-    return vectors * np.sqrt(np.maximum(values, 0.0))
-
-
 def _unscented(g: _Function, linear: Propagated, factor: Any) -> Propagated:
-    n = len(factor)
+    n = factor.shape[1]
     spare = max(3.0 - n, 0.0)
     steps = factor.T * math.sqrt(n + spare)
     points = np.concatenate([g.x[None], g.x + steps, g.x - steps])
@@ -305,7 +298,7 @@ def _monte_carlo(
     """The adaptive procedure of the GUM's supplement 1, 7.9."""
     blocks: list[Any] = []
     while True:
-        draws = g.x + random.standard_normal((DRAWS, len(factor))) @ factor.T
+        draws = g.x + random.standard_normal((DRAWS, factor.shape[1])) @ factor.T
         blocks.append(_values_at(g, draws, vectorized))
         if len(blocks) > 1:
             means, deviations = np.mean(blocks, axis=1), np.std(blocks, axis=1, ddof=1)

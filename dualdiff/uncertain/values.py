@@ -12,7 +12,7 @@ import numpy as np
 from dualdiff.base.public import shown_in
 from dualdiff.core.array import ARRAYS, DualArray, new_array, wrap
 from dualdiff.core.dual import SCALARS, AnyDual, Dual, scalar_classes
-from dualdiff.tangents.pattern import Pattern
+from dualdiff.tangents.pattern import Pattern, index_dtype
 from dualdiff.tangents.zeros import plain
 from dualdiff.uncertain.combinations import Combination
 from dualdiff.uncertain.covariances import std_devs, std_of_terms
@@ -296,22 +296,26 @@ def uarray(nominal_values: Any, std_devs: Any = None, *, cov: Any = None, tag: A
     values = _checked_values(nominal_values)
     if (std_devs is None) == (cov is None):
         raise ValueError("uarray takes either std_devs or cov, the covariance matrix")
-    shape, size = values.shape, values.size
+    shape = values.shape
     if cov is None:
         given = np.array(std_devs, float)
         check_std(given)
         std = _broadcast("std_devs", given, shape)
-        matrix = None
+        factor = None
     else:
-        matrix = checked_covariance(cov, shape)
-        std = np.sqrt(np.diagonal(matrix))
+        std, factor = checked_covariance(cov, shape)
     if tag is not None and not isinstance(tag, str) and np.shape(tag) != shape:
         raise ValueError(f"tags of shape {np.shape(tag)} were given for values of shape {shape}")
-    group = Variables(values.reshape(-1), std.reshape(-1), matrix, tag, _checked_dof(dof, shape), shape)
-    sources = Sources.of([group])
-    ones = np.broadcast_to(values.dtype.type(1), size)
+    return variables(values, std, factor, tag, _checked_dof(dof, shape))
+
+
+def variables(values: Any, std: Any, factor: Any, tag: Any = None, dof: Any = None) -> UArray:
+    """New variables with these values, standard deviations and the factor of their covariance matrix, if any."""
+    group = Variables(values.reshape(-1), std.reshape(-1), factor, tag, dof, values.shape)
+    ones = np.broadcast_to(values.dtype.type(1), values.size)
     # The variables keep the values, so they are copied before they are written.
-    return new_array(values, Spread(_identity(size), ones, sources), SPACE, True)  # type: ignore[return-value]
+    spread = Spread(_identity(values.size), ones, Sources.of([group]))
+    return new_array(values, spread, SPACE, True)  # type: ignore[return-value]
 
 
 def correlated_values(nominal_values: Sequence[float], cov: Any, tags: Sequence[str] | None = None) -> tuple[Any, ...]:
@@ -338,7 +342,7 @@ def correlated_values(nominal_values: Sequence[float], cov: Any, tags: Sequence[
     Examples
     --------
     >>> x, y = correlated_values([1.0, 2.0], [[0.01, 0.01], [0.01, 0.02]])
-    >>> (x - y).s
+    >>> round((x - y).s, 12)
     0.1
     """
     array: Any = uarray(nominal_values, cov=cov, tag=None if tags is None else list(tags))
@@ -421,8 +425,11 @@ def _checked_dof(dof: Any, shape: tuple[int, ...]) -> Any:
     return _broadcast("dof", array, shape).reshape(-1) if array.ndim else float(array)
 
 
-def checked_covariance(cov: Any, shape: tuple[int, ...]) -> Any:
-    """The covariance matrix of an array of this shape: symmetric and positive semidefinite, or an error."""
+def checked_covariance(cov: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """The standard deviations and a factor L of the covariance matrix ``L @ L.T`` of an array of this shape.
+
+    An error if it is not symmetric and positive semidefinite.
+    """
     matrix = np.array(cov, float)
     size = int(np.prod(shape))
     if matrix.shape not in ((size, size), (*shape, *shape)):
@@ -445,14 +452,26 @@ def checked_covariance(cov: Any, shape: tuple[int, ...]) -> Any:
         )
     matrix = (matrix + matrix.T) / 2
     # Its scale is taken out: the variables may have different units.
-    std = np.where(variances > 0, np.sqrt(variances), 1.0)
-    smallest = np.linalg.eigvalsh(matrix / np.outer(std, std)).min(initial=0.0) if size else 0.0
+    std = np.sqrt(variances)
+    unit = np.where(variances > 0, std, 1.0)
+    correlation = matrix / np.outer(unit, unit)
+    try:
+        factor = np.linalg.cholesky(correlation)
+        if np.diagonal(factor).min(initial=1.0) > 1e-6:
+            return std, unit[:, None] * factor
+    except np.linalg.LinAlgError:
+        pass
+    # It is singular to rounding, or has a negative eigenvalue.
+    eigenvalues, vectors = np.linalg.eigh(correlation)
+    smallest = eigenvalues.min(initial=0.0)
     if smallest < -1e-9 * size:
         raise ValueError(
             "the covariance matrix is not positive semidefinite: the smallest eigenvalue of the correlation matrix is "
             f"{smallest:.3g}, that of the covariance matrix {np.linalg.eigvalsh(matrix).min():.3g}"
         )
-    return matrix
+    # Eigenvalues of the size of the rounding error are zero.
+    kept = eigenvalues > 1e-15 * size
+    return std, unit[:, None] * vectors[:, kept] * np.sqrt(eigenvalues[kept])
 
 
 _identities: WeakValueDictionary[int, Pattern] = WeakValueDictionary()
@@ -462,5 +481,7 @@ def _identity(size: int) -> Pattern:
     """The pattern of an array of independent variables."""
     pattern = _identities.get(size)
     if pattern is None:
-        pattern = _identities[size] = Pattern.regular(np.arange(size, dtype=np.int32)[:, None], size)
+        # The column of each entry is where its row starts.
+        starts = np.arange(size + 1, dtype=index_dtype(size + 1))
+        pattern = _identities[size] = Pattern(starts, starts[:-1], size, 1)
     return pattern

@@ -34,30 +34,31 @@ if hasattr(os, "register_at_fork"):
 
 
 class Variables:
-    """Random variables, independent (``cov`` is None) or with a covariance matrix.
+    """Random variables, independent (``factor`` is None) or with the covariance matrix ``factor @ factor.T``.
 
-    They are the same variables in every process: ``key`` identifies them.  All arrays are flat.
+    A variance computed as a sum of squares loses nothing where contributions cancel.  They are the same variables in
+    every process: ``key`` identifies them.  All arrays are flat.
     """
 
-    __slots__ = ("__weakref__", "cov", "dof", "key", "nominal", "shape", "size", "std", "tags")
+    __slots__ = ("__weakref__", "dof", "factor", "key", "nominal", "shape", "size", "std", "tags")
 
     def __init__(
         self,
         nominal: Any,
         std: Any,
-        cov: Any = None,
+        factor: Any = None,
         tags: Any = None,
         dof: Any = None,
         shape: tuple[int, ...] = (),
         key: Any = None,
     ) -> None:
-        self.nominal, self.std, self.cov, self.tags, self.dof, self.shape = nominal, std, cov, tags, dof, shape
+        self.nominal, self.std, self.factor, self.tags, self.dof, self.shape = nominal, std, factor, tags, dof, shape
         self.size = 1 if type(std) is float else len(std)
         self.key = key or (next(_serials), _salt)
         _known[self.key] = self
 
     def __reduce__(self) -> Any:
-        return _received, (self.nominal, self.std, self.cov, self.tags, self.dof, self.shape, self.key)
+        return _received, (self.nominal, self.std, self.factor, self.tags, self.dof, self.shape, self.key)
 
     def item(self, name: str, i: int) -> Any:
         """The nominal value, standard deviation or degrees of freedom of variable i."""
@@ -166,11 +167,11 @@ class Sources:
 
     @cached_property
     def correlated(self) -> list[tuple[slice, Any]]:
-        """The columns of variables with a covariance matrix, and these matrices."""
+        """The columns of variables with a covariance matrix, and the factors of these matrices."""
         return [
-            (slice(start, start + g.size), g.cov)
+            (slice(start, start + g.size), g.factor)
             for start, g in zip(self.starts, self.groups, strict=True)
-            if g.cov is not None
+            if g.factor is not None
         ]
 
     def place(self, column: int) -> tuple[Variables, int]:

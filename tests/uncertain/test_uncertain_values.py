@@ -328,10 +328,61 @@ def test_arrays_of_scalars_and_back():
 def test_correlated_scalars():
     cov = [[0.01, 0.015], [0.015, 0.04]]
     x, y = correlated_values([1.0, 2.0], cov)
-    assert_allclose(covariance_matrix([x, y]), cov, rtol=1e-15)
+    assert_allclose(covariance_matrix([x, y]), cov, rtol=1e-14)
     assert_allclose((x * y).s ** 2, 4 * 0.01 + 2 * 2 * 0.015 + 0.04)
     x, y = correlated_values_norm([(1.0, 0.1), ufloat(2.0, 0.2)], [[1, 0.5], [0.5, 1]])
     assert_allclose(covariance_matrix([x, y])[0, 1], 0.01)
+
+
+def test_sums_that_cancel_have_no_uncertainty():
+    """The example of `uncertainties`: a sum beside its terms, given by their covariance matrix."""
+    u, v = ufloat(1.0, 0.1), ufloat(10.0, 0.1)
+    cov = covariance_matrix([u, v, u + 2 * v])
+    assert_allclose(cov, [[0.01, 0, 0.01], [0, 0.01, 0.02], [0.01, 0.02, 0.05]])
+    a, b, c = correlated_values([1.0, 10.0, 21.0], cov)
+    assert (c - (a + 2 * b)).s < 1e-15
+    assert std_devs(np.stack([c - (a + 2 * b), c]))[0] < 1e-15
+    assert covariance_matrix([c - (a + 2 * b)])[0, 0] < 1e-30
+    assert_allclose(covariance_matrix([a, b, c]), cov, rtol=1e-14, atol=1e-17)
+
+
+def test_published_examples_of_uncertainties():
+    x = ufloat(1.0, 0.1)
+    assert str(2 * x) == "2.00+/-0.20"
+    assert repr(np.sin(2 * x)).startswith("0.909297426825681")
+    assert np.sin(2 * x).s == pytest.approx(0.08322936730942848, rel=1e-14)
+    assert (2 * x + 1000).derivatives[x] == 2.0
+    square = x**2
+    assert (square - x * x).s == 0
+    u, v = ufloat(1, 0.1, "u variable"), ufloat(10, 0.1, "v variable")
+    total = u + 2 * v
+    assert str(total) == "21.00+/-0.22"
+    assert {k.tag: round(c, 12) for k, c in total.error_components().items()} == {"u variable": 0.1, "v variable": 0.2}
+    inverse = np.linalg.inv(np.stack([np.stack([ufloat(1.0, 0.1), ufloat(4.0, 0.0)]), np.array([3.0, 2.0])]))
+    assert_allclose(nominal_values(inverse), [[-0.2, 0.4], [0.3, -0.1]])
+    assert_allclose(std_devs(inverse), [[0.004, 0.008], [0.006, 0.012]])
+
+
+def test_scalars_against_uncertainties():
+    peer = pytest.importorskip("uncertainties")
+    from uncertainties import umath
+
+    def programs(a, b, c, library):
+        yield library.sin(a) * library.exp(-b) + a / b
+        yield (a + b) ** c - c ** (a - b)
+        yield library.sqrt(a * a + b * b) / library.log(c) - abs(a - b)
+        yield library.hypot(a, b) * (a - a) + b * c
+        total = a
+        for _ in range(20):
+            total = total * 0.9 + b / (1 + total * total)
+        yield total
+
+    given = [(1.2, 0.1), (0.7, 0.02), (2.5, 0.3)]
+    ours = programs(*(ufloat(*pair) for pair in given), np)
+    theirs = programs(*(peer.ufloat(*pair) for pair in given), umath)
+    for x, y in zip(ours, theirs, strict=True):
+        assert_allclose([x.n, x.s], [y.n, y.s], rtol=1e-12)
+        assert_allclose(sorted(x.error_components().values()), sorted(y.error_components().values()), rtol=1e-12)
 
 
 def test_single_precision_and_integers():
