@@ -363,6 +363,7 @@ def test_published_examples_of_uncertainties():
     assert_allclose(std_devs(inverse), [[0.004, 0.008], [0.006, 0.012]])
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_scalars_against_uncertainties():
     peer = pytest.importorskip("uncertainties")
     from uncertainties import umath
@@ -373,7 +374,8 @@ def test_scalars_against_uncertainties():
         yield library.sqrt(a * a + b * b) / library.log(c) - abs(a - b)
         yield library.hypot(a, b) * (a - a) + b * c
         total = a
-        for _ in range(20):
+        # `uncertainties` visits every path.
+        for _ in range(5):
             total = total * 0.9 + b / (1 + total * total)
         yield total
 
