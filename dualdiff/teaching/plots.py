@@ -13,6 +13,7 @@ import numpy as np
 from dualdiff.base.extras import load
 from dualdiff.drivers.derivative import nth_derivative, value_and_derivative
 from dualdiff.drivers.gradient import gradient
+from dualdiff.drivers.hessian import hessian
 from dualdiff.drivers.sparse.colouring import column_colours
 from dualdiff.tangents.pattern import Pattern
 
@@ -42,7 +43,7 @@ def _count(name: str, n: int, function: str) -> None:
 
 
 def plot_derivatives(f: Callable[[Any], Any], a: float, b: float, order: int = 2, ax: Any = None) -> Any:
-    """A function on [a, b], some of its tangents, and its derivatives up to ``order``.
+    """A function on [a, b] with some of its tangents, and below it its derivatives, each on axes of its own.
 
     Parameters
     ----------
@@ -52,48 +53,54 @@ def plot_derivatives(f: Callable[[Any], Any], a: float, b: float, order: int = 2
         The interval.
     order : int, default 2
         The highest derivative.
-    ax : matplotlib Axes, optional
+    ax : sequence of matplotlib Axes, optional
+        ``order + 1`` of them, for the function and each derivative.
 
     Returns
     -------
-    matplotlib Axes
+    array of matplotlib Axes
 
     Raises
     ------
     ImportError
         If matplotlib is not installed and no Axes are given.
     ValueError
-        If not a < b, or the order is not a positive integer.
+        If not a < b, the order is not a positive integer, or there are not ``order + 1`` Axes.
 
     Examples
     --------
-    >>> ax = plot_derivatives(lambda x: x**3 - x, -1.5, 1.5)
-    >>> [line.get_text() for line in ax.get_legend().get_texts()]
-    ['$f$', "$f'$", "$f''$", 'tangents']
+    >>> axes = plot_derivatives(lambda x: x**3 - x, -1.5, 1.5)
+    >>> [ax.get_ylabel() for ax in axes]
+    ['$f$', "$f'$", "$f''$"]
     """
     _interval(a, b, "plot_derivatives")
     _count("order", order, "plot_derivatives")
-    ax = _axes(ax, "plot_derivatives")
+    if ax is None:
+        pyplot = load("matplotlib.pyplot", "matplotlib", "dualdiff.teaching.plot_derivatives")
+        size = (6.4, 1.4 + 1.4 * (order + 1))
+        ratios = [1.6] + [1.0] * order
+        _, ax = pyplot.subplots(order + 1, 1, figsize=size, sharex=True, layout="constrained", height_ratios=ratios)
+    axes = np.asarray(ax, object).reshape(-1)
+    if len(axes) != order + 1:
+        raise ValueError(f"plot_derivatives to order {order} needs {order + 1} Axes, not {len(axes)}")
     x = np.linspace(a, b, 301)
-    styles = [(VERMILION, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, (0, (5, 1, 1, 1, 1, 1)))]
-    ax.axhline(0, color=GREY, linewidth=0.8)
-    ax.plot(x, [f(float(u)) for u in x], color=BLUE, linewidth=2.4, label="$f$", zorder=3)
-    for k in range(1, order + 1):
-        colour, dashes = styles[(k - 1) % len(styles)]
-        name = "$f" + "'" * k + "$" if k <= 3 else f"$f^{{({k})}}$"
-        ax.plot(
-            x, [nth_derivative(f, float(u), k) for u in x], color=colour, linestyle=dashes, linewidth=1.8, label=name
-        )
+    colours = (BLUE, VERMILION, GREEN, PURPLE, ORANGE)
+    for k, axis in enumerate(axes):
+        _axes(axis, "plot_derivatives").axhline(0, color=GREY, linewidth=0.8)
+        values = [f(float(u)) if k == 0 else nth_derivative(f, float(u), k) for u in x]
+        axis.plot(x, values, color=colours[k % len(colours)], linewidth=2.0)
+        axis.set_ylabel("$f" + "'" * k + "$" if k <= 3 else f"$f^{{({k})}}$")
     reach = (b - a) / 14
     for i, u in enumerate(np.linspace(a, b, 9)[1::2]):
         value, slope = value_and_derivative(f, float(u))
         ends = np.array([u - reach, u + reach])
-        ax.plot(ends, value + slope * (ends - u), color=GREY, linewidth=1.6, zorder=4, label="" if i else "tangents")
-        ax.plot([u], [value], "o", color=BLUE, markersize=5, zorder=5)
-    ax.set_xlabel("x")
-    ax.set_ylabel("f and its derivatives")
-    ax.legend(frameon=False)
-    return ax
+        label = "" if i else "tangents, whose slopes are below"
+        axes[0].plot(ends, value + slope * (ends - u), color=GREY, linewidth=1.6, zorder=4, label=label)
+        axes[0].plot([u], [value], "o", color=BLUE, markersize=5, zorder=5)
+        axes[1].plot([u], [slope], "o", color=VERMILION, markersize=5, zorder=5)
+    axes[0].legend(frameon=False)
+    axes[-1].set_xlabel("x")
+    return axes
 
 
 def plot_step_size(f: Callable[[Any], Any], x: float, ax: Any = None, *, exact: float | None = None) -> Any:
@@ -342,8 +349,9 @@ def plot_descent(f: Callable[[Any], Any], x0: Sequence[float], rate: float, step
 
     Notes
     -----
-    Costs ``steps`` gradients, and 3600 values of f for the contours.  A path that diverges is drawn until an element
-    overflows or exceeds a thousand times one plus the largest element of x0.
+    Costs ``steps`` gradients, 3600 values of f for the contours, and a few Hessians for the minimum, which Newton's
+    method finds from the lowest iterate; it is marked unless it lies far from the path.  A path that diverges is drawn
+    until an element overflows or exceeds a thousand times one plus the largest element of x0.
 
     Examples
     --------
@@ -363,7 +371,9 @@ def plot_descent(f: Callable[[Any], Any], x0: Sequence[float], rate: float, step
         path.append(x)
     ax = _axes(ax, "plot_descent")
     way = np.array(path)
-    low, high = way.min(axis=0), way.max(axis=0)
+    lowest = _minimum(f, min(path, key=lambda x: float(f(x))))
+    seen = way if lowest is None or _is_far(lowest, way) else np.vstack([way, lowest])
+    low, high = seen.min(axis=0), seen.max(axis=0)
     margin = 0.2 * max((high - low).max(), 1e-9)
     u, v = (np.linspace(low[i] - margin, high[i] + margin, 60) for i in (0, 1))
     heights = np.array([[float(f(np.array([a, b]))) for a in u] for b in v])
@@ -372,6 +382,8 @@ def plot_descent(f: Callable[[Any], Any], x0: Sequence[float], rate: float, step
     ax.contour(u, v, heights, levels, colors=GREY, linewidths=0.6)
     ax.plot(*way.T, "-", color=VERMILION, linewidth=1.6, zorder=3)
     ax.plot(*way.T, "o", color=VERMILION, markersize=3.5, zorder=3)
+    if len(seen) > len(way):
+        ax.plot(*seen[-1], "P", color=GREEN, markeredgecolor="black", markersize=10, label="minimum", zorder=5)
     ax.plot(*way[0], "s", color="black", markersize=7, label="start", zorder=4)
     ax.plot(*way[-1], "*", color="black", markersize=12, label=f"after {len(way) - 1} steps", zorder=4)
     ax.set_xlabel("$x_1$")
@@ -380,3 +392,28 @@ def plot_descent(f: Callable[[Any], Any], x0: Sequence[float], rate: float, step
     ax.set_title(f"rate {rate:g}: f = {float(f(way[-1])):.3g} after {len(way) - 1} steps{stopped}", fontsize=11)
     ax.legend(loc="best")
     return ax
+
+
+def _minimum(f: Callable[[Any], Any], x: Any) -> Any:
+    """The minimum that Newton's method finds from a point, by steps that decrease f; None if there is none."""
+    for _ in range(100):
+        g, H = gradient(f, x), hessian(f, x)
+        try:
+            np.linalg.cholesky(H)
+            step = np.linalg.solve(H, g)
+        except np.linalg.LinAlgError:
+            step = g  # not convex here: downhill
+        while float(f(x - step)) > float(f(x)) and np.linalg.norm(step) > 1e-12:
+            step = step / 2
+        x = x - step
+        if not np.all(np.isfinite(x)):
+            return None
+        if np.linalg.norm(step) < 1e-9 * (1 + np.linalg.norm(x)):
+            return x if np.all(np.linalg.eigvalsh(hessian(f, x)) > 0) else None
+    return None
+
+
+def _is_far(point: Any, way: Any) -> bool:
+    """Whether a point lies so far from a path that the path could hardly be seen in a picture of both."""
+    low, high = way.min(axis=0), way.max(axis=0)
+    return bool(np.max(np.maximum(low - point, point - high)) > 10 * (high - low).max())

@@ -226,3 +226,33 @@ def test_the_command_line_refuses_in_one_line(path, said, capsys):
 def test_a_long_formula_is_drawn_to_its_end(tmp_path):
     assert main(["+".join(["sin(x)"] * 110), "--at", "2", "--graph", str(tmp_path / "a.svg")]) == 0
     assert "v219 = 100.02" in texts((tmp_path / "a.svg").read_text(encoding="utf-8"))
+
+
+def test_a_repeated_node_shows_its_value():
+    def loop(a):
+        x = (1 + a) / 2
+        for _ in range(6):
+            x = (x + a / x) / 2
+        return x
+
+    with_values, without = (trace(loop, 2.0).graph(values=values).svg for values in (True, False))
+    again = re.findall(r'dd-again"[^>]*/>\n<text[^>]*>(\w+)</text>\n<text[^>]*>([^<]+)</text>', with_values)
+    assert ("a", "2") in again
+    assert "dd-again" in without
+    assert not re.findall(r'dd-again"[^>]*/>\n<text[^>]*>a</text>\n<text[^>]*>2</text>', without)
+
+
+def test_an_edge_between_arrays_shows_the_shape_of_its_jacobian():
+    graph = trace(lambda x: np.sum(x * x), np.ones(3)).graph()
+    assert ">3×3<" in graph.svg
+    assert ">1×3<" in graph.svg
+    assert "An edge between arrays shows the shape of its Jacobian." in graph.svg
+    assert "Jacobian" not in trace(lambda x: x * x, 3.0).graph().svg
+
+
+def test_a_page_shows_one_of_two_pictures_and_describes_it():
+    page = trace(lambda x: np.sin(x) * x, 2.0).graph()._repr_html_()
+    assert page.count("<img") == 2
+    assert page.count('alt="Computational graph with inputs x: v1 = sin(x); v2 = v1*x"') == 2
+    assert '[data-jp-theme-light="false"] .dd-graph .dd-light{display:none}' in page
+    assert 'html[data-theme="light"] .dd-graph .dd-dark{display:none}' in page

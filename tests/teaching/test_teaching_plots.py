@@ -60,12 +60,13 @@ def overlapping(ax):
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_axes_are_labelled_and_returned(name):
-    ax = PLOTS[name]()
-    assert ax.get_xlabel()
-    assert ax.get_ylabel()
-    assert overlapping(ax) == []
-    _, given = pyplot.subplots()
-    assert PLOTS[name](ax=given) is given
+    axes = np.ravel(PLOTS[name]())
+    assert axes[-1].get_xlabel()
+    for ax in axes:
+        assert ax.get_ylabel()
+        assert overlapping(ax) == []
+    _, given = pyplot.subplots(len(axes), squeeze=False)
+    assert list(np.ravel(PLOTS[name](ax=given if len(axes) > 1 else given[0, 0]))) == list(given[:, 0])
 
 
 def line(ax, label):
@@ -74,11 +75,12 @@ def line(ax, label):
 
 
 def test_derivatives_are_those_of_the_library():
-    ax = teaching.plot_derivatives(np.sin, 0.0, 6.0, 2)
-    x = line(ax, "$f$").get_xdata()
-    np.testing.assert_allclose(line(ax, "$f$").get_ydata(), np.sin(x))
-    np.testing.assert_allclose(line(ax, "$f'$").get_ydata(), np.cos(x))
-    np.testing.assert_allclose(line(ax, "$f''$").get_ydata(), -np.sin(x))
+    axes = teaching.plot_derivatives(np.sin, 0.0, 6.0, 2)
+    for ax, expected in zip(axes, (np.sin, np.cos, lambda x: -np.sin(x)), strict=True):
+        x, y = ax.lines[1].get_data()
+        np.testing.assert_allclose(y, expected(x), atol=1e-15)
+    with pytest.raises(ValueError, match="plot_derivatives to order 2 needs 3 Axes, not 1"):
+        teaching.plot_derivatives(np.sin, 0.0, 6.0, 2, ax=axes[0])
 
 
 def test_functions_with_branches_are_drawn_point_by_point():
@@ -120,10 +122,19 @@ def test_descent():
     ax = teaching.plot_descent(valley, [-1.2, 1.4], 0.012, 20)
     path = np.array(ax.lines[0].get_data()).T
     assert len(path) == 21
+    np.testing.assert_allclose(np.ravel(line(ax, "minimum").get_data()), [1.0, 1.0], rtol=1e-6)
     first = np.array([-1.2, 1.4])
     np.testing.assert_allclose(path[1], first - 0.012 * dualdiff.gradient(valley, first))
     with pytest.raises(ValueError, match=r"functions of two variables, but x0 has shape \(3,\)"):
         teaching.plot_descent(valley, [1.0, 2.0, 3.0], 0.1)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: x[0] ** 2 - x[1] ** 2, lambda x: x[0] + x[1], lambda x: (x[0] / 99 - 1) ** 2 + x[1] ** 2]
+)
+def test_descent_without_a_minimum_nearby_marks_none(f):
+    ax = teaching.plot_descent(f, [1.0, 0.1], 0.05, 5)
+    assert "minimum" not in [drawn.get_label() for drawn in ax.lines]
 
 
 def test_descent_that_diverges_says_so():

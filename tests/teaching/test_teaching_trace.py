@@ -399,3 +399,17 @@ def test_a_step_of_a_library_stands_where_the_user_called_it():
 def test_adjoints_of_several_results_are_refused_though_one_step_has_them(f):
     with pytest.raises(ValueError, match="adjoints are the derivatives of a real scalar, but f returned"):
         trace(f, 2.0).adjoints()
+
+
+def two_lines(x):
+    y = x * 100
+    return y - 0.5
+
+
+def test_a_notebook_shows_the_lines_of_the_source_and_aligns_decimal_points():
+    page = trace(two_lines, 2.0)._repr_html_()
+    first = two_lines.__code__.co_firstlineno
+    cells = [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in re.findall(r"<tr>.*?</tr>", page)[1:]]
+    assert [row[-1] for row in cells] == ["", str(first + 1), str(first + 2)]
+    assert [row[2] for row in cells] == ["\u2007\u20072", "200", "199.5"]
+    assert ">line<" not in trace(lambda x: x * x + 1, 2.0)._repr_html_()
