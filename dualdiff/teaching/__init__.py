@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dualdiff.base.public import shown_in
 from dualdiff.teaching.exercises import Exercise, Result, find
+from dualdiff.teaching.figures import show
 from dualdiff.teaching.graph import Graph
 from dualdiff.teaching.player.play import Player, play
 from dualdiff.teaching.plots import plot_derivatives, plot_descent, plot_newton, plot_sparsity, plot_step_size
@@ -33,6 +34,7 @@ __all__ = [
     "plot_newton",
     "plot_sparsity",
     "plot_step_size",
+    "show",
     "trace",
 ]
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dualdiff.base.extras import load
+from dualdiff.teaching.themes import themed
 from dualdiff.teaching.words import number
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ Theme = Literal["auto", "light", "dark"]
 Point = tuple[float, float]
 Area = tuple[float, float, float, float]
 
-#: Lines of layers are broken at about this width, in pixels.
-WIDTH = 1080
+#: Lines of layers are broken at about this width, in pixels: that of a notebook's cell.
+WIDTH = 860
 MARGIN = 16
 #: The space between two layers, for a label and the curves beside it.
 GAP = 44
@@ -60,6 +61,10 @@ _COLOURS = {
 }
 
 
+#: Which of two pictures is shown: that in the theme of the page, or else of the system.
+_ONE_SHOWN = themed(".dd-graph .dd-dark{display:none}", ".dd-graph .dd-light{display:none}")
+
+
 class Graph:
     """The drawing of a computational graph, as returned by `Trace.graph`.
 
@@ -80,10 +85,16 @@ class Graph:
         return self.svg
 
     def _repr_html_(self) -> str:
-        # The styles of an image do not affect the page, and this frame keeps its size.
-        data = base64.b64encode(self.svg.encode()).decode()
-        picture = f'<img alt="computational graph" style="max-width:none" src="data:image/svg+xml;base64,{data}">'
-        return f'<div style="overflow-x:auto">{picture}</div>'
+        # The styles of an image do not affect the page, and this frame keeps its size.  Of both pictures the page shows
+        # the one in its theme.
+        alt = html.escape(self._picture.alt)
+        themes: tuple[Theme, Theme] = ("light", "dark")
+        data = [base64.b64encode(self._picture.svg(theme).encode()).decode() for theme in themes]
+        pictures = (
+            f'<img class="dd-{theme}" alt="{alt}" style="max-width:none" src="data:image/svg+xml;base64,{text}">'
+            for theme, text in zip(themes, data, strict=True)
+        )
+        return f'<div class="dd-graph" style="overflow-x:auto"><style>{_ONE_SHOWN}</style>{"".join(pictures)}</div>'
 
     def __repr__(self) -> str:
         return f"<computational graph of {self._picture.steps} nodes: .save('graph.svg') writes the drawing>"
@@ -160,6 +171,7 @@ class Picture:
     width: float
     height: float
     steps: int
+    alt: str
 
     def svg(self, theme: Theme) -> str:
         """The SVG text in a theme."""
@@ -208,7 +220,7 @@ def drawn(trace: Trace, values: bool, tangents: bool, adjoints: dict[str, Any] |
     top, width = float(MARGIN), 0.0
     ways = ["forward"] * tangents + ["backward"] * (adjoints is not None)
     for band in bands:
-        boxes, edges = _band(band, layers, inner, set(trace.results))
+        boxes, edges = _band(band, layers, inner, set(trace.results), values)
         _placed(layout, boxes, edges, top)
         shapes += _edges(boxes, edges, ways)
         shapes += [shape for box in boxes for shape in _box(box)]
@@ -228,7 +240,14 @@ def drawn(trace: Trace, values: bool, tangents: bool, adjoints: dict[str, Any] |
         for line in textwrap.wrap(words, max(30, int((width - 2 * MARGIN) / (12 * LETTER)))):
             shapes.append(_text(MARGIN, top, line, f"dd-left {style}"))
             top += 17
-    return Picture(shapes, width, top, len(trace.steps))
+    return Picture(shapes, width, top, len(trace.steps), _alt(trace))
+
+
+def _alt(trace: Trace) -> str:
+    """The graph in words: its nodes in the order of evaluation."""
+    rows = [f"{s.name} = {s.formula}" for s in trace.operations]
+    shown = "; ".join(rows[:12]) + ("; ..." if len(rows) > 12 else "")
+    return f"Computational graph with inputs {', '.join(s.name for s in trace.inputs)}: {shown}"
 
 
 def _lines(step: Step, values: bool, tangents: bool, adjoints: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
@@ -266,6 +285,8 @@ def _legend(trace: Trace, tangents: bool, adjoints: bool, is_broken: bool) -> It
         yield "→ tangents" + (f": {heads}" if len(trace.directions) > 1 else ""), "dd-forward"
     if adjoints:
         yield "← adjoints: the derivative of f with respect to each node", "dd-backward"
+    if any(partial is None for step in trace.operations for partial in step.partials):
+        yield "An edge between arrays shows the shape of its Jacobian.", ""
     if is_broken:
         yield "A dashed node repeats one of an earlier line.", ""
     for remark in trace.remarks:
@@ -311,18 +332,24 @@ def _broken(widths: Mapping[int, float], room: float) -> list[list[int]]:
 
 
 def _labels(step: Step) -> list[str]:
-    """The labels of the edges to a step: its partial derivatives."""
-    return ["" if p is None else number(p, 4) for p in step.partials]
+    """The labels of the edges to a step: its partial derivatives, or for arrays the shapes of the Jacobians."""
+    shapes = (f"{np.size(step.value)}×{np.size(operand.value)}" for operand in step.operands)
+    return [s if p is None else number(p, 4) for p, s in zip(step.partials, shapes, strict=True)]
 
 
 def _band(
-    steps: list[Step], layers: dict[Step, int], inner: dict[Step, list[tuple[str, str]]], results: set[Step]
+    steps: list[Step],
+    layers: dict[Step, int],
+    inner: dict[Step, list[tuple[str, str]]],
+    results: set[Step],
+    values: bool,
 ) -> tuple[list[_Box], list[_Edge]]:
     """The nodes and edges of a line; nodes of earlier lines that it needs are repeated at its left."""
     here = set(steps)
     first = min(layers[s] for s in steps)
     earlier = dict.fromkeys(o for s in steps for o in s.operands if o not in here)
-    boxes = {o: _Box(o, [(_cut(o.name), "op")], 0, "dd-again") for o in earlier}
+    again = {o: [(_cut(o.name), "op"), *[(_cut(number(o.value, 5)), "")] * values] for o in earlier}
+    boxes = {o: _Box(o, again[o], 0, "dd-again") for o in earlier}
     shift = 1 if earlier else 0
     for s in steps:
         kind = ("dd-input" if s.operation == "input" else "") + (" dd-result" if s in results else "")

@@ -234,7 +234,8 @@ def plot_sparsity(pattern: Any, colours: Any = None, ax: Any = None) -> Any:
         # The numbers make the colours distinguishable without colour vision.
         for i, j in np.argwhere(dense):
             colour = palette[shown[i, j]] if count <= len(palette) else "#000000"
-            ink = "white" if colour in (BLUE, "#000000", VERMILION, GREEN) else "black"
+            # Not quite white and black, which `show` would exchange on a dark page; the cells stay as they are.
+            ink = "#fefefe" if colour in (BLUE, "#000000", VERMILION) else "#010101"
             ax.text(j, i, str(shown[i, j] + 1), ha="center", va="center", fontsize=8, color=ink)
     ax.set_xlabel(f"{columns} inputs")
     ax.set_ylabel(f"{rows} results")

@@ -136,7 +136,11 @@ class Trace:
         return "\n".join([*table(*self._rows()), *self._below()])
 
     def _repr_html_(self) -> str:
-        return html_table(*self._rows(), self._below())
+        head, rows = self._rows()
+        lines = ["" if step.location is None else str(step.location.line) for step in self.steps]
+        if len(set(lines) - {""}) > 1:
+            head, rows = [*head, "line"], [[*row, line] for row, line in zip(rows, lines, strict=True)]
+        return html_table(head, rows, self._below())
 
     def adjoints(self) -> dict[str, Any]:
         """The derivative of the result with respect to every step, by name: the backward sweep of reverse mode.

@@ -177,7 +177,7 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], below: Sequen
         cells = (f'<{tag} style="{s};{style}">{html.escape(w)}</{tag}>' for s, w in zip(styles, words, strict=True))
         return f"<tr>{''.join(cells)}</tr>"
 
-    body = [line("td", _points_kept(row), "") for row in rows]
+    body = [line("td", row, "") for row in _in_html(rows)]
     notes = "".join(
         f'<div style="{faint if i else ""};margin:.2em 0">{html.escape(n)}</div>' for i, n in enumerate(below)
     )
@@ -187,6 +187,15 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], below: Sequen
     )
 
 
-def _points_kept(row: Sequence[str]) -> Sequence[str]:
-    """A row with typographic minus signs in the columns of numbers."""
-    return [*row[:2], *(re.sub(r"(?<![\w)])-", "−", n) for n in row[2:])]
+def _in_html(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The rows with decimal points aligned by figure spaces, and with typographic minus signs."""
+    columns = [
+        cells if k < 2 else [_typeset(cell) for cell in _points_aligned(cells)]
+        for k, cells in enumerate(zip(*rows, strict=True))
+    ]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _typeset(number: str) -> str:
+    digits = number.lstrip(" ")
+    return "\u2007" * (len(number) - len(digits)) + re.sub(r"(?<![\w)])-", "−", digits)

@@ -104,9 +104,10 @@ class TestFiles:
         for cell in cells(path, "code"):
             text = "".join(cell["source"])
             # Of a folded cell the first line is seen.
-            is_folded = text.startswith("# Data: ")
+            is_folded = text.startswith(("# Data: ", "# Figure: ", "# Check."))
             assert "Exercise(" not in text
-            assert cell["metadata"] == ({"jupyter": {"source_hidden": True}} if is_folded else {})
+            folded = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+            assert cell["metadata"] == (folded if is_folded else {})
             if "answer_" in text:
                 assert ANSWER.fullmatch(text), text
         numbers = [(number, name) for number, name, _ in asked(path)]
@@ -115,7 +116,8 @@ class TestFiles:
 
     def test_figure_assert_and_exercises(self, path):
         code = "\n".join(sources(path))
-        assert "plt.show()" in code
+        assert "plt.show()" not in code
+        assert "show(" in code
         assert "assert" in code
         assert len(asked(path)) >= 3
         assert sources(path, "markdown")[0].startswith("# ")
