@@ -34,7 +34,18 @@ PUBLIC = {
 }
 
 #: Public modules of dualdiff.scipy.
-SCIPY = ("fft", "integrate", "interpolate", "linalg", "optimize", "signal", "signal.windows", "special", "stats")
+SCIPY = (
+    "fft",
+    "integrate",
+    "interpolate",
+    "linalg",
+    "ndimage",
+    "optimize",
+    "signal",
+    "signal.windows",
+    "special",
+    "stats",
+)
 
 
 def of_scipy(name: str) -> Any:

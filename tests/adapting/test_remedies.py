@@ -57,10 +57,6 @@ def decay(x):
 
 #: What is called under which name, with duals.
 FOREIGN = {
-    "scipy.signal.medfilt": lambda x: scipy.signal.medfilt(x),
-    "scipy.signal.savgol_filter": lambda x: scipy.signal.savgol_filter(x, 3, 1),
-    "scipy.ndimage.gaussian_filter": lambda x: scipy.ndimage.gaussian_filter(x, 1.0),
-    "scipy.ndimage.map_coordinates": lambda x: scipy.ndimage.map_coordinates(X, [x]),
     "scipy.sparse.linalg.splu(A).solve": lambda x: scipy.sparse.linalg.splu(A).solve(x),
     "scipy.sparse.linalg.cg": lambda x: scipy.sparse.linalg.cg(A, x)[0],
     "scipy.spatial.distance.cdist": lambda x: scipy.spatial.distance.cdist(x[:, None], x[:, None]),
@@ -73,6 +69,10 @@ FOREIGN = {
 }
 #: What this package has under SciPy's names, beside `HERE`: the same call with `dualdiff.scipy` for `scipy`.
 SOLVERS = {
+    "scipy.signal.savgol_filter": lambda x: scipy.signal.savgol_filter(x, 3, 1),
+    "scipy.signal.medfilt": lambda x: scipy.signal.medfilt(x),
+    "scipy.ndimage.gaussian_filter": lambda x: scipy.ndimage.gaussian_filter(x, 1.0),
+    "scipy.ndimage.map_coordinates": lambda x: scipy.ndimage.map_coordinates(X, [x]),
     "scipy.signal.lfilter": lambda x: scipy.signal.lfilter([1.0], [1.0, -0.5], x),
     "scipy.signal.sosfilt": lambda x: scipy.signal.sosfilt(scipy.signal.butter(2, 0.5, output="sos"), x),
     "scipy.signal.filtfilt": lambda x: scipy.signal.filtfilt(*scipy.signal.butter(1, 0.5), np.tile(x, 5)),

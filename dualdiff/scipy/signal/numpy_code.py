@@ -14,9 +14,11 @@ from dualdiff.base.extras import load
 from dualdiff.base.public import shown_in
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import plain_values
+from dualdiff.rules.writing.compositions import evaluated
+from dualdiff.rules.writing.over_scipy import over_scipy
 from dualdiff.scipy.signal.convolving import CONVOLUTIONS
 from dualdiff.scipy.signal.filtering import FILTERS
-from dualdiff.scipy.solving.numpy_inside import Copies, by_copy
+from dualdiff.scipy.solving.numpy_inside import Copies, accepting, by_copy
 
 _MODULE = "scipy.signal"
 _scipy = load(_MODULE, "scipy", f"dualdiff.{_MODULE}")
@@ -57,6 +59,7 @@ _COPIED = {
     "sosfiltfilt": "sos x",
     "deconvolve": "signal divisor",
     "savgol_coeffs": "delta",
+    "savgol_filter": "x delta",
     "detrend": "data",
     "hilbert": "x",
     "hilbert2": "x",
@@ -65,6 +68,8 @@ _COPIED = {
     "resample_poly": "x",
     "decimate": "x",
     "wiener": "im",
+    "medfilt": "volume",
+    "order_filter": "a",
     "vectorstrength": "events period",
     # Spectra.
     "periodogram": "x",
@@ -134,6 +139,7 @@ _WINDOWS = {
     "general_cosine": "a",
     "general_gaussian": "p sig",
     "general_hamming": "alpha",
+    "tukey": "alpha",
     "kaiser": "beta",
     "kaiser_bessel_derived": "beta",
     "taylor": "sll",
@@ -148,6 +154,54 @@ for _name, _arrays in _COPIED.items():
 for _name, _arrays in _WINDOWS.items():
     WINDOWS[_name] = by_copy(_COPIES, "scipy.signal.windows", _name, _arrays)
 
+
+@over_scipy("window", module=_MODULE)
+def get_window(value: Any, window: Any, Nx: int, fftbins: bool = True) -> Any:
+    """A window by its name and its parameters, as in ``("kaiser", beta)``.
+
+    Args:
+        window (tuple): The name and the parameters.
+    Returns:
+        array: SciPy's result, with its derivative.
+    Raises:
+        ValueError: As SciPy does.
+    Notes:
+        SciPy's code runs twice: on values, and on duals.
+    """
+    name, *parameters = window
+
+    def named(*parameters: Any) -> Any:
+        return value((name, *parameters))
+
+    def composition(*parameters: Any) -> Any:
+        with accepting(parameters):
+            return _get_window((name, *parameters), Nx, fftbins)
+
+    named.__name__, named.__module__ = "get_window", _MODULE
+    return evaluated(named, composition, *parameters)
+
+
+_get_window = _COPIES.function(_scipy.get_window)
+FUNCTIONS["get_window"] = WINDOWS["get_window"] = get_window
+
+
+@over_scipy("input", module=_MODULE)
+def medfilt2d(value: Any, input: Any, kernel_size: Any = 3) -> Any:
+    """The medians of an image: the derivative is that of the elements that the values select.
+
+    Args:
+        input (array_like): The image.
+    Returns:
+        array: SciPy's result, with its derivative.
+    Raises:
+        ValueError: As SciPy does.
+    Notes:
+        A copy of the image for each element of the kernel.
+    """
+    return evaluated(value, lambda x: FUNCTIONS["medfilt"](x, kernel_size), operand(input))
+
+
+FUNCTIONS["medfilt2d"] = medfilt2d
 
 if "sosfreqz" not in FUNCTIONS:
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from dualdiff.adapting.adapted_functions import MAKERS
 from dualdiff.base import late
-from dualdiff.base.errors import NoRuleError, no_rule
+from dualdiff.base.errors import NoRuleError, lost, no_rule
 from dualdiff.core.array import operand
 from dualdiff.rules.numpy.creation import buffer
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
@@ -196,12 +196,15 @@ class _Math(ModuleType):
 
 
 class _Number(type):
-    """The class of `_Float` and `_Complex`, which stand for float and complex: duals pass, and are instances."""
+    """The class of `_Float` and `_Complex`, which stand for float and complex in copies: duals pass."""
 
     plain: type
     dtype: np.dtype[Any]
 
     def __call__(cls, x: Any = 0.0, *imag: Any) -> Any:
+        if cls.plain is int:
+            # Rounded numbers do not change.
+            return int(plain_values(x), *imag)
         if duals_in((x, imag)):
             return x + 1j * sum(imag) if cls.plain is complex else x
         return cls.plain(x, *imag)
@@ -212,6 +215,10 @@ class _Number(type):
 
 class _Float(metaclass=_Number):
     plain, dtype = float, np.dtype(float)
+
+
+class _Int(metaclass=_Number):
+    plain, dtype = int, np.dtype(int)
 
 
 class _Complex(metaclass=_Number):
@@ -227,10 +234,14 @@ def copy_of(f: FunctionType, names: dict[str, Any]) -> FunctionType:
 
 
 class Copies:
-    """Copies of the functions of a package of SciPy; its functions ``own``, by name, are replaced instead."""
+    """Copies of the functions of a package of SciPy; its functions ``own``, by name, are called instead of copies.
 
-    def __init__(self, package: str, own: Mapping[str, Function]) -> None:
+    ``others`` replace further names of its modules.
+    """
+
+    def __init__(self, package: str, own: Mapping[str, Function], others: Mapping[str, Any] | None = None) -> None:
         self._package, self._own = package, own
+        self._helpers = {**HELPERS, **(others or {})}
         self._names: dict[str, dict[str, Any]] = {}
         self._functions: dict[Any, Function] = {}
         self._classes: dict[type, type] = {}
@@ -261,12 +272,12 @@ class Copies:
             original = dict(vars(sys.modules[module]))
             known = self._names[module] = dict(original)
             known.update({name: self._replaced(name, x) for name, x in original.items() if not name.startswith("__")})
-            known.update(float=_Float, complex=_Complex)
+            known.update(float=_Float, complex=_Complex, int=_Int)
         return known
 
     def _replaced(self, name: str, x: Any) -> Any:
-        if name in HELPERS:
-            return HELPERS[name]
+        if name in self._helpers:
+            return self._helpers[name]
         if isinstance(x, ModuleType):
             return self._module(x)
         if type(x) is dict:
@@ -358,6 +369,8 @@ def by_copy(copies: Copies, module: str, name: str, arrays: str, prepared: Funct
     def rule(value: Any, *args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
         options = {k: x for k, x in given.items() if k not in names}
+        if isinstance(options.get("output"), np.ndarray):
+            raise lost(f"an array of plain values as output= of dualdiff.{module}.{name}", "the result")
         found: list[Any] = []
 
         def composition(*values: Any) -> Any:

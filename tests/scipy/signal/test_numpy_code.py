@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 
-from dualdiff import derivative, gradient, jvp, nth_derivative
-from dualdiff.rules.writing.array_rules import duals_in
+from dualdiff import derivative
 from dualdiff.scipy import signal
 from dualdiff.scipy.signal import numpy_code
 from tests.support.against import assert_near, assert_same
+from tests.support.scipys import check, found
 from tests.support.versions import SCIPY
 
 scipys = pytest.importorskip("scipy.signal")
@@ -44,6 +42,10 @@ CALLS = {
     "sosfiltfilt": [{"sos": scipys.butter(4, 0.3, output="sos"), "x": X}],
     "deconvolve": [{"signal": X[:9], "divisor": Y[:4]}],
     "savgol_coeffs": [{"window_length": 5, "polyorder": 2, "deriv": 1, "delta": d} for d in (0.3, 1.0)],
+    "savgol_filter": [
+        {"x": X, "window_length": 5, "polyorder": 2, "deriv": 1, "delta": 1.0},
+        *({"x": X, "window_length": 5, "polyorder": 2, "mode": mode} for mode in ("mirror", "constant", "wrap")),
+    ],
     "detrend": [{"data": X}, {"data": X, "type": "constant"}, {"data": X.reshape(2, 24), "bp": [0, 9]}],
     "hilbert": [{"x": X}, {"x": X[:45]}],
     "hilbert2": [{"x": X.reshape(6, 8)}],
@@ -51,6 +53,9 @@ CALLS = {
     "resample": [{"x": X, "num": 31}, {"x": X, "num": 61, "window": "hann"}],
     "resample_poly": [{"x": X, "up": 3, "down": 2}, {"x": X, "up": 2, "down": 3, "padtype": "mean"}],
     "decimate": [{"x": X, "q": 2}, {"x": X, "q": 3, "ftype": "fir"}, {"x": X, "q": 2, "zero_phase": False}],
+    "medfilt": [{"volume": X, "kernel_size": 5}, {"volume": X.reshape(6, 8), "kernel_size": (3, 1)}],
+    "medfilt2d": [{"input": X.reshape(6, 8), "kernel_size": 3}],
+    "order_filter": [{"a": X.reshape(6, 8), "domain": np.eye(3), "rank": 1}],
     "wiener": [{"im": X, "mysize": 5}],
     "vectorstrength": [{"events": X, "period": 0.7}],
     "periodogram": [{"x": X, "fs": 1.3}],
@@ -122,20 +127,21 @@ CALLS = {
     "windows.general_hamming": [{"M": 9, "alpha": 0.6}],
     "windows.kaiser": [{"M": 9, "beta": 3.0}],
     "windows.kaiser_bessel_derived": [{"M": 8, "beta": 3.0}],
+    "windows.tukey": [{"M": 9, "alpha": 0.6}],
     "windows.taylor": [{"M": 9, "sll": 30.0}],
 }
-
-
-def found(name, module=signal):
-    for part in name.split("."):
-        module = getattr(module, part, None)
-    return module
 
 
 def parameters_of(name):
     if name.startswith("windows."):
         return numpy_code._WINDOWS[name[8:]].split()
-    given = {"lfilter": "b a x zi", "sosfilt": "sos x zi", "upfirdn": "h x", "sosfreqz": "sos worN"}
+    given = {
+        "lfilter": "b a x zi",
+        "sosfilt": "sos x zi",
+        "upfirdn": "h x",
+        "sosfreqz": "sos worN",
+        "medfilt2d": "input",
+    }
     return {**dict.fromkeys(signal.__all__, "in1 in2"), **numpy_code._COPIED, **given}[name].split()
 
 
@@ -144,7 +150,7 @@ COMPILED_BEFORE = {"lombscargle", "sosfiltfilt"}
 CASES = [
     pytest.param(name, call, parameter, id=f"{name}-{i}-{parameter}")
     for name, calls in CALLS.items()
-    if found(name, scipys)
+    if found(scipys, name)
     for i, call in enumerate(calls)
     for parameter in parameters_of(name)
     if parameter in call and not (SCIPY < (1, 15) and name in COMPILED_BEFORE)
@@ -153,79 +159,20 @@ CASES = [
 
 def test_every_function_and_parameter_is_called_here():
     names = {*signal.__all__, *(f"windows.{name}" for name in signal.windows.__all__)}
+    # The window stands in a tuple, and has a test of its own.
+    names -= {"get_window", "windows.get_window"}
     assert names <= set(CALLS)
     for name in names - ({"freqz_sos"} if SCIPY < (1, 15) else set()):
         assert {p for p in parameters_of(name) if any(p in call for call in CALLS[name])} == {*parameters_of(name)}
 
 
-def leaves(result):
-    """The arrays of a result, flat."""
-    if isinstance(result, (tuple, list)):
-        return [leaf for part in result for leaf in leaves(part)]
-    return [result]
-
-
-def direction(x):
-    """A direction that keeps what the functions ask for: conjugate pairs, and leading coefficients of sections."""
-    if isinstance(x, tuple):
-        return tuple(map(direction, x))
-    x = np.asarray(x)
-    if x.ndim == 2 and x.shape[1] == 6:
-        return np.where(np.arange(6) == 3, 0.0, np.cos(np.arange(x.size)).reshape(x.shape))
-    if x.dtype.kind == "c" and x.ndim == 1:
-        return np.where(np.abs(x.imag) > 1e-9, 0.3 + 0.2j * np.sign(x.imag), 0.5)
-    return np.cos(np.arange(x.size)).reshape(x.shape)
-
-
-def moved(x, t, along):
-    if isinstance(x, tuple):
-        return tuple(moved(a, t, b) for a, b in zip(x, along, strict=True))
-    return x + t * along if np.ndim(x) else x + t * along[()]
-
-
-def stencil(f, h):
-    """A derivative at zero by differences of order six."""
-    weights = {1: 0.75, 2: -0.15, 3: 1 / 60}
-    return [
-        sum(w * (f_plus - f_minus) for w, f_plus, f_minus in zip(weights.values(), plus, minus, strict=True)) / h
-        for plus, minus in zip(
-            zip(*(f(k * h) for k in weights), strict=True), zip(*(f(-k * h) for k in weights), strict=True), strict=True
-        )
-    ]
-
-
 @pytest.mark.parametrize(("name", "call", "parameter"), CASES)
 def test_derivatives(name, call, parameter):
-    x = call[parameter]
-    x = np.asarray(x, float) if isinstance(x, list) else x
-    along = direction(x)
+    check(signal, scipys, name, call, parameter)
 
-    def at(module):
-        return lambda t: tuple(
-            map(
-                np.asarray if module is scipys else lambda a: a,
-                leaves(found(name, module)(**{**call, parameter: moved(x, t, along)})),
-            )
-        )
 
-    def ours(t):
-        # Results that do not depend on the parameter, such as frequencies, are plain.
-        return tuple(a + 0 * t for a in at(signal)(t))
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        values, slopes = jvp(ours, 0.0, 1.0)
-        for value, expected in zip(values, at(scipys)(0.0), strict=True):
-            assert_same(np.asarray(value) + 0.0, expected + 0.0)
-        for slope, expected in zip(slopes, stencil(at(scipys), 3e-3), strict=True):
-            assert_near(slope, expected, 1e-7 * max(1.0, np.max(np.abs(expected))))
-
-        def energy(t):
-            return sum(np.sum(np.real(a * np.conjugate(a))) for a in ours(t))
-
-        expected = stencil(lambda t: [derivative(energy, t)], 3e-3)[0]
-        for second in (derivative(derivative(energy))(0.0), nth_derivative(energy, 0.0, 2)):
-            assert_near(second, expected, 1e-6 * max(1.0, abs(expected)))
-        backward = gradient(energy, 0.0, mode="reverse")
-        assert_near(backward, derivative(energy, 0.0), 1e-10 * max(1.0, abs(expected)))
-    assert duals_in(values) == []
+def test_a_window_by_its_name():
+    for module in (signal, signal.windows):
+        found = derivative(lambda beta, module=module: module.get_window(("kaiser", beta), 8), 3.0)
+        assert_near(found, derivative(lambda beta: signal.windows.kaiser(8, beta, sym=False), 3.0), 1e-14)
+    assert_same(signal.get_window("hann", 8), scipys.get_window("hann", 8))
