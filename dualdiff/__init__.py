@@ -34,7 +34,7 @@ from dualdiff.drivers.higher.laplacian import biharmonic, laplacian
 from dualdiff.drivers.higher.series import Series
 from dualdiff.drivers.higher.taylor_coefficients import taylor
 from dualdiff.drivers.hvp import hvp
-from dualdiff.drivers.jacobian import jacobian, value_and_jacobian
+from dualdiff.drivers.jacobian import jacobian, jacobian_blocks, value_and_jacobian
 from dualdiff.drivers.jvp import jvp
 from dualdiff.drivers.linearize import linearize
 from dualdiff.drivers.sparse.sparsity import hessian_sparsity, jacobian_sparsity
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from dualdiff.adapting.adapt import adapt
     from dualdiff.drivers.custom.check import DerivativeCheck, DerivativeCheckError, check_derivative
     from dualdiff.drivers.custom.checkpoint import checkpoint, checkpoint_loop
+    from dualdiff.drivers.higher.hessian_operator import hessian_operator
     from dualdiff.drivers.sparse.coloured_pattern import ColouredPattern
 
 __version__ = "0.2.0"
@@ -86,9 +87,11 @@ __all__ = [
     "gradient",
     "hessian",
     "hessian_diagonal",
+    "hessian_operator",
     "hessian_sparsity",
     "hvp",
     "jacobian",
+    "jacobian_blocks",
     "jacobian_sparsity",
     "jvp",
     "laplacian",

@@ -25,6 +25,7 @@ PUBLIC = {
     "ColouredPattern": "dualdiff.drivers.sparse.coloured_pattern",
     "DerivativeCheck": "dualdiff.drivers.custom.check",
     "DerivativeCheckError": "dualdiff.drivers.custom.check",
+    "hessian_operator": "dualdiff.drivers.higher.hessian_operator",
     "checkpoint": "dualdiff.drivers.custom.checkpoint",
     "checkpoint_loop": "dualdiff.drivers.custom.checkpoint",
     "check_derivative": "dualdiff.drivers.custom.check",

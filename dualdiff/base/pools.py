@@ -27,7 +27,7 @@ from dualdiff.base.workers import IS_WORKER, cores, count_of, is_executor
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 #: A process keeps the jobs that it has received last, of this number.
 KEPT = 2
-#: So many pieces are submitted for each worker of an executor before results are needed: a cluster takes its time.
+#: The number of pieces for each worker that an executor gets before results are needed: a cluster takes its time.
 AHEAD = 64
 _received: OrderedDict[str, Job] = OrderedDict()
 

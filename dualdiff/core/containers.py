@@ -474,6 +474,9 @@ def _not_numeric(x: Any, array: Any) -> str:
 
 def _compact(x: Any) -> Any:
     """The array without gaps, in its memory order, so that f gets views and copies as it does without duals."""
+    if type(x) is np.ndarray and x.dtype is not (dtype := np.dtype(x.dtype.char)) and x.dtype == dtype:
+        # An array that was unpickled has a dtype of its own, with which fast paths would not meet.
+        x = x.view(dtype)
     return x if not x.shape or x.flags.forc else np.copy(x)
 
 

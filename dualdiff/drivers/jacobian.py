@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Concatenate, Unpack, overload
 
@@ -11,15 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualdiff.base.workers import count_of
+from dualdiff.core.application import dtype_of
+from dualdiff.core.containers import Nesting
 from dualdiff.drivers.run.batches import by_points
+from dualdiff.drivers.run.engines import refuse_compiled
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.operator import DerivedFunction, F, P, R, operator, with_value
-from dualdiff.drivers.run.options import Argnum, OfJacobian, PartOfGradient
+from dualdiff.drivers.run.options import Argnum, Mode, OfJacobian, PartOfGradient, checked
 from dualdiff.drivers.run.outputs import Outputs
 from dualdiff.drivers.run.passes import dense_passes, directions_last, recorded_pass
 from dualdiff.drivers.run.planning import takes_reverse
 from dualdiff.drivers.run.repeated_calls import settled
-from dualdiff.drivers.run.reverse import pulled_rows
+from dualdiff.drivers.run.reverse import pulled_rows, row_chunks
 from dualdiff.drivers.sparse.compression import prepared, sparsely
 
 
@@ -38,14 +41,21 @@ def evaluate(
     parallel: bool = False,
     workers: Any = None,
     progress: Any = False,
+    out: Any = None,
 ) -> tuple[Any, Any, Any]:
     """Value, Jacobian and aux."""
+    if out is not None and (sparse is not False or check or batch_dims):
+        raise ValueError(
+            f"{operator}: out is for a dense Jacobian at one point; leave out sparse, check and batch_dims"
+        )
     if workers is not None and batch_dims:
         options: Any = {"chunk_size": chunk_size, "mode": mode, "batch_dims": batch_dims}
         return by_points(evaluate, operator, f, args, workers, progress, argnum, has_aux, options)
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)
     if workers is not None or progress is not False:
         inputs.long(workers, progress)
+    if out is not None:
+        return written(inputs, chunk_size, mode, out)
     if sparse is not False or check:
         return sparsely(inputs, sparse, check, chunk_size, mode)
     conjugates = "refused" if inputs.is_complex else "allowed"
@@ -114,6 +124,139 @@ def _reverse(inputs: Inputs, chunk_size: int | None, conjugates: str) -> tuple[A
     return outputs.value, outputs.rebuild([inputs.rebuild(row) for row in rows]), outputs.aux
 
 
+def written(inputs: Inputs, chunk_size: int | None, mode: str, out: Any) -> tuple[Any, Any, Any]:
+    """Value, the array ``out`` with the Jacobian in it, and aux."""
+    x = _single(inputs.operator, inputs.shapes, inputs.rebuild)
+    shape, dtype = getattr(out, "shape", None), getattr(out, "dtype", None)
+    if not hasattr(type(out), "__setitem__"):
+        raise TypeError(
+            f"{inputs.operator}: out must be an array, or have __setitem__ like one, not {type(out).__name__}"
+        )
+    if shape is not None and shape[len(shape) - len(x) :] != x:
+        raise ValueError(f"{inputs.operator}: out has shape {shape}, but must have that of f(x) followed by {x}")
+    first: Any = None
+    for outputs, key, block in blocks(inputs, chunk_size, mode):
+        if first is None:
+            first = outputs
+            needed = (*outputs.shape(0), *x)
+            if shape is not None and shape != needed:
+                raise ValueError(f"{inputs.operator}: out has shape {shape}, but the Jacobian has shape {needed}")
+            if dtype is not None and not np.can_cast(block.dtype, dtype, "same_kind"):
+                raise TypeError(f"{inputs.operator}: out has dtype {dtype}, but the Jacobian has {block.dtype}")
+        out[key] = block
+    return first.value, out, first.aux
+
+
+def blocks(inputs: Inputs, chunk_size: int | None, mode: str) -> Iterator[tuple[Outputs, Any, Any]]:
+    """The outputs, a key of the Jacobian, and the block that belongs there."""
+    conjugates = "refused" if inputs.is_complex else "allowed"
+    x = _single(inputs.operator, inputs.shapes, inputs.rebuild)
+    if mode != "reverse":
+        rows = 0
+        for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates):
+            f_shape = _single(inputs.operator, [np.shape(v) for v in outputs.values], outputs.rebuild)
+            rows = rows or max(1, math.prod(f_shape)) * (1 if inputs.workers is None else count_of(inputs.workers))
+            is_partial = start == 0 and stop < inputs.size and dtype_of(outputs.values[0]).kind != "c"
+            if is_partial and takes_reverse(mode, inputs.size, rows):
+                break
+            block = directions_last(outputs.derivatives[0])
+            for key, part, shape in boxes(start, stop, x):
+                whole = (slice(None),) * len(f_shape)
+                yield outputs, (*whole, *key), block[..., part].reshape(f_shape + shape)
+        else:
+            return
+    outputs, program = recorded_pass(inputs, conjugates)
+    f_shape = _single(inputs.operator, [np.shape(v) for v in outputs.values], outputs.rebuild)
+    if inputs.is_complex or np.iscomplexobj(outputs.values[0]):
+        raise TypeError(f"{inputs.operator}: blocks of a complex Jacobian are computed in forward mode: mode='forward'")
+    for start, stop, block in row_chunks(inputs, outputs, program, chunk_size):
+        for key, part, shape in boxes(start, stop, f_shape):
+            yield outputs, (*key, *(slice(None),) * len(x)), block[part].reshape(shape + x)
+
+
+def boxes(start: int, stop: int, shape: tuple[int, ...]) -> Iterator[tuple[tuple[slice, ...], slice, tuple[int, ...]]]:
+    """A range of flat indices as boxes of an array: the key of each, its part of the range, and its shape."""
+    first = start
+    while start < stop:
+        # The largest box that begins here: whole rows along the last axes, and a range along the one before.
+        size, axis = 1, len(shape)
+        while axis and start % (size * shape[axis - 1]) == 0 and start + size * shape[axis - 1] <= stop:
+            axis -= 1
+            size *= shape[axis]
+        place = np.unravel_index(start, shape) if shape else ()
+        count = min((stop - start) // size, shape[axis - 1] - int(place[axis - 1])) if axis else 1
+        lengths = (*(1,) * (axis - 1), count, *shape[axis:]) if axis else shape
+        key = tuple([slice(int(i), int(i) + n) for i, n in zip(place, lengths, strict=True)])
+        yield key, slice(start - first, start - first + count * size), lengths
+        start += count * size
+
+
+def _single(operator: str, shapes: list[Any], nesting: Nesting) -> tuple[int, ...]:
+    """The shape of the single array of x or f(x)."""
+    if len(shapes) != 1 or nesting.is_container:
+        raise TypeError(f"{operator}: a Jacobian in blocks is that of one array with respect to one array")
+    (shape,) = shapes
+    return tuple(shape)
+
+
+def jacobian_blocks(
+    f: Callable[..., Any],
+    x: Any,
+    /,
+    *args: Any,
+    argnum: int = 0,
+    chunk_size: int | None = None,
+    mode: Mode = "auto",
+    workers: Any = None,
+    progress: bool | Callable[[int, int], Any] = False,
+) -> Iterator[tuple[tuple[slice, ...], NDArray[Any]]]:
+    r"""The Jacobian, block after block, for those that are larger than the memory.
+
+    Parameters
+    ----------
+    f : callable
+        A function of an array that returns an array.
+    x, *args
+        The arguments of f.
+    argnum : int
+        The index of the argument with respect to which f is differentiated.
+    chunk_size, mode, workers, progress
+        As in `jacobian`.
+
+    Yields
+    ------
+    key, block
+        The blocks are those of ``J[key] = block`` for an array J of shape ``f(x).shape + x.shape``: columns in forward
+        mode, rows in reverse mode.
+
+    Raises
+    ------
+    TypeError
+        If x or f(x) is a container; in reverse mode, if it is complex.
+
+    Notes
+    -----
+    The cost of `jacobian`, of which one block is in memory at a time; ``jacobian(f, x, out=...)`` writes them into an
+    array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dualdiff import jacobian_blocks
+    >>> for key, block in jacobian_blocks(lambda x: x**2, np.array([1.0, 2.0, 3.0]), chunk_size=2):
+    ...     print(key[1], block.tolist())
+    slice(0, 2, None) [[2.0, 0.0], [0.0, 4.0], [0.0, 0.0]]
+    slice(2, 3, None) [[0.0], [0.0], [6.0]]
+    """
+    name = "jacobian_blocks"
+    given = {"chunk_size": chunk_size, "mode": mode, "workers": workers, "progress": progress}
+    given = {option: checked(name, option, value) for option, value in given.items()}
+    inputs = Inputs(name, f, (x, *args), argnum).long(given["workers"], given["progress"])
+    _single(name, inputs.shapes, inputs.rebuild)
+    refuse_compiled(name, f)
+    return ((key, block) for _, key, block in blocks(inputs, chunk_size, mode))
+
+
 def _results(inputs: Inputs, outputs: Outputs) -> int:
     """The number of elements that f returns (for each point of a batch)."""
     return sum(math.prod(outputs.shape(i)[inputs.batch.dims :]) for i in range(len(outputs.values)))
@@ -163,6 +306,9 @@ def jacobian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
         f returns a pair (result, aux), and the operator returns a pair (Jacobian, aux).
     batch_dims : int
         Number of leading axes of x, and of f(x), that index independent points.
+    out : array
+        Where the Jacobian is written, block after block: a ``numpy.memmap``, an HDF5 or zarr array, or anything that is
+        written by ``out[key] = block``, of shape ``f(x).shape + x.shape``.  It is returned.  For one array each.
     parallel : bool
         Distribute the chunks over the cores, with the same results; for functions compiled by ``numba.njit``.
     workers : int, executor or callable, optional
@@ -183,7 +329,7 @@ def jacobian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
     Raises
     ------
     ValueError
-        If ``batch_dims`` or the pattern does not fit the shapes.
+        If ``batch_dims``, the pattern or ``out`` does not fit the shapes.
     IncompletePatternError
         If the pattern lacks an entry where the derivative is nonzero.
     ImportError

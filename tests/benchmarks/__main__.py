@@ -20,6 +20,7 @@ from . import (
     points,
     reverse,
     scalar,
+    scaling,
     sparse,
     startup,
     uncertain,
@@ -38,6 +39,7 @@ THEMES = {
     "high_orders": high_orders.WORKS,
     "uncertain": uncertain.WORKS,
     "compiled": compiled.WORKS,
+    "scaling": scaling.WORKS,
     "startup": startup.WORKS,
 }
 

@@ -42,6 +42,8 @@ def divided_if_compiled(operator: str, f: Any, options: dict[str, Any]) -> None:
     if engine_of[type(f)] is None:
         return
     options.pop("progress", None)
+    if "out" in options:
+        raise TypeError(f"{operator}: out is for functions that are not compiled: pass f.py_func")
     if (workers := options.pop("workers", None)) is not None:
         if not isinstance(workers, int):
             raise TypeError(

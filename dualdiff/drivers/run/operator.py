@@ -138,7 +138,7 @@ class Operator:
                 given = self.prepare[option](self.name, given, is_lasting)
             if given is not self.defaults[option]:
                 others[option] = given
-        if "workers" in others or "progress" in others:
+        if not others.keys().isdisjoint(("workers", "progress", "out")):
             divided_if_compiled(self.name, f, others)
         if "parallel" in others and engine_of[type(f)] is None:
             refuse_parallel(self.name)

@@ -40,6 +40,7 @@ class PartOfGradient(PartOfHvp, Divided, total=False):
 
 class PartOfJacobian(PartOfGradient, total=False):
     check: bool
+    out: Any
 
 
 class OfSparsity(TypedDict, total=False):

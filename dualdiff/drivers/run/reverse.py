@@ -131,6 +131,33 @@ def _rows(inputs: Inputs, outputs: Outputs, pull: Any, chunk_size: int | None, l
     return rows
 
 
+def row_chunks(
+    inputs: Inputs, outputs: Outputs, program: Program, chunk_size: int | None
+) -> Iterator[tuple[int, int, Any]]:
+    """Rows of the Jacobian of a real array, one chunk after the other, for a single leaf of x."""
+
+    def pull(w: Any) -> tuple[Any, ...]:
+        return tuple(filled(inputs, program.pull([w])))
+
+    (value,) = outputs.values
+    weights = Inputs(inputs.operator, pull, (np.zeros(outputs.shape(0), dtype_of(value)),), 0)
+    weights.largest = max((math.prod(node.shape) for node in program.nodes), default=0)
+    weights.constant_is_said, weights.progress = True, inputs.progress
+    for start, stop, pulled in dense_passes(weights, chunk_size):
+        rows = pulled.derivatives[0]
+        if any(map(may_have_nan, (*pulled.values, rows))):
+            # Accidental zeros differ from structural ones.
+            rows = np.stack([pull(unit)[0] for unit in _units(weights.leaves[0], start, stop)])
+        yield start, stop, in_precision_of(value, rows)
+
+
+def _units(zeros: Any, start: int, stop: int) -> Iterator[Any]:
+    for k in range(start, stop):
+        unit = np.zeros_like(zeros)
+        unit.reshape(-1)[k] = 1.0
+        yield unit if unit.shape else unit[()]
+
+
 @quietly
 def _at_once(weights: Inputs, chunk_size: int | None) -> list[Any] | None:
     """The pull of all unit cotangents; None if NaN occurs, since accidental zeros then differ from structural ones."""
