@@ -90,8 +90,17 @@ class OwnArithmeticError(TypeError):
     """A dual number met an array whose class has arithmetic of its own."""
 
 
+#: What to do with an array of dask in f.
+LAZY = (
+    "compute it before (c = c.compute()), or differentiate its blocks as independent points: gradient(f, x, "
+    "batch_dims=1) of a dask array x stays lazy, and gives f the blocks as NumPy arrays"
+)
+
+
 def own_arithmetic(kind: type) -> OwnArithmeticError:
     """The error for an instance of an array class that redefines the operators."""
+    if hasattr(kind, "__dask_graph__"):
+        return OwnArithmeticError(f"a dask {kind.__name__} was combined with dual numbers: {LAZY}")
     return OwnArithmeticError(
         f"a {kind.__name__} was combined with dual numbers, which do not implement its arithmetic; pass a plain "
         "array, such as np.asarray(x) if that arithmetic does not matter"

@@ -14,7 +14,7 @@ from dualdiff.base.tags import at_end, live
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import Float64Dual, FloatDual
 from dualdiff.core.scope import WRAPPERS
-from dualdiff.drivers.run.batches import by_points
+from dualdiff.drivers.run.batches import by_points, is_lazy
 from dualdiff.drivers.run.engines import LeftToNumPy, engine_of
 from dualdiff.drivers.run.inputs import Inputs, no_function, resolve_argnum
 from dualdiff.drivers.run.operator import DerivedFunction, P, R, operator, with_value
@@ -38,6 +38,8 @@ def evaluate(
     progress: Any = False,
 ) -> tuple[Any, Any, Any]:
     """Value, derivative and aux."""
+    if is_lazy(args, argnum):
+        return by_points(evaluate, operator, f, args, workers, progress, argnum, has_aux, {})
     inputs = Inputs(operator, f, args, argnum, has_aux)
     x = args[inputs.argnum]
     if inputs.rebuild.is_container:

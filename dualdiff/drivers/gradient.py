@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualdiff.base.public import shown_in
-from dualdiff.drivers.run.batches import by_points
+from dualdiff.drivers.run.batches import by_points, is_lazy
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.operator import DerivedFunction, F, P, R, operator, with_value
 from dualdiff.drivers.run.options import Argnum, OfGradient, PartOfGradient
@@ -47,7 +47,7 @@ def evaluate(
     progress: Any = False,
 ) -> tuple[Any, Any, Any]:
     """Value, gradient and aux."""
-    if workers is not None and batch_dims:
+    if batch_dims and (workers is not None or is_lazy(args, argnum)):
         options: Any = {"chunk_size": chunk_size, "mode": mode, "batch_dims": batch_dims}
         return by_points(evaluate, operator, f, args, workers, progress, argnum, has_aux, options)
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Unpack, overload
 from numpy.typing import NDArray
 
 from dualdiff.drivers import gradient, jacobian
-from dualdiff.drivers.run.batches import by_points
+from dualdiff.drivers.run.batches import by_points, is_lazy
 from dualdiff.drivers.run.operator import DerivedFunction, F, P, R, operator, with_value
 from dualdiff.drivers.run.options import Argnum, OfJacobian, PartOfGradient
 from dualdiff.drivers.sparse.compression import prepared, reverse_alone, row_blocks
@@ -32,7 +32,7 @@ def evaluate(
     progress: Any = False,
 ) -> tuple[Any, Any, Any, Any]:
     """Value, gradient, Hessian and aux."""
-    if workers is not None and batch_dims:
+    if batch_dims and (workers is not None or is_lazy(args, argnum)):
         options: Any = {"chunk_size": chunk_size, "mode": mode, "batch_dims": batch_dims}
         return by_points(evaluate, operator, f, args, workers, progress, argnum, has_aux, options)
     if sparse is not False:

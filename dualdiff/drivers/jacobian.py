@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dualdiff.base.workers import count_of
 from dualdiff.core.application import dtype_of
 from dualdiff.core.containers import Nesting
-from dualdiff.drivers.run.batches import by_points
+from dualdiff.drivers.run.batches import by_points, is_lazy
 from dualdiff.drivers.run.engines import refuse_compiled
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.operator import DerivedFunction, F, P, R, operator, with_value
@@ -48,7 +48,7 @@ def evaluate(
         raise ValueError(
             f"{operator}: out is for a dense Jacobian at one point; leave out sparse, check and batch_dims"
         )
-    if workers is not None and batch_dims:
+    if batch_dims and (workers is not None or is_lazy(args, argnum)):
         options: Any = {"chunk_size": chunk_size, "mode": mode, "batch_dims": batch_dims}
         return by_points(evaluate, operator, f, args, workers, progress, argnum, has_aux, options)
     inputs = Inputs(operator, f, args, argnum, has_aux, batch_dims)

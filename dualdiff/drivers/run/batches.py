@@ -6,12 +6,13 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dualdiff.base.errors import MixedPointsError
+from dualdiff.base.extras import load
 from dualdiff.base.progress import shown
 from dualdiff.base.workers import count_of
 from dualdiff.core.containers import flatten
@@ -115,6 +116,9 @@ def by_points(
     options: dict[str, Any],
 ) -> tuple[Any, ...]:
     """What an operator evaluates at independent points, divided among workers along their first axis."""
+    if is_lazy(args, argnum):
+        dims = options.get("batch_dims", args[argnum].ndim)
+        return lazily(evaluate, operator, f, args, argnum % len(args), has_aux, dims, options)
     from dualdiff.base.pools import Job, results
 
     if has_aux:
@@ -174,6 +178,64 @@ def _points_of(
         return piece, trees
 
     return one_part
+
+
+def is_lazy(args: tuple[Any, ...], argnum: Any) -> bool:
+    """Whether an argument is an array that is computed later, such as a dask array."""
+    is_place = isinstance(argnum, int) and -len(args) <= argnum < len(args)
+    return is_place and hasattr(type(args[argnum]), "__dask_graph__")
+
+
+def lazily(
+    evaluate: Callable[..., Any],
+    operator: str,
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    argnum: int,
+    has_aux: bool,
+    dims: int,
+    options: dict[str, Any],
+) -> tuple[Any, ...]:
+    """What an operator evaluates at the points of a dask array: dask arrays that are computed block after block.
+
+    f is called at a point of ones now, for the shape of its result.
+    """
+    if has_aux or any(is_lazy(args, i) for i in range(len(args)) if i != argnum):
+        raise ValueError(f"{operator}: with x as a dask array, f takes no other dask array, and returns no aux")
+    dask, arrays = load("dask", "dask", operator), load("dask.array", "dask[array]", operator)
+    x = args[argnum].rechunk(dict.fromkeys(range(dims, args[argnum].ndim), -1))
+    of_block = partial(_of_block, evaluate, operator, f, args[:argnum], args[argnum + 1 :])
+    of_block = partial(of_block, argnum=argnum, **options)
+    with np.errstate(all="ignore"):
+        samples = of_block(np.ones((1,) * dims + x.shape[dims:], x.dtype))
+    if not all(isinstance(sample, np.ndarray) for sample in samples):
+        raise TypeError(f"{operator}: with x as a dask array, f must return one array")
+    blocks = x.to_delayed()
+    parts = {place: dask.delayed(of_block, nout=len(samples))(blocks[place]) for place in np.ndindex(blocks.shape)}
+
+    def joined(i: int, place: tuple[int, ...] = ()) -> Any:
+        axis = len(place)
+        if axis < dims:
+            return arrays.concatenate([joined(i, (*place, k)) for k in range(blocks.shape[axis])], axis=axis)
+        points = tuple([x.chunks[a][k] for a, k in enumerate(place)])
+        part = parts[(*place, *(0,) * (blocks.ndim - dims))][i]
+        return arrays.from_delayed(part, points + samples[i].shape[dims:], meta=samples[i][:0])
+
+    return *(joined(i) for i in range(len(samples))), None
+
+
+def _of_block(
+    evaluate: Callable[..., Any],
+    operator: str,
+    f: Callable[..., Any],
+    before: tuple[Any, ...],
+    after: tuple[Any, ...],
+    x: Any,
+    **options: Any,
+) -> Any:
+    """What an operator evaluates at the points of a block."""
+    *results, _ = evaluate(operator, f, (*before, np.asarray(x), *after), **options)
+    return tuple(results)
 
 
 #: For operators without batch axes.
