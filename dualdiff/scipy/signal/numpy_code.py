@@ -155,7 +155,6 @@ for _name, _arrays in _WINDOWS.items():
     WINDOWS[_name] = by_copy(_COPIES, "scipy.signal.windows", _name, _arrays)
 
 
-@over_scipy("window", module=_MODULE)
 def get_window(value: Any, window: Any, Nx: int, fftbins: bool = True) -> Any:
     """A window by its name and its parameters, as in ``("kaiser", beta)``.
 
@@ -177,12 +176,13 @@ def get_window(value: Any, window: Any, Nx: int, fftbins: bool = True) -> Any:
         with accepting(parameters):
             return _get_window((name, *parameters), Nx, fftbins)
 
-    named.__name__, named.__module__ = "get_window", _MODULE
+    named.__name__, named.__module__ = "get_window", value.__module__
     return evaluated(named, composition, *parameters)
 
 
 _get_window = _COPIES.function(_scipy.get_window)
-FUNCTIONS["get_window"] = WINDOWS["get_window"] = get_window
+FUNCTIONS["get_window"] = over_scipy("window", module=_MODULE)(get_window)
+WINDOWS["get_window"] = over_scipy("window", module="scipy.signal.windows")(get_window)
 
 
 @over_scipy("input", module=_MODULE)

@@ -7,7 +7,7 @@ import pytest
 
 from dualdiff.scipy import ndimage
 from dualdiff.scipy.ndimage import image_functions
-from tests.support.scipys import check, found
+from tests.scipy.signal.differences import check, found
 
 scipys = pytest.importorskip("scipy.ndimage")
 

@@ -8,8 +8,8 @@ import pytest
 from dualdiff import derivative
 from dualdiff.scipy import signal
 from dualdiff.scipy.signal import numpy_code
+from tests.scipy.signal.differences import check, found
 from tests.support.against import assert_near, assert_same
-from tests.support.scipys import check, found
 from tests.support.versions import SCIPY
 
 scipys = pytest.importorskip("scipy.signal")
