@@ -58,7 +58,9 @@ class Adapted:
         return repr(self.own)
 
     def __instancecheck__(self, instance: Any) -> bool:
-        return isinstance(instance, self.own)
+        # An instance may be of the class for dual numbers, which does not derive from it.
+        others = getattr(self.make, "args", ())
+        return isinstance(instance, (self.own, *(x for x in others if isinstance(x, type))))
 
     def __subclasscheck__(self, kind: Any) -> bool:
         return issubclass(kind, self.own)

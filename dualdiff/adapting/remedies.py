@@ -23,9 +23,9 @@ _OBJECT_ARRAY_NOTE = (
     "differentiate adapt(f) if f cannot be edited, in which np.array does so"
 )
 _SPARSE_NOTE = (
-    "matrices of scipy.sparse hold plain values. A @ u has a derivative for an array of duals u: write k * (A @ u) "
-    "instead of (k * A) @ u, and np.stack([...]) instead of np.array([...]) for u; give another function its "
-    "derivative, dualdiff.custom_derivative(f, jvp=lambda primals, tangents: ...)"
+    "matrices of scipy.sparse hold plain values. A @ u and k * A have derivatives for duals u and k (write k * A for "
+    "A * k, and np.stack([...]) instead of np.array([...]) for u), and the matrices that dualdiff.scipy.sparse makes "
+    "of duals; give another function its derivative, dualdiff.custom_derivative(f, jvp=lambda primals, tangents: ...)"
 )
 _SCALAR_NOTE = "a scalar dual has no x[()]: write x, and q.to(unit).value instead of q.to_value(unit)"
 _SHUFFLED_NOTE = (
@@ -64,7 +64,8 @@ def _note(error: Exception, trace: list[tuple[FrameType, int]]) -> str | None:
     if SHUFFLED.match(text):
         return _SHUFFLED_NOTE
     if SPARSE.search(text):
-        return _SPARSE_NOTE
+        called = next(filter(None, map(public_name, _library_frames([frame for frame, _ in trace], False))), None)
+        return of_library(".".join(called), called, False) if called and counterpart(*called) else _SPARSE_NOTE
     if FLAT.search(text):
         return f"y.flat[...] = x cannot write the derivative of a dual into an array of plain floats: {COLLECT}"
     is_lost = any(isinstance(e, LostDerivativeError) for e in _chain(error))

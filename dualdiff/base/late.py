@@ -44,6 +44,8 @@ SCIPY = (
     "optimize",
     "signal",
     "signal.windows",
+    "sparse",
+    "sparse.linalg",
     "special",
     "stats",
 )

@@ -26,6 +26,7 @@ from scipy import sparse
 import dualdiff.scipy.integrate
 import dualdiff.scipy.interpolate
 import dualdiff.scipy.optimize
+import dualdiff.scipy.sparse.linalg
 import dualdiff.scipy.stats
 from dualdiff import (
     LostDerivativeError,
@@ -58,7 +59,6 @@ def decay(x):
 #: What is called under which name, with duals.
 FOREIGN = {
     "scipy.sparse.linalg.splu(A).solve": lambda x: scipy.sparse.linalg.splu(A).solve(x),
-    "scipy.sparse.linalg.cg": lambda x: scipy.sparse.linalg.cg(A, x)[0],
     "scipy.spatial.distance.cdist": lambda x: scipy.spatial.distance.cdist(x[:, None], x[:, None]),
     "statistics.mean": lambda x: statistics.mean(x),
     "statistics.fmean": lambda x: statistics.fmean(x),
@@ -77,6 +77,8 @@ SOLVERS = {
     "scipy.signal.sosfilt": lambda x: scipy.signal.sosfilt(scipy.signal.butter(2, 0.5, output="sos"), x),
     "scipy.signal.filtfilt": lambda x: scipy.signal.filtfilt(*scipy.signal.butter(1, 0.5), np.tile(x, 5)),
     "scipy.signal.fftconvolve": lambda x: scipy.signal.fftconvolve(x, x),
+    "scipy.sparse.linalg.cg": lambda x: scipy.sparse.linalg.cg(A, x)[0],
+    "scipy.sparse.linalg.spsolve": lambda x: scipy.sparse.linalg.spsolve(A, x),
     "scipy.interpolate.RegularGridInterpolator": (
         lambda x: scipy.interpolate.RegularGridInterpolator((GRID,), X)(x[:, None])
     ),
@@ -310,9 +312,9 @@ def test_the_advice_of_object_arrays(name):
 
 
 def test_the_advice_of_sparse_matrices():
-    _, note = raised(jacobian, lambda x: (x[0] * A) @ x)
-    assert "k * (A @ u)" in note
-    assert_near(jacobian(lambda x: x[0] * (A @ x), X), 2 * X[0] * np.eye(5) + 2 * np.outer(X, np.eye(5)[0]))
+    _, note = raised(jacobian, lambda x: (A * x[0]) @ x)
+    assert "write k * A for A * k" in note
+    assert_near(jacobian(lambda x: (x[0] * A) @ x, X), 2 * X[0] * np.eye(5) + 2 * np.outer(X, np.eye(5)[0]))
 
 
 RANDOM = {

@@ -12,6 +12,7 @@ import numpy as np
 
 from dualdiff.base import native
 from dualdiff.base.errors import LostDerivativeError, OwnArithmeticError
+from dualdiff.base.late import of_scipy
 from dualdiff.core.application import apply, complete, finish
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import SCALARS, AnyDual, Dual, Float64Dual, FloatDual
@@ -67,6 +68,9 @@ def _general_binary(name: str, row: Row, op: Callable[..., Any], reflected: bool
         if not isinstance(other, _OPERANDS):
             if name == "mul" and self.shape and multiplies_as_matrix(other):
                 return sparse_matmul(other, self) if reflected else sparse_matmul(self, other)
+            if name in ("add", "sub", "mul", "truediv") and is_sparse(other):
+                matrix = of_scipy("sparse").DualSparse.of(other)
+                return getattr(matrix, f"__{'' if reflected else 'r'}{name}__")(self)
             theirs = getattr(type(other), method_of_other, None)
             leaves = theirs is not None and not issubclass(type(other), numbers.Number) and _defers(self, other)
             result = _left_to(theirs, other, self) if leaves else NotImplemented
@@ -185,6 +189,9 @@ def _in_place(row: Row, op: Callable[..., Any]) -> Callable[..., Any]:
 
 def _matmul(reflected: bool) -> Callable[..., Any]:
     def method(self: AnyDual, other: Any) -> Any:
+        if getattr(type(other), "__array_ufunc__", True) is None:
+            # As for arrays: the other class has the operator.
+            return NotImplemented
         product = sparse_matmul if self.shape and is_sparse(other) else np.matmul
         return product(other, self) if reflected else product(self, other)
 

@@ -142,7 +142,7 @@ def _was_computed(a: Any, mask: Any) -> bool:
 
 
 def duals_in(x: Any) -> list[AnyDual]:
-    """The duals in an argument, which may be nested tuples, lists and dicts."""
+    """The duals in an argument: nested tuples, lists and dicts, or an object that says which it holds."""
     if isinstance(x, AnyDual):
         return [x]
     if isinstance(x, dict):
@@ -151,4 +151,5 @@ def duals_in(x: Any) -> list[AnyDual]:
         return [d for item in x for d in duals_in(item)]
     if issubclass(type(x), np.ndarray) and x.dtype == object:
         return [d for item in np.asarray(x).flat for d in duals_in(item)]
-    return []
+    held = getattr(type(x), "held_duals", None)
+    return [] if held is None else held(x)

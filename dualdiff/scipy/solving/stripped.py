@@ -102,7 +102,7 @@ def values_of(x: Any) -> Any:
         return {name: values_of(e) for name, e in x.items()}
     if isinstance(x, (tuple, list)) and not hasattr(x, "_fields"):
         return type(x)(map(values_of, x))
-    return plain_values(operand(x))
+    return x.plain if hasattr(type(x), "held_duals") else plain_values(operand(x))
 
 
 def without_duals(f: Any, met: list[AnyDual]) -> Any:
