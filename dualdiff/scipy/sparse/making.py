@@ -107,6 +107,8 @@ def constructor(name: str) -> Any:
         "bsr": ("(2, 1, 1)", "[[[1.]],\n    <BLANKLINE>\n           [[3.]]]"),
     }.get(format, ("2", "[1., 3.]"))
     doc = _DOC.format(name=name, where=where, shape=shape, result=result)
+    if format not in STORED:
+        doc = doc[: doc.index("    Examples")].rstrip() + "\n    "
     return Kind(name, (), {"scipys": getattr(_scipy, name), "__doc__": doc})
 
 
