@@ -108,7 +108,7 @@ OF_ELEMENTS = {
     "eigsh, values": lambda m, d: L[m].eigsh(symmetric(m, d), 2, v0=np.ones(N), return_eigenvectors=False),
     "eigsh, vectors": lambda m, d: L[m].eigsh(symmetric(m, d), 2, v0=np.ones(N))[1],
     "norm": lambda m, d: L[m].norm(matrix(m, d)),
-    "norm 1": lambda m, d: L[m].norm(matrix(m, d), 1),
+    "norm 1": lambda m, d: L[m].norm(matrix(m, d, "csr_matrix"), 1),
     "norm of rows": lambda m, d: L[m].norm(matrix(m, d), axis=1),
 }
 

@@ -172,6 +172,7 @@ def test_the_order_of_scipys_elements_is_kept():
     compare(f, lambda d: (matrix(ss, d) @ matrix(ss, d).T) @ B, D, second=False)
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated")
 def test_every_method_has_a_derivative_or_refuses():
     a = {}
 

@@ -223,7 +223,8 @@ def spsolve_triangular(A: Any, b: Any, lower: bool = True, *args: Any, **options
     given = inspect.signature(_scipy.spsolve_triangular).bind(A, b, lower, *args, **options).arguments
     is_unit = given.get("unit_diagonal", False)
     a = square(A).tocsc()
-    value = _scipy.spsolve_triangular(plain_of(a), np.array(plain_values(operand(b))), lower, unit_diagonal=is_unit)
+    right = np.array(plain_values(operand(b)))
+    value = _scipy.spsolve_triangular(plain_of(a).tocsr(), right, lower, unit_diagonal=is_unit)
     cut = MOVING["tril" if lower else "triu"]
     a = cut(a, k=(-1 if lower else 1) if is_unit else 0)
     if is_unit:
