@@ -10,7 +10,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from dualdiff.base.public import shown_in
-from dualdiff.core.array import ARRAYS, DualArray, new_array, wrap
+from dualdiff.base.tags import UNCERTAIN
+from dualdiff.core.array import ARRAYS, DualArray, new_array, operand, wrap
 from dualdiff.core.dual import SCALARS, AnyDual, Dual, scalar_classes
 from dualdiff.tangents.pattern import Pattern, index_dtype
 from dualdiff.tangents.zeros import plain
@@ -200,14 +201,15 @@ def ufloat(nominal_value: Any, std_dev: Any, tag: str | None = None, *, dof: flo
     if type(nominal_value) is float and type(std_dev) is float and 0.0 <= std_dev < inf and dof is None:
         return _new_scalar(nominal_value, std_dev, tag, None)
     for name, part in (("nominal value", nominal_value), ("standard deviation", std_dev)):
+        _refuse_uncertain("ufloat", name, part)
         kind = type(plain(part))
         if not issubclass(kind, (float, int, np.floating, np.integer)) or kind is bool or np.ndim(part):
             instead = ": use ufloat_fromstr" if kind is str else ": use uarray" if np.ndim(part) else ""
             raise TypeError(f"ufloat takes real scalars, but its {name} is {part!r} of type {kind.__name__}{instead}")
     value, std = float(plain(nominal_value)), float(plain(std_dev))
     check_std(np.asarray(std))
+    # For the derivative of an uncertainty: variables do not depend on what is differentiated.
     if isinstance(std_dev, AnyDual):
-        # The derivative of an uncertainty: a multiple of a standardized variable.
         return nominal_value + std_dev * ufloat(0.0, 1.0, tag, dof=dof)
     if isinstance(nominal_value, AnyDual):
         return nominal_value + (ufloat(value, std, tag, dof=dof) - value)
@@ -293,14 +295,24 @@ def uarray(nominal_values: Any, std_devs: Any = None, *, cov: Any = None, tag: A
     >>> uarray([1.0, 2.0], cov=[[0.01, 0.01], [0.01, 0.04]]).std_devs
     array([0.1, 0.2])
     """
-    values = _checked_values(nominal_values)
     if (std_devs is None) == (cov is None):
         raise ValueError("uarray takes either std_devs or cov, the covariance matrix")
+    given: Any = operand(nominal_values)
+    std_devs = operand(std_devs)
+    for name, part in (("nominal values", given), ("standard deviations", std_devs)):
+        _refuse_uncertain("uarray", name, part)
+    values = _checked_values(plain(given))
     shape = values.shape
+    if isinstance(std_devs, AnyDual):
+        check_std(np.asarray(plain(std_devs)))
+        standard: Any = uarray(np.zeros(shape), 1.0, tag=tag, dof=dof)
+        return given + std_devs * standard  # type: ignore[no-any-return]
+    if isinstance(given, AnyDual):
+        return given + (uarray(values, std_devs, cov=cov, tag=tag, dof=dof) - values)  # type: ignore[no-any-return]
     if cov is None:
-        given = np.array(std_devs, float)
-        check_std(given)
-        std = _broadcast("std_devs", given, shape)
+        std = np.array(std_devs, float)
+        check_std(std)
+        std = _broadcast("std_devs", std, shape)
         factor = None
     else:
         std, factor = checked_covariance(cov, shape)
@@ -389,10 +401,19 @@ def correlated_values_norm(
     return correlated_values(values, std[:, None] * correlation * std, tags)
 
 
+def _refuse_uncertain(function: str, name: str, x: Any) -> None:
+    """Raise if x has uncertainties already; duals of a running differentiation have none."""
+    while isinstance(x, AnyDual):
+        if x.space.tag == UNCERTAIN:
+            raise TypeError(
+                f"the {name} of {function} have uncertainties already: add the new ones, x + uarray(np.zeros(n), std); "
+                "np.stack makes an array of uncertain scalars"
+            )
+        x = x.value
+
+
 def _checked_values(values: Any) -> Any:
-    array = np.array(plain(values) if issubclass(type(values), DualArray) else values)
-    if isinstance(values, AnyDual) or array.dtype == object:
-        raise TypeError("the values of uarray are duals already: np.stack makes one array of uncertain scalars")
+    array = np.array(values)
     if array.dtype.kind not in "fiu":
         what = "complex: give the real and the imaginary parts" if array.dtype.kind == "c" else f"of {array.dtype}"
         raise TypeError(f"the values of uarray are {what}")

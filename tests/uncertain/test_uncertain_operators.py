@@ -60,6 +60,37 @@ def test_every_operator_takes_uncertain_constants(name):
     assert_allclose(nominal_values(y), operator(NOMINAL), rtol=1e-14)
 
 
+def with_scipy():
+    """Functions of three values through solvers of SciPy."""
+    pytest.importorskip("scipy")
+    from dualdiff.scipy import integrate, interpolate, linalg, optimize
+
+    at = np.linspace(0.0, 1.0, 3)
+
+    def oscillation(p):
+        def slope(t, y):
+            return np.stack([-p[0] * y[0] + p[1], p[2] * y[0] - y[1]])
+
+        return integrate.solve_ivp(slope, (0, 1), [1.0, 0.0], rtol=1e-6).y[:, -1]
+
+    return {
+        "solve_ivp": oscillation,
+        "quad": lambda p: integrate.quad(lambda x: np.exp(-p[0] * x) * p[1], 0, p[2])[0],
+        "root": lambda p: optimize.root(lambda x: np.stack([x[0] ** 2 - p[0] * p[1], x[1] + x[0] - p[2]]), [1, 1]).x,
+        "curve_fit": lambda p: optimize.curve_fit(lambda x, a, b: a * np.exp(b * x), at, p, [1.0, 0.1])[0],
+        "expm": lambda p: linalg.expm(np.outer(p, p) / 5),
+        "CubicSpline": lambda p: interpolate.CubicSpline(at, p)(0.3),
+    }
+
+
+@pytest.mark.parametrize("name", ["solve_ivp", "quad", "root", "curve_fit", "expm", "CubicSpline"])
+def test_solvers_of_scipy_take_uncertain_values(name):
+    f, nominal, cov = with_scipy()[name], np.array([1.2, 0.7, 2.1]), np.diag([0.01, 0.04, 0.02]) + 0.004
+    slopes = np.reshape(dd.jacobian(f, nominal), (-1, 3))
+    found = covariance_matrix(f(uarray(nominal, cov=cov)))
+    assert_allclose(found, slopes @ cov @ slopes.T, rtol=1e-9, atol=1e-12)
+
+
 def test_variables_live_as_long_as_values_that_depend_on_them():
     x, a = ufloat(1.0, 0.1), uarray(np.ones(3), 0.1)
     gc.collect()

@@ -270,6 +270,10 @@ def test_derivatives_of_and_with_uncertain_values():
     by_value = dd.derivative(lambda v: std_devs(ufloat(v, 0.1) ** 2), 3.0)
     assert by_std == pytest.approx(3.0)
     assert by_value == pytest.approx(0.2)
+    of_array = dd.jacobian(lambda v: std_devs(uarray(v, cov=np.diag([0.01, 0.04])) ** 2), np.array([3.0, 1.0]))
+    assert_allclose(of_array, [[0.2, 0.0], [0.0, 0.4]])
+    of_std = dd.gradient(lambda s: std_devs(np.sum(uarray([1.0, 2.0], s) ** 2)), np.array([0.1, 0.2]))
+    assert_allclose(of_std, np.array([4 * 0.1, 16 * 0.2]) / np.sqrt(4 * 0.01 + 16 * 0.04))
     assert dd.jacobian(lambda t: std_devs(t * a), 2.0) == pytest.approx([0.1, 0.2, 0.3])
     assert type(dd.gradient(lambda t: np.sum(np.sin(t) * a), np.ones(3))) is UArray
     with pytest.raises(TypeError, match="std_devs has no derivative in reverse mode: use mode='forward'"):
@@ -387,6 +391,14 @@ def test_scalars_against_uncertainties():
         assert_allclose(sorted(x.error_components().values()), sorted(y.error_components().values()), rtol=1e-12)
 
 
+def test_empty_and_0d_arrays():
+    assert uarray([], []).s.shape == (0,)
+    assert covariance_matrix(uarray([], [])).shape == (0, 0)
+    assert np.sum(uarray(np.zeros((0, 3)), 0.1)).s == 0
+    assert uarray(1.0, 0.1).s == pytest.approx(0.1)
+    assert uarray(np.zeros(0), cov=np.zeros((0, 0))).s.shape == (0,)
+
+
 def test_single_precision_and_integers():
     a = uarray(np.array([1, 2], np.float32), 0.1)
     assert np.sin(a).dtype == np.float32
@@ -418,7 +430,9 @@ def test_single_precision_and_integers():
         (lambda: uarray([1.0, 2.0], cov=[[-1, 0], [0, 1]]), ValueError, "negative variance: -1.0 at index 0"),
         (lambda: uarray([1.0, 2.0], cov=[[np.nan, 0], [0, 1]]), ValueError, "infinite or NaN"),
         (lambda: uarray([1j, 2.0], 0.1), TypeError, "complex: give the real and the imaginary parts"),
-        (lambda: uarray([ufloat(1.0, 0.1)], 0.1), TypeError, "duals already: np.stack"),
+        (lambda: uarray([ufloat(1.0, 0.1)], 0.1), TypeError, "nominal values of uarray have uncertainties already"),
+        (lambda: uarray([1.0], [ufloat(1.0, 0.1)]), TypeError, "standard deviations of uarray have uncertainties"),
+        (lambda: ufloat(ufloat(1.0, 0.1), 0.1), TypeError, "nominal value of ufloat have uncertainties already"),
         (lambda: uarray(["a"], 0.1), TypeError, "the values of uarray are of"),
         (lambda: std_devs(ufloat(1.0, 0.1) * 1j), TypeError, "x.real and x.imag"),
         (lambda: correlated_values([[1.0]], [[1.0]]), ValueError, "a sequence of values"),
