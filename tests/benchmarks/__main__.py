@@ -18,14 +18,12 @@ from . import (
     jacobian,
     linalg,
     points,
-    reverse,
     scalar,
-    scaling,
-    sparse,
     startup,
     uncertain,
 )
 from .harness import HEADER, measure, rows
+from .large import reverse, scaling, sparse
 
 THEMES = {
     "scalar": scalar.WORKS,

@@ -19,7 +19,7 @@ from .harness import Call, Peer, Work, jax, optional
 from .jacobian import X as COUPLED
 from .jacobian import jacobian_by_hand
 from .jacobian import written_with as coupled_with
-from .sparse import ALPHA, brusselator, start
+from .large.sparse import ALPHA, brusselator, start
 
 POINTS = np.linspace(-2.0, 2.0, 10**6)
 

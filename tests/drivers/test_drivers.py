@@ -586,18 +586,3 @@ def test_roots_and_least_squares():
     assert found.root == pytest.approx(2 ** (1 / 3))
     np.testing.assert_allclose(scipy.optimize.newton(g, np.array([1.0, 2.0]), fprime=derivative(g)), 2 ** (1 / 3))
     assert scipy.optimize.check_grad(energy, gradient(energy), X) < 1e-5
-
-
-def test_an_array_that_was_unpickled_takes_the_same_way():
-    """Its dtype is equal to that of other arrays, but another object."""
-    x = pickle.loads(pickle.dumps(np.linspace(0, 1, 5)))
-    assert x.dtype is not np.dtype(float)
-    kinds = []
-
-    def f(x):
-        kinds.append(x.dtype is np.dtype(float))
-        return np.sin(x) * x
-
-    np.testing.assert_array_equal(jacobian(f, x), jacobian(f, np.linspace(0, 1, 5)))
-    gradient(lambda p: np.sum(f(p["x"])), {"x": x})
-    assert all(kinds)

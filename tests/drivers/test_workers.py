@@ -362,3 +362,18 @@ def test_nothing_is_loaded_before_it_is_needed():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         jacobian(field, X, workers=map)
+
+
+def test_an_array_that_was_unpickled_takes_the_same_way():
+    """Its dtype is equal to that of other arrays, but another object."""
+    x = pickle.loads(pickle.dumps(np.linspace(0, 1, 5)))
+    assert x.dtype is not np.dtype(float)
+    kinds = []
+
+    def f(x):
+        kinds.append(x.dtype is np.dtype(float))
+        return np.sin(x) * x
+
+    np.testing.assert_array_equal(jacobian(f, x), jacobian(f, np.linspace(0, 1, 5)))
+    gradient(lambda p: np.sum(f(p["x"])), {"x": x})
+    assert all(kinds)

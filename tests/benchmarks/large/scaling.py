@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .harness import Call, Peer, Work, optional
+from ..harness import Call, Peer, Work, optional
 
 # -- a function of about 10 ms -----------------------------------------------------------------------------------------
 ELEMENTS, DIRECTIONS_AT_ONCE = 64, 4

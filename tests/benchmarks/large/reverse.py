@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from . import gradient
-from .harness import Call, Peer, Work, jax, optional
+from .. import gradient
+from ..harness import Call, Peer, Work, jax, optional
 
 Written = Callable[[Any], Callable[[Any], Any]]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .harness import Call, Peer, Work, jax, optional
+from ..harness import Call, Peer, Work, jax, optional
 
 ALPHA = 0.1
 

@@ -1,0 +1,1 @@
+"""Benchmarks of large problems: reverse mode, sparse Jacobians, and several workers."""
