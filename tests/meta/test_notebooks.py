@@ -7,6 +7,7 @@ outputs are stored is one of the house.
 import json
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -107,7 +108,8 @@ class TestFiles:
             is_folded = text.startswith(("# Data: ", "# Figure: ", "# Check."))
             assert "Exercise(" not in text
             folded = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
-            assert cell["metadata"] == (folded if is_folded else {})
+            plain = {key: x for key, x in cell["metadata"].items() if key != "slideshow"}
+            assert plain == (folded if is_folded else {})
             if "answer_" in text:
                 assert ANSWER.fullmatch(text), text
         numbers = [(number, name) for number, name, _ in asked(path)]
@@ -121,6 +123,26 @@ class TestFiles:
         assert "assert" in code
         assert len(asked(path)) >= 3
         assert sources(path, "markdown")[0].startswith("# ")
+
+    def test_slides(self, path):
+        """A heading begins a slide; exercises, checks and data are left out."""
+        document = json.loads(path.read_text(encoding="utf-8"))
+        kinds = [cell["metadata"]["slideshow"]["slide_type"] for cell in document["cells"]]
+        assert set(kinds) <= {"slide", "subslide", "-", "skip"}
+        assert kinds.count("slide") >= 3
+        for cell, kind in zip(document["cells"], kinds, strict=True):
+            text = "".join(cell["source"])
+            if text.startswith(("# Check.", "# Data: ", "answer_")):
+                assert kind == "skip"
+            elif cell["cell_type"] == "markdown" and text.startswith("#") and path.stem != "21_problems":
+                assert kind == ("skip" if text.startswith("## Exercises") else "slide")
+
+    def test_the_next_notebook_is_linked(self, path):
+        last = sources(path, "markdown")[-1]
+        assert last.startswith("**Next:** ")
+        assert "(index.md)" in last
+        following = NOTEBOOKS[NOTEBOOKS.index(path) + 1 :]
+        assert not following or f"({following[0].name})" in last
 
     def test_nothing_is_installed_or_skipped(self, path):
         for cell in cells(path, "code"):
@@ -162,3 +184,23 @@ def test_each_exercise_has_a_check_a_wrong_answer_and_a_shortcut():
     names = [name for path in NOTEBOOKS for _, name, _ in asked(path)]
     assert names == course.names() == list(WRONG)
     assert set(SHORTCUT) == set(WRONG)
+
+
+def test_slides_are_made_by_the_documented_command(tmp_path):
+    """The command of the page for lecturers, for the first notebook."""
+    pytest.importorskip("nbconvert")
+    page = (ROOT / "notebooks" / "how-to" / "teach.md").read_text(encoding="utf-8")
+    command = re.search(r"^jupyter nbconvert --to slides .*?\n(?=```)", page, re.M | re.S)[0]
+    words = shlex.split(command.replace("\\\n", " "))[2:]
+    assert words[-1] == "notebooks/course/01_babylonian_root.ipynb"
+    done = subprocess.run(
+        [sys.executable, "-m", "nbconvert", *words, "--output-dir", str(tmp_path)],
+        capture_output=True, cwd=ROOT, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    slides = (tmp_path / "01_babylonian_root.slides.html").read_text(encoding="utf-8")
+    assert slides.count("<section>") >= 8
+    assert slides.count('role="img"') == 2
+    assert 'aria-label="Two panels' in slides
+    assert "axis.loglog(" not in slides, "the code of figures is hidden"
+    assert "answer_1" not in slides
