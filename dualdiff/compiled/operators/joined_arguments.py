@@ -18,6 +18,8 @@ from dualdiff.compiled.patches import is_of_compiler
 
 __all__ = ["is_of_compiler", "of_parts", "steps_of", "value_and_partials"]
 
+#: The number of steps whose errors are compared with what is allowed at a time.
+JUDGED = 16
 #: Where an argument is found in the array: from, to, shape; of a scalar, (from,).
 Layout = tuple[tuple[Any, ...], ...]
 
@@ -48,7 +50,7 @@ def value_and_partials(f: Any, z: Any, layout: Layout, others: tuple[Any, ...]) 
 @memoized
 def steps_of(f: Any) -> Any:
     """The Runge-Kutta steps of such a function of (z, layout, t, ...), whose z begins with the state; see `_steps`."""
-    text = "z, n, layout, times, states, a, b, c, extra_a, extra_c, places, weights, *others"
+    text = "z, n, layout, times, states, a, b, c, extra_a, extra_c, errors, rtol, atol, size, places, weights, *others"
     body = "return jacobian_core(f, z, (layout, t) + others, 8, False, None, 0, z.size)"
     partials = compiled_beside(f, "z, layout, t, *others", body, {"jacobian_core": jacobian_core})
     names = {"steps": _steps, "partials": FunctionConstant(partials)}
@@ -56,14 +58,33 @@ def steps_of(f: Any) -> Any:
 
 
 @register_jitable  # type: ignore[untyped-decorator]
+def _judge(recent, largest, rtol, atol, scale, excess):  # type: ignore[no-untyped-def]
+    """Write the largest of recent errors relative to what is allowed."""
+    kinds, count, n, size = recent.shape
+    for column in range(size):
+        unit = 0.0
+        for row in range(n):
+            unit = max(unit, largest[row, column] / scale[row])
+        for row in range(n):
+            allowed = max(rtol[row] * largest[row, column] + atol[row] * unit, 1e-300)
+            for kind in range(kinds):
+                for i in range(count):
+                    excess[kind, i] = max(excess[kind, i], recent[kind, i, row, column] / allowed)
+
+
+@register_jitable  # type: ignore[untyped-decorator]
 def _steps(  # type: ignore[no-untyped-def]
-    f, z, n, layout, times, states, a, b, c, extra_a, extra_c, places, weights, others
+    f, z, n, layout, times, states, a, b, c, extra_a, extra_c, errors, rtol, atol, scale, places, weights, others
 ):
     """The ends of the steps, and the states that are asked for with their Jacobians in z at the start.
 
-    What is asked for is a sum of the stages of the step at ``places``, in order, with ``weights``.
+    What is asked for is a sum of the stages of the step at ``places``, in order, with ``weights``.  Sums of the stages
+    with ``errors`` estimate the error of the Jacobians at the end of a step; the last result is their largest elements,
+    relative to what is allowed: ``rtol`` of the largest so far, and ``atol`` for a state as large as ``scale``.
     """
     size, stages = z.size, b.size
+    largest, excess = np.zeros((n, size)), np.zeros((len(errors), times.size - 1))
+    recent, count, judged = np.zeros((len(errors), JUDGED, n, size)), 0, 0
     total = stages + 1 + extra_c.size
     k = np.zeros((total, n))
     slopes = np.zeros((total, n, size))
@@ -119,5 +140,18 @@ def _steps(  # type: ignore[no-untyped-def]
                         w += h * weights[done, s] * slopes[s, row, column]
                     result[done, row, column] = w
             done += 1
+        for row in range(n):
+            for column in range(size):
+                largest[row, column] = max(largest[row, column], abs(change[row, column]), abs(new_change[row, column]))
+                for kind in range(len(errors)):
+                    error = 0.0
+                    for s in range(stages + 1):
+                        error += errors[kind, s] * slopes[s, row, column]
+                    recent[kind, count, row, column] = abs(h * error)
+        count += 1
+        if count == JUDGED:
+            _judge(recent, largest, rtol, atol, scale, excess[:, judged : judged + count])
+            judged, count = judged + count, 0
         change = new_change
-    return ends, asked_states, result
+    _judge(recent[:, :count], largest, rtol, atol, scale, excess[:, judged : judged + count])
+    return ends, asked_states, result, excess

@@ -95,7 +95,8 @@ def solve_ivp(
     -----
     UndefinedDerivativeWarning
         Where the derivative is NaN: the solver failed, an event function has a multiple zero, fun is not a function of
-        its arguments alone, or with ``control_sensitivities`` the states are too far from the solution.
+        its arguments alone, a parameter acts too irregularly for any step, or with ``control_sensitivities`` the states
+        are too far from the solution.
 
     Notes
     -----
@@ -107,9 +108,12 @@ def solve_ivp(
     do the times of events.
 
     fun runs on plain values, and then on duals: for an explicit method for each stage of the accepted steps; for the
-    others at nine points of an interval of about ten steps, twice, since the Jacobian in y is needed as well.  Where
-    the response to a parameter has faster features than the solution, set ``max_step``: no interval is longer.  Reverse
-    mode is the discrete adjoint of these: it keeps what fun computes until the gradient is known.
+    others at nine points of an interval of about ten steps, twice, since the Jacobian in y is needed as well.  Where a
+    parameter acts faster than the solution changes, the steps are too long for the derivative, which their tangents
+    show: such steps are divided.  In reverse mode, with sparse Jacobians and in mixed mode the tangents are known along
+    one random direction then, which stands for all; set ``max_step`` if one of many parameters has far smaller effects
+    than the others.  Reverse mode is the discrete adjoint of the steps: it keeps what fun computes until the gradient
+    is known.
 
     Examples
     --------
@@ -163,7 +167,7 @@ def solve_ivp(
         return result
     start, end = t_span
     limits = [plain_values(options.get(name, default)) for name, default in _limits(method).items()]
-    chosen = {"is_repeated": is_repeated, "is_controlled": control_sensitivities}
+    chosen: dict[str, Any] = {"is_repeated": is_repeated, "is_controlled": control_sensitivities, "duals": duals}
     trajectory = Trajectory(solution.f, method, records, start, y, *limits, **chosen)
     solution.follow(trajectory, watched, None if t_eval is None else operand(t_eval), start, end, y)
     if trajectory.failure:

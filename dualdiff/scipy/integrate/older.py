@@ -108,7 +108,9 @@ def odeint(
         sides = function.sides() if tfirst else function.sides(_with_time_first)
         steps = {"min_step": hmin, "max_step": hmax or np.inf, "first_step": h0 or None, "lband": ml, "uband": mu}
         limits = {"rtol": TOLERANCE if rtol is None else rtol, "atol": TOLERANCE if atol is None else atol}
-        solution = _derived(sides, y0, operand(t), tcrit, {**values_of(steps), **values_of(limits)}, info["message"])
+        solution = _derived(
+            sides, y0, operand(t), tcrit, {**values_of(steps), **values_of(limits)}, info["message"], duals
+        )
         value = unknown(value, *duals) if solution is None else revalued(solution, value)
     return (value, info) if full_output else value
 
@@ -117,7 +119,7 @@ def _with_time_first(f: Callable[..., Any], t: Any, y: Any) -> Any:
     return f(y, t)
 
 
-def _derived(sides: Any, y0: Any, t: Any, tcrit: Any, options: dict[str, Any], message: str) -> Any:
+def _derived(sides: Any, y0: Any, t: Any, tcrit: Any, options: dict[str, Any], message: str, duals: Any) -> Any:
     """The dual states; None if there are none."""
     if not message.startswith(SUCCESSFUL):
         no_derivative("odeint", message)
@@ -131,7 +133,8 @@ def _derived(sides: Any, y0: Any, t: Any, tcrit: Any, options: dict[str, Any], m
     if message:
         no_derivative("odeint", message)
         return None
-    trajectory = Trajectory(f, _scipy.LSODA, records, t[0], y, options["rtol"], options["atol"], options["max_step"])
+    limits = options["rtol"], options["atol"], options["max_step"]
+    trajectory = Trajectory(f, _scipy.LSODA, records, t[0], y, *limits, duals=duals)
     states = trajectory.states(times, False)
     rows = [moved(f, time, state, dual - time) for time, state, dual in zip(times, states, t, strict=True)]
     rows[0] = y

@@ -14,6 +14,7 @@ from dualdiff.scipy.integrate.right_sides import RightSide, moved
 from dualdiff.scipy.integrate.steps.collocation import Implicit
 from dualdiff.scipy.integrate.steps.compiled_steps import compiled_states
 from dualdiff.scipy.integrate.steps.runge_kutta import Explicit
+from dualdiff.scipy.integrate.steps.tangent_errors import Allowed, Judge
 from dualdiff.scipy.solving.equations import revalued, unknown
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
@@ -70,6 +71,7 @@ class Trajectory:
         longest: float = np.inf,
         is_repeated: bool = False,
         is_controlled: bool = False,
+        duals: Sequence[Any] = (),
     ) -> None:
         self.f, self.method, self.records = f, method, records
         self.start = float(plain_values(start))
@@ -78,9 +80,11 @@ class Trajectory:
         self.y = moved(f, start, y, self.start - start)
         self._steps: Any = None
         if records and is_repeated:
-            self._steps = Explicit(method, f, records, self.start, self.y)
+            size = np.max(np.abs([plain_values(self.y), *(record.y for record in records)]), axis=0)
+            judge = Judge(self.y, Allowed(size, rtol, atol), duals)
+            self._steps = Explicit(method, f, records, self.start, self.y, judge)
         elif records:
-            self._steps = Implicit(f, records, self.start, self.y, rtol, atol, longest, is_controlled)
+            self._steps = Implicit(f, records, self.start, self.y, rtol, atol, longest, is_controlled, duals)
 
     def states(self, times: Any, keep: bool) -> Any:
         """The states at plain times, along the first axis; ``keep`` says that `at` will ask for others."""
@@ -88,7 +92,7 @@ class Trajectory:
         if self._steps is None:
             return np.stack([self.y] * len(times)) if times.size else self.y[None][:0]
         if self.is_repeated and not keep:
-            result = compiled_states(self.f, self.method, self.records, self.start, self.y, times)
+            result = compiled_states(self._steps, times)
             if result is not None:
                 return result
         return self._steps.states(times, keep)

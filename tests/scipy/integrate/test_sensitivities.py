@@ -132,19 +132,6 @@ def test_a_response_that_is_faster_than_the_solution(method):
         assert derivative(end, 1.0) == pytest.approx(np.exp(-4.0), rel=1e-6)
 
 
-@pytest.mark.parametrize("controlled", [False, True])
-@pytest.mark.parametrize("mode", ["forward", "reverse"])
-@pytest.mark.parametrize("method", METHODS)
-def test_a_parameter_whose_effect_is_faster_than_the_solution(method, mode, controlled):
-    options = {"max_step": 0.01, "rtol": 1e-6, "control_sensitivities": controlled}
-
-    def end(p):
-        return solve_ivp(lambda t, y: -y + p[0] * np.sin(100 * t), (0.0, 1.0), [1.0], method, **options).y[0, -1]
-
-    expected = (100 * np.exp(-1.0) + np.sin(100.0) - 100 * np.cos(100.0)) / 10001
-    assert gradient(end, np.zeros(1), mode=mode) == pytest.approx(expected, rel=2e-2 if method == "RK23" else 1e-4)
-
-
 # -- what it costs -----------------------------------------------------------------------------------------------------
 def counted(f):
     def call(*args):

@@ -19,6 +19,7 @@ import numpy as np
 from dualdiff.drivers.custom.replayed import replayed
 from dualdiff.rules.writing.array_rules import plain_values
 from dualdiff.scipy.integrate.right_sides import InRealParts, RightSide, in_parts, of_parts
+from dualdiff.scipy.integrate.steps.tangent_errors import IRREGULAR, LEAST, Allowed, Judge, unfit
 from dualdiff.scipy.solving.equations import MOVED, MOVED_ABSOLUTELY, UNLIKE, levels, revalued
 
 #: The number of Radau points of an interval; the order is 2 * POINTS - 1.
@@ -39,8 +40,10 @@ TOGETHER = 64
 HELD = 1 << 20
 #: Where the error of derivatives is controlled, each interval may add this part of the tolerances.
 PART = 0.01
-#: The floor of relative tolerances, as in SciPy.
-LEAST = 100 * float(np.finfo(float).eps)
+#: An interval is divided into eight if the error of its tangents exceeds what is allowed by this factor.
+MUCH = 1e5
+#: The largest number of parts that are made for the tangents: for each step of the solver, and in addition.
+LONGER, LEAST_STEPS = 32, 4096
 
 UNCONTROLLED = (
     "the solution is too far from that of the equation, so that the error of its derivatives cannot be controlled: "
@@ -170,6 +173,7 @@ class Implicit:
         atol: Any,
         longest: float,
         is_controlled: bool,
+        duals: Sequence[Any],
     ) -> None:
         self.is_complex = f.dtype.kind == "c"
         self.f: Any = InRealParts(f) if self.is_complex else f
@@ -188,7 +192,9 @@ class Implicit:
         size = np.max(np.abs(plain_values(self._parts(self._values))), axis=0, initial=0.0)
         self._probe = size * np.cos(1.0 + np.arange(size.size))
         self._largest = np.abs(self._probe)
-        self._left = 2 * len(records) + 64
+        self._left, self._left_of_tangents = 2 * len(records) + 64, LONGER * len(records) + LEAST_STEPS
+        limits = [np.tile(x, 2) if self.is_complex and np.ndim(x) else x for x in (self.rtol, self.atol)]
+        self.judge = Judge(self.y, Allowed(size, *limits), duals)
         self.longest, self.is_controlled = longest, is_controlled
         #: Why there is no derivative, if there is none.
         self.failure = ""
@@ -271,8 +277,8 @@ class Implicit:
 
     def _tail(self, start: Any, states: Any, least: Any) -> float:
         """The last term of the polynomial through the states, in tolerances."""
-        tail = np.abs(series_of_points()[-2:] @ np.concatenate([start[None], states]))
-        return RATIO * float(np.max(np.maximum(tail[1], RATIO * tail[0]) / self._scale(states, least), initial=0.0))
+        tail = _left_out(np.concatenate([start[None], states]))
+        return float(np.max(tail / self._scale(states, least), initial=0.0))
 
     def _solve(self, intervals: list[Interval]) -> None:
         """Solve the equations of each interval by Newton's method, with one matrix for all iterations."""
@@ -303,12 +309,18 @@ class Implicit:
             self.solved = intervals[-1].b
             if not all(i.is_near for i in intervals):
                 self.failure = UNLIKE
-            if self.is_controlled:
-                self._join(intervals)
-            coarse = [i for i in intervals if not i.change <= (1.0 if self.is_controlled else COARSE)]
-            if coarse:
-                System(self.f, coarse).kept()
+            self._finish([], intervals)
             self._differentiate(intervals)
+
+    def _finish(self, new: list[Interval], intervals: list[Interval]) -> None:
+        """Prepare intervals for duals; the new ones among them are to be solved."""
+        if new:
+            self._solve(new)
+        if self.is_controlled:
+            self._join(intervals)
+        coarse = [i for i in intervals if not i.change <= (1.0 if self.is_controlled else COARSE)]
+        if coarse:
+            System(self.f, coarse).kept()
 
     def _join(self, intervals: list[Interval]) -> None:
         """Solve the equations so that each interval begins where the one before ends, not at the solver's state."""
@@ -347,14 +359,17 @@ class Implicit:
                     result.append(interval)
                     continue
                 self._left -= 1
-                middle = _middle(interval.a, interval.b)
-                parts = [self._interval(interval.a, middle), self._interval(middle, interval.b)]
+                parts = self._halves(interval)
                 new += parts
                 result += parts
             intervals = result
             if not new:
                 self._probe, self._largest = probe, largest
                 return intervals
+
+    def _halves(self, interval: Interval) -> list[Interval]:
+        middle = _middle(interval.a, interval.b)
+        return [self._interval(interval.a, middle), self._interval(middle, interval.b)]
 
     def _is_final(self, interval: Interval) -> bool:
         if interval.b - interval.a > 1:
@@ -364,16 +379,51 @@ class Implicit:
     def _differentiate(self, intervals: list[Interval]) -> None:
         """Differentiate the equations of neighbouring intervals at their solutions, by Newton's method on duals."""
         is_short = len(intervals) <= TOGETHER and not self._pieces
-        for first in range(0, len(intervals), TOGETHER):
-            part = intervals[first : first + TOGETHER]
-            solve = partial(self._on_duals, part, self.y)
+        todo = intervals[::-1]
+        while todo:
+            part = todo[: -TOGETHER - 1 : -1]
+            excess: list[Any] = []
+            solve = partial(self._judged, part, self.y, excess)
             states = solve() if is_short else replayed(solve)
+            is_long = (excess[0] > 1.0) & ([i.b - i.a > SHORTEST for i in part])
+            if np.any(is_long) and not self.failure:
+                todo[-len(part) :] = self._divided(part, np.where(is_long, excess[0], 0.0))[::-1]
+                continue
+            del todo[-len(part) :]
+            self.judge.accept(len(part))
             for interval in part:
                 interval.matrix = interval.response = None
             times = np.array([i.times for i in part])
             self._ends.append(self.sign * float(times[-1, -1]))
             self._pieces.append((times, states))
             self.y = states[-1, -1]
+            self.judge.has_reached(self.y)
+
+    def _judged(self, part: list[Interval], y: Any, excess: list[Any]) -> Any:
+        """The states at the start and at the points of each interval; the first time, also how exact they are."""
+        states = self._on_duals(part, y)
+        if not excess:
+            left_out = partial(_left_of_tangents, self.judge.allowed.resolved)
+            excess.append(unfit(self.judge.excess_of_polynomials(states, left_out)[:, 0]))
+            self.judge.continues(states[-1, -1])
+        return states
+
+    def _divided(self, part: list[Interval], excess: Any) -> list[Interval]:
+        """The intervals, those divided that are too long for the tangents."""
+        result, new = [], []
+        for interval, of_it in zip(part, excess, strict=True):
+            pieces = [interval]
+            for _ in range(0 if not of_it > 1.0 else 1 if of_it < MUCH else 3):
+                pieces = [half for piece in pieces for half in self._halves(piece)]
+            new += pieces if len(pieces) > 1 else []
+            result += pieces
+        self._left_of_tangents -= len(new)
+        if self._left_of_tangents < 0:
+            self.failure = self.failure or IRREGULAR
+            return part
+        with np.errstate(all="ignore"):
+            self._finish(new, result)
+        return result
 
     def _on_duals(self, intervals: list[Interval], y: Any) -> Any:
         """The states at the start and at the points of each interval."""
@@ -397,6 +447,18 @@ class Implicit:
 def _middle(a: float, b: float) -> float:
     """The middle of an interval, between two steps if it has several."""
     return float(round((a + b) / 2)) if b - a > 1 else (a + b) / 2
+
+
+def _left_out(states: Any) -> Any:
+    """The size of the terms that polynomials through states leave out; the points are the last axis but one."""
+    tail = np.abs(series_of_points()[-2:] @ states)
+    return RATIO * np.maximum(tail[..., 1, :], RATIO * tail[..., 0, :])
+
+
+def _left_of_tangents(resolved: float, states: Any) -> Any:
+    """The same for tangents, which may be nonsense; its last three terms are not all small by chance."""
+    tail = np.max(np.abs(series_of_points()[-3:] @ states), axis=-2)
+    return np.maximum(_left_out(states) / RATIO, resolved * tail)
 
 
 def _polynomials(x: Any) -> Any:

@@ -6,7 +6,7 @@ exactly that of the sums that SciPy computed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from math import isqrt
 from typing import Any
@@ -18,6 +18,7 @@ from dualdiff.core.application import Application
 from dualdiff.drivers.custom.replayed import replayed
 from dualdiff.rules.writing.array_rules import plain_values
 from dualdiff.scipy.integrate.right_sides import RightSide
+from dualdiff.scipy.integrate.steps.tangent_errors import IRREGULAR, Judge, unfit
 from dualdiff.scipy.solving.equations import UNLIKE, revalued
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
@@ -26,6 +27,12 @@ _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 SHORT, OVERHEAD = 1 << 17, 100
 #: Stage values that differ from those of SciPy by more than this part of their size are of another function.
 SAME = 1e-6
+#: The shortest part of a step.
+SHORTEST = 2.0**-30
+#: The number of steps that are judged at a time, for speed.
+JUDGED = 16
+#: The largest number of parts of a step, and of all steps together: for each of the solver's, and in addition.
+MOST_PIECES, LONGER, LEAST_STEPS = 16, 32, 1 << 16
 _PLAIN = {np.ndarray}
 
 
@@ -48,16 +55,29 @@ def combined(y: Any, stages: Sequence[Any], weights: Any, h: float) -> Any:
     return terms.result(value, [space.combine(active, shape)] if active else ())
 
 
-class Explicit:
-    """The solution by an explicit method, step after step."""
+class Part:
+    """Successive steps of the solver, and the steps that they became: times, and the states at the ends."""
 
-    def __init__(self, method: Any, f: RightSide, records: Sequence[Any], start: float, y: Any) -> None:
+    def __init__(self, records: Sequence[Any]) -> None:
+        self.records = records
+        self.steps: list[tuple[float, float, Any]] = []
+
+
+class Explicit:
+    """The solution by an explicit method, step after step.
+
+    Where the estimated error of the tangents of a step is too large, the step is divided.
+    """
+
+    def __init__(self, method: Any, f: RightSide, records: Sequence[Any], start: float, y: Any, judge: Judge) -> None:
         self.method, self.f, self.records = method, f, records
-        self.start, self.y = start, y
+        self.start, self.y, self.judge = start, y, judge
         self.sign = -1 if records[0].until < start else 1
         self._stages = [(method.A[s, :s], c) for s, c in enumerate(method.C.tolist()) if s]
         self._size = np.max(np.abs([record.y for record in records]), axis=0)
-        #: What is wrong if f does not give what it gave to SciPy.
+        self._left = LONGER * len(records) + LEAST_STEPS
+        self._weights = error_weights(method, judge.allowed.resolved)
+        #: Why there is no derivative, if there is none.
         self.failure = ""
         self._kept: list[ExplicitStep] = []
 
@@ -73,52 +93,109 @@ class Explicit:
             part = slice(first, min(first + length, count))
             before = self.start * self.sign - 1 if first == 0 else ends[first - 1]
             inside = ordered[(ordered > before) & (ordered <= ends[part][-1])] * self.sign
-            solve = partial(self._solved, self.records[part], y, inside.tolist(), keep)
+            solve = partial(self._solved, Part(self.records[part]), y, inside.tolist(), keep)
             result = solve() if length == count else replayed(solve)
             y = result[-1]
+            self.judge.has_reached(y)
             rows.append(result[:-1])
         return np.concatenate(rows)[np.reshape(order, times.shape)]
-
-    def _solved(self, records: Sequence[Any], y: Any, times: Sequence[float], keep: bool) -> Any:
-        """The states at ordered times during steps from y, and the state at the end."""
-        result, place = [], 0
-        slope = self.f(records[0].t, y)
-        for record in records:
-            step = ExplicitStep(self, record, y, slope)
-            if keep:
-                self._kept.append(step)
-            while place < len(times) and self.sign * times[place] <= self.sign * record.until:
-                t = times[place]
-                result.append(y if t == record.t else step.end if t == record.until else step.at(t))
-                place += 1
-            y, slope = step.end, step.slope
-            if not np.all(np.abs(step.again - record.y) <= SAME * self._size):
-                self.failure = UNLIKE
-        return np.stack([*result, y])
 
     def at(self, times: Any) -> Any:
         """The states at plain times, along the first axis."""
         places = np.searchsorted([self.sign * step.t for step in self._kept], self.sign * times) - 1
         return np.stack([self._kept[max(i, 0)].at(t) for i, t in zip(places.tolist(), times.tolist(), strict=True)])
 
+    def _solved(self, part: Part, y: Any, times: Sequence[float], keep: bool) -> Any:
+        """The states at ordered times during steps from y, and the state at the end."""
+        result, place = [], 0
+        for step in self._repeated(part, y) if part.steps else self._judged(part, y):
+            if keep:
+                self._kept.append(step)
+            while place < len(times) and self.sign * times[place] <= self.sign * step.until:
+                t = times[place]
+                result.append(step.y if t == step.t else step.end if t == step.until else step.at(t))
+                place += 1
+            y = step.end
+        return np.stack([*result, y])
+
+    def _repeated(self, part: Part, y: Any) -> Iterator[ExplicitStep]:
+        """The steps as they were chosen before."""
+        slope = self.f(part.steps[0][0], y)
+        for t, until, end in part.steps:
+            step = ExplicitStep(self, t, until, end, y, slope)
+            yield step
+            y, slope = step.end, step.slope
+
+    def _judged(self, part: Part, y: Any) -> Iterator[ExplicitStep]:
+        """Steps whose tangents are exact enough, those of the solver or parts of them; several are judged at a time."""
+        todo = [(r.t, r.until, r.y, SHORTEST * abs(r.until - r.t)) for r in reversed(part.records)]
+        slope, together = self.f(part.records[0].t, y), JUDGED
+        while todo:
+            steps, at, before = [], y, slope
+            for t, until, end, _ in todo[: -together - 1 : -1]:
+                step = ExplicitStep(self, t, until, end, at, before)
+                at, before = step.end, step.slope
+                steps.append(step)
+            self._compare(steps, todo[: -together - 1 : -1])
+            excess = self._excess(steps)
+            is_long = (excess > 1.0) & ([abs(s.h) > least for s, (*_, least) in zip(steps, todo[::-1], strict=False)])
+            good = steps[: np.argmax(is_long)] if np.any(is_long) and not self.failure else steps
+            self.judge.accept(len(good))
+            for step in good:
+                todo.pop()
+                part.steps.append((step.t, step.until, plain_values(step.end)))
+                yield step
+            if good:
+                y, slope = good[-1].end, good[-1].slope
+                self.judge.continues(y, slope)
+            together = min(2 * together, JUDGED)
+            if len(good) < len(steps):
+                together = 1
+                self._divide(todo, float(excess[len(good)]))
+
+    def _divide(self, todo: list[Any], excess: float) -> None:
+        """Divide the next step, the error of whose tangents is too large."""
+        t, until, end, least = todo.pop()
+        count = int(min(max(np.ceil(excess ** (1 / (self.method.order + 1))), 2), MOST_PIECES))
+        self._left -= count
+        if self._left < 0:
+            self.failure = IRREGULAR
+        times = np.linspace(t, until, count + 1).tolist()
+        ends = [*[None] * (count - 1), end]
+        todo += [(*piece, least) for piece in zip(times, times[1:], ends, strict=False)][::-1]
+
+    def _compare(self, steps: Sequence[ExplicitStep], todo: Sequence[Any]) -> None:
+        """Note whether f gave what it gave to SciPy, if these are SciPy's steps."""
+        whole = [step for step, (*_, least) in zip(steps, todo, strict=True) if abs(step.h) * SHORTEST >= least]
+        change = [step.again - plain_values(step.end) for step in whole]
+        if change and not np.all(np.abs(np.array(change)) <= SAME * self._size):
+            self.failure = UNLIKE
+
+    def _excess(self, steps: Sequence[ExplicitStep]) -> Any:
+        """The estimated error of the tangents of each step, in parts of what is allowed."""
+        weights = self._weights
+        ends, stages = [s.end for s in steps], [k for s in steps for k in s.stages[: len(weights[0])]]
+        excess = self.judge.excess(ends, stages, [s.h for s in steps], weights)
+        return unfit([one_estimate(*of_kinds) for of_kinds in excess])
+
 
 class ExplicitStep:
-    """One step, and the polynomial between its ends."""
+    """One step, and the polynomial between its ends; ``end`` is the plain state there, if that is known."""
 
-    __slots__ = ("_complete", "_solution", "again", "end", "h", "slope", "stages", "t", "y")
+    __slots__ = ("_complete", "_solution", "again", "end", "h", "slope", "stages", "t", "until", "y")
 
-    def __init__(self, solution: Explicit, record: Any, y: Any, slope: Any) -> None:
+    def __init__(self, solution: Explicit, t: float, until: float, end: Any, y: Any, slope: Any) -> None:
         self._solution = solution
-        self.t, self.y, self.h = record.t, y, record.until - record.t
+        self.t, self.until, self.y, self.h = t, until, y, until - t
         method, f, h = solution.method, solution.f, self.h
         stages = self.stages = [slope]
         for weights, c in solution._stages:
-            stages.append(f(self.t + c * h, combined(y, stages, weights, h)))
-        end = combined(y, stages, method.B, h)
+            stages.append(f(t + c * h, combined(y, stages, weights, h)))
+        result = combined(y, stages, method.B, h)
         #: The plain state at the end, computed again.
-        self.again = plain_values(end)
-        self.end = revalued(end, record.y)
-        self.slope = f(record.until, self.end)
+        self.again = plain_values(result)
+        self.end = result if end is None else revalued(result, end)
+        self.slope = f(until, self.end)
         stages.append(self.slope)
         self._complete = False
 
@@ -131,6 +208,28 @@ class ExplicitStep:
                 self.stages.append(self._solution.f(self.t + c * h, combined(self.y, self.stages, a[:s], h)))
             self._complete = True
         return combined(self.y, self.stages, weights_at(method, (t - self.t) / h), h)
+
+
+def error_weights(method: Any, resolved: float) -> list[Any]:
+    """The weights of the stages in the estimates of the error of a step: the method's own, and a third difference.
+
+    The first may be small by chance if the stages are nonsense; the latter hardly ever at the same time.
+    """
+    nodes = np.append(method.C, 1.0)
+    below = np.vander(nodes, 3)
+    signs = np.cos(np.pi * np.argsort(np.argsort(nodes, kind="stable")))
+    third = signs - below @ np.linalg.lstsq(below, signs, rcond=None)[0]
+    own = [method.E5, method.E3] if issubclass(method, _scipy.DOP853) else [method.E]
+    return [*own, resolved * third / np.sum(np.abs(third))]
+
+
+def one_estimate(excess: Any, *others: Any) -> Any:
+    """The error of steps by several estimates, of which SciPy combines the first two of three."""
+    *lower, third = others
+    if lower:
+        scale = np.hypot(excess, 0.1 * lower[0])
+        excess = np.where(scale > 0.0, excess * (excess / np.where(scale > 0.0, scale, 1.0)), 0.0)
+    return np.maximum(excess, third)
 
 
 def extra_stages(method: Any) -> tuple[Any, Any]:
