@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 from unittest import mock
 
 import numpy as np
@@ -215,3 +216,11 @@ def test_a_loop_of_scalars_makes_no_nodes():
     assert type(spaces[0]) is Mixed
     assert not spaces[0]._leaves
     assert next(spaces[0]._serials) == 0
+
+
+def test_a_gradient_whose_square_overflows_is_found_without_a_warning():
+    points = np.linspace(0.0, 1.0, 10**5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = gradient(lambda p: np.sum(1e200 * (p[0] * points + p[1])), np.ones(4))
+    np.testing.assert_allclose(found, [5e204, 1e205, 0.0, 0.0])

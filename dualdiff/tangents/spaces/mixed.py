@@ -48,6 +48,7 @@ class Mixed(Recorded):
         units[np.arange(first, first + units.shape[1]), np.arange(units.shape[1])] = 1.0
         return self._dense.seed(units.reshape((len(units), *shape)))
 
+    @quietly
     def gradient(self, t: Tangent | None, shape: Shape) -> Any:
         """The gradient, as a vector, of a result with this tangent (and a shape of one element)."""
         if not isinstance(t, Node):
