@@ -19,6 +19,7 @@ from . import (
     linalg,
     points,
     scalar,
+    signals,
     startup,
     uncertain,
 )
@@ -38,6 +39,7 @@ THEMES = {
     "uncertain": uncertain.WORKS,
     "compiled": compiled.WORKS,
     "scaling": scaling.WORKS,
+    "signals": signals.WORKS,
     "startup": startup.WORKS,
 }
 

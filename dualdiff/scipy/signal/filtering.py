@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.quiet import quietly
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import Application, axis_of, plain_values, shape_of
 from dualdiff.rules.writing.over_scipy import over_scipy
@@ -53,6 +54,7 @@ def lfilter(value: Any, b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) 
     return y if zi is None else (y, revalued(_final_state(arrays, y, axis), plain_values(result[1])))
 
 
+@quietly
 def _terms(operands: Application, axis: int, y: Any) -> list[Any]:
     """The tangents of the result: one for each operand that has a tangent."""
     space, (b, a, x, *initial) = operands.space, operands.values
@@ -122,6 +124,7 @@ def _padded(t: Any, axis: int, n: int) -> Any:
     return np.moveaxis(np.pad(t, [(0, 0)] * (t.ndim - 1) + [(0, n - t.shape[-1])]), -1, axis)
 
 
+@quietly
 def _final_state(arrays: list[Any], y: Any, axis: int) -> Any:
     """The state after the last sample: the terms of later results that are known already."""
     b, a, x, zi = arrays

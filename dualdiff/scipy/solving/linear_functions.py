@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.base.quiet import quietly
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import Application, plain_values, shape_of
 from dualdiff.rules.writing.terms import is_complex_valued
@@ -56,6 +57,7 @@ class Applied(NamedMap):
             pair = _by_rows(apply, in_shape, out_shape), _by_rows(apply_transposed, out_shape, in_shape)
         super().__init__("a linear function of SciPy", *pair, in_shape, out_shape, axes)
 
+    @quietly
     def __call__(self, t: Any) -> Any:
         image = super().__call__(t)
         if may_have_nan(image):
