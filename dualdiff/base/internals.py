@@ -355,6 +355,22 @@ SPECIAL_UFUNCS = _is(
     seen=SCIPY,
 )
 
+#: The compiled modules of scipy.ndimage; the second is missing in older versions.
+COMPILED_OF_NDIMAGE = _is(
+    "COMPILED_OF_NDIMAGE",
+    ("scipy.ndimage._nd_image", "scipy.ndimage._rank_filter_1d"),
+    "the functions of images, which run on duals, leave these parts to compiled code",
+    *(
+        f"scipy.ndimage._nd_image.{name}"
+        for name in (
+            *("correlate", "correlate1d", "uniform_filter1d", "rank_filter", "min_or_max_filter"),
+            *("min_or_max_filter1d", "spline_filter1d", "geometric_transform", "zoom_shift"),
+            *("fourier_filter", "fourier_shift"),
+        )
+    ),
+    seen=SCIPY,
+)
+
 #: The modules whose formulas run on duals.
 DISTRIBUTIONS = _is(
     "DISTRIBUTIONS",

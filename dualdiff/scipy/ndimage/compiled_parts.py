@@ -10,15 +10,17 @@ import functools
 import itertools
 import math
 import operator
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from dualdiff.base.extras import load
+from dualdiff.base.internals import COMPILED_OF_NDIMAGE
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import Application, axis_of, duals_in, plain_values
-from dualdiff.scipy.solving.linear_functions import Bilinear, linear
+from dualdiff.scipy.solving.linear_functions import Bilinear, linear, shifted
 
 _scipy = load("scipy.ndimage", "scipy", "dualdiff.scipy.ndimage")
 
@@ -66,8 +68,11 @@ def _correlated(x: Any, weights: Any, origins: Sequence[int]) -> Any:
         moved = _windows(x, sizes, _CONSTANT, 0.0, origins, places)
         return np.reshape(np.stack([np.sum(w * part) for part in moved]), sizes)
 
+    def of_neighbours(weights: Any) -> Any:
+        return shifted(weights, x.shape, x.shape, -1, [n // 2 + o for n, o in zip(sizes, origins, strict=True)])
+
     operands = Application(operand(x), operand(weights), linear=True)
-    return Bilinear(function, operands.values, [of_image, of_weights]).of(operands)
+    return Bilinear(function, operands.values, [of_image, of_weights], [of_neighbours, None]).of(operands)
 
 
 def correlate(x: Any, weights: Any, output: Any, mode: int, cval: Any, origins: Sequence[int]) -> None:
@@ -297,10 +302,12 @@ def zoom_shift(
 
 # -- Fourier filters ---------------------------------------------------------------------------------------------------
 def _of_ones(name: str) -> Callable[..., None]:
+    own = getattr(sys.modules[COMPILED_OF_NDIMAGE[0]], name)
+
     def multiplied(x: Any, parameters: Any, n: int, axis: int, output: Any, *kind: Any) -> None:
         factors = np.empty(x.shape, complex)
         ones, plain = np.ones(x.shape, complex), np.asarray(plain_values(parameters), float)
-        getattr(_scipy._nd_image, name)(ones, plain, n, axis, factors, *kind)
+        own(ones, plain, n, axis, factors, *kind)
         is_real = np.asarray(plain_values(output)).dtype.kind != "c"
         output[...] = x * (factors.real if is_real else factors)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.base.extras import load
+from dualdiff.base.internals import COMPILED_OF_NDIMAGE
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import axis_of, shape_of
 from dualdiff.rules.writing.compositions import evaluated
@@ -20,11 +21,10 @@ from dualdiff.scipy.solving.numpy_inside import Copies, Instead, by_copy
 _MODULE = "scipy.ndimage"
 _scipy = load(_MODULE, "scipy", f"dualdiff.{_MODULE}")
 
-_REPLACED: dict[str, Any] = {"_nd_image": Instead(sys.modules["scipy.ndimage._nd_image"], COMPILED)}
-if "scipy.ndimage._rank_filter_1d" in sys.modules:
-    _REPLACED["_rank_filter_1d"] = Instead(
-        sys.modules["scipy.ndimage._rank_filter_1d"], {"rank_filter": rank_filter_1d}
-    )
+_PARTS = zip(COMPILED_OF_NDIMAGE, (COMPILED, {"rank_filter": rank_filter_1d}), strict=True)
+_REPLACED = {
+    name.rpartition(".")[2]: Instead(sys.modules[name], parts) for name, parts in _PARTS if name in sys.modules
+}
 _COPIES = Copies(_MODULE, {}, _REPLACED)
 
 #: The functions, and their parameters with respect to which they are differentiable, in the order of the parameters.

@@ -9,10 +9,10 @@ import numpy as np
 
 from dualdiff.base.errors import no_rule
 from dualdiff.core.array import operand
-from dualdiff.rules.writing.array_rules import Application, axes_of, axis_of
+from dualdiff.rules.writing.array_rules import Application, axes_of, axis_of, shape_of
 from dualdiff.rules.writing.compositions import evaluated
 from dualdiff.rules.writing.over_scipy import over_scipy
-from dualdiff.scipy.solving.linear_functions import Bilinear
+from dualdiff.scipy.solving.linear_functions import Bilinear, shifted
 
 _MODULE = "scipy.signal"
 _DOC = """{title}, linear in each array: :math:`d(a * b) = da * b + a * db`.
@@ -87,7 +87,13 @@ def _convolved(
             widths[axis] = start, first[axis] + second[axis] - 1 - start - w.shape[axis]
         return full(np.pad(w, widths), _flipped(other, axes), "valid")
 
+    def placed(i: int) -> Callable[[Any], Any]:
+        shifts = [-offsets[axis] for axis in axes]
+        return lambda other: shifted(other, operands.shape(i), shape_of(product.value), 1, shifts)
+
     product.transposes = [pulled, pulled]
+    if len(axes) == len(first):
+        product.coordinates = [placed(0), placed(1)]
     if 0 in first or 0 in second:
         return operands.result(value(*operands.values))
     return product.of(operands, exact)

@@ -27,7 +27,8 @@ class Applied(NamedMap):
     """The map ``t -> function(t, *constants)``, and its transpose ``w -> transposed(w, *constants)``.
 
     ``axes``, counted from the end, are those that it mixes; by default all.  With ``by_rows`` the functions take no
-    leading axes, and are applied to one argument after the other.
+    leading axes, and are applied to one argument after the other.  ``coordinates`` computes the `entries` from the
+    constants, where there are few.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class Applied(NamedMap):
         axes: tuple[int, ...] | None = None,
         by_rows: bool = True,
         becomes_complex: bool = False,
+        coordinates: Function | None = None,
     ) -> None:
-        self._made = function, transposed
+        self._made, self._coordinates = (function, transposed), coordinates
         self._options: dict[str, Any] = {"axes": axes, "by_rows": by_rows, "becomes_complex": becomes_complex}
         self._constants = constants
         self.operands = (*constants, *((_COMPLEX,) if becomes_complex else ()))
@@ -77,7 +79,23 @@ class Applied(NamedMap):
         return Applied(transposed, function, self.out_shape, self.in_shape, self._constants, **self._options)
 
     def lasting(self, copied: Callable[[Any], Any]) -> LinearMap:
-        return Applied(*self._made, self.in_shape, self.out_shape, [*map(copied, self._constants)], **self._options)
+        constants = [*map(copied, self._constants)]
+        options = {**self._options, "coordinates": self._coordinates}
+        return Applied(*self._made, self.in_shape, self.out_shape, constants, **options)
+
+    def entries(self) -> tuple[Any, Any, Any]:
+        return super().entries() if self._coordinates is None else self._coordinates(*self._constants)
+
+
+def shifted(kernel: Any, in_shape: Shape, out_shape: Shape, sign: int, shifts: Sequence[int]) -> tuple[Any, Any, Any]:
+    """The entries of a map that adds ``kernel[tap] * t[place]`` to the result at ``place + sign * tap + shift``."""
+    places = np.indices(in_shape).reshape((len(in_shape), -1, 1))
+    taps = np.indices(kernel.shape).reshape((len(in_shape), 1, -1))
+    targets = places + sign * taps + np.reshape(np.asarray(shifts, dtype=int), (-1, 1, 1))
+    ends = np.reshape(np.asarray(out_shape, dtype=int), (-1, 1, 1))
+    column, tap = np.nonzero(np.all((targets >= 0) & (targets < ends), axis=0))
+    rows = np.ravel_multi_index(tuple(targets[:, column, tap]), out_shape)
+    return rows, column, np.ravel(kernel)[tap]
 
 
 def _by_rows(f: Function, in_shape: Shape, out_shape: Shape) -> Function:
@@ -120,11 +138,18 @@ def linear(
 class Bilinear:
     """``function(a, b)``, linear in each of its factors (`tangents.space.Multilinear`).
 
-    ``transposes`` are the pullbacks of w to a, a function of w and b, and to b, of w and a.
+    ``transposes`` are the pullbacks of w to a, a function of w and b, and to b, of w and a; ``coordinates`` compute the
+    `Applied.entries` for a, from b, and for b, from a.
     """
 
-    def __init__(self, function: Function, factors: Sequence[Any], transposes: Sequence[Function]) -> None:
-        self.function, self.factors, self.transposes = function, factors, transposes
+    def __init__(
+        self,
+        function: Function,
+        factors: Sequence[Any],
+        transposes: Sequence[Function],
+        coordinates: Sequence[Function | None] = (None, None),
+    ) -> None:
+        self.function, self.factors, self.transposes, self.coordinates = function, factors, transposes, coordinates
         self.value: Any = None
 
     def term(self, space: TangentSpace, t: Tangent, i: int) -> Tangent:
@@ -132,7 +157,8 @@ class Bilinear:
         other = self.factors[1 - i]
         shape, out_shape = shape_of(self.factors[i]), shape_of(self.value)
         function = self.function if i == 0 else lambda t, a: self.function(a, t)
-        return space.contract(t, Applied(function, self.transposes[i], shape, out_shape, [other]), shape, out_shape)
+        applied = Applied(function, self.transposes[i], shape, out_shape, [other], coordinates=self.coordinates[i])
+        return space.contract(t, applied, shape, out_shape)
 
     def crossed(self, i: int, a: Any, j: int, b: Any) -> Any:
         """The sum of the functions of the rows of a and b, in the places of factors i < j."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dualdiff.scipy import ndimage
+from dualdiff import gradient, hessian, jacobian, jvp
+from dualdiff.scipy import ndimage, signal
 from dualdiff.scipy.ndimage import image_functions
 from tests.scipy.signal.differences import check, found
+from tests.support.against import assert_near
 
 scipys = pytest.importorskip("scipy.ndimage")
 
@@ -102,3 +104,39 @@ def test_every_function_and_parameter_is_called_here():
 @pytest.mark.parametrize(("name", "call", "parameter"), CASES)
 def test_derivatives(name, call, parameter):
     check(ndimage, scipys, name, call, parameter)
+
+
+@pytest.mark.parametrize(
+    ("f", "count"),
+    [
+        (lambda x: ndimage.correlate(x, WEIGHTS, mode="wrap") ** 2, 6),
+        (lambda x: ndimage.gaussian_filter1d(x, 0.3, axis=0, mode="constant"), 3),
+        (lambda x: signal.convolve2d(x, WEIGHTS, "same"), 6),
+        (lambda x: signal.fftconvolve(x, WEIGHTS), 6),
+    ],
+)
+def test_sparse_jacobians_have_the_elements_of_the_filter(f, count):
+    x = _random.standard_normal((12, 10))
+    found, expected = jacobian(f, x, sparse=True), jacobian(f, x)
+    assert found.nnz <= count * x.size
+    assert_near(found.toarray(), expected.reshape(found.shape), 1e-14)
+
+
+def test_the_hessian_of_a_registration():
+    def mismatch(s):
+        return np.sum(ndimage.shift(IMAGE, s, order=5, mode="mirror") ** 2)
+
+    s = np.array([0.3, -0.4])
+    steps = 1e-4 * np.eye(2)
+    columns = [(gradient(mismatch, s + step) - gradient(mismatch, s - step)) / 2e-4 for step in steps]
+    assert_near(hessian(mismatch, s), np.stack(columns, -1), 1e-6)
+
+
+def test_long_lines_of_splines():
+    """The transpose is SciPy's filter itself there."""
+    x, w = _random.standard_normal((2, 90))
+    for mode in ("mirror", "reflect", "grid-wrap", "nearest"):
+        for order in (2, 3, 4, 5):
+            forward = jvp(lambda x, o=order, m=mode: ndimage.spline_filter1d(x, o, mode=m) @ w, x, np.cos(x))[1]
+            backward = gradient(lambda x, o=order, m=mode: ndimage.spline_filter1d(x, o, mode=m) @ w, x, mode="reverse")
+            assert_near(backward @ np.cos(x), forward, 1e-10)
