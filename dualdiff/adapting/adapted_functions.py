@@ -86,12 +86,17 @@ def vectorized(own: Any, like: Any, /, self: Any, func: Any, args: Any) -> Any:
     return typed[0] if len(typed) == 1 else tuple(typed)
 
 
+def replaced(other: Any, own: Any, like: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """A call of what stands in the place of SciPy's, whatever the arguments are."""
+    return other(*args, **kwargs)
+
+
 def routed(other: Any, own: Any, like: Any, /, *args: Any, **kwargs: Any) -> Any:
     """A call of SciPy's function: the one for dual numbers, where these are arguments or may be captured by some.
 
     An instance of SciPy's class may be given some later, so that it is always one of the class for dual numbers.
     """
     if isinstance(other, type):
-        return other(*args, **kwargs)
+        return replaced(other, own, like, *args, **kwargs)
     may_hold = duals_in((args, kwargs)) or any(callable(x) for x in (*args, *kwargs.values()))
     return (other if may_hold else own)(*args, **kwargs)

@@ -22,7 +22,7 @@ LIBRARIES = frozenset(
 #: SciPy's modules that may have such functions.
 SCIPY = (
     *("special", "linalg", "stats", "integrate", "optimize", "interpolate", "fft", "signal", "ndimage", "spatial"),
-    *("sparse", "sparse.linalg", "spatial.distance", "signal.windows"),
+    *("sparse", "sparse.linalg", "spatial.distance", "spatial.transform", "signal.windows"),
 )
 
 _is_library: dict[Any, bool] = {ARRAY_API: False}

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.adapting.adapted_functions import MAKERS, Maker, routed, vectorized
+from dualdiff.adapting.adapted_functions import MAKERS, Maker, replaced, routed, vectorized
 from dualdiff.adapting.libraries import SCIPY, counterparts, is_library, is_library_code
 from dualdiff.adapting.pandas_averages import averages
 from dualdiff.base.internals import ARRAY_API, VECTORIZE, frame
@@ -52,7 +52,13 @@ class Adapted:
         return hash(self.own)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(object.__getattribute__(self, "own"), name)
+        found = getattr(object.__getattribute__(self, "own"), name)
+        others: Any = getattr(object.__getattribute__(self, "make"), "args", ())
+        if name.startswith("_") or not callable(found) or not any(isinstance(x, type) for x in others):
+            return found
+        # What is made by methods of a class is of the class for dual numbers too.
+        other = getattr(others[0], name, None)
+        return found if other is None else Adapted(found, partial(replaced, other))
 
     def __repr__(self) -> str:
         return repr(self.own)

@@ -46,6 +46,9 @@ SCIPY = (
     "signal.windows",
     "sparse",
     "sparse.linalg",
+    "spatial",
+    "spatial.distance",
+    "spatial.transform",
     "special",
     "stats",
 )

@@ -27,6 +27,7 @@ import dualdiff.scipy.integrate
 import dualdiff.scipy.interpolate
 import dualdiff.scipy.optimize
 import dualdiff.scipy.sparse.linalg
+import dualdiff.scipy.spatial.distance
 import dualdiff.scipy.stats
 from dualdiff import (
     LostDerivativeError,
@@ -59,7 +60,6 @@ def decay(x):
 #: What is called under which name, with duals.
 FOREIGN = {
     "scipy.sparse.linalg.splu(A).solve": lambda x: scipy.sparse.linalg.splu(A).solve(x),
-    "scipy.spatial.distance.cdist": lambda x: scipy.spatial.distance.cdist(x[:, None], x[:, None]),
     "statistics.mean": lambda x: statistics.mean(x),
     "statistics.fmean": lambda x: statistics.fmean(x),
     "statistics.stdev": lambda x: statistics.stdev(x),
@@ -69,6 +69,7 @@ FOREIGN = {
 }
 #: What this package has under SciPy's names, beside `HERE`: the same call with `dualdiff.scipy` for `scipy`.
 SOLVERS = {
+    "scipy.spatial.distance.cdist": lambda x: scipy.spatial.distance.cdist(x[:, None], x[:, None]),
     "scipy.signal.savgol_filter": lambda x: scipy.signal.savgol_filter(x, 3, 1),
     "scipy.signal.medfilt": lambda x: scipy.signal.medfilt(x),
     "scipy.ndimage.gaussian_filter": lambda x: scipy.ndimage.gaussian_filter(x, 1.0),
