@@ -62,7 +62,7 @@ def test_parameters(name):
 
 
 #: From SciPy 1.18.
-DEPRECATED = pytest.mark.filterwarnings("ignore:.*distance_matrix.*:DeprecationWarning")
+DEPRECATED = pytest.mark.filterwarnings("ignore:.*distance.* is deprecated:DeprecationWarning")
 
 
 @DEPRECATED

@@ -309,6 +309,15 @@ def _powers(x: Any, y: Any, p: Any) -> Any:
     return np.sum(difference if p is plain_values(p) and p == 1 else difference**p, axis=-1)
 
 
+def _minkowski(x: Any, y: Any, p: Any) -> Any:
+    plain = plain_values(p)
+    with np.errstate(all="ignore"):
+        total = _powers(x, y, p)
+        if plain in (1, np.inf):
+            return total
+        return np.sqrt(total) if p is plain and p == 2 else total ** (1.0 / p)
+
+
 @signed_as(_spatial.minkowski_distance_p)
 def minkowski_distance_p(x: Any, y: Any, p: Any = 2.0) -> Any:
     """The p-th power of the distances of points that broadcast, as ``scipy.spatial.minkowski_distance_p``."""
@@ -325,12 +334,7 @@ def minkowski_distance(x: Any, y: Any, p: Any = 2.0) -> Any:
     value = _spatial.minkowski_distance(*map(values_of, (x, y, p)))
     if not duals_in((x, y, p)):
         return value
-    with np.errstate(all="ignore"):
-        total = _powers(as_floats(x), as_floats(y), p)
-        plain = plain_values(p)
-        if plain != 1 and plain != np.inf:
-            total = np.sqrt(total) if p is plain and p == 2 else total ** (1.0 / p)
-        return agreeing("minkowski_distance", total, value)
+    return agreeing("minkowski_distance", _minkowski(as_floats(x), as_floats(y), p), value)
 
 
 @signed_as(_spatial.distance_matrix)
@@ -340,7 +344,7 @@ def distance_matrix(x: Any, y: Any, p: Any = 2, threshold: int = 1000000) -> Any
     if not duals_in((x, y, p)):
         return value
     x, y = as_floats(x), as_floats(y)
-    return revalued(minkowski_distance(x[:, None, :], y[None, :, :], p), value)
+    return agreeing("distance_matrix", _minkowski(x[:, None, :], y[None, :, :], p), value)
 
 
 @signed_as(_spatial.procrustes)
