@@ -6,6 +6,7 @@ at a cost that is proportional to its length on the whole.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import RLock
 from typing import Any
 
@@ -19,14 +20,17 @@ Terms = dict[tuple[Variables, int], float]
 
 #: The number of combinations after which a chain of them is collapsed.
 LONG = 512
+#: Sums of more terms than this remain rows of sparse matrices.
+MANY = 100
 _lock = RLock()
 
 
 class Combination:
     """A linear combination of variables, immutable.
 
-    ``parts`` are a coefficient and another combination, or two of each, or the expanded terms: one attribute, so that a
-    thread sees the old or the new form.  ``work`` counts the combinations since the last expansion.
+    ``parts`` are a coefficient and another combination, or two of each, or the sum of all: its terms, or a row of a
+    sparse matrix if it has many.  This is one attribute, so that a thread sees the old or the new form.  ``work``
+    counts the combinations since the last expansion.
     """
 
     __slots__ = ("parts", "work")
@@ -35,8 +39,8 @@ class Combination:
     parts: Any
     work: int
 
-    def __init__(self, terms: Terms) -> None:
-        self.parts, self.work = terms, -len(terms)
+    def __init__(self, total: Terms | Spread) -> None:
+        self.parts, self.work = total, -_size(total)
 
     def __rmul__(self, c: Any) -> Any:
         if c - c != 0.0:
@@ -46,7 +50,7 @@ class Combination:
         result.parts = c, self
         result.work = work = self.work + 1
         if work > LONG:
-            result.terms()
+            result.total()
         return result
 
     def __add__(self, other: Any) -> Any:
@@ -59,28 +63,37 @@ class Combination:
         )
         result.work = work = self.work + other.work + 1
         if work > LONG:
-            result.terms()
+            result.total()
         return result
 
     def __neg__(self) -> Any:
         return self.__rmul__(-1.0)
 
     def __reduce__(self) -> Any:
-        return of_terms, (self.terms(),)
+        return of_total, (self.total(),)
+
+    def total(self) -> Terms | Spread:
+        """The sum, expanded."""
+        if type(self.parts) is tuple:
+            with _lock:
+                if type(self.parts) is tuple:
+                    total = _expanded(self)
+                    self.work = -_size(total)
+                    self.parts = total
+        return self.parts  # type: ignore[no-any-return]
 
     def terms(self) -> Terms:
         """The coefficient of each variable."""
-        if type(self.parts) is not dict:
-            with _lock:
-                if type(self.parts) is not dict:
-                    terms = _expanded(self)
-                    self.work = -len(terms)
-                    self.parts = terms
-        return self.parts
+        total = self.total()
+        if isinstance(total, dict):
+            return total
+        columns, data = total.pattern.indices.tolist(), total.data.tolist()
+        return {total.sources.place(i): c for i, c in zip(columns, data, strict=True)}
 
     def settled(self) -> Spread:
         """The combination as a row of a sparse matrix."""
-        return row_of([self])
+        total = self.total()
+        return total if isinstance(total, Spread) else row_of([total])
 
 
 class Singular(Combination):
@@ -121,18 +134,26 @@ _new = object.__new__
 UNDEFINED = _Undefined()
 
 
-def of_terms(terms: Terms) -> Combination:
-    """The combination with these terms."""
-    is_finite = all(c - c == 0.0 for c in terms.values())
-    return Combination(terms) if is_finite else Singular(terms)
+def of_total(total: Terms | Spread) -> Combination:
+    """The combination with this expanded sum."""
+    if isinstance(total, Spread):
+        if total.pattern.size > MANY:
+            return (Combination if np.isfinite(total.data).all() else Singular)(total)
+        total = Combination(total).terms()
+    is_finite = all(c - c == 0.0 for c in total.values())
+    return Combination(total) if is_finite else Singular(total)
+
+
+def _size(total: Terms | Spread) -> int:
+    return len(total) if isinstance(total, dict) else total.pattern.size
 
 
 #: The tangent of a constant.
 ZERO = Combination({})
 
 
-def _expanded(combination: Combination) -> Terms:
-    """The sum over all paths to expanded terms: each combination is visited once, after all that refer to it."""
+def _expanded(combination: Combination) -> Terms | Spread:
+    """The sum over all paths: each combination is visited once, after all that refer to it."""
     counts, stack = {id(combination): 0}, [combination]
     while stack:
         for child in stack.pop().parts[1::2]:
@@ -145,28 +166,40 @@ def _expanded(combination: Combination) -> Terms:
                     stack.append(child)
     weights = dict.fromkeys(counts, 0.0)
     weights[id(combination)] = 1.0
-    total: Terms = {}
+    terms: Terms = {}
+    rows: dict[int, tuple[Spread, float]] = {}
     ready = [combination]
     while ready:
         node = ready.pop()
         w, parts = weights[id(node)], node.parts
         for c, child in zip(parts[::2], parts[1::2], strict=True):
             c = w * c
-            if type(child.parts) is dict:
-                for variable, d in child.parts.items():
-                    total[variable] = total.get(variable, 0.0) + c * d
-                continue
-            key = id(child)
-            weights[key] += c
-            counts[key] -= 1
-            if not counts[key]:
-                ready.append(child)
-    return total
+            total = child.parts
+            if isinstance(total, dict):
+                for variable, d in total.items():
+                    terms[variable] = terms.get(variable, 0.0) + c * d
+            elif isinstance(total, Spread):
+                rows[id(total)] = total, rows.get(id(total), (total, 0.0))[1] + c
+            else:
+                key = id(child)
+                weights[key] += c
+                counts[key] -= 1
+                if not counts[key]:
+                    ready.append(child)
+    if not rows:
+        return terms
+    scaled: list[Spread] = [row.with_data(c * row.data) for row, c in rows.values()]  # type: ignore[misc]
+    if terms:
+        scaled.append(row_of([terms]))
+    result = scaled[0]
+    for row in scaled[1:]:
+        result = result.plus(row)  # type: ignore[assignment]
+    return result
 
 
-def row_of(combinations: list[Combination | None]) -> Spread:
-    """The combinations (None: a constant) as rows of a sparse matrix."""
-    parts: list[Terms] = [{} if t is None else t.terms() for t in combinations]
+def row_of(totals: Sequence[Terms | None]) -> Spread:
+    """Sums of terms (None: a constant) as rows of a sparse matrix."""
+    parts: list[Terms] = [{} if terms is None else terms for terms in totals]
     sources = Sources.of({group for terms in parts for group, _ in terms})
     starts = sources.start_of
     dtype = index_dtype(sources.columns)

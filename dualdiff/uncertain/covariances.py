@@ -132,8 +132,10 @@ def _within(a: Spread, b: Spread, inside: Any, start: int, factor: Any) -> Any:
 
 def std_of_terms(combination: Combination) -> float:
     """The standard deviation of a scalar."""
-    parts = []
-    for (group, i), c in combination.terms().items():
+    total, parts = combination.total(), []
+    if isinstance(total, Spread):
+        return float(_std(total)[0])
+    for (group, i), c in total.items():
         std = group.std
         if group.factor is not None:
             return float(_std(combination.settled())[0])

@@ -18,7 +18,7 @@ from dualdiff.tangents.pattern import Memory, Pattern
 from dualdiff.tangents.space import Shape, Tangent
 from dualdiff.tangents.spaces.sparse import Rows, Sparse
 from dualdiff.tangents.structure import Structure
-from dualdiff.uncertain.combinations import ZERO, Combination, of_terms, row_of
+from dualdiff.uncertain.combinations import ZERO, Combination, of_total, row_of
 from dualdiff.uncertain.spread_rows import Spread
 from dualdiff.uncertain.variables import NOTHING
 
@@ -67,9 +67,11 @@ class Uncertain(Sparse):
     def gather(
         self, sources: Sequence[Tangent | None], structure: Structure, shapes: Sequence[Shape], out_shape: Shape
     ) -> Rows:
-        if structure.name == "stack" and all(t is None or isinstance(t, Combination) for t in sources):
-            # An array of scalars: there are no others of this form.
-            return row_of(list(sources))
+        if structure.name == "stack" and not any(shapes):
+            # An array of scalars with few variables each: no matrix for each of them.
+            totals: list[Any] = [t.total() if isinstance(t, Combination) else t for t in sources]
+            if not any(isinstance(t, Rows) for t in totals):
+                return row_of(totals)
         return super().gather(sources, structure, shapes, out_shape)
 
     def floats(self, t: Tangent | None) -> Any:
@@ -79,10 +81,12 @@ class Uncertain(Sparse):
             return t
         rows: Spread = t.settled()
         data = rows.data
-        if type(data) is not np.ndarray or data.dtype is not _FLOAT64:
-            return None
-        columns = rows.pattern.indices.tolist()
-        return of_terms({rows.sources.place(i): c for i, c in zip(columns, data.tolist(), strict=True)})
+        return of_total(rows) if type(data) is np.ndarray and data.dtype is _FLOAT64 else None
+
+    def element(self, t: Tangent, index: Any, shape: Shape) -> Rows:
+        if type(index) is int and len(shape) == 1:
+            return t.row(index % shape[0])  # type: ignore[no-any-return]
+        return super().element(t, index, shape)
 
     def travelling(self, t: Tangent | None) -> Tangent | None:
         return t if t is None or isinstance(t, Combination) else t.settled()

@@ -214,6 +214,33 @@ def test_a_long_chain_is_collapsed_at_a_bounded_cost():
     assert doubled.s == 2.0**60 * 0.1
 
 
+def test_scalars_that_depend_on_many_variables():
+    """They remain rows of a sparse matrix, also in combinations with others."""
+    a, b, x = uarray(np.arange(300.0), 0.1), uarray(np.ones(300), cov=np.diag(np.full(300, 0.04))), ufloat(2.0, 0.5)
+    p, q = np.sum(a), a @ b
+    assert p.s == pytest.approx(0.1 * 300**0.5)
+    variance = 300 * 0.01 + np.sum(np.arange(300.0) ** 2) * 0.04
+    assert q.s == pytest.approx(variance**0.5)
+    y = p * x + q - 3 * p
+    jacobian = np.concatenate([np.full(300, 2.0 + 1.0 - 3.0), np.arange(300.0), [p.n]])
+    expected = jacobian**2 @ np.concatenate([np.full(300, 0.01), np.full(300, 0.04), [0.25]])
+    assert y.s == pytest.approx(expected**0.5)
+    assert y.derivatives[x] == p.n
+    assert (p + q - q - p).s == pytest.approx(0, abs=1e-13)
+    assert (y - y).s == 0
+    assert_allclose(np.stack([p, x, y]).s, [p.s, 0.5, y.s])
+    assert (pickle.loads(pickle.dumps(q)) - q).s == 0
+    assert hash(p) == hash(p * 1.0)
+    root = np.sqrt(p - p.n)
+    assert root.s == np.inf
+    assert (root * 0.0).s == 0
+    assert np.isnan((root * np.sin(p - p.n)).s)
+    total = p
+    for e in a[:200]:
+        total = total * 0.5 + e
+    assert total.derivatives[a[199]] == pytest.approx(1 + 0.5**200)
+
+
 def test_threads_share_values():
     x = ufloat(1.0, 0.1)
     y, wrong = x, []
