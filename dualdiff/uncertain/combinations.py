@@ -154,6 +154,10 @@ ZERO = Combination({})
 
 def _expanded(combination: Combination) -> Terms | Spread:
     """The sum over all paths: each combination is visited once, after all that refer to it."""
+    if len(combination.parts) == 2 and isinstance(combination.parts[1].parts, dict):
+        # One multiple of expanded terms, the most common case.
+        c, child = combination.parts
+        return {variable: c * d for variable, d in child.parts.items()}
     counts, stack = {id(combination): 0}, [combination]
     while stack:
         for child in stack.pop().parts[1::2]:
