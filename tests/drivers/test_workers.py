@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,6 +89,7 @@ CASES = {
     "a further argument": lambda **o: jacobian(field, X, 2.5, **o),
     "value": lambda **o: value_and_jacobian(field, X, **o),
     "chunks": lambda **o: jacobian(field, X, chunk_size=5, **o),
+    "aux": lambda **o: jacobian(lambda x: (field(x), np.sum(x)), X, has_aux=True, **o),
     "several arguments": lambda **o: jacobian(field, X, np.array(2.0), argnum=(0, 1), **o),
     "containers": lambda **o: jacobian(two_results, {"a": X, "b": 2.0}, **o)["product"]["a"],
     "complex": lambda **o: jacobian(complex_field, X + 0.5j, **o),
@@ -165,6 +167,53 @@ def test_processes_that_fail():
         with pytest.raises(RuntimeError, match=r"ended abruptly .*directions 0 to 3 of 12.*; directions 8 to 11"):
             jacobian(killed, X, workers=2, chunk_size=4)
     np.testing.assert_array_equal(jacobian(field, X, workers=2), jacobian(field, X))
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_an_interrupt_ends_everything(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(INTERRUPTED)
+    command = [sys.executable, script]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+        workers = list(map(int, process.stdout.readline().split()))
+        time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert len(workers) == 2
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    for _ in range(100):
+        if not any(map(is_alive, workers)):
+            break
+        time.sleep(0.1)
+    assert not any(map(is_alive, workers))
+
+
+INTERRUPTED = """
+import time
+import numpy as np
+from dualdiff import jacobian
+from dualdiff.base import pools
+
+def slow(x):
+    time.sleep(0.5)
+    return x
+
+if __name__ == "__main__":
+    jacobian(np.sin, np.ones(4), workers=2)
+    print(*pools._pool[1]._processes, flush=True)
+    jacobian(slow, np.ones(400), workers=2, chunk_size=1)
+"""
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    # A process that has ended is there until somebody asks for it.
+    return not (state.exists() and ") Z" in state.read_text())
 
 
 def test_what_cannot_be_sent():
@@ -285,7 +334,7 @@ def _scaled(array):
 def test_compiled_functions_take_threads_of_their_own():
     numba = pytest.importorskip("numba")
     f = numba.njit(lambda x: np.sin(x) * x[0])
-    np.testing.assert_array_equal(jacobian(f, X, workers=2, progress=True), jacobian(f, X))
+    np.testing.assert_array_equal(jacobian(f, X, workers=2, progress=True), jacobian(f.py_func, X))
     with pytest.raises(TypeError, match=r"workers=-1"):
         jacobian(f, X, workers=map)
 
