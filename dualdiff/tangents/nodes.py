@@ -560,7 +560,10 @@ class Replay(Node):
 
 
 def _popped(sums: Cotangents, node: Node) -> tuple[Any, Cotangents, bool]:
-    return sums.values.pop(node.serial), sums, node.serial in sums.owned
+    is_owned = node.serial in sums.owned
+    # A long loop has many nodes, of which few exist at a time.
+    sums.owned.discard(node.serial)
+    return sums.values.pop(node.serial), sums, is_owned
 
 
 class Result(Node):

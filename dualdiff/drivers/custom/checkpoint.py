@@ -45,6 +45,8 @@ class checkpoint:
         If f is not callable.
     ValueError
         If f writes into a differentiated argument.
+    ExpiredDualError
+        If what f has stored elsewhere (an attribute, a list) is used after the call: return it instead.
     RuntimeError
         In the backward pass, if f does not return the same values the second time (random numbers, a changed
         attribute or variable).

@@ -78,31 +78,60 @@ class Part:
             d.raw.serial: d.raw for d in _duals_in(self.args) if d.space is self.inner and d.raw is not None
         }
         self.has_arguments = bool(self.found)
+        #: The space of the arguments in the first call; see `computed`.
+        self.bare: Recorded | None = None
         self.chain: list[ref[Part]] = []
 
-    def _bare(self, x: Any) -> Any:
-        """A dual of the innermost call without its tangent."""
-        return wrap(x.value, None, x.space) if isinstance(x, AnyDual) and x.space is self.inner else x
-
     def computed(self, args: tuple[Any, ...]) -> Any:
-        """The result of the first call, on arguments without tangents."""
-        bare = each(args, self._bare)
-        result = self.run(*bare) if self.first is None else self.first(self, *bare)
-        if any(isinstance(x, DualArray) and x.space is self.inner and x.version for x in _duals_in(bare)):
+        """The result of the first call, on arguments without tangents.
+
+        They are duals of a call of their own, which ends with the part: what f stores elsewhere has no derivative, and
+        raises an error where it is used.
+        """
+        if self.inner is None:
+            return self.run(*args) if self.first is None else self.first(self, *args)
+        tag = tags.start()
+        try:
+            self.bare = Recorded(tag, self.inner.conjugates)
+            tags.running(self.bare)
+            bare = each(args, self._stripped)
+            result = self.run(*bare) if self.first is None else self.first(self, *bare)
+            self._refuse_writes(bare)
+            return each(result, self._returned)
+        finally:
+            tags.end(tag)
+            for space, kept in self.kept:
+                forget(space, kept)
+
+    def _stripped(self, x: Any) -> Any:
+        """A dual of the innermost call, or of this one, without its tangents in these."""
+        if not isinstance(x, AnyDual) or x.space not in (self.inner, self.bare):
+            return x
+        value = x.value if x.space is self.inner else self._returned(x).value
+        return wrap(value, None, self.bare)
+
+    def _returned(self, x: Any) -> Any:
+        """A dual of this call as one of the innermost call, with what it depends on there beside the arguments."""
+        if not isinstance(x, AnyDual) or x.space is not self.bare:
+            return x
+        value = x.value
+        is_one = isinstance(value, AnyDual) and value.space is self.inner
+        return value if is_one else wrap(value, None, self.inner)
+
+    def _refuse_writes(self, bare: Any) -> None:
+        if any(isinstance(x, DualArray) and x.space is self.bare and x.version for x in _duals_in(bare)):
             raise ValueError(
                 f"{self.name}: the function writes into its argument, which reverse mode needs as it was: write into "
                 "a copy (y = y.copy()), and return that"
             )
-        for space, kept in self.kept:
-            forget(space, kept)
-        return result
 
     def stripped(self, tree: Any) -> Any:
-        """Duals of the innermost call without tangents, for a further step of the first call."""
+        """The arguments of a further step of the first call, from the result of the step before."""
         if self.inner is None:
             return tree
-        self._note([d.raw for d in _duals_in(tree) if d.space is self.inner], self.inner)
-        return each(tree, self._bare)
+        duals = map(self._returned, _duals_in(tree))
+        self._note([d.raw for d in duals if d.space is self.inner], self.inner)
+        return each(tree, self._stripped)
 
     def _note(self, nodes: Iterable[Node | None], space: Any) -> None:
         """Note the nodes outside of the part that these depend on."""
@@ -177,8 +206,8 @@ class Part:
             last -= 1
         for part, following in pairwise(parts[last : place + 1]):
             nodes = iter(following._nodes)
-            bare = each((part.computed(each(part.args, _fresh)),), part._bare)
-            following.args = each(bare, partial(_with_next, nodes))
+            computed = (part.computed(each(part.args, _fresh)),)
+            following.args = each(computed, partial(_with_next, nodes))
         return self.args
 
 

@@ -11,7 +11,9 @@ from math import comb, inf
 import numpy as np
 import pytest
 
+import dualdiff
 from dualdiff import (
+    ExpiredDualError,
     checkpoint,
     checkpoint_loop,
     derivative,
@@ -276,6 +278,43 @@ def test_writes_into_an_argument_are_refused_and_into_a_copy_are_not():
         gradient(lambda x: np.sum(checkpoint(into)(x * 1.0)), X, mode="reverse")
     found = gradient(lambda x: np.sum(checkpoint(lambda y: into(y.copy()))(x)), X, mode="reverse")
     np.testing.assert_array_equal(found, [0.0, 1.0 + X[2], 1.0 + X[1]])
+
+
+def test_what_a_part_stores_elsewhere_is_refused_not_lost():
+    stored, buffer = [], {}
+
+    def storing(x):
+        stored.append(np.sum(x))
+        buffer["y"] = x * 2
+        return np.sum(x)
+
+    for use in (
+        lambda x: checkpoint(storing)(x) * stored[-1],
+        lambda x: checkpoint(storing)(x) + np.sum(buffer["y"]),
+        lambda x: (checkpoint(storing)(x), stored[-1])[1],
+        lambda x: checkpoint(lambda y: storing(y) * stored[-2])(x) if stored else checkpoint(storing)(x),
+        lambda x: checkpoint_loop(lambda y: y * (storing(y) if len(stored) < 3 else stored[-1]), x, 5)[0],
+    ):
+        stored[:] = [1.0, 1.0]
+        np.testing.assert_array_equal(gradient(checkpoint(storing), X, mode="reverse"), 1.0)
+        with pytest.raises((ExpiredDualError, RuntimeError)):
+            gradient(use, X, mode="reverse")
+    np.testing.assert_array_equal(gradient(lambda x: checkpoint(storing)(x), X, mode="reverse"), 1.0)
+
+
+def test_writes_into_an_array_that_a_part_closes_over_are_refused():
+    def f(x):
+        work = dualdiff.zeros(3, like=x)
+        work[0] = x[0]
+
+        def part(y):
+            work[1] = y[1] ** 2
+            return y[0]
+
+        return checkpoint(part)(x) + np.sum(work)
+
+    with pytest.raises(TypeError, match="outer differentiation"):
+        gradient(f, X, mode="reverse")
 
 
 def test_later_writes_do_not_change_what_a_part_was_given():
