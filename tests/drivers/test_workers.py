@@ -289,6 +289,16 @@ def test_workers_are_for_the_outermost_operator():
 def test_points():
     with pytest.raises(MixedPointsError):
         derivative(lambda x: x * np.mean(x), X, workers=map)
+    for f in (
+        lambda x: np.arange(len(x)) * x,
+        lambda x: np.linspace(0.0, 1.0, len(x)) * x,
+        lambda x: X[: len(x)] * x,
+        lambda x: x / len(x),
+    ):
+        with pytest.raises(MixedPointsError, match="cannot be divided"):
+            derivative(f, X, workers=map)
+        with pytest.raises(MixedPointsError, match="cannot be divided"):
+            gradient(lambda x, f=f: f(x[:, 0]) * x[:, 1], np.stack([X, X], 1), batch_dims=1, workers=map)
     with pytest.raises(ValueError, match="as many rows"):
         derivative(lambda x, t: x * t, X, X, workers=map)
     with pytest.raises(ValueError, match="the points on its first axis"):

@@ -163,11 +163,8 @@ def _points_of(
     """The points of a worker."""
 
     def one_part(piece: Points) -> Any:
-        given = list(args)
-        for i in places:
-            leaves, nesting = flatten(args[i], is_argument=True)
-            given[i] = nesting.argument([np.asarray(leaf)[piece.start : piece.stop] for leaf in leaves])
-        *trees, _ = evaluate(operator, f, tuple(given), argnum=argnum, **options)
+        given = _part(args, places, slice(piece.start, piece.stop))
+        *trees, _ = evaluate(operator, f, given, argnum=argnum, **options)
         length = piece.stop - piece.start
         for leaf in flatten(tuple(trees))[0]:
             if np.shape(leaf)[:1] != (length,):
@@ -175,9 +172,31 @@ def _points_of(
                     f"{operator}: with workers, the result must have the points on its first axis; at {length} points "
                     f"it has shape {np.shape(leaf)}"
                 )
+        _refuse_positions(operator, f, _part(given, places, slice(-2, None)), trees[0])
         return piece, trees
 
     return one_part
+
+
+def _part(args: tuple[Any, ...], places: list[int], points: slice) -> tuple[Any, ...]:
+    """The arguments with some of the points."""
+    given = list(args)
+    for i in places:
+        leaves, nesting = flatten(args[i], is_argument=True)
+        given[i] = nesting.argument([np.array(leaf)[points] for leaf in leaves])
+    return tuple(given)
+
+
+def _refuse_positions(operator: str, f: Callable[..., Any], last: tuple[Any, ...], value: Any) -> None:
+    """Raise unless f has the same values at the last points alone: it may not depend on the number of a point."""
+    for alone, among in zip(flatten(f(*last))[0], flatten(value)[0], strict=True):
+        among = np.asarray(among)[-2:]
+        if np.shape(alone) != among.shape or not np.allclose(alone, among, rtol=1e-6, atol=1e-300, equal_nan=True):
+            raise MixedPointsError(
+                f"{operator}: f has other values at some points alone than among others, so that its points cannot be "
+                "divided: it uses their number or their positions (len(x), np.arange, an array with a value for each "
+                "point); make what belongs to the points a part of x, or omit workers"
+            )
 
 
 def is_lazy(args: tuple[Any, ...], argnum: Any) -> bool:
@@ -234,7 +253,10 @@ def _of_block(
     **options: Any,
 ) -> Any:
     """What an operator evaluates at the points of a block."""
-    *results, _ = evaluate(operator, f, (*before, np.asarray(x), *after), **options)
+    args = (*before, np.asarray(x), *after)
+    *results, _ = evaluate(operator, f, args, **options)
+    if x.size:
+        _refuse_positions(operator, f, _part(args, [len(before)], slice(-2, None)), results[0])
     return tuple(results)
 
 
