@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,9 @@ def _median(answer: Any) -> bool:
     return True
 
 
+@cache
 def _largest_curvature() -> float:
+    """By all eigenvalues of the tridiagonal Hessian."""
     x = np.sin(np.arange(1000.0))
     stiff = 12 * np.diff(x) ** 2
     main = 2 + np.append(stiff, 0.0) + np.append(0.0, stiff)
