@@ -248,6 +248,7 @@ EXERCISES += [
         mistakes=[
             (4, "The first ratios are that large, but they fall. What does each step copy?"),
             (3, "The first ratios are that large, but they fall. What does each step copy?"),
+            (13824 / 5472, "That is the last ratio in the table, and the ratios still fall: where to?"),
             (1, "The number of operations does not stay the same."),
         ],
         hints=["the formula for n steps has about n^2 2^n operations: which factor remains for large n?"],
