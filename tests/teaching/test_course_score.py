@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dualdiff.teaching import course
+from dualdiff.teaching import course, find
 from dualdiff.teaching.course import roster, signed_score
 
 
@@ -61,3 +61,12 @@ def test_a_name_that_does_not_exist():
     with pytest.raises(KeyError, match=r"no exercise 'slope': a name is that of notebook and exercise, '01.2'"):
         course.check("slope", 1)
     assert course.names() == sorted(course.names(), key=lambda name: tuple(map(int, name.split("."))))
+
+
+@pytest.mark.parametrize("name", course.names())
+def test_every_known_mistake_gets_its_own_diagnosis(name):
+    exercise = find(name)
+    assert exercise.question
+    assert exercise._explanation
+    for wrong, diagnosis in exercise._mistakes:
+        assert exercise.check(wrong).message == diagnosis
