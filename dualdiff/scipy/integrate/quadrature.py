@@ -93,7 +93,7 @@ def integral_of(
     low, high = float(plain_values(a)), float(plain_values(b))
     sign = 1.0 if low <= high else -1.0
     g, whole = _finite(f, min(low, high), max(low, high))
-    inner, change = integrated(g, [whole] if intervals is None else intervals)
+    inner, change = integrated(g, [whole] if intervals is None else intervals, duals)
     result = sign * inner + moving(f, a, b, points)
     allowed = 100 * (np.max(np.abs(error)) + EXACT * np.max(np.abs(value), initial=0.0))
     if not np.all(np.abs(plain_values(result) - value) <= allowed) or change > EXACT:

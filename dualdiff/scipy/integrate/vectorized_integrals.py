@@ -12,7 +12,7 @@ from dualdiff.base.errors import no_rule
 from dualdiff.base.extras import load
 from dualdiff.core.array import operand
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
-from dualdiff.scipy.integrate.double_exponential import exceeds, sizes
+from dualdiff.scipy.integrate.double_exponential import Sizes, exceeds
 from dualdiff.scipy.integrate.quadrature import EXACT, integral_of
 from dualdiff.scipy.solving.equations import no_derivative, revalued, unknown
 from dualdiff.scipy.solving.signatures import signed_as
@@ -172,6 +172,7 @@ def cubature(f: Any, a: Any, b: Any, *, args: Any = (), points: Any = None, **op
     low, high = plain_values(a), plain_values(b)
     if not np.all(np.isfinite(low) & np.isfinite(high)):
         raise no_rule("scipy.integrate.cubature with infinite limits", " (use nquad)")
+    sizes = Sizes(duals)
     fine, coarse = (_product_rule(function, result.regions, a, b, order) for order in ORDERS[min(len(low), 4) - 1])
     reason = ""
     if result.status != "converged":
