@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dualdiff.drivers import gradient, jacobian
 from dualdiff.drivers.run.batches import by_points, is_lazy
 from dualdiff.drivers.run.operator import DerivedFunction, F, P, R, operator, with_value
-from dualdiff.drivers.run.options import Argnum, OfJacobian, PartOfGradient
+from dualdiff.drivers.run.options import Argnum, OfHessian, PartOfGradient
 from dualdiff.drivers.sparse.compression import prepared, reverse_alone, row_blocks
 
 
@@ -94,11 +94,11 @@ symmetric = partial(prepared, symmetric=True)
 
 
 @overload
-def hessian(f: Callable[P, Any], /, **options: Unpack[OfJacobian]) -> DerivedFunction[P, Any]: ...
+def hessian(f: Callable[P, Any], /, **options: Unpack[OfHessian]) -> DerivedFunction[P, Any]: ...
 @overload
 def hessian(f: Callable[..., Any], x: NDArray[F], /, *args: Any, **options: Unpack[PartOfGradient]) -> NDArray[F]: ...
 @overload
-def hessian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfJacobian]) -> Any: ...
+def hessian(f: Callable[..., Any], x: Any, /, *args: Any, **options: Unpack[OfHessian]) -> Any: ...
 @overload
 def hessian(f: Callable[Concatenate[Any, P], Any], x: Any, /, *args: P.args, **keywords: P.kwargs) -> Any: ...
 @operator(evaluate, compiled="hessian", sparse=symmetric)
@@ -185,7 +185,7 @@ def hessian(f: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
 
 @overload
 def value_gradient_and_hessian(
-    f: Callable[P, R], /, **options: Unpack[OfJacobian]
+    f: Callable[P, R], /, **options: Unpack[OfHessian]
 ) -> DerivedFunction[P, tuple[R, Any, Any]]: ...
 @overload
 def value_gradient_and_hessian(
@@ -193,7 +193,7 @@ def value_gradient_and_hessian(
 ) -> tuple[R, NDArray[F], NDArray[F]]: ...
 @overload
 def value_gradient_and_hessian(
-    f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfJacobian]
+    f: Callable[..., R], x: Any, /, *args: Any, **options: Unpack[OfHessian]
 ) -> tuple[R, Any, Any]: ...
 @overload
 def value_gradient_and_hessian(

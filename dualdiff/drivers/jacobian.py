@@ -128,10 +128,6 @@ def written(inputs: Inputs, chunk_size: int | None, mode: str, out: Any) -> tupl
     """Value, the array ``out`` with the Jacobian in it, and aux."""
     x = _single(inputs.operator, inputs.shapes, inputs.rebuild)
     shape, dtype = getattr(out, "shape", None), getattr(out, "dtype", None)
-    if not hasattr(type(out), "__setitem__"):
-        raise TypeError(
-            f"{inputs.operator}: out must be an array, or have __setitem__ like one, not {type(out).__name__}"
-        )
     if shape is not None and shape[len(shape) - len(x) :] != x:
         raise ValueError(f"{inputs.operator}: out has shape {shape}, but must have that of f(x) followed by {x}")
     first: Any = None

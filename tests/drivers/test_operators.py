@@ -363,6 +363,7 @@ WRONG = {
     "has_aux": ((1, "yes", None), TypeError, "has_aux must be True or False"),
     "mode": (("backward", None, 1), ValueError, "mode must be one of 'auto', 'forward', 'reverse', not"),
     "n": ((-1, 1.5, True, "2"), ValueError, "needs an order n of 0, 1, 2"),
+    "out": ((1.0, "file", (1.0, 2.0)), TypeError, "out must be an array"),
     "order": ((-1, 1.5, True, "2"), ValueError, "the order must be 0, 1, 2"),
     "progress": ((1, "yes", None), TypeError, "progress must be True, False or a function"),
     "workers": ((True, 1.5, "two"), TypeError, "workers must be a positive integer"),
@@ -379,7 +380,7 @@ def test_wrong_values_of_options_in_both_forms(op):
             if name == "n" and wrong is None:
                 continue
             for args in ((), (X, X, 2)):
-                for f in (np.sum, compiled_energy):
+                for f in (lambda x, *more: np.sum(x), compiled_energy):
                     with pytest.raises(error, match=f"{op.__name__}.*{match}"):
                         op(f, *args, **{name: wrong})
 

@@ -38,8 +38,11 @@ class PartOfGradient(PartOfHvp, Divided, total=False):
     parallel: bool
 
 
-class PartOfJacobian(PartOfGradient, total=False):
+class PartOfHessian(PartOfGradient, total=False):
     check: bool
+
+
+class PartOfJacobian(PartOfHessian, total=False):
     out: Any
 
 
@@ -95,6 +98,10 @@ class OfDiagonal(PartOfDiagonal, OfJvp, total=False):
     sparse: Any
 
 
+class OfHessian(PartOfHessian, OfJvp, total=False):
+    sparse: Any
+
+
 class OfJacobian(PartOfJacobian, OfJvp, total=False):
     sparse: Any
 
@@ -102,12 +109,20 @@ class OfJacobian(PartOfJacobian, OfJvp, total=False):
 # -- at run time -------------------------------------------------------------------------------------------------------
 FLAGS = frozenset({"check", "everywhere", "has_aux", "parallel"})
 
+
+def check_out(operator: str, out: Any) -> None:
+    """Raise unless blocks of a Jacobian can be written into ``out``."""
+    if out is not None and not hasattr(type(out), "__setitem__"):
+        raise TypeError(f"{operator}: out must be an array, or have __setitem__ like one, not {type(out).__name__}")
+
+
 #: The checks of the other options, which raise for invalid values.
 CHECKS: dict[str, Callable[[str, Any], None]] = {
     "argnum": check_argnum,
     "batch_dims": check_batch_dims,
     "chunk_size": check_chunk_size,
     "mode": check_mode,
+    "out": check_out,
     "progress": check_progress,
     "workers": check_workers,
 }

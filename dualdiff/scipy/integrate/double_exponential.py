@@ -1,9 +1,10 @@
 r"""Integrals of functions with dual values, over intervals on which the primal integrand is well resolved.
 
 If two Gauss rules agree, in the value and in the tangents, their result is the integral.  Otherwise the
-double-exponential rule :math:`x = \tanh(\frac{\pi}{2} \sinh t)` takes over: it converges fast for integrands that are analytic inside an interval, whatever singularity the value or a tangent has at
-its ends.  An interval on which it does not converge has a kink inside, and is bisected.  See H. Takahasi and M. Mori,
-Double exponential formulas for numerical integration (1974).
+double-exponential rule :math:`x = \tanh(\frac{\pi}{2} \sinh t)` takes over: it converges fast for integrands that are
+analytic inside an interval, whatever singularity the value or a tangent has at its ends.  An interval on which it does
+not converge has a kink inside, and is bisected.  See H. Takahasi and M. Mori, Double exponential formulas for numerical
+integration (1974).
 """
 
 from __future__ import annotations
