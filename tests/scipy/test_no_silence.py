@@ -98,3 +98,21 @@ def test_output_arrays_of_plain_values_are_refused():
         jacobian(lambda x: ndimage.gaussian_filter(x, 1.0, output=np.zeros((4, 8))), image)
     single = jvp(lambda x: ndimage.gaussian_filter(x, 1.0, output=np.float32), image, image)
     assert single[0].dtype == single[1].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("call", "parameter"),
+    [
+        (lambda t: fft.dct(X, n=t), "n"),
+        (lambda t: signal.butter(t, 0.3), "N"),
+        (lambda t: signal.welch(X, fs=t, nperseg=8), "fs"),
+        (lambda t: signal.firwin(5, 0.3, window=("kaiser", t)), "window"),
+        (lambda t: signal.savgol_filter(X, 5, t), "polyorder"),
+        (lambda t: ndimage.gaussian_filter(X, 1.0, truncate=t), "truncate"),
+        (lambda t: ndimage.zoom(X, t), "zoom"),
+        (lambda t: ndimage.correlate(X, [1.0, 2.0], cval=t), "cval"),
+    ],
+)
+def test_a_parameter_without_a_derivative_is_named(call, parameter):
+    with pytest.raises(LostDerivativeError, match=f"a dual number as {parameter}= of dualdiff"):
+        jacobian(call, 2.0)
