@@ -23,6 +23,7 @@ from dualdiff.adapting.adapted_functions import MAKERS
 from dualdiff.base import late
 from dualdiff.base.errors import NoRuleError, lost, no_rule
 from dualdiff.core.array import operand
+from dualdiff.core.dual import AnyDual
 from dualdiff.rules.numpy.creation import buffer
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.rules.writing.compositions import evaluated
@@ -205,7 +206,7 @@ class _Number(type):
         if cls.plain is int:
             # Rounded numbers do not change.
             return int(plain_values(x), *imag)
-        if duals_in((x, imag)):
+        if any(isinstance(part, AnyDual) for part in (x, *imag)):
             return x + 1j * sum(imag) if cls.plain is complex else x
         return cls.plain(x, *imag)
 
