@@ -24,7 +24,7 @@ from . import (
     uncertain,
 )
 from .harness import HEADER, measure, rows
-from .large import reverse, scaling, sparse
+from .large import reverse, scaling, scipy_data, sparse
 
 THEMES = {
     "scalar": scalar.WORKS,
@@ -35,6 +35,7 @@ THEMES = {
     "linalg": linalg.WORKS,
     "reverse": reverse.WORKS,
     "sparse": sparse.WORKS,
+    "scipy_data": scipy_data.WORKS,
     "high_orders": high_orders.WORKS,
     "uncertain": uncertain.WORKS,
     "compiled": compiled.WORKS,
