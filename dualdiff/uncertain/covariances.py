@@ -385,6 +385,9 @@ def correlation_matrix(values: Any) -> Any:
     """
     stacked = _stacked(values)
     covariance, std = covariance_matrix(stacked), std_devs(stacked)
-    inverse = np.where(nominal_values(std) == 0, np.nan, 1.0) / np.where(nominal_values(std) == 0, 1.0, std)
+    size = nominal_values(std)
+    inverse = np.where(size == 0, np.nan, 1.0) / np.where(size == 0, 1.0, std)
     result = inverse[:, None] * covariance * inverse
-    return np.where(np.eye(len(std)) * np.isfinite(nominal_values(std)) > 0, np.where(std == 0, np.nan, 1.0), result)
+    # The correlation of a value with itself is one to the last bit.
+    is_itself = np.eye(len(size), dtype=bool) & (size > 0) & np.isfinite(size)
+    return np.where(is_itself, 1.0, result)

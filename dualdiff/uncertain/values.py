@@ -316,8 +316,10 @@ def uarray(nominal_values: Any, std_devs: Any = None, *, cov: Any = None, tag: A
         factor = None
     else:
         std, factor = checked_covariance(cov, shape)
-    if tag is not None and not isinstance(tag, str) and np.shape(tag) != shape:
-        raise ValueError(f"tags of shape {np.shape(tag)} were given for values of shape {shape}")
+    if tag is not None and not isinstance(tag, str):
+        tag = np.array(tag, str)
+        if tag.shape != shape:
+            raise ValueError(f"tags of shape {tag.shape} were given for values of shape {shape}")
     return variables(values, std, factor, tag, _checked_dof(dof, shape))
 
 

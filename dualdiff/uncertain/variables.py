@@ -72,7 +72,7 @@ class Variables:
         index = np.unravel_index(i, self.shape)
         if isinstance(self.tags, str):
             return f"{self.tags}[{', '.join(map(str, index))}]"
-        return str(np.asarray(self.tags)[index])
+        return str(self.tags[index])
 
 
 _known: WeakValueDictionary[Any, Variables] = WeakValueDictionary()
