@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from typing import Any
 
+from dualdiff.base import tags
+
 #: Set in worker processes, whose own work is not divided further.
 IS_WORKER = "DUALDIFF_IS_A_WORKER"
 
@@ -52,3 +54,12 @@ def count_of(workers: Any) -> int:
         with suppress(Exception):
             return max(1, sum(client.nthreads().values()))  # type: ignore[union-attr]
     return max(2, cores())
+
+
+def refuse_inside(operator: str) -> None:
+    """Raise inside another differentiation, whose duals belong to this thread."""
+    if tags.spaces():
+        raise TypeError(
+            f"{operator}: workers inside another differentiation would have to share its dual numbers: give workers to "
+            "the outermost operator"
+        )

@@ -284,6 +284,12 @@ def test_threads_may_not_write_into_arguments():
 def test_workers_are_for_the_outermost_operator():
     with pytest.raises(TypeError, match="outermost operator"):
         gradient(lambda x: np.sum(jacobian(field, x, workers=map)), X)
+    with pytest.raises(TypeError, match="outermost operator"):
+        gradient(lambda x: np.sum(derivative(np.sin, x, workers=map)), X)
+    with pytest.raises(TypeError, match="outermost operator"):
+        derivative(
+            lambda c: np.sum(gradient(lambda x: c * at_points(x), np.ones((4, 2)), batch_dims=1, workers=map)), 1.0
+        )
 
 
 def test_points():

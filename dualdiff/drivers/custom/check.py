@@ -12,13 +12,14 @@ import numpy as np
 
 from dualdiff.base.progress import PATIENCE, shown
 from dualdiff.base.public import shown_in
+from dualdiff.base.workers import refuse_inside
 from dualdiff.core.containers import Nesting, flatten, output_leaf
 from dualdiff.core.dual import AnyDual
 from dualdiff.drivers.jvp import jvp
 from dualdiff.drivers.run.engines import engine_of
 from dualdiff.drivers.run.inputs import Inputs
 from dualdiff.drivers.run.options import Argnum, checked
-from dualdiff.drivers.run.passes import Chunk, refuse_inside, single_pass
+from dualdiff.drivers.run.passes import Chunk, single_pass
 from dualdiff.drivers.run.repeated_calls import expect_several_calls
 
 #: Up to this number of elements of x, every partial derivative is checked; beyond, random directions.

@@ -14,7 +14,7 @@ import numpy as np
 from dualdiff.base.errors import MixedPointsError
 from dualdiff.base.extras import load
 from dualdiff.base.progress import shown
-from dualdiff.base.workers import count_of
+from dualdiff.base.workers import count_of, refuse_inside
 from dualdiff.core.containers import flatten
 from dualdiff.tangents.zeros import plain
 
@@ -121,6 +121,7 @@ def by_points(
         return lazily(evaluate, operator, f, args, argnum % len(args), has_aux, dims, options)
     from dualdiff.base.pools import Job, results
 
+    refuse_inside(operator)
     if has_aux:
         raise ValueError(f"{operator}: workers divide the points, and the aux of each part belongs to its points alone")
     places = [i % len(args) for i in (argnum if isinstance(argnum, tuple) else (argnum,))]

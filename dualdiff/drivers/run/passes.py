@@ -13,7 +13,7 @@ import numpy as np
 from dualdiff.base import tags
 from dualdiff.base.errors import NotHolomorphicError
 from dualdiff.base.memory import keep_freed_memory
-from dualdiff.base.workers import count_of
+from dualdiff.base.workers import count_of, refuse_inside
 from dualdiff.core.application import dtype_of
 from dualdiff.core.array import DualArray
 from dualdiff.core.dual import make
@@ -168,15 +168,6 @@ def _passes_of(
         return outputs.travelling(chunk.start == 0)
 
     return one_pass
-
-
-def refuse_inside(operator: str) -> None:
-    """Raise inside another differentiation, whose duals belong to this thread."""
-    if tags.spaces():
-        raise TypeError(
-            f"{operator}: workers inside another differentiation would have to share its dual numbers: give workers to "
-            "the outermost operator"
-        )
 
 
 def sparse_pass(
