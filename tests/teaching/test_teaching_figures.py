@@ -106,3 +106,26 @@ def test_show_in_a_notebook_displays_and_closes(monkeypatch, figure):
     teaching.show(ALT)
     assert [type(x) for x in shown] == [figures.Figure]
     assert not pyplot.fignum_exists(figure.number)
+
+
+@pytest.mark.parametrize(
+    ("page", "system", "is_dark"),
+    [
+        ("<body>{}</body>", "light", False),
+        ("<body>{}</body>", "dark", True),
+        ('<body data-jp-theme-light="true">{}</body>', "dark", False),
+        ('<body data-jp-theme-light="false">{}</body>', "light", True),
+        ('<html data-theme="light"><body>{}</body></html>', "dark", False),
+        ('<html data-theme="dark"><body>{}</body></html>', "light", True),
+        ('<body class="vscode-dark">{}</body>', "light", True),
+        ('<body class="vscode-light">{}</body>', "dark", False),
+    ],
+)
+def test_in_a_browser_the_page_chooses_the_theme_or_else_the_system(show, figure, page, system, is_dark):
+    pytest.importorskip("fast_sugiyama")
+    parts = figures.drawn(figure, ALT)._repr_html_() + teaching.trace(np.sin, 2.0).graph()._repr_html_()
+    window = show(page.replace("{}", parts), scheme=system)
+    ink = "getComputedStyle(document.querySelector('.dd-figure')).getPropertyValue('--dd-000000')"
+    assert window.evaluate(ink).strip() == figures.THEMES["#000000"][is_dark]
+    displays = window.evaluate("[...document.querySelectorAll('.dd-graph img')].map(i => getComputedStyle(i).display)")
+    assert displays == (["none", "inline"] if is_dark else ["inline", "none"])
