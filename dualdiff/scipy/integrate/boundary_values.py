@@ -23,9 +23,23 @@ from dualdiff.scipy.solving.equations import (
     revalued,
     unknown,
 )
+from dualdiff.scipy.solving.numeric_tangents import NumericTangents
 from dualdiff.scipy.solving.signatures import signed_as
 from dualdiff.scipy.solving.stripped import Stripped, stripped, values_of
 from dualdiff.tangents.linear import NamedMap
+
+#: The tangents may leave of an equation what its values may, but not more than this part of its largest term.
+RESOLVED = 0.03
+#: Equations with smaller terms than this, relative to the others, are judged like those with larger ones.
+SMALL = 1e-3
+#: An interval is divided in four if it leaves more than this times what is allowed.
+MUCH = 10.0
+#: The nodes for the derivatives, unless SciPy may have more.
+MOST_NODES = 8192
+#: Newton's method on a mesh with more nodes: its iterations, and the relative change at which it stops.
+ITERATIONS, CONVERGED = 10, 1e-13
+
+IRREGULAR_EFFECT = "what it depends on acts on the solution too irregularly for the mesh that the solver chose"
 
 _scipy = load("scipy.integrate", "scipy", "dualdiff.scipy.integrate")
 
@@ -77,12 +91,14 @@ def solve_bvp(
     Warns
     -----
     UndefinedDerivativeWarning
-        Where the derivative is NaN: the solver did not converge, or the equations are singular at the solution.
+        Where the derivative is NaN: the solver did not converge, the equations are singular at the solution, or what
+        they depend on acts too irregularly.
 
     Notes
     -----
     fun and bc run on plain values, then once for the sparse Jacobian of all equations, which is factored once, and once
-    on duals for each order of differentiation.
+    on duals for each order of differentiation.  If the derivatives leave too much of the equation between the nodes,
+    more nodes are added for them.
 
     Examples
     --------
@@ -106,25 +122,73 @@ def solve_bvp(
     duals = [*function.duals, *condition.duals, *duals_in((x, S))]
     if not duals:
         return result
-    n, m = result.y.shape
-    nodes, z = result.x, np.ravel(result.y)
-    if duals_in(x):
-        nodes = revalued(np.interp(result.x, plain_values(operand(x)), operand(x)), result.x)
-    if result.p is not None:
-        z = np.concatenate([z, result.p])
-    systems = [
-        _System(f, b, nodes if side == 0 else result.x, S if side == 0 else values_of(S), n, result.p is not None)
-        for side, (f, b) in enumerate(zip(function.sides(), condition.sides(), strict=True))
-    ]
-    solution = _solved(systems[0], systems[1], z, result.success, result.message, duals)
-    result.y = np.reshape(solution[: n * m], (n, m))
-    parameters = solution[n * m :]
-    if result.p is not None:
-        result.p = parameters
-    result.yp = revalued(systems[0].slopes(nodes, result.y, parameters), result.yp)
-    result.x, result.rms_residuals = nodes, unknown(result.rms_residuals, *duals)
-    result.sol = Spline(result.sol, nodes, result.y, result.yp)
+    n, has_p = len(result.y), result.p is not None
+    given, matrices = operand(x), (S, values_of(S))
+    read, plain, mesh, added = NumericTangents(duals), result.sol, result.x, 0
+    z = np.concatenate([np.ravel(result.y), *([result.p] if has_p else [])])
+    while True:
+        nodes = revalued(np.interp(mesh, plain_values(given), given), mesh) if duals_in(x) else mesh
+        system, quiet = (
+            _System(f, b, at, matrix, n, has_p)
+            for f, b, at, matrix in zip(function.sides(), condition.sides(), (nodes, mesh), matrices, strict=True)
+        )
+        z = _root(quiet, z) if added else z
+        solution = _solved(system, quiet, z, result.success, result.message, duals)
+        y, parameters = np.reshape(solution[: n * len(mesh)], (n, -1)), solution[n * len(mesh) :]
+        yp = system.slopes(nodes, y, parameters)
+        spline = Spline(plain, nodes, y, yp)
+        pieces = _pieces(read, system, spline, nodes, parameters, tol)
+        added = int(np.sum(pieces - 1))
+        if not added:
+            break
+        if len(mesh) + added > max(MOST_NODES, max_nodes):
+            no_derivative("solve_bvp", IRREGULAR_EFFECT)
+            y, yp, parameters = (unknown(plain_values(v), *duals) for v in (y, yp, parameters))
+            spline = Spline(plain, nodes, y, yp)
+            break
+        ends = zip(mesh, mesh[1:], pieces, strict=False)
+        mesh = np.append(np.concatenate([np.linspace(a, b, k + 1)[:-1] for a, b, k in ends]), mesh[-1])
+        z = np.concatenate([np.ravel(plain(mesh)), *([result.p] if has_p else [])])
+    places = np.searchsorted(mesh, result.x)
+    result.y, result.yp = revalued(y[:, places], result.y), revalued(yp[:, places], result.yp)
+    if has_p:
+        result.p = revalued(parameters, result.p)
+    result.x = revalued(nodes[places], result.x) if duals_in(x) else result.x
+    result.rms_residuals, result.sol = unknown(result.rms_residuals, *duals), spline
     return result
+
+
+def _pieces(read: NumericTangents, system: _System, spline: Spline, nodes: Any, p: Any, tol: float) -> Any:
+    """How many parts each interval of the mesh takes: more than one where the tangents leave too much of the equation.
+
+    The solver chose the mesh by the values alone.
+    """
+    h = nodes[1:] - nodes[:-1]
+    # Where SciPy looks as well: at the ends and in the middle nothing is left.
+    places = 0.5 + np.sqrt(3 / 28) * np.array([-1.0, 1.0])
+    points = np.ravel(nodes[:-1, None] + h[:, None] * places)
+    slopes = system.slopes(points, spline.of_mesh(points), p)
+    left, size = read([slopes - spline.of_mesh(points, 1)], [slopes])
+    excess = np.zeros(len(h))
+    with np.errstate(all="ignore"):
+        for path, r in left.items():
+            if path in size:
+                scale = np.max(np.abs(size[path]), axis=3, keepdims=True)
+                scale = min(tol, RESOLVED) * np.maximum(scale, SMALL * np.max(scale, axis=2, keepdims=True))
+                part = np.max(np.where(scale > 0.0, np.abs(r) / scale, 0.0), axis=(0, 1, 2))
+                excess = np.maximum(excess, np.max(np.reshape(part, (-1, 2)), axis=1))
+    return np.where(excess > 1.0, np.where(excess > MUCH, 4, 2), 1)
+
+
+def _root(quiet: _System, z: Any) -> Any:
+    """The solution of the equations on a mesh with more nodes, near that of SciPy."""
+    lu = _factored(plain_values(jacobian(quiet, z, sparse=True)))
+    for _ in range(0 if lu is None else ITERATIONS):
+        change = lu.solve(plain_values(quiet(z)))
+        z = z - change
+        if not np.max(np.abs(change)) > CONVERGED * np.max(np.abs(z)):
+            break
+    return z
 
 
 class _System:
@@ -218,18 +282,22 @@ class Spline:
         mean = (y[:, 1:] - y[:, :-1]) / h
         t = (slopes[:, :-1] + slopes[:, 1:] - 2 * mean) / h
         parts = [t / h, (mean - slopes[:, :-1]) / h - t, slopes[:, :-1], y[:, :-1]]
-        self.c = revalued(np.moveaxis(np.stack(parts), 1, -1), plain.c)
+        self.c = np.moveaxis(np.stack(parts), 1, -1)
+        if self.c.shape == plain.c.shape:
+            self.c = revalued(self.c, plain.c)
 
     def __call__(self, x: Any, nu: int = 0, extrapolate: Any = None) -> Any:
         """The solution, or its derivative of order nu, at points, which may be duals."""
         x = operand(x)
+        return revalued(self.of_mesh(x, nu), self._plain(plain_values(x), nu, extrapolate))
+
+    def of_mesh(self, x: Any, nu: int = 0) -> Any:
+        """The same with the values of this mesh, which may have more nodes than SciPy's."""
         at = plain_values(x)
-        value = self._plain(at, nu, extrapolate)
         place = np.clip(np.searchsorted(plain_values(self.x), at, side="right") - 1, 0, len(self.x) - 2)
         s, total = x - self.x[place], 0.0
         s = s[..., None] if np.ndim(s) else s
         for power in range(nu, 4):
             factor = np.prod(np.arange(power - nu + 1, power + 1, dtype=float))
             total = total + factor * self.c[3 - power, place] * s ** (power - nu)
-        total = np.moveaxis(operand(total), -1, 0) if np.ndim(total) > 1 else total
-        return revalued(total, value)
+        return np.moveaxis(operand(total), -1, 0) if np.ndim(total) > 1 else total

@@ -5,6 +5,8 @@ double-exponential rule :math:`x = \tanh(\frac{\pi}{2} \sinh t)` takes over: it 
 analytic inside an interval, whatever singularity the value or a tangent has at its ends.  An interval on which it does
 not converge has a kink inside, and is bisected.  See H. Takahasi and M. Mori, Double exponential formulas for numerical
 integration (1974).
+not converge has a kink inside, and is bisected.  See H. Takahasi and M. Mori, Double exponential formulas for
+numerical integration (1974).
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ from dualdiff.core.dual import AnyDual
 from dualdiff.rules.writing.array_rules import plain_values
 from dualdiff.scipy.solving.numeric_tangents import NumericTangents, Path
 from dualdiff.tangents.nodes import Node
-from dualdiff.tangents.spaces.mixed import Mixed
 from dualdiff.tangents.spaces.sparse import Sparse
 
 Function = Callable[[Any], Any]
@@ -52,12 +53,15 @@ class Sizes:
     def __init__(self, duals: Iterable[Any]) -> None:
         self._read = NumericTangents(duals)
         self._places: dict[Path, int] = {}
+        #: Whether a record was met; from then on all are read along one direction.
+        self._is_recorded = False
 
     def __call__(self, x: Any) -> list[float]:
-        if _is_readable(x):
+        self._is_recorded = self._is_recorded or not _is_readable(x)
+        if not (self._is_recorded and isinstance(x, AnyDual)):
             return list(_numbers(x))
         result = [float(np.max(np.abs(plain_values(x)), initial=0.0))]
-        for path, t in self._read([x]).items():
+        for path, t in self._read.along_one(x).items():
             place = self._places.setdefault(path, len(self._places) + 1)
             result += [0.0] * (place + 1 - len(result))
             result[place] = float(np.max(np.abs(t), initial=0.0))
@@ -91,7 +95,7 @@ def _largest(a: Sequence[float], b: Sequence[float]) -> list[float]:
 def _is_readable(x: Any) -> bool:
     """Whether the tangents of a dual are plain values, not recorded, at every level."""
     if isinstance(x, AnyDual):
-        is_plain = x.raw is None or not (isinstance(x.raw, Node) or issubclass(type(x.space), (Mixed, Sparse)))
+        is_plain = x.raw is None or not (isinstance(x.raw, Node) or issubclass(type(x.space), Sparse))
         return is_plain and _is_readable(x.value) and (x.raw is None or _is_readable(x.tangent))
     return issubclass(type(x), (float, int, complex, np.number, np.ndarray))
 

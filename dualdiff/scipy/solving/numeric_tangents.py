@@ -1,8 +1,8 @@
 """The tangents of duals as plain arrays, whatever their kind, so that a solver can judge how exact they are.
 
 Dense tangents are read.  A recorded tangent depends on directions that are not known yet: its record is run forward
-along one direction that stands for all, random and of the size of what is differentiated.  Sparse tangents and those of
-mixed mode are combined along such a direction as well.
+along one direction that stands for all, random and of the size of what is differentiated.  Sparse tangents are
+combined along such a direction as well, and so are those of mixed mode if there is a record.
 """
 
 from __future__ import annotations
@@ -43,16 +43,20 @@ class NumericTangents:
                 size = np.abs(plain_values(dual))
                 self._seed(dual.space, dual.raw, np.where(size > 0.0, size, 1.0))
 
-    def __call__(self, duals: Sequence[Any]) -> dict[Path, Any]:
-        """The tangents of arrays of one shape, of each kind: along the first axis the directions, then the duals."""
-        result = _joined(duals)
-        if result is not None:
-            return result
-        result = {}
-        x = np.stack(duals)
+    def __call__(self, *lists: Sequence[Any]) -> list[dict[Path, Any]]:
+        """The tangents of arrays of one shape, of each kind: along the first axis the directions, then the arrays.
+
+        Those of several lists are along the same directions.
+        """
+        joined = [_joined(duals) for duals in lists]
+        return joined if None not in joined else [self.along_one(np.stack(duals)) for duals in lists]  # type: ignore[return-value]
+
+    def along_one(self, x: Any) -> dict[Path, Any]:
+        """The tangents of one array; those of mixed mode along one direction."""
+        result: dict[Path, Any] = {}
         with np.errstate(all="ignore"):
             self._collect(x, (), result)
-        return {path: np.reshape(a, (-1, *x.shape)) for path, a in result.items() if path}
+        return {path: np.reshape(a, (-1, *np.shape(x))) for path, a in result.items() if path}
 
     def keep(self, x: Any) -> None:
         """Keep the tangents of a dual that others will depend on."""
@@ -162,14 +166,15 @@ class NumericTangents:
 def _joined(duals: Sequence[Any]) -> dict[Path, Any] | None:
     """The dense tangents of one call; None if there are others."""
     first = duals[0]
-    if not isinstance(first, AnyDual) or type(first.space) is not Dense:
+    if not isinstance(first, AnyDual) or type(first.space) not in (Dense, Mixed):
         return None
-    space = first.space
+    space: Any = first.space
+    dense = space._dense if type(space) is Mixed else space
     arrays = []
     for x in duals:
-        if getattr(x, "space", None) is not space or type(x.value) is not np.ndarray:
+        if getattr(x, "space", None) is not space or type(x.value) is not np.ndarray or isinstance(x.raw, Node):
             return None
-        array = space._spread(x.raw, space.all, x.shape)
+        array = dense._spread(x.raw, dense.all, x.shape)
         if type(array) is not np.ndarray:
             return None
         arrays.append(array)

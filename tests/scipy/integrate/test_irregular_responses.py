@@ -131,3 +131,73 @@ def test_compiled(method):
     for mode in ("forward", "reverse"):
         found = gradient(lambda p: end(f, method, args=(p[0],))[0, -1], np.zeros(1), mode=mode)
         assert found[0] == pytest.approx(SLOPE, rel=1e-4)
+
+
+# -- integrals and boundary values -------------------------------------------------------------------------------------
+def peak(width):
+    return width * np.sqrt(np.pi)
+
+
+#: Derivatives of integrands that the values at p = 0 do not show, and their integrals from 0 to 1.
+EFFECTS = {
+    "a peak": (lambda t: np.exp(-(((t - 0.3) / 1e-2) ** 2)), peak(1e-2)),
+    "a narrow peak": (lambda t: np.exp(-(((t - 0.3) / 1e-3) ** 2)), peak(1e-3)),
+    "a kink": (lambda t: np.abs(t - 0.3217), (0.3217**2 + 0.6783**2) / 2),
+    "a jump": (lambda t: 1.0 * (t > 0.3217), 0.6783),
+    "oscillations": (lambda t: np.sin(300.0 * t), (1 - np.cos(300.0)) / 300.0),
+    "what cancels": (lambda t: np.sin(2 * np.pi * t), 0.0),
+}
+INTEGRALS = {
+    "quad": lambda f: integrate.quad(f, 0.0, 1.0)[0],
+    "quad_vec": lambda f: integrate.quad_vec(lambda t: np.stack([f(t), 0.0 * f(t)]), 0.0, 1.0)[0][0],
+    "dblquad": lambda f: integrate.dblquad(lambda y, t: f(t) + 0.0 * y, 0.0, 1.0, 0.0, 1.0)[0],
+    "tanhsinh": lambda f: integrate.tanhsinh(f, 0.0, 1.0).integral,
+    "cubature": lambda f: integrate.cubature(lambda x: f(x[:, 0]), [0.0], [1.0]).estimate,
+}
+
+
+@pytest.mark.filterwarnings("ignore::dualdiff.UndefinedDerivativeWarning")
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("effect", EFFECTS)
+@pytest.mark.parametrize("name", INTEGRALS)
+def test_an_integrand_whose_derivative_is_irregular(name, effect, mode):
+    if name in ("tanhsinh", "cubature") and not hasattr(pytest.importorskip("scipy.integrate"), name):
+        pytest.skip("this SciPy lacks it")
+    if name == "dblquad" and effect != "what cancels":
+        pytest.skip("the same in two variables, which takes longer")
+    f, expected = EFFECTS[effect]
+    found = gradient(lambda p: INTEGRALS[name](lambda t: p[0] * f(t) + t), np.zeros(1), mode=mode)[0]
+    if name != "cubature":
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    else:
+        # Its regions are not divided.
+        assert np.isnan(found) or found == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def test_each_parameter_of_an_integral_by_itself():
+    f = lambda p: integrate.quad(lambda t: 1e8 * p[0] * t + p[1] * np.abs(t - 0.3217), 0.0, 1.0)[0]
+    np.testing.assert_allclose(gradient(f, np.zeros(2)), [5e7, EFFECTS["a kink"][1]], rtol=1e-6)
+    np.testing.assert_allclose(jacobian(f, np.zeros(2)), [5e7, EFFECTS["a kink"][1]], rtol=1e-6)
+
+
+def forced(p, frequency, nodes=11):
+    """The middle of y'' + y = p sin(frequency x), y(0) = y(1) = 0, from the solution at p = 0."""
+    fun = lambda x, y: np.stack([y[1], -y[0] + p * np.sin(frequency * x)])
+    ends = lambda a, b: np.stack([a[0], b[0]])
+    return integrate.solve_bvp(fun, ends, np.linspace(0.0, 1.0, nodes), np.zeros((2, nodes))).sol(0.5)[0]
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("frequency", [3.0, 30.0, 100.0])
+def test_boundary_values_under_a_force_that_the_mesh_does_not_show(frequency, mode):
+    size = 1 / (1 - frequency**2)
+    expected = size * (np.sin(frequency / 2) - np.sin(frequency) * np.sin(0.5) / np.sin(1.0))
+    found = gradient(lambda p: forced(p[0], frequency), np.zeros(1), mode=mode)[0]
+    assert found == pytest.approx(expected, rel=1e-3)
+    square = hessian(lambda p: forced(p[0] ** 2, frequency), np.zeros(1))[0, 0]
+    assert square == pytest.approx(2 * expected, rel=1e-3)
+
+
+def test_boundary_values_under_a_force_that_no_mesh_shows():
+    with pytest.warns(UndefinedDerivativeWarning, match="too irregularly"):
+        assert np.isnan(derivative(lambda p: forced(p, 1e6), 0.0))

@@ -48,7 +48,7 @@ class Judge:
         self.read = NumericTangents(duals)
         self.allowed = allowed
         self.read.keep(y)
-        self._largest: dict[Path, Any] = {path: np.abs(t[:, 0]) for path, t in self.read([y]).items()}
+        self._largest: dict[Path, Any] = {path: np.abs(t[:, 0]) for path, t in self.read([y])[0].items()}
         self._next: dict[Path, Any] = {}
         self._end = y
 
@@ -57,9 +57,9 @@ class Judge:
 
         They are given twice: relative to the tangents so far, and to the largest of all these steps.
         """
-        slopes, result, self._next = self.read(stages), np.zeros((2, len(weights), len(ends))), {}
+        (at_ends, slopes), result, self._next = self.read(ends, stages), np.zeros((2, len(weights), len(ends))), {}
         with np.errstate(all="ignore"):
-            for path, t in self.read(ends).items():
+            for path, t in at_ends.items():
                 allowed = self._allowed(path, np.abs(t))
                 if path in slopes:
                     k = slopes[path].reshape((len(t), len(ends), -1, t.shape[-1]))
@@ -71,7 +71,7 @@ class Judge:
         count, points, n = states.shape
         result, self._next = np.zeros((2, 1, count)), {}
         with np.errstate(all="ignore"):
-            for path, t in self.read(list(np.reshape(states, (-1, n)))).items():
+            for path, t in self.read.along_one(np.reshape(states, (-1, n))).items():
                 of_points = t.reshape((len(t), count, points, n))
                 allowed = self._allowed(path, np.max(np.abs(of_points), axis=2))
                 _raise(result, error(of_points)[:, None], allowed[:, None])
@@ -80,8 +80,10 @@ class Judge:
     def _allowed(self, path: Path, size: Any) -> Any:
         """What is allowed to the tangents of a kind: directions, steps, elements."""
         largest = np.maximum.accumulate(size, axis=1)
-        if path in self._largest:
-            largest = np.maximum(largest, self._largest[path][:, None])
+        before = self._largest.get(path)
+        # In mixed mode, a record may begin along the way.
+        if before is not None and len(before) == len(largest):
+            largest = np.maximum(largest, before[:, None])
         self._next[path] = largest
         limits = self.allowed
         unit = np.max(largest / limits.size, axis=-1, keepdims=True)
