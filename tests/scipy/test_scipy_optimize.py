@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dualdiff import derivative, hessian, jacobian, jvp, value_and_jacobian
+from dualdiff import derivative, gradient, hessian, jacobian, jvp, value_and_jacobian
 from dualdiff.base.errors import UndefinedDerivativeWarning
 from tests.support.against import Probes
 
@@ -496,8 +496,9 @@ def test_the_function_runs_on_plain_values_until_the_root_is_known():
 
     derivative(root, 3.0)
     plain = scipy_optimize.brentq(lambda y: y * y - 3.0, 0.0, 9.0, full_output=True)[1].function_calls
-    assert all(kind is float for kind in seen[:plain])
-    assert len(seen) == plain + 2
+    # Then on duals, for the slope and the tangent, and once on a plain value nearby, where a multiple root would show.
+    assert len(seen) == plain + 3
+    assert [i for i, kind in enumerate(seen) if kind is not float] == [plain, plain + 1]
 
 
 def test_duals_behind_objects_and_lists_are_seen():
@@ -538,3 +539,30 @@ def test_what_a_function_assigns_is_seen():
 def test_where_the_solver_starts_makes_no_difference():
     assert jacobian(lambda x0: np.sum(roots.fsolve(lambda y: y * y - 2, x0)) + x0, np.ones(1)) == 1.0
     assert derivative(lambda b: roots.brentq(lambda y: y * y - 2, 0.0, b) + b, 9.0) == 1.0
+
+
+# -- multiple solutions ------------------------------------------------------------------------------------------------
+MULTIPLE = {
+    "newton, double": lambda p: roots.newton(lambda x: (x - 1) ** 2 - p, 2.0, maxiter=200),
+    "newton, triple": lambda p: roots.newton(lambda x: x**3 - p, 1.0, maxiter=200),
+    "newton, of arrays": lambda p: roots.newton(lambda x: (x - 1) ** 2 - p, np.array([2.0, 3.0]), maxiter=200)[0],
+    "fsolve": lambda p: roots.fsolve(lambda x: (x - 1) ** 2 - p, [2.0])[0],
+    "fsolve, two unknowns": lambda p: roots.fsolve(lambda x: [(x[0] - 1) ** 2 - p, x[1] - x[0]], [2.0, 2.0])[0],
+    "root, lm": lambda p: roots.root(lambda x: (x - 1) ** 2 - p, [2.0], method="lm").x[0],
+}
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("name", MULTIPLE)
+def test_a_multiple_root_has_no_derivative(name, mode):
+    """The solver stops where the slope is small but not zero: a quotient would be large and meaningless."""
+    with pytest.warns(UndefinedDerivativeWarning):
+        assert np.isnan(gradient(lambda p: MULTIPLE[name](p[0]), np.zeros(1), mode=mode)[0])
+
+
+def test_steep_and_nearly_singular_systems_that_are_regular():
+    steep = lambda p: roots.fsolve(lambda x: np.tanh((x - 1 - p) * 1e7), [1.0 + 1e-9])[0]
+    assert derivative(steep, 0.0) == pytest.approx(1.0, rel=1e-6)
+    matrix = np.array([[1.0, 1.0], [1.0, 1.0 + 1e-5]])
+    linear = lambda p: roots.fsolve(lambda x: matrix @ x - np.stack([1.0 + p, 2.0 + 0.0 * p]), [1.0, 1.0])
+    np.testing.assert_allclose(derivative(linear, 0.0), np.linalg.inv(matrix)[:, 0], rtol=1e-5)

@@ -275,4 +275,5 @@ class _Solution:
 
 def _on_path(event: Any, f: Any, t: float, y: Any, at: Any) -> Any:
     """The event along the solution through (t, y)."""
-    return np.reshape(operand(event(at, moved(f, t, y, at - t))), ())
+    near = moved(f, t, y, at - t)
+    return np.reshape(operand(event(at, y + (at - t) * f(t, y) if near is y else near)), ())

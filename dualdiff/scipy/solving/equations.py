@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,16 @@ SINGULAR = 1e13
 #: With more unknowns than these it pays to test whether the system is diagonal: each equation has its own unknown.
 MANY = 64
 
+#: How far from a solution its slope is tested: relative to it, and in changes that Newton's method still makes.
+NEAR, STEPS = 1e-6, 16.0
+#: Where a function changes by more than this times what its slope tells, the slope is that of a multiple root.
+STEEP = 2.0
+#: Rounding errors of a function, relative to its terms.
+ROUNDING = 1e-14
+
 UNCONVERGED = "the solver did not converge"
 IRREGULAR = "the Jacobian of the equations (of a minimum: the Hessian) is singular at the solution"
+MULTIPLE = "the solution is a multiple one, as far as the solver can tell: the slope is zero there, but for its error"
 UNSOLVED = (
     "the solver did not return a solution: the function has a jump or a kink there, or the tolerance is too large"
 )
@@ -99,6 +108,8 @@ def implicit(
             reason = IRREGULAR
         elif not abs(rest) <= abs(slope) * (MOVED * abs(y) + MOVED_ABSOLUTELY):
             reason = UNSOLVED
+        elif _is_multiple(quiet, y, rest, slope):
+            reason = MULTIPLE
         else:
             result = y
             for left in reversed(range(count)):
@@ -127,6 +138,8 @@ def _system(
         matrix = _matrix(quiet, y, np.ndim(converged) > 0)
         solved = _divided if matrix.ndim == np.ndim(y) and matrix.shape == np.shape(y) else _solved
         good, reason = _judged(converged, matrix, rest, y, solved)
+        if np.all(good):
+            good, reason = _simple(quiet, matrix, rest, y, solved), MULTIPLE
         if not np.all(good):
             no_derivative(name, reason)
             if solved is _solved or not count:
@@ -173,6 +186,42 @@ def _judged(converged: Any, matrix: Any, rest: Any, y: Any, solved: Callable[[An
     still = np.abs(solved(matrix, rest)) <= MOVED * size + MOVED_ABSOLUTELY
     still = still if solved is _divided else np.asarray(np.all(still))
     return regular & still, UNSOLVED if np.all(regular) else IRREGULAR
+
+
+def _simple(quiet: Callable[[Any], Any], matrix: Any, rest: Any, y: Any, solved: Callable[[Any, Any], Any]) -> Any:
+    """Which elements are simple solutions."""
+    step = np.abs(solved(matrix, rest))
+    if solved is _divided:
+        return _is_simple(quiet, y, rest, matrix, NEAR * np.abs(y) + STEPS * step, 0.0)
+    # What a nearly singular matrix hides is largest along what its inverse amplifies.
+    change = solved(matrix, np.reshape(np.cos(1.0 + np.arange(np.size(y))), np.shape(y)))
+    size = np.max(np.abs(y), initial=0.0)
+    change = change / np.max(np.abs(change)) * (NEAR * size + STEPS * np.max(step))
+    slope = np.max(np.abs(matrix @ np.ravel(change)))
+    steep = partial(_largest, quiet, rest)
+    return np.asarray(_is_simple(steep, y, 0.0, slope, change, ROUNDING * size * np.max(np.abs(matrix))))
+
+
+def _largest(quiet: Callable[[Any], Any], rest: Any, y: Any) -> Any:
+    """The largest difference of the residual from what is left of it at the solution."""
+    return np.max(np.abs(plain_values(quiet(y)) - rest))
+
+
+def _is_simple(f: Callable[[Any], Any], y: Any, rest: Any, slope: Any, change: Any, noise: Any) -> Any:
+    """Whether f changes as its slope tells, on one side at least: it does not near a multiple root.
+
+    ``slope`` is its derivative, or its whole change if y is a vector.
+    """
+    linear = STEEP * np.abs(slope if np.ndim(slope) < np.ndim(y) else slope * change) + noise
+    sides = [np.abs(plain_values(f(y + side)) - rest) > linear for side in (change, -change)]
+    return ~(sides[0] & sides[1])
+
+
+def _is_multiple(f: Callable[[Any], Any], y: Any, rest: Any, slope: Any) -> bool:
+    """The contrary of `_is_simple`, for a scalar."""
+    change = NEAR * abs(y) + STEPS * abs(rest / slope)
+    linear = STEEP * abs(slope * change)
+    return abs(plain_values(f(y + change)) - rest) > linear and abs(plain_values(f(y - change)) - rest) > linear
 
 
 def is_regular(matrix: Any) -> bool:
