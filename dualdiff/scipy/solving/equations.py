@@ -221,7 +221,7 @@ def _is_multiple(f: Callable[[Any], Any], y: Any, rest: Any, slope: Any) -> bool
     """The contrary of `_is_simple`, for a scalar."""
     change = NEAR * abs(y) + STEPS * abs(rest / slope)
     linear = STEEP * abs(slope * change)
-    return abs(plain_values(f(y + change)) - rest) > linear and abs(plain_values(f(y - change)) - rest) > linear
+    return all(bool(abs(plain_values(f(y + side)) - rest) > linear) for side in (change, -change))
 
 
 def is_regular(matrix: Any) -> bool:
