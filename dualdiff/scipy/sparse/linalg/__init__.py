@@ -11,11 +11,13 @@ from dualdiff.base.extras import load
 from dualdiff.base.public import shown_in
 from dualdiff.rules.writing.over_scipy import without_rule
 from dualdiff.scipy.sparse.linalg.functions import eigsh, expm_multiply, lsmr, lsqr, norm
+from dualdiff.scipy.sparse.linalg.operators import LinearOperator, aslinearoperator
 from dualdiff.scipy.sparse.linalg.solvers import ITERATIVE, factorized, splu, spsolve, spsolve_triangular
 
 globals().update(ITERATIVE)
 
-__all__ = ["eigsh", "expm_multiply", "factorized", "lsmr", "lsqr", "norm", "splu", "spsolve", "spsolve_triangular"]
+__all__ = ["LinearOperator", "aslinearoperator", "eigsh", "expm_multiply", "factorized", "lsmr", "lsqr", "norm"]
+__all__ += ["splu", "spsolve", "spsolve_triangular"]
 __all__ += sorted(ITERATIVE)
 
 for _name in __all__:

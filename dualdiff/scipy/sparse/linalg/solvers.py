@@ -7,6 +7,7 @@ and all orders.
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from dualdiff.scipy.solving.equations import UNCONVERGED, no_derivative, unknown
 from dualdiff.scipy.solving.signatures import signed_as
 from dualdiff.scipy.solving.stripped import values_of
 from dualdiff.scipy.sparse.dual_matrices import DualSparse, canonical, data_of, entries_of, is_sparse
+from dualdiff.scipy.sparse.linalg.operators import LinearOperator, solved_by_operator
 from dualdiff.scipy.sparse.making import CONSTRUCTORS, MOVING
 
 _scipy = load("scipy.sparse.linalg", "scipy", "dualdiff.scipy.sparse.linalg")
@@ -37,7 +39,7 @@ def square(a: Any) -> Any:
 
 def plain_of(a: Any) -> Any:
     """SciPy's matrix, or what else is given, with plain values."""
-    return a.plain if type(a) is DualSparse else values_of(a)
+    return a.plain if hasattr(type(a), "held_duals") else values_of(a)
 
 
 def entries(a: Any) -> Any:
@@ -255,8 +257,8 @@ _ITERATIVE = """Solve :math:`A x = b` iteratively, as ``scipy.sparse.linalg.{nam
 
     Notes
     -----
-    Derivatives are those of the exact solution, at the x that was found: A is factored once for all of them.  Of a
-    `LinearOperator` only b may be a dual, and each direction is solved by the same method.  Where SciPy's did not
+    Derivatives are those of the exact solution, at the x that was found: A is factored once for all of them.  With a
+    `LinearOperator`, which may hold duals, each direction is solved by the same method.  Where SciPy's did not
     converge, the derivative is NaN.
 
     Examples
@@ -288,7 +290,7 @@ def _iterative(name: str, symmetric: bool) -> Any:
         x, info = scipys(plain_of(A), plain_values(b), *args, **options)
         if info:
             no_derivative(f"scipy.sparse.linalg.{name}", UNCONVERGED)
-            return unknown(x, data_of(A) if type(A) is DualSparse else operand(A), b), info
+            return unknown(x, *duals_in([A, b])), info
         if not hasattr(A, "matvec"):
             a = square(A)
             right = np.reshape(b, (-1,))
@@ -298,6 +300,10 @@ def _iterative(name: str, symmetric: bool) -> Any:
                 no_derivative(f"scipy.sparse.linalg.{name}", SINGULAR)
                 return unknown(x, data_of(a), b), info
             return np.reshape(solved(a, right, factored, np.ravel(x)), np.shape(x)), info
+        if type(A) is LinearOperator:
+            flat = np.ravel(x)
+            solve = partial(_by_method, scipys, symmetric, A)
+            return np.reshape(solved_by_operator(A, np.reshape(b, (-1,)), flat, solve), np.shape(x)), info
         return _by_method(scipys, symmetric, A, b, x), info
 
     function.__name__ = function.__qualname__ = name
@@ -305,9 +311,9 @@ def _iterative(name: str, symmetric: bool) -> Any:
     return signed_as(scipys)(function)
 
 
-def _by_method(scipys: Any, symmetric: bool, a: Any, b: Any, x: Any) -> Any:
+def _by_method(scipys: Any, symmetric: bool, a: Any, b: Any, x: Any = None) -> Any:
     """The solution with an operator that is plain, each direction by the method itself."""
-    plain = _scipy.aslinearoperator(a)
+    plain = _scipy.aslinearoperator(plain_of(a))
 
     def solve(columns: Any, transposed: bool) -> Any:
         used = plain.T if transposed and not symmetric else plain
@@ -317,7 +323,9 @@ def _by_method(scipys: Any, symmetric: bool, a: Any, b: Any, x: Any) -> Any:
 
     no_entries = entries_of(_sparse.coo_array((1, 1)))
     factored = Factors(no_entries, np.dtype(plain.dtype or float), solve)
-    return np.reshape(sparse_solution(factored, np.zeros(0), np.reshape(b, (-1,)), value=np.ravel(x)), np.shape(x))
+    value = None if x is None else np.ravel(x)
+    result = sparse_solution(factored, np.zeros(0), np.reshape(b, (-1,)), value=value)
+    return result if x is None else np.reshape(result, np.shape(x))
 
 
 ITERATIVE = {name: _iterative(name, symmetric) for name, symmetric in _METHODS.items()}
