@@ -97,9 +97,14 @@ LAZY = (
 )
 
 
+def is_computed_later(kind: type) -> bool:
+    """Whether a class is one of dask's; pint and xarray have its protocol too, whatever they hold."""
+    return kind.__module__.partition(".")[0] == "dask" and hasattr(kind, "__dask_graph__")
+
+
 def own_arithmetic(kind: type) -> OwnArithmeticError:
     """The error for an instance of an array class that redefines the operators."""
-    if hasattr(kind, "__dask_graph__"):
+    if is_computed_later(kind):
         return OwnArithmeticError(f"a dask {kind.__name__} was combined with dual numbers: {LAZY}")
     return OwnArithmeticError(
         f"a {kind.__name__} was combined with dual numbers, which do not implement its arithmetic; pass a plain "

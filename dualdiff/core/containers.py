@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dualdiff.base import tags
-from dualdiff.base.errors import LAZY, expired
+from dualdiff.base.errors import LAZY, expired, is_computed_later
 from dualdiff.core.array import operand
 from dualdiff.core.dual import AnyDual
 from dualdiff.core.labels import Labels, labels_of
@@ -538,6 +538,6 @@ def _described(y: Any) -> str:
         return "None (is a return statement missing?)"
     if issubclass(type(y), np.ndarray):
         return f"an array of dtype {y.dtype}"
-    if hasattr(type(y), "__dask_graph__"):
+    if is_computed_later(type(y)):
         return f"a dask {type(y).__name__}, which is not computed yet: {LAZY}"
     return f"an object of type {type(y).__name__}"

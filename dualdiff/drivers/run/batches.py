@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dualdiff.base.errors import MixedPointsError
+from dualdiff.base.errors import MixedPointsError, is_computed_later
 from dualdiff.base.extras import load
 from dualdiff.base.progress import shown
 from dualdiff.base.workers import count_of, refuse_inside
@@ -203,7 +203,7 @@ def _refuse_positions(operator: str, f: Callable[..., Any], last: tuple[Any, ...
 def is_lazy(args: tuple[Any, ...], argnum: Any) -> bool:
     """Whether an argument is an array that is computed later, such as a dask array."""
     is_place = isinstance(argnum, int) and -len(args) <= argnum < len(args)
-    return is_place and hasattr(type(args[argnum]), "__dask_graph__")
+    return is_place and is_computed_later(type(args[argnum]))
 
 
 def lazily(
