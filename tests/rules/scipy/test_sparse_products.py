@@ -138,7 +138,6 @@ def test_arrays_with_more_axes_have_no_rule():
 @pytest.mark.parametrize(
     "f",
     [
-        lambda x, a: (x[0] * a) @ x,
         lambda x, a: (a * x[0]) @ x,
         lambda x, a: (a / x[0]) @ x,
         lambda x, a: a @ np.array([x[0], x[1], x[2], x[3]]),
@@ -146,11 +145,12 @@ def test_arrays_with_more_axes_have_no_rule():
         lambda x, a: sparse.diags_array(x) @ x,
     ],
 )
-def test_duals_inside_a_matrix_are_refused_with_what_to_write(f):
+def test_duals_in_a_plain_matrix_are_refused_with_what_to_write(f):
     for name in "csr", "coo":
         with pytest.raises((TypeError, ValueError)) as error:
             dd.jacobian(f, X, made("array", name))
         said = "".join(getattr(error.value, "__notes__", [str(error.value)]))
-        assert "k * (A @ u) instead of (k * A) @ u" in said
+        assert "write k * A for A * k" in said
+        assert "the matrices that dualdiff.scipy.sparse makes of duals" in said
         assert "np.stack" in said
         assert "custom_derivative" in said
