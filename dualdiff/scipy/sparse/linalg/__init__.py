@@ -11,7 +11,7 @@ from dualdiff.base.extras import load
 from dualdiff.base.public import shown_in
 from dualdiff.rules.writing.over_scipy import without_rule
 from dualdiff.scipy.sparse.linalg.functions import eigsh, expm_multiply, lsmr, lsqr, norm
-from dualdiff.scipy.sparse.linalg.operators import LinearOperator, aslinearoperator
+from dualdiff.scipy.sparse.linalg.linear_operators import LinearOperator, aslinearoperator
 from dualdiff.scipy.sparse.linalg.solvers import ITERATIVE, factorized, splu, spsolve, spsolve_triangular
 
 globals().update(ITERATIVE)

@@ -21,7 +21,7 @@ from dualdiff.scipy.solving.equations import UNCONVERGED, no_derivative, unknown
 from dualdiff.scipy.solving.signatures import signed_as
 from dualdiff.scipy.solving.stripped import values_of
 from dualdiff.scipy.sparse.dual_matrices import DualSparse, canonical, data_of, entries_of, is_sparse
-from dualdiff.scipy.sparse.linalg.operators import LinearOperator, solved_by_operator
+from dualdiff.scipy.sparse.linalg.linear_operators import LinearOperator, solved_by_operator
 from dualdiff.scipy.sparse.making import CONSTRUCTORS, MOVING
 
 _scipy = load("scipy.sparse.linalg", "scipy", "dualdiff.scipy.sparse.linalg")
