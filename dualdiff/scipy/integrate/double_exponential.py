@@ -5,8 +5,6 @@ double-exponential rule :math:`x = \tanh(\frac{\pi}{2} \sinh t)` takes over: it 
 analytic inside an interval, whatever singularity the value or a tangent has at its ends.  An interval on which it does
 not converge has a kink inside, and is bisected.  See H. Takahasi and M. Mori, Double exponential formulas for numerical
 integration (1974).
-not converge has a kink inside, and is bisected.  See H. Takahasi and M. Mori, Double exponential formulas for
-numerical integration (1974).
 """
 
 from __future__ import annotations

@@ -132,6 +132,17 @@ def test_a_response_that_is_faster_than_the_solution(method):
         assert derivative(end, 1.0) == pytest.approx(np.exp(-4.0), rel=1e-6)
 
 
+@pytest.mark.parametrize("method", METHODS[1:])
+def test_by_default_derivatives_are_as_exact_as_the_states(method):
+    """They belong to SciPy's states, whose error is often far larger than the tolerances."""
+    value, found = value_and_jacobian(lambda q: of_volterra(q, method, t_eval=TIMES).y, VOLTERRA)
+    exact = scipy_integrate.solve_ivp(
+        volterra, (0.0, 15.0), VOLTERRA[4:], Taylor, args=tuple(VOLTERRA[:4]), t_eval=TIMES
+    ).y
+    error = np.max(np.abs(found / variational() - 1))
+    assert error < 30 * np.max(np.abs(value / exact - 1))
+
+
 # -- what it costs -----------------------------------------------------------------------------------------------------
 def counted(f):
     def call(*args):
