@@ -228,7 +228,7 @@ def lazily(
     of_block = partial(of_block, argnum=argnum, **options)
     with np.errstate(all="ignore"):
         samples = of_block(np.ones((1,) * dims + x.shape[dims:], x.dtype))
-    if not all(isinstance(sample, np.ndarray) for sample in samples):
+    if not all(issubclass(type(sample), np.ndarray) for sample in samples):
         raise TypeError(f"{operator}: with x as a dask array, f must return one array")
     blocks = x.to_delayed()
     parts = {place: dask.delayed(of_block, nout=len(samples))(blocks[place]) for place in np.ndindex(blocks.shape)}

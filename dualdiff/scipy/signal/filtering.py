@@ -38,8 +38,8 @@ def lfilter(value: Any, b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) 
         direction.
     Examples:
         >>> x = np.array([1.0, 2.0, 3.0])
-        >>> derivative(lambda pole: signal.lfilter([1.0], np.stack([1.0, -pole]), x), 0.5)
-        array([0., 1., 3.])
+        >>> derivative(lambda pole: signal.lfilter([1.0], np.stack([1.0, -pole]), x)[1:], 0.5)
+        array([1., 3.])
     """
     arrays = [np.atleast_1d(operand(b)), np.atleast_1d(operand(a)), operand(x)]
     axis = axis_of(axis, arrays[2].ndim) - arrays[2].ndim

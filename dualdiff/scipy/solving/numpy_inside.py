@@ -370,7 +370,7 @@ def by_copy(copies: Copies, module: str, name: str, arrays: str, prepared: Funct
     def rule(value: Any, *args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
         options = {k: x for k, x in given.items() if k not in names}
-        if isinstance(options.get("output"), np.ndarray):
+        if issubclass(type(options.get("output")), (np.ndarray, AnyDual)):
             raise lost(f"an array of plain values as output= of dualdiff.{module}.{name}", "the result")
         found: list[Any] = []
 

@@ -9,6 +9,7 @@ import numpy as np
 from dualdiff.base.errors import lost, no_rule
 from dualdiff.base.extras import load
 from dualdiff.core.array import operand
+from dualdiff.core.dual import AnyDual
 from dualdiff.rules.writing.array_rules import duals_in, plain_values
 from dualdiff.scipy.solving.signatures import signed_as
 from dualdiff.scipy.sparse.dual_matrices import STORED, DualSparse, canonical, is_sparse, structurally
@@ -120,8 +121,11 @@ CONSTRUCTORS = {
 
 
 # -- functions of matrices ---------------------------------------------------------------------------------------------
+_ROWS = (list, tuple, np.ndarray, AnyDual)
+
+
 def _flat(blocks: Any) -> list[Any]:
-    return [e for block in blocks for e in (block if isinstance(block, (list, tuple, np.ndarray)) else [block])]
+    return [e for block in blocks for e in (block if issubclass(type(block), _ROWS) else [block])]
 
 
 def _moving(name: str, nested: int) -> Any:
