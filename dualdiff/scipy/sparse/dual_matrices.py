@@ -112,31 +112,29 @@ class DualSparse:
     # -- what moves elements -----------------------------------------------------------------------------------------
     def asformat(self, format: Any, copy: bool = False) -> Any:
         """The same matrix in another format."""
-        if format is None or format == self.format:
-            return self.copy() if copy else self
-        return structurally(lambda a: a.asformat(format), self)
+        return self.copy() if format is None and copy else structurally(lambda a: a.asformat(format, copy), self)
 
-    def tocsr(self, copy: bool = False) -> Any:
-        return self.asformat("csr", copy)
+    def tobsr(self, *args: Any, **options: Any) -> Any:
+        return structurally(lambda a: a.tobsr(*args, **options), self)
 
-    def tocsc(self, copy: bool = False) -> Any:
-        return self.asformat("csc", copy)
+    def tocoo(self, *args: Any, **options: Any) -> Any:
+        return structurally(lambda a: a.tocoo(*args, **options), self)
 
-    def tocoo(self, copy: bool = False) -> Any:
-        return self.asformat("coo", copy)
+    def tocsc(self, *args: Any, **options: Any) -> Any:
+        return structurally(lambda a: a.tocsc(*args, **options), self)
 
-    def todia(self, copy: bool = False) -> Any:
-        return self.asformat("dia", copy)
+    def tocsr(self, *args: Any, **options: Any) -> Any:
+        return structurally(lambda a: a.tocsr(*args, **options), self)
 
-    def tobsr(self, blocksize: Any = None, copy: bool = False) -> Any:
-        return self.asformat("bsr", copy) if blocksize is None else structurally(lambda a: a.tobsr(blocksize), self)
+    def todia(self, *args: Any, **options: Any) -> Any:
+        return structurally(lambda a: a.todia(*args, **options), self)
 
     def copy(self) -> Any:
         return DualSparse(self._positions.copy(), np.copy(self.data))
 
     def transpose(self, axes: Any = None, copy: bool = False) -> Any:
         """The transposed matrix."""
-        return structurally(lambda a: a.transpose(axes), self)
+        return structurally(lambda a: a.transpose(axes, copy), self)
 
     @property
     def T(self) -> Any:
@@ -179,17 +177,18 @@ class DualSparse:
         result._entries = a._entries
         return result
 
-    def __neg__(self) -> Any:
-        return self._mapped(operator.neg)
+    def _linear(self, function: Callable[[Any], Any]) -> Any:
+        """The matrix with a function of its elements that may be taken before they are added up."""
+        return DualSparse(self._positions.copy(), function(self.data))
 
-    def __pos__(self) -> Any:
-        return self
+    def __neg__(self) -> Any:
+        return self._linear(operator.neg)
 
     def __abs__(self) -> Any:
         return self._mapped(np.abs)
 
     def conj(self, copy: bool = True) -> Any:
-        return self._mapped(np.conjugate)
+        return self._linear(np.conjugate) if copy or self.dtype.kind == "c" else self
 
     conjugate = conj
 
@@ -199,14 +198,14 @@ class DualSparse:
 
     @property
     def real(self) -> Any:
-        return self._mapped(np.real)
+        return self._linear(np.real)
 
     @property
     def imag(self) -> Any:
-        return self._mapped(np.imag)
+        return self._linear(np.imag)
 
     def astype(self, dtype: Any, casting: Any = "unsafe", copy: bool = True) -> Any:
-        return self._mapped(lambda data: data.astype(dtype))
+        return self._mapped(lambda data: data.astype(dtype)) if copy or np.dtype(dtype) != self.dtype else self
 
     def power(self, n: Any, dtype: Any = None) -> Any:
         """The elements to a plain, nonzero power."""
@@ -226,20 +225,29 @@ class DualSparse:
 
     def __mul__(self, other: Any) -> Any:
         if np.ndim(other) == 0 and not is_sparse(other):
-            return self._mapped(lambda data: data * other)
+            return self._linear(lambda data: data * other)
         return self @ other if self.is_matrix else self.multiply(other)
+
+    def __imul__(self, other: Any) -> Any:
+        if np.ndim(other) or is_sparse(other):
+            return NotImplemented
+        self.data *= other
+        return self
 
     def __rmul__(self, other: Any) -> Any:
         if np.ndim(other) == 0 and not is_sparse(other):
-            return self._mapped(lambda data: other * data)
+            return self._linear(lambda data: other * data)
         is_product = self.is_matrix or (is_sparse(other) and _scipy.isspmatrix(other))
         return self.__rmatmul__(other) if is_product else self.multiply(other)
 
     def __truediv__(self, other: Any) -> Any:
         if np.ndim(other) == 0 and not is_sparse(other):
             # As SciPy divides.
-            return self._mapped(lambda data: data * (1.0 / other))
+            return self._linear(lambda data: data * (1.0 / other))
         return self.multiply(1.0 / operand(other)) if not is_sparse(other) else self.toarray() / dense(other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return NotImplemented if np.ndim(other) or is_sparse(other) else self.__imul__(1.0 / other)
 
     def multiply(self, other: Any) -> Any:
         """The elementwise product with a scalar, an array that broadcasts, or a sparse matrix."""
@@ -338,13 +346,17 @@ def _number_of(a: Any) -> int:
 
 def canonical(a: Any) -> Any:
     """The matrix with the elements that stand in one place added up."""
-    if type(a) is not DualSparse or a.format in ("dia", "bsr"):
+    if type(a) is not DualSparse:
+        return a if a.format not in STORED[:3] or a.has_canonical_format else _coo(a).asformat(a.format)
+    if a.format == "dia":
         return a
     entries = a.entries
-    places = entries.rows.astype(np.int64) * a.shape[1] + entries.columns
+    places = entries.rows.astype(np.int64) * a.shape[-1] + entries.columns
     unique, to = np.unique(places, return_inverse=True)
     if len(unique) == len(places):
         return a
+    if a.format == "bsr" or a.ndim == 1:
+        raise no_rule("scipy.sparse: elements of duals in one place, in the format BSR or with one axis,")
     coordinates = (unique // a.shape[1], unique % a.shape[1])
     kind = _scipy.coo_matrix if a.is_matrix else _scipy.coo_array
     summing = Entries(to, np.zeros(len(to), int), (len(unique), 1))
@@ -358,9 +370,34 @@ def canonical(a: Any) -> Any:
 
 
 def structurally(function: Callable[..., Any], *matrices: Any) -> Any:
-    """The result of a function of sparse matrices that only moves their elements: sparse, dense or scalar."""
-    matrices = tuple(canonical(a) if is_sparse(a) else a for a in matrices)
+    """The result of a function of sparse matrices that only moves their elements: sparse, dense or scalar.
+
+    It shares memory with a matrix where SciPy's does.
+    """
     stored = [a if type(a) is DualSparse or not is_sparse(a) or a.format in STORED else a.tocoo() for a in matrices]
+    numbered, moved = _moved(function, stored)
+    elements = moved.data if _scipy.issparse(moved) else np.asarray(moved)
+    for a, numbers in zip(stored, numbered, strict=True):
+        if moved is numbers:
+            return a
+        if is_sparse(a) and np.may_share_memory(elements, numbers.data):
+            part = _part(a.data, elements - np.min(numbers.data))
+            if part is not None:
+                return DualSparse(moved, part) if _scipy.issparse(moved) else part
+    summed = [canonical(a) if is_sparse(a) else a for a in stored]
+    if any(a is not b for a, b in zip(summed, stored, strict=True)):
+        _, moved = _moved(function, summed)
+    parts = [np.ravel(data_of(a)) for a in summed if is_sparse(a)]
+    data = np.concatenate([np.zeros(1, plain_values(parts[0]).dtype), *parts])
+    if not _scipy.issparse(moved):
+        return data[np.asarray(moved).astype(np.intp)] if np.ndim(moved) else data[int(moved)]
+    if moved.format not in STORED:
+        moved = moved.tocsr()
+    return DualSparse(moved, data[moved.data.astype(np.intp)])
+
+
+def _moved(function: Callable[..., Any], stored: Any) -> tuple[list[Any], Any]:
+    """Matrices of the numbers of the elements, from 1, and the function of them."""
     numbered, count = [], 1
     for a in stored:
         if is_sparse(a):
@@ -370,21 +407,24 @@ def structurally(function: Callable[..., Any], *matrices: Any) -> Any:
             count += size
         else:
             numbered.append(a)
-    moved = function(*numbered)
-    parts = [np.ravel(data_of(a)) for a in stored if is_sparse(a)]
-    data = np.concatenate([np.zeros(1, plain_values(parts[0]).dtype), *parts])
-    if not _scipy.issparse(moved):
-        return data[np.asarray(moved).astype(np.intp)] if np.ndim(moved) else data[int(moved)]
-    if moved.format not in STORED:
-        moved = moved.tocsr()
-    return DualSparse(moved, data[moved.data.astype(np.intp)])
+    return numbered, function(*numbered)
+
+
+def _part(data: Any, numbers: Any) -> Any:
+    """The elements of these numbers as a view, if they follow each other at one distance."""
+    flat = np.ravel(numbers).astype(np.intp)
+    step = int(flat[1] - flat[0]) if len(flat) > 1 else 1
+    if not len(flat) or step < 1 or np.any(np.diff(flat) != step):
+        return None
+    data = np.reshape(data, (-1,)) if np.ndim(data) > 1 else data
+    return np.reshape(data[flat[0] : flat[-1] + 1 : step], numbers.shape)
 
 
 def _coo(a: Any) -> Any:
     """A matrix, plain or of duals, by coordinates that are not repeated."""
     if type(a) is DualSparse:
         return canonical(a.tocoo())
-    a = a.tocoo()
+    a = a.tocoo(copy=True)
     a.sum_duplicates()
     return a
 
@@ -420,7 +460,7 @@ def _added(a: Any, b: Any, sign: float) -> Any:
         if np.ndim(b) == 0 and not duals_in(b):
             # SciPy refuses scalars that are not zero.
             (_plain(a) + b)
-            return a
+            return a.copy()
         return a.toarray() + sign * operand(b)
     value = _plain(a) + _plain(b) if sign > 0 else _plain(a) - _plain(b)
     left, right = _coo(a), _coo(b)

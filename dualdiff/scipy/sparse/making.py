@@ -54,7 +54,7 @@ class Kind(type):
     def __call__(cls, arg1: Any, shape: Any = None, dtype: Any = None, copy: bool = False, **options: Any) -> Any:
         if not duals_in([arg1]):
             return cls.scipys(arg1, shape=shape, dtype=dtype, copy=copy, **options)
-        result = _made(cls.scipys, arg1, shape, options)
+        result = _made(cls.scipys, arg1, shape, {**options, "copy": copy})
         if dtype is None or np.dtype(dtype) == result.dtype:
             return result
         if np.dtype(dtype).kind not in "fc":
@@ -86,7 +86,7 @@ def _made(scipys: Any, arg1: Any, shape: Any, options: dict[str, Any]) -> Any:
     data, *places = arg1
     if duals_in(places):
         raise lost(f"a dual number as an index of scipy.sparse.{scipys.__name__}", "a plain value there")
-    data = operand(data)
+    data = np.copy(operand(data)) if options.pop("copy") else operand(data)
     if kind != "dia" and len(places) == 1:
         plain = coo((plain_values(data), *places), shape=shape)
         return DualSparse(plain, data).asformat(kind) if kind != "coo" else DualSparse(plain, data)

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import inspect
+import operator
 
 import numpy as np
 import pytest
 
 ss = pytest.importorskip("scipy.sparse")
 
-from dualdiff import LostDerivativeError, NoRuleError, adapt, derivative, gradient, jacobian
+from dualdiff import LostDerivativeError, NoRuleError, adapt, derivative, gradient, jacobian, value_and_jacobian
 from dualdiff.scipy import sparse
 from dualdiff.scipy.sparse import dual_matrices, making
 from tests.scipy.interpolate.cases import checked, compare
@@ -231,3 +232,112 @@ def test_scipys_own_names_in_adapted_code():
         return np.sum(((matrix(sparse, d) + sparse.diags(d[:N])) @ B) ** 2)
 
     np.testing.assert_allclose(gradient(adapt(with_scipys_names), D), gradient(ours, D), rtol=1e-12)
+
+
+# -- memory that matrices share ----------------------------------------------------------------------------------------
+DERIVED = {
+    **{f"to{form}": lambda m, a, form=form: getattr(a, f"to{form}")() for form in dual_matrices.STORED},
+    **{f"as {form}": lambda m, a, form=form: a.asformat(form) for form in dual_matrices.STORED},
+    **{f"{form}_array": lambda m, a, name=f"{form}_array": getattr(m, name)(a) for form in dual_matrices.STORED},
+    "copied by constructor": lambda m, a: getattr(m, f"{a.format}_array")(a, copy=True),
+    "copy": lambda m, a: a.copy(),
+    "T": lambda m, a: a.T,
+    "transposed copy": lambda m, a: a.transpose(copy=True),
+    "reshape": lambda m, a: a.reshape(N, N),
+    "plus zero": lambda m, a: a + 0,
+    "twice": lambda m, a: 2 * a,
+    "conj": lambda m, a: a.conj(copy=False),
+    "real": lambda m, a: a.real,
+    "astype": lambda m, a: a.astype(float, copy=False),
+    "tril": lambda m, a: m.tril(a),
+    "vstack": lambda m, a: m.vstack([a], format=a.format),
+    "power": lambda m, a: a.power(1),
+}
+IN_PLACE = {
+    "multiplied": lambda a, d: operator.imul(a, 2.0),
+    "multiplied by a dual": lambda a, d: operator.imul(a, d[0]),
+    "divided": lambda a, d: operator.itruediv(a, 4.0),
+    "added": lambda a, d: operator.iadd(a, a),
+    "subtracted": lambda a, d: operator.isub(a, 3.0 * a),
+    "elements": lambda a, d: a.data.__imul__(3.0),
+}
+
+
+def matches_after_writing(form, write, derive=lambda m, a: a, repeat=False):
+    def f(m, d):
+        a = m.coo_array((1.0 * d, (ROWS, ROWS if repeat else COLUMNS)), shape=(N, N)).asformat(form)
+        write(derive(m, a), d)
+        return a @ B
+
+    steps = [(f(ss, D + h) - f(ss, D - h)) / 2e-6 for h in 1e-6 * np.eye(len(D))]
+    np.testing.assert_allclose(jacobian(lambda d: f(sparse, d), D), np.stack(steps, axis=-1), atol=1e-6)
+
+
+@pytest.mark.parametrize("write", IN_PLACE)
+@pytest.mark.parametrize("form", dual_matrices.STORED)
+def test_another_name_sees_what_is_written_in_place_as_in_scipy(form, write):
+    matches_after_writing(form, IN_PLACE[write])
+
+
+@pytest.mark.parametrize("derived", DERIVED)
+@pytest.mark.parametrize("form", dual_matrices.STORED)
+def test_elements_are_shared_where_they_are_in_scipy(form, derived):
+    matches_after_writing(form, IN_PLACE["elements"], DERIVED[derived])
+
+
+@pytest.mark.parametrize("derived", DERIVED)
+def test_repeated_elements_are_shared_where_they_are_in_scipy(derived):
+    matches_after_writing("coo", IN_PLACE["elements"], DERIVED[derived], repeat=True)
+
+
+def test_a_diagonal_is_a_view_where_it_is_in_scipy():
+    def f(m, d):
+        a = m.dia_array((1.0 * d[None, :N], [0]), shape=(N, N))
+        diagonal = a.diagonal()
+        diagonal[:2] = 0.0
+        return a @ B
+
+    expected = np.diag((f(ss, D) != 0.0) * B)
+    np.testing.assert_array_equal(jacobian(lambda d: f(sparse, d), D)[:, :N], expected)
+
+
+@pytest.mark.parametrize("kind", ["coo", "csr", "csc", "dia", "bsr"])
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_constructor_copies_the_elements_if_it_is_asked_to(kind, copy):
+    def f(m, d):
+        data = 1.0 * (d[None, :N] if kind == "dia" else d[:N, None, None] if kind == "bsr" else d[:N])
+        diagonal = np.arange(N)
+        where = {"coo": ((diagonal, diagonal),), "dia": ([0],)}.get(kind, (diagonal, np.arange(N + 1)))
+        a = getattr(m, f"{kind}_array")((data, *where), shape=(N, N), copy=copy)
+        a *= 2.0
+        return np.ravel(data)
+
+    np.testing.assert_array_equal(jacobian(lambda d: f(sparse, d), D)[:, :N], np.diag(f(ss, D) / D[:N]))
+
+
+def test_repeated_elements_of_plain_matrices_are_added_beside_duals():
+    plain = ss.coo_array(twice(D), shape=(N, N))
+    for joined in (
+        lambda m, a: m.hstack([plain, a]),
+        lambda m, a: m.block_diag([a, plain]),
+        lambda m, a: m.kron(a, plain),
+    ):
+        exact = joined(ss, matrix(ss, D)).toarray()
+        got = []
+        jacobian(
+            lambda d, joined=joined, got=got: got.append(joined(sparse, matrix(sparse, d)).plain.toarray()) or d, D
+        )
+        np.testing.assert_array_equal(got[0], exact)
+
+
+def test_repeated_elements_stay_where_scipy_keeps_them():
+    def f(m, d):
+        a = m.coo_array(twice(d), shape=(N, N))
+        return np.concatenate([(2 * a).data, (-a).data, (a / 4).data, a.conj().data, a.real.data])
+
+    np.testing.assert_array_equal(value_and_jacobian(lambda d: f(sparse, d), D)[0], f(ss, D))
+
+
+def test_repeated_blocks_are_refused():
+    with pytest.raises(NoRuleError, match="BSR"):
+        gradient(lambda d: sparse.bsr_array((d[:4].reshape(2, 1, 2), [0, 0], [0, 2]), shape=(1, 4)).toarray().sum(), D)
