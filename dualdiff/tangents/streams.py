@@ -370,10 +370,11 @@ class System:
             if np.all(np.isfinite(plain(first))):
                 parts.append((p, x, conjugated, None))
                 continue
-            # An argument that is constant contributes zero, whatever its partial is.
+            # An argument that is constant contributes zero, whatever its partial is.  It may only seem to be constant
+            # if its series goes on beyond the last order.
             idle = x.idle()
             if np.any(idle):
-                p = self.chosen(idle, 0.0, p)
+                p = self.chosen(idle, 0.0, p, later=0.0 if x.degree <= self.n else np.nan)
             parts.append((p, x, conjugated, ~np.isfinite(plain(p.c[0] if type(p) is Stream else p))))
 
         def step(k: int, place: Any) -> Any:

@@ -25,10 +25,15 @@ def basis(t: Any, k: int, points: Any) -> tuple[Any, list[Any]]:
     left = [points - t[at + 1 - j] for j in range(1, k + 1)]
     right = [t[at + j] - points for j in range(1, k + 1)]
     result: list[Any] = [np.ones(len(at))]
+    # As in SciPy, B-splines over an interval without points are zero.
+    is_empty = np.any(plain_values(t)[at] == plain_values(t)[at + 1]) and not duals_in(t)
     for j in range(1, k + 1):
         saved: Any = 0.0
         for r in range(j):
-            share = result[r] / (right[r] + left[j - r - 1])
+            width = right[r] + left[j - r - 1]
+            if is_empty:
+                width = np.where(t[at + r + 1] == t[at + 1 + r - j], np.inf, width)
+            share = result[r] / width
             result[r] = saved + right[r] * share
             saved = left[j - r - 1] * share
         result.append(saved)
