@@ -42,19 +42,22 @@ class Job:
         self._home = os.getpid()
 
     def __call__(self, piece: Any) -> Any:
-        """The result of a piece, and the warnings and what else it tells."""
+        """The piece, its result, and the warnings."""
         if not hasattr(self._made, "function"):
             self._made.function = self.make(*self.data)
         try:
             if self._home == os.getpid():
-                return self._made.function(piece), ()
+                return piece, self._made.function(piece), ()
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 result = self._made.function(piece)
-            return result, tuple((w.category, str(w.message)) for w in caught)
+            return piece, result, tuple((w.category, str(w.message)) for w in caught)
         except Exception as error:
             noted(error, f"{self.operator}: in {piece}")
-            raise
+            if self._home == os.getpid() or _travels(error):
+                raise
+            # An exception that cannot be unpickled would break the pool.
+            raise RuntimeError(f"{self.operator}: in {piece}: {type(error).__qualname__}: {error}") from error
 
     def packed(self) -> tuple[str, bytes]:
         """The job as bytes, with a name for them; raises if it cannot be sent."""
@@ -71,6 +74,15 @@ def noted(error: BaseException, note: str) -> None:
     """Add a note to an exception, once."""
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
+
+
+def _travels(error: Exception) -> bool:
+    """Whether another process gets this exception: one whose ``__init__`` takes several arguments may not unpickle."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return False
+    return True
 
 
 def _dumped(operator: str, thing: Any) -> bytes:
@@ -189,9 +201,19 @@ def results(
     workers: Any, job: Job, pieces: Sequence[Any], done: Callable[[Any], None] = lambda piece: None
 ) -> Iterator[Any]:
     """The results of the pieces, in order; ``done`` is called when a piece is finished."""
-    given = _in_order(workers, job, pieces, done)
+    failed: list[Exception] = []
+
+    def told(piece: Any) -> None:
+        # A future only logs what its callbacks raise.
+        try:
+            done(piece)
+        except Exception as error:
+            failed.append(error)
+
     said = set()
-    for result, warned in given:
+    for _, result, warned in _in_order(workers, job, pieces, told):
+        if failed:
+            raise failed[0]
         for category, message in warned:
             if (category, message) not in said:
                 said.add((category, message))
@@ -296,10 +318,15 @@ def _mapped(workers: Any, job: Job, pieces: Sequence[Any], done: Callable[[Any],
     found: Iterable[Any] = workers(job, list(pieces))
     count = 0
     for piece, result in zip(pieces, found, strict=False):
-        if type(result) is not tuple or len(result) != 2:
+        if type(result) is not tuple or len(result) != 3:
             raise TypeError(
                 f"{job.operator}: workers, called like map, must return the results of the function that it is given, "
                 f"not {type(result).__name__}"
+            )
+        if result[0] != piece:
+            raise ValueError(
+                f"{job.operator}: workers, called like map, returned the results in another order: give pool.imap or "
+                "pool.map instead of pool.imap_unordered"
             )
         count += 1
         done(piece)

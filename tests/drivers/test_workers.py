@@ -260,6 +260,46 @@ def test_map_that_returns_something_else():
         jacobian(field, X, workers=lambda f, items: items, chunk_size=6)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_results_in_another_order_are_refused(name):
+    """What ``pool.imap_unordered`` may return, of everything that workers divide."""
+    pieces = []
+
+    def backwards(f, items):
+        pieces.extend(items)
+        return [f(piece) for piece in reversed(items)]
+
+    try:
+        CASES[name](workers=backwards)
+    except ValueError as error:
+        assert "returned the results in another order" in str(error)
+        assert len(pieces) > 1
+    else:
+        assert len(pieces) <= 1
+
+
+class OfTwo(Exception):
+    """An exception that cannot be unpickled."""
+
+    def __init__(self, x, reason):
+        super().__init__(reason)
+
+
+@pytest.mark.parametrize("workers", [2, map, ENGINES["threads"], ENGINES["an executor"]])
+def test_exceptions_that_cannot_travel_are_told(workers):
+    """Those of any class: they do not end the pool."""
+
+    def f(x):
+        if os.environ.get(pools.IS_WORKER) or workers != 2:
+            raise OfTwo(x, "too hot")
+        return x
+
+    pytest.importorskip("cloudpickle")
+    with pytest.raises((OfTwo, RuntimeError), match="too hot"):
+        jacobian(f, X, workers=workers, chunk_size=6)
+    np.testing.assert_array_equal(jacobian(field, X, workers=workers), jacobian(field, X))
+
+
 def test_exceptions_of_threads_have_their_direction():
     def f(x):
         raise ZeroDivisionError
@@ -368,6 +408,15 @@ def test_progress_counts_directions(workers):
     told.clear()
     check_derivative(field, X[:3], workers=workers, progress=lambda *counts: told.append(counts))
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("workers", [None, map, ENGINES["threads"], ENGINES["an executor"]])
+def test_what_progress_raises_ends_the_call(workers):
+    def stop(done, total):
+        raise ZeroDivisionError("enough")
+
+    with pytest.raises(ZeroDivisionError, match="enough"):
+        jacobian(field, X, chunk_size=1, workers=workers, progress=stop)
 
 
 class Terminal(io.StringIO):

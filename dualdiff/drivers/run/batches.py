@@ -147,8 +147,8 @@ def by_points(
         tell(ended["points"], count)
 
     found = list(results(workers, job, pieces, done))
-    _, nesting = flatten(tuple(found[0][1]))
-    columns = zip(*(flatten(tuple(trees))[0] for _, trees in found), strict=True)
+    _, nesting = flatten(tuple(found[0]))
+    columns = zip(*(flatten(tuple(trees))[0] for trees in found), strict=True)
     return *nesting([np.concatenate(column) for column in columns]), None
 
 
@@ -174,7 +174,7 @@ def _points_of(
                     f"it has shape {np.shape(leaf)}"
                 )
         _refuse_positions(operator, f, _part(given, places, slice(-2, None)), trees[0])
-        return piece, trees
+        return trees
 
     return one_part
 
