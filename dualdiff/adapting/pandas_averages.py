@@ -15,13 +15,45 @@ from dualdiff.core.registry import CREATORS
 from dualdiff.rules.writing.array_rules import duals_in
 
 NAMES = ("mean", "median", "std", "var", "sem")
+#: What all methods with ``numeric_only=True`` ask for their columns.
+_CHOICES = ("_get_numeric_data", "select_dtypes")
 
 
 def averages() -> Iterator[tuple[type, dict[str, Maker]]]:
     """The classes of pandas that have such methods, and for each method what is called in its stead."""
     pandas = sys.modules["pandas"]
+    others: dict[type, dict[str, Maker]] = {
+        pandas.DataFrame: dict.fromkeys(_CHOICES, _chosen),
+        pandas.api.typing.DataFrameGroupBy: {"_get_data_to_aggregate": _aggregated},
+    }
     for cls in pandas.Series, pandas.DataFrame, pandas.api.typing.SeriesGroupBy, pandas.api.typing.DataFrameGroupBy:
-        yield cls, {name: partial(_averaged, name) for name in NAMES if hasattr(cls, name)}
+        makers: dict[str, Maker] = {**{name: partial(_averaged, name) for name in NAMES}, **others.get(cls, {})}
+        yield cls, {name: maker for name, maker in makers.items() if hasattr(cls, name)}
+
+
+def _holds_duals(table: Any) -> bool:
+    return bool(duals_in(list(table.to_numpy().flat) if object in list(np.atleast_1d(table.dtypes)) else ()))
+
+
+def _chosen(own: Any, like: Any, /, table: Any, *args: Any, **kwargs: Any) -> Any:
+    """The columns of some dtypes: those that hold duals are columns of floats."""
+    if not _holds_duals(table):
+        return own(table, *args, **kwargs)
+    series = [s.map(lambda _: 0.0).astype(float) if duals_in(list(s)) else s for _, s in table.items()]
+    plain = sys.modules["pandas"].concat(series, axis=1, keys=range(len(series)))
+    return table.iloc[:, list(own(plain, *args, **kwargs).columns)]
+
+
+def _of_numbers(groups: Any) -> Any:
+    """The groups, of the columns that hold numbers or duals."""
+    return groups._gotitem(list(groups._obj_with_exclusions._get_numeric_data().columns), ndim=2)
+
+
+def _aggregated(own: Any, like: Any, /, groups: Any, *args: Any, numeric_only: bool = False, **kwargs: Any) -> Any:
+    """The columns that a method of groups is called of."""
+    if numeric_only and _holds_duals(groups.obj):
+        groups, numeric_only = _of_numbers(groups), False
+    return own(groups, *args, numeric_only=numeric_only, **kwargs)
 
 
 @cache
@@ -33,19 +65,19 @@ def _averaged(name: str, own: Any, like: Any, /, *args: Any, **kwargs: Any) -> A
     """A method called: NumPy's function of the elements that are there, where some of these are duals."""
     data = args[0]
     table = getattr(data, "obj", data)
-    if not duals_in(list(table.to_numpy().flat) if object in list(np.atleast_1d(table.dtypes)) else ()):
+    if not _holds_duals(table):
         return own(*args, **kwargs)
     bound = _signature(own).bind(*args, **kwargs)
     bound.apply_defaults()
     options = {**bound.arguments, **bound.arguments.pop("kwargs", {})}
     of_each = {key: options[key] for key in ("skipna", "ddof") if key in options}
     if table is not data:
+        data = _of_numbers(data) if options.get("numeric_only") and data.ndim == 2 else data
         return data.agg(lambda s: getattr(s, name)(**of_each))
     if table.ndim == 1:
         return _of_elements(name, like, table, **of_each)
     if options.get("numeric_only"):
-        is_numeric = sys.modules["pandas"].api.types.is_numeric_dtype
-        table = table.loc[:, [is_numeric(s) or bool(duals_in(list(s))) for _, s in table.items()]]
+        table = table._get_numeric_data()
     if options["axis"] is None:
         return _of_elements(name, like, table.stack(), **of_each)
     return table.apply(lambda s: getattr(s, name)(**of_each), axis=options["axis"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,62 @@ def test_missing_values_are_left_out(name):
         values = []
         derivative(adapt(lambda k: values.append(value(getattr(k * series, name)(**options))) or k), 1.0)  # noqa: B023
         np.testing.assert_array_equal(values[0], getattr(series, name)(**options))
+
+
+def mixed(x):
+    """Columns of duals, times, floats and booleans, and keys of groups."""
+    return pd.DataFrame(
+        {"u": x, "t": pd.date_range("2020", periods=4), "v": 1.0, "b": [True, False, True, True], "k": list("abab")}
+    )
+
+
+TABLES = {
+    "frame": mixed,
+    "groups": lambda x: mixed(x).groupby("k"),
+    "groups of some columns": lambda x: mixed(x).groupby("k")[["u", "t", "v"]],
+}
+
+
+def takes_numbers_only(cls):
+    for name in dir(cls):
+        method = getattr(cls, name)
+        is_one = inspect.isfunction(method) and not name.startswith("_") and name != "corrwith"
+        if is_one and "numeric_only" in inspect.signature(method).parameters:
+            yield name
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("table", TABLES)
+def test_columns_of_duals_are_numeric(table):
+    """Every method with ``numeric_only`` has the columns and the values that it has for floats, or raises."""
+    x, right = np.array([1.0, 2.5, -0.5, 4.0]), []
+    for name in takes_numbers_only(type(TABLES[table](x))):
+        results = []
+
+        def f(k, name=name, results=results):
+            results.append(getattr(TABLES[table](x * k), name)(numeric_only=True))
+            return k
+
+        try:
+            f(1.0)
+            derivative(adapt(f), 1.0)
+        except (TypeError, NotImplementedError):
+            continue
+        expected, result = results
+        assert [list(a) for a in result.axes] == [list(a) for a in expected.axes], name
+        pairs = zip(result.to_numpy(object).flat, expected.to_numpy(object).flat, strict=True)
+        assert all(value(a) == pytest.approx(b, nan_ok=True) if type(b) is not str else a == b for a, b in pairs), name
+        right.append(name)
+    assert {"mean", "std", "sum", "prod", "min", "max"} <= set(right)
+
+
+def test_columns_of_duals_are_selected():
+    x = np.array([1.0, 2.5, -0.5, 4.0])
+    for options in {"include": "number"}, {"exclude": ["datetime", "bool", object, "str"]}, {"include": float}:
+        f = adapt(lambda x, o=options: mixed(x).select_dtypes(**o).sum().sum())
+        np.testing.assert_array_equal(gradient(f, x), np.ones(4))
+    f = adapt(lambda x: mixed(x).groupby("k", as_index=False).sum(numeric_only=True)["u"].iloc[0])
+    np.testing.assert_array_equal(gradient(f, x), [1.0, 0.0, 1.0, 0.0])
 
 
 def test_pandas_is_its_own_outside():
