@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Concatenate, Unpack, overload
 
 import numpy as np
@@ -104,7 +105,8 @@ class Linear:
     def as_linear_operator(self) -> Any:
         """The map as a ``scipy.sparse.linalg.LinearOperator`` on flat arrays, for its solvers.
 
-        Containers are flattened leaf by leaf.  If any leaf is complex, the whole operator is complex.
+        Containers are flattened leaf by leaf.  If any leaf is complex, the whole operator is complex; a real one takes
+        complex vectors too, as a real matrix does.
 
         Raises
         ------
@@ -123,8 +125,8 @@ class Linear:
         forward = self.T if self._transposed else self
         push, pull = _flat(forward, self._inputs, self._outputs), _flat(forward.T, self._outputs, self._inputs)
         dtype = np.result_type(*self._inputs.dtypes, *self._outputs.dtypes)
-        if dtype.kind == "c":
-            push, pull = _complexified(push, pull, self._inputs, self._outputs)
+        extended = _complexified(push, pull, self._inputs, self._outputs)
+        push, pull = (partial(_applied, *maps, dtype.kind == "c") for maps in zip((push, pull), extended, strict=True))
         operator = scipy.LinearOperator(
             forward.shape, matvec=push, rmatvec=lambda w: np.conjugate(pull(np.conjugate(w))), dtype=dtype
         )
@@ -145,6 +147,11 @@ def _flat(linear: Linear, source: Signature, target: Signature) -> Callable[[Any
         return np.concatenate([np.empty(0, dtype), *(np.ravel(leaf) for leaf in result)])
 
     return apply
+
+
+def _applied(real: Any, extended: Any, is_complex: bool, v: Any) -> Any:
+    """A map of an operator, which for real leaves needs its complex extension for complex vectors alone."""
+    return (extended if is_complex or np.iscomplexobj(v) else real)(v)
 
 
 def _complexified(push: Any, pull: Any, inputs: Signature, outputs: Signature) -> tuple[Any, Any]:

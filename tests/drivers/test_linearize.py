@@ -229,12 +229,13 @@ def test_linear_operator_is_the_matrix(name):
         assert operator.shape == matrix.shape
         assert operator.dtype == matrix.dtype
         m, n = matrix.shape
-        v, w = rng.normal(size=(2, n)), rng.normal(size=(2, m))
-        v, w = (v[0] + 1j * v[1], w[0] + 1j * w[1]) if matrix.dtype.kind == "c" else (v[0], w[0])
-        np.testing.assert_allclose(operator @ v, matrix @ v, rtol=1e-13)
-        np.testing.assert_allclose(operator.T @ w, matrix.T @ w, rtol=1e-13, atol=1e-15)
-        np.testing.assert_allclose(operator.H @ w, matrix.conj().T @ w, rtol=1e-13, atol=1e-15)
-        np.testing.assert_allclose(operator @ np.eye(n), matrix, rtol=1e-13)
+        for unit in 0.0, 1j:
+            v, w = rng.normal(size=(2, n)), rng.normal(size=(2, m))
+            v, w = (v[0] + unit * v[1], w[0] + unit * w[1])
+            np.testing.assert_allclose(operator @ v, matrix @ v, rtol=1e-13)
+            np.testing.assert_allclose(operator.T @ w, matrix.T @ w, rtol=1e-13, atol=1e-15)
+            np.testing.assert_allclose(operator.H @ w, matrix.conj().T @ w, rtol=1e-13, atol=1e-15)
+            np.testing.assert_allclose(operator @ ((1 + unit) * np.eye(n)), (1 + unit) * matrix, rtol=1e-13)
 
 
 # -- vjp ---------------------------------------------------------------------------------------------------------------
