@@ -202,6 +202,15 @@ def test_at_a_knot_the_piece_on_the_right():
     assert derivative(interpolate.BSpline([0, 0, 1, 2, 2], [0.0, 1.0, 4.0], 1), 1.0) == 3.0
 
 
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("nu", [1, 2])
+def test_pieces_of_degree_zero_with_a_repeated_last_knot(nu, mode):
+    at = np.array([-0.3, 0.2, 2.7, 3.5, 4.2])
+    f = lambda m, y: m.make_interp_spline([0.0, 1.0, 2.0, 3.5], y, 0).antiderivative(nu)(at)
+    exact = np.stack([f(si, e) for e in np.eye(4)], axis=-1)
+    np.testing.assert_allclose(jacobian(lambda y: f(interpolate, y), np.ones(4), mode=mode), exact, atol=1e-14)
+
+
 def test_outside_nothing_is_differentiated():
     """NaN there is a constant: zero cotangents stay zero."""
     spline = lambda y: interpolate.CubicSpline(X, y, extrapolate=False)(np.array([1.0, 9.0]))
