@@ -176,6 +176,9 @@ def correlate2d(value: Any, in1: Any, in2: Any, mode: str = "full", boundary: st
     a, b = operand(in1), operand(in2)
     if _is_bounded(boundary, fillvalue, mode, a, b):
         return evaluated(value, lambda a, b: _bounded(a, _mirrored(b), mode, boundary, fillvalue, 1), a, b)
+    if mode == "valid" and a.shape != b.shape and all(n <= m for n, m in zip(a.shape, b.shape, strict=True)):
+        # As SciPy does, which so conjugates the first.
+        return correlate2d(b, a, mode)[::-1, ::-1]
     return _correlated(value, a, b, mode, _full, 1)
 
 

@@ -86,6 +86,25 @@ def test_complex_convolutions():
         jacobian(lambda b: signal.correlate(a, b), b)
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("first", "second"), ONE[3:])
+@pytest.mark.parametrize("name", ["convolve", "correlate", "fftconvolve", "oaconvolve", "convolve2d", "correlate2d"])
+def test_what_scipy_conjugates_is_conjugated_in_every_mode(name, first, second, mode):
+    # With mode="valid" and a larger second matrix, correlate2d conjugates the first.
+    a, b = (_random.standard_normal(n) + 1j * _random.standard_normal(n) for n in (first, second))
+    for i, x in enumerate((a, b)):
+
+        def parts(t, module, i=i, x=x):
+            given = [a, b]
+            given[i] = t + 1j * x.imag
+            result = getattr(module, name)(*given, mode)
+            return np.stack([result.real, result.imag])
+
+        expected = matrix(lambda t, parts=parts: parts(t, scipys), x.real)
+        for way in ("forward", "reverse"):
+            assert_near(jacobian(lambda t, parts=parts: parts(t, signal), x.real, mode=way), expected, 1e-13)
+
+
 def test_what_has_no_rule_is_refused():
     x = np.ones((1, 4))
     with pytest.raises(NoRuleError, match="antisymmetric"):
