@@ -40,7 +40,7 @@ from dualdiff.tangents.space import TangentSpace
 from dualdiff.tangents.spaces.dense import Dense
 from dualdiff.tangents.spaces.single import Single
 from dualdiff.tangents.structure import Structure
-from dualdiff.tangents.zeros import chosen_zero, may_have_nan, plain, zero_mask
+from dualdiff.tangents.zeros import chosen_zero, may_have_nan, plain, undefined, zero_mask
 
 if TYPE_CHECKING:
     from dualdiff.tangents.space import Tangent
@@ -186,6 +186,10 @@ class AnyDual(AskedByOthers):
         return self._unknown(
             self.value.with_unknown_tangent(mask) if isinstance(self.value, AnyDual) else self.value, mask
         )
+
+    def with_undefined(self, mask: Any) -> Any:
+        """NaN where the mask is set, value and derivative."""
+        return self._unknown(undefined(mask, self.value), mask)
 
     def _unknown(self, value: Any, mask: Any) -> Any:
         return self.remade(value, None if self.raw is None else self.space.unknown(self.raw, mask, self.shape))

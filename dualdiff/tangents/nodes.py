@@ -18,7 +18,7 @@ from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import Shape
 from dualdiff.tangents.spaces.single import Single
 from dualdiff.tangents.structure import Structure, reduced
-from dualdiff.tangents.zeros import product, pulled, select_zero
+from dualdiff.tangents.zeros import product, pulled, select_zero, undefined
 
 if TYPE_CHECKING:
     from dualdiff.tangents.program import Careful, Cotangents
@@ -236,18 +236,19 @@ class Unknown(Node):
         self.mask = mask
 
     def push(self, tangents: list[Any]) -> Any:
-        return np.where(self.mask, np.nan, tangents[0])
+        return undefined(self.mask, tangents[0])
 
     def pull(self, w: Any) -> list[Any]:
-        return [np.where(self.mask, np.nan, w)]
+        return [undefined(self.mask, w)]
 
     def pull_into_carefully(self, w: Any, idle: Any, sums: Careful) -> None:
         (parent,) = self.parents
         assert parent is not None
         sums.add(parent, select_zero(self.mask, w), np.where(self.mask | idle, 0.0, 1.0))
         if np.any(self.mask & ~idle):
+            total = np.sum(w)
             for seed in _seeds(parent):
-                sums.add(seed, np.full(seed.shape, np.nan)[()], 1.0)
+                sums.add(seed, undefined(np.True_, np.broadcast_to(total, seed.shape)[()]), 1.0)
 
 
 def _seeds(node: Node) -> list[Node]:

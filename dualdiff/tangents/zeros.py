@@ -121,6 +121,16 @@ def chosen_zero(mask: Any, r: Any) -> Any:
     return select_zero(mask, r) if issubclass(type(r), _PLAIN) else r.with_chosen_zeros(mask)
 
 
+def undefined(mask: Any, r: Any) -> Any:
+    """``r`` with NaN where the mask is set, at all levels: no derivative of a NaN is zero."""
+    if not issubclass(type(r), _PLAIN):
+        shape = np.broadcast_shapes(np.shape(mask), r.shape)
+        return (np.broadcast_to(r, shape) if shape != r.shape else r).with_undefined(np.broadcast_to(mask, shape))
+    if getattr(mask, "ndim", 0) == 0 and getattr(r, "ndim", 0) == 0:
+        return np.nan if mask else r
+    return np.where(mask, np.nan, r)
+
+
 def _is_small_beside(c: Any, t: Any) -> bool:
     """Whether inspecting the coefficients is cheap, because each one multiplies many directions."""
     return type(c) is type(t) is np.ndarray and t.size >= _LARGE and 4 * c.size <= t.size

@@ -19,7 +19,7 @@ from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, Term, shape_of
 from dualdiff.tangents.spaces.single import accepting, as_dtype, is_alone, may_share_memory
 from dualdiff.tangents.structure import Structure
-from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
+from dualdiff.tangents.zeros import may_have_nan, plain, product, undefined, zero_mask
 
 #: Up to this number of directions, the tangent of a Python float (or `numpy.float64`) is a tuple of floats.
 LANES = 32
@@ -253,7 +253,7 @@ class Dense(TangentSpace):
         return np.all(zero_mask(self._full(t, shape).array), axis=0)
 
     def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Active:
-        return Active(self.all, np.where(mask, np.nan, self._spread(t, self.all, shape)))
+        return Active(self.all, undefined(mask, self._spread(t, self.all, shape)))
 
     def may_have_nan(self, t: Tangent) -> bool:
         return may_have_nan(_block(t).array)

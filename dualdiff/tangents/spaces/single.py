@@ -13,7 +13,7 @@ from dualdiff.tangents.fused import SMALL, fused
 from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.space import Rule, Shape, Tangent, TangentSpace, Term, shape_of
 from dualdiff.tangents.structure import Structure, accumulated
-from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
+from dualdiff.tangents.zeros import may_have_nan, plain, product, undefined, zero_mask
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -144,7 +144,7 @@ class Single(TangentSpace):
         return zero_mask(t)
 
     def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Tangent:
-        return np.where(mask, np.nan, t) if shape else (np.nan if mask else t)
+        return undefined(mask, t)
 
     def may_have_nan(self, t: Tangent) -> bool:
         return may_have_nan(t)

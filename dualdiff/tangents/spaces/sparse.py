@@ -18,7 +18,7 @@ from dualdiff.tangents.linear import LinearMap
 from dualdiff.tangents.pattern import FEW_PATTERNS, Memory, Pattern, Union, index_dtype, outline, scipy_sparse
 from dualdiff.tangents.space import Shape, Tangent, TangentSpace
 from dualdiff.tangents.structure import Structure, accumulated
-from dualdiff.tangents.zeros import may_have_nan, plain, product, zero_mask
+from dualdiff.tangents.zeros import may_have_nan, plain, product, undefined, zero_mask
 
 #: Matrix products with more multiplications than this are computed by SciPy.
 MANY = 20000
@@ -343,7 +343,7 @@ class Sparse(TangentSpace):
         rows: Rows = t.settled()
         if rows.data is None:
             return rows
-        return rows.with_data(np.where(np.reshape(mask, -1)[rows.pattern.row_of_entries()], np.nan, rows.data))
+        return rows.with_data(undefined(np.reshape(mask, -1)[rows.pattern.row_of_entries()], rows.data))
 
     def may_have_nan(self, t: Tangent) -> bool:
         rows: Rows = t.settled()
