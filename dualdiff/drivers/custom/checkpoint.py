@@ -12,7 +12,7 @@ from weakref import ref
 import numpy as np
 
 from dualdiff.base.public import shown_in
-from dualdiff.drivers.custom.replayed import Part, replayed
+from dualdiff.drivers.custom.replayed import Part, replayed, settled
 from dualdiff.drivers.run.constants import name_of
 from dualdiff.drivers.run.inputs import no_function
 
@@ -49,12 +49,16 @@ class checkpoint:
         If what f has stored elsewhere (an attribute, a list) is used after the call: return it instead.
     RuntimeError
         In the backward pass, if f does not return the same values the second time (random numbers, a changed
-        attribute or variable).
+        attribute, list or global variable).
 
     Notes
     -----
     ``mode="auto"`` takes a mode of its own for gradients with respect to at most 32 elements, in which f is called as
     it is: give ``mode="reverse"``.
+
+    f has the variables of enclosing functions as they were, also if they have changed since (the variable of a loop).
+    Of everything else that changes, what leaves the values as they are (a factor of zero) is not noticed: give it as an
+    argument.
 
     One more call of f for each pull (`vjp` and `linearize` call it in every product).  What is written into an array in
     a container that f closes over is written in each of these calls.  See Griewank and Walther, *Evaluating
@@ -84,10 +88,15 @@ class checkpoint:
         functools.update_wrapper(self, f, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return replayed(self._called, args, kwargs, name=f"checkpoint of {name_of(self.f)}", is_settled=False)
+        run = functools.partial(checkpoint._called, self)
+        return replayed(run, args, kwargs, name=f"checkpoint of {name_of(self.f)}", is_settled=False)
 
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.f(*args, **kwargs)
+
+    def settled(self, seen: dict[int, Any]) -> checkpoint:
+        """The same of the function as it is now."""
+        return checkpoint(settled(self.f, seen))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         bind = getattr(type(self.f), "__get__", None)
@@ -240,6 +249,10 @@ class _Loop:
 
     def __init__(self, step: Callable[..., Any], items: _Alone) -> None:
         self.step, self.items, self.name = step, items, f"checkpoint_loop of {name_of(step)}"
+
+    def settled(self, seen: dict[int, Any]) -> _Loop:
+        """The same steps, with the variables that they close over as they are now."""
+        return _Loop(settled(self.step, seen), self.items)
 
     def __call__(self, start: int, stop: int, s: int, state: Any) -> Any:
         """The state after these steps: from snapshot to snapshot without a record, the last step with one."""

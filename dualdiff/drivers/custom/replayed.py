@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import pairwise
+from types import CellType, FunctionType
 from typing import Any
 from weakref import ref
 
@@ -66,8 +67,9 @@ class Part:
     ) -> None:
         #: The innermost call, if it records.  Only its tangents are left out at first: what carries those of a call
         #: further inside would lose them.
-        self.name, self.run, self.inner = name, run, inner
-        self.first = first
+        self.name, self.inner = name, inner
+        # ``first`` is not bound to the part: a cycle would keep its arrays.
+        self.run, self.first, self.again = run, first, settled(run, {})
         self.starts = {id(space): next(space._serials) for space in recorded}
         self.kept = [(space, {*space.kept}) for space in recorded]
         #: The arguments as they are now; None while they are not held.
@@ -171,7 +173,7 @@ class Part:
         with tags.resumed(space):
             args = self._restored()
             start = next(space._serials)
-            duals = [d for d in _duals_in(self.run(*each(args, _fresh))) if d.space is space]
+            duals = [d for d in _duals_in(self.again(*each(args, _fresh))) if d.space is space]
             del args
         if [fingerprint(d.value) for d in duals] != marks:
             raise RuntimeError(
@@ -209,6 +211,32 @@ class Part:
             computed = (part.computed(each(part.args, _fresh)),)
             following.args = each(computed, partial(_with_next, nodes))
         return self.args
+
+
+def settled(thing: Any, seen: dict[int, Any]) -> Any:
+    """A function with the variables that it closes over as they are now, for a call after they have changed."""
+    if id(thing) in seen:
+        return seen[id(thing)]
+    if type(thing) is partial:
+        args = [settled(item, seen) for item in thing.args]
+        keywords = {name: settled(item, seen) for name, item in thing.keywords.items()}
+        return partial(settled(thing.func, seen), *args, **keywords)
+    if hasattr(type(thing), "settled"):
+        return thing.settled(seen)
+    if type(thing) is not FunctionType or not thing.__closure__:
+        return thing
+    cells = [seen.setdefault(id(cell), CellType()) for cell in thing.__closure__]
+    twin = FunctionType(thing.__code__, thing.__globals__, thing.__name__, thing.__defaults__, tuple(cells))
+    twin.__kwdefaults__ = thing.__kwdefaults__
+    twin.__dict__.update(thing.__dict__)
+    seen[id(thing)] = twin
+    for cell, now in zip(cells, thing.__closure__, strict=True):
+        try:
+            cell.cell_contents = settled(now.cell_contents, seen)
+        except ValueError:
+            # It has no content yet.
+            continue
+    return twin
 
 
 def _with_next(nodes: Iterator[Any], x: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 import tracemalloc
 from dataclasses import dataclass
@@ -325,6 +326,52 @@ def test_later_writes_do_not_change_what_a_part_was_given():
         return np.sum(z * y * c)
 
     found, expected = (gradient(lambda x, p=p: f(x, p), X, mode="reverse") for p in (checkpoint, identity))
+    np.testing.assert_array_equal(found, expected)
+
+
+def inside(scale):
+    """A function whose inner one closes over what changes."""
+    return lambda y: (lambda y: scale() * y)(y)
+
+
+def recursive(scale):
+    def f(y, depth=2):
+        return f(y, depth - 1) if depth else scale() * y
+
+    return f
+
+
+FORMS = {
+    "function": lambda part, scale: part(lambda y: scale() * y),
+    "function inside": lambda part, scale: part(inside(scale)),
+    "recursive function": lambda part, scale: part(recursive(scale)),
+    "partial": lambda part, scale: part(functools.partial(lambda scale, y: scale() * y, scale)),
+    "part of a part": lambda part, scale: part(part(lambda y: scale() * y)),
+    "loop": lambda part, scale: (
+        lambda y: checkpoint_loop(lambda y: scale() * y, y, 3) if part is checkpoint else scale() ** 3 * y
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("x", [X, 0 * X])
+def test_variables_that_change_later_are_as_they_were(form, x):
+    """Also where the value, zero, does not show it."""
+
+    def f(x, part):
+        total, calls = 0.0, 0
+        for k in range(1, 4):
+
+            def scale():
+                nonlocal calls
+                calls += 1
+                return k  # noqa: B023
+
+            total = total + FORMS[form](part, scale)(x)
+        assert calls >= 3
+        return np.sum(total)
+
+    found, expected = (gradient(lambda x, p=p: f(x, p), x, mode="reverse") for p in (checkpoint, identity))
     np.testing.assert_array_equal(found, expected)
 
 
