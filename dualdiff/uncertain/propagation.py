@@ -11,6 +11,7 @@ import numpy as np
 
 from dualdiff.base.internals import stacklevel
 from dualdiff.base.public import shown_in
+from dualdiff.core.application import dtype_of
 from dualdiff.core.array import operand
 from dualdiff.core.containers import Nesting, aligned, flatten
 from dualdiff.core.dual import AnyDual
@@ -108,6 +109,8 @@ class _Function:
         leaves, self.rebuild = flatten(x, is_argument=True)
         if any(isinstance(operand(leaf), AnyDual) for leaf in leaves):
             raise TypeError("propagate takes plain values x: call f(x) if x has uncertainties or tangents already")
+        if any(map(np.iscomplexobj, leaves)):
+            raise TypeError("propagate takes real values x: give the real and the imaginary parts")
         self.leaves = [np.asarray(leaf, float) if np.ndim(leaf) else float(leaf) for leaf in leaves]
         self.x = np.concatenate([np.ravel(leaf) for leaf in self.leaves]) if leaves else np.zeros(0)
 
@@ -121,10 +124,19 @@ class _Function:
         result = self.f(self.rebuild.argument(parts))
         if self.outputs is None:
             self.outputs = _Outputs(result)
-        leaves = [operand(leaf) for leaf in flatten(result)[0]]
+        leaves = _real_leaves(result)
         if not any(map(np.ndim, leaves)):
             return np.stack(leaves)
         return np.concatenate([np.reshape(leaf, -1) if np.ndim(leaf) else np.stack([leaf]) for leaf in leaves])
+
+
+def _real_leaves(result: Any) -> list[Any]:
+    leaves = [operand(leaf) for leaf in flatten(result)[0]]
+    if any(dtype_of(leaf).kind == "c" for leaf in leaves):
+        raise TypeError(
+            "propagate: f returned complex values, which have no standard deviation: return [y.real, y.imag]"
+        )
+    return leaves
 
 
 def propagate(
@@ -185,7 +197,7 @@ def propagate(
     Raises
     ------
     TypeError
-        If x has uncertainties or tangents already, or an argument has the wrong type.
+        If x has uncertainties or tangents already, x or f(x) is complex, or an argument has the wrong type.
     ValueError
         As `uarray` for the covariances, and for unknown options.
 
@@ -327,7 +339,7 @@ def _values_at(g: _Function, draws: Any, vectorized: bool) -> Any:
         part = draws[:, start : start + np.size(leaf)]
         parts.append(part.reshape((len(draws), *np.shape(leaf))))
         start += np.size(leaf)
-    leaves = flatten(g.f(g.rebuild.argument(parts)))[0]
+    leaves = _real_leaves(g.f(g.rebuild.argument(parts)))
     wrong = [np.shape(leaf) for leaf in leaves if np.shape(leaf)[:1] != (len(draws),)]
     if wrong:
         raise ValueError(

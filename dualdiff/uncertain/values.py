@@ -407,9 +407,10 @@ def _refuse_uncertain(function: str, name: str, x: Any) -> None:
     """Raise if x has uncertainties already; duals of a running differentiation have none."""
     while isinstance(x, AnyDual):
         if x.space.tag == UNCERTAIN:
+            has, new = ("has", "ufloat(0.0, std)") if function == "ufloat" else ("have", "uarray(np.zeros(n), std)")
+            stacked = "; np.stack makes an array of uncertain scalars" if function == "uarray" else ""
             raise TypeError(
-                f"the {name} of {function} have uncertainties already: add the new ones, x + uarray(np.zeros(n), std); "
-                "np.stack makes an array of uncertain scalars"
+                f"the {name} of {function} {has} uncertainties already: add the new ones, x + {new}{stacked}"
             )
         x = x.value
 

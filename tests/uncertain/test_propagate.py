@@ -139,3 +139,23 @@ def test_montecarlo_agrees_with_the_second_order_and_is_repeatable():
 def test_bad_input(call, kind, message):
     with pytest.raises(kind, match=message):
         call()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"mode": mode} for mode in ("auto", "forward", "reverse", "sparse")),
+        *({"method": method} for method in ("unscented", "montecarlo")),
+        {"method": "montecarlo", "vectorized": True},
+        {"order": 2},
+        {"sparse": True},
+    ],
+)
+def test_complex_values_have_no_standard_deviation(options):
+    """In every mode and method, also where only one leaf is complex, or only some draws are."""
+    for f in (lambda x: x * 1j, lambda x: [x, np.exp(1j * x)], lambda x: np.sum(x) + 0j, np.emath.sqrt):
+        with pytest.raises((TypeError, ValueError), match="complex"):
+            propagate(f, [-1.0, 2.0], std_devs=0.1, **options)
+    with pytest.raises(TypeError, match="real values"):
+        propagate(np.abs, [1.0 + 1j, 2.0], std_devs=0.1, **options)

@@ -459,7 +459,11 @@ def test_single_precision_and_integers():
         (lambda: uarray([1j, 2.0], 0.1), TypeError, "complex: give the real and the imaginary parts"),
         (lambda: uarray([ufloat(1.0, 0.1)], 0.1), TypeError, "nominal values of uarray have uncertainties already"),
         (lambda: uarray([1.0], [ufloat(1.0, 0.1)]), TypeError, "standard deviations of uarray have uncertainties"),
-        (lambda: ufloat(ufloat(1.0, 0.1), 0.1), TypeError, "nominal value of ufloat have uncertainties already"),
+        (
+            lambda: ufloat(ufloat(1.0, 0.1), 0.1),
+            TypeError,
+            "nominal value of ufloat has uncertainties already: add the new ones, x . ufloat",
+        ),
         (lambda: uarray(["a"], 0.1), TypeError, "the values of uarray are of"),
         (lambda: std_devs(ufloat(1.0, 0.1) * 1j), TypeError, "x.real and x.imag"),
         (lambda: correlated_values([[1.0]], [[1.0]]), ValueError, "a sequence of values"),
