@@ -44,7 +44,7 @@ def test_a_score_can_be_verified_and_not_be_changed():
             course.verify(other)
 
 
-@pytest.mark.parametrize("student", ["", "  ", "two\nlines"])
+@pytest.mark.parametrize("student", ["", "  ", "two\nlines", "two\rlines", "two\u2028lines"])
 def test_a_score_has_a_name(student):
     with pytest.raises(ValueError, match="needs a name of one line"):
         course.score(student)

@@ -76,7 +76,7 @@ def score(student: str) -> Score:
     'Ada Lovelace'
     """
     student = student.strip()
-    if not student or "\n" in student:
+    if len(student.splitlines()) != 1:
         raise ValueError(f"the score needs a name of one line, not {student!r}")
     lines = [_TITLE, f"student: {student}"]
     for name in names():
