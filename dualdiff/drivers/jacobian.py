@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dualdiff.base.workers import count_of
 from dualdiff.core.application import dtype_of
-from dualdiff.core.containers import Nesting
+from dualdiff.core.containers import Nesting, flatten
 from dualdiff.drivers.run.batches import by_points, is_lazy
 from dualdiff.drivers.run.engines import refuse_compiled
 from dualdiff.drivers.run.inputs import Inputs
@@ -130,6 +130,12 @@ def written(inputs: Inputs, chunk_size: int | None, mode: str, out: Any) -> tupl
     shape, dtype = getattr(out, "shape", None), getattr(out, "dtype", None)
     if shape is not None and shape[len(shape) - len(x) :] != x:
         raise ValueError(f"{inputs.operator}: out has shape {shape}, but must have that of f(x) followed by {x}")
+    if issubclass(type(out), np.ndarray):
+        for leaf in flatten(inputs.others(), takes_all=True)[0]:
+            if issubclass(type(leaf), np.ndarray) and np.may_share_memory(out, leaf):
+                raise ValueError(
+                    f"{inputs.operator}: out shares memory with an argument of f: give an array of its own"
+                )
     first: Any = None
     for outputs, key, block in blocks(inputs, chunk_size, mode):
         if first is None:
@@ -147,6 +153,7 @@ def blocks(inputs: Inputs, chunk_size: int | None, mode: str) -> Iterator[tuple[
     """The outputs, a key of the Jacobian, and the block that belongs there."""
     conjugates = "refused" if inputs.is_complex else "allowed"
     x = _single(inputs.operator, inputs.shapes, inputs.rebuild)
+    inputs.hold()
     if mode != "reverse":
         rows = 0
         for start, stop, outputs in dense_passes(inputs, chunk_size, conjugates):

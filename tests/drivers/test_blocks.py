@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -52,6 +53,32 @@ def test_blocks_are_those_of_the_jacobian(name, f, mode, chunk_size):
     out = np.zeros(expected.shape)
     assert jacobian(f, x, mode=mode, chunk_size=chunk_size, out=out) is out
     np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("mode", ["auto", "forward", "reverse"])
+@pytest.mark.parametrize("f", [wide, tall, scalar])
+@pytest.mark.parametrize("workers", [None, map, ThreadPoolExecutor(1)])
+def test_x_may_change_between_the_blocks(mode, f, workers):
+    """By the caller, or because ``out`` shares its memory."""
+    x = np.linspace(0, 1, 7)
+    expected = jacobian(f, x, mode=mode, chunk_size=2)
+    found, changing = np.full(expected.shape, np.nan), x.copy()
+    for key, block in jacobian_blocks(f, changing, mode=mode, chunk_size=2, workers=workers):
+        found[key] = block
+        changing[:] = block[...] = 9.0
+    np.testing.assert_array_equal(found, expected)
+    out = np.zeros(expected.shape)
+    shared = out.reshape(-1)[-7:]
+    shared[:] = x
+    jacobian(f, shared, mode=mode, chunk_size=2, out=out, workers=workers)
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_out_is_no_other_argument():
+    a = np.ones((3, 3))
+    for other in a, a[0], {"a": [a.T]}:
+        with pytest.raises(ValueError, match="out shares memory with an argument"):
+            jacobian(lambda x, a: x * 2, np.ones(3), other, out=a)
 
 
 def test_boxes_cover_every_range_once():

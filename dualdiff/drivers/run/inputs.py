@@ -138,6 +138,13 @@ class Inputs:
             self.sizes = [math.prod(shape) for shape in self.core_shapes]
             self.size = sum(self.sizes)
 
+    def hold(self) -> None:
+        """Copy x, which the caller may change before f is called again."""
+        self.leaves = [leaf.copy() if issubclass(type(leaf), np.ndarray) else leaf for leaf in self.leaves]
+        if type(self.argnum) is int:
+            place = self.argnum
+            self.args = (*self.args[:place], self.rebuild.argument(self.leaves), *self.args[place + 1 :])
+
     def call(self, leaves: list[Any], space: TangentSpace | None = None) -> tuple[Any, Any]:
         """The result of f at these leaves (duals in ``space``, if given), and aux."""
         if space is not None:
