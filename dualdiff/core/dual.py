@@ -561,16 +561,6 @@ def same_call(a: TangentSpace, b: TangentSpace) -> bool:
     return a is b or a.tag == b.tag
 
 
-def is_followed(*operands: Any) -> bool:
-    """Whether a space of one of the operands, at any level of nesting, follows dependence (`TangentSpace.follows`)."""
-    for x in operands:
-        while isinstance(x, AnyDual):
-            if x.space.follows:
-                return True
-            x = x.value
-    return False
-
-
 def leading_space(operands: Any) -> Any:
     """The space of the innermost call among the operands, for which duals of outer calls are constants."""
     leading: Any = None

@@ -70,3 +70,13 @@ def _tangent(x: Any) -> Any:
     if isinstance(x, AnyDual):
         return x.tangent
     return np.zeros_like(x) if issubclass(type(x), np.ndarray) else 0.0
+
+
+def is_followed(*operands: Any) -> bool:
+    """Whether a space of one of the operands, at any level of nesting, follows dependence (`TangentSpace.follows`)."""
+    for x in operands:
+        while isinstance(x, AnyDual):
+            if x.space.follows:
+                return True
+            x = x.value
+    return False

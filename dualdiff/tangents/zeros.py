@@ -125,7 +125,8 @@ def undefined(mask: Any, r: Any) -> Any:
     """``r`` with NaN where the mask is set, at all levels: no derivative of a NaN is zero."""
     if not issubclass(type(r), _PLAIN):
         shape = np.broadcast_shapes(np.shape(mask), r.shape)
-        return (np.broadcast_to(r, shape) if shape != r.shape else r).with_undefined(np.broadcast_to(mask, shape))
+        spread: Any = np.broadcast_to(r, shape) if shape != r.shape else r
+        return spread.with_undefined(np.broadcast_to(mask, shape))
     if getattr(mask, "ndim", 0) == 0 and getattr(r, "ndim", 0) == 0:
         return np.nan if mask else r
     return np.where(mask, np.nan, r)

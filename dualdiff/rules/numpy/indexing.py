@@ -8,7 +8,8 @@ import numpy as np
 
 from dualdiff.base.errors import plain_target
 from dualdiff.core.array import DualArray, operand
-from dualdiff.core.dual import AnyDual, is_followed
+from dualdiff.core.dual import AnyDual
+from dualdiff.core.reading import is_followed
 from dualdiff.rules.writing.array_rules import axis_of, implements, into, no_duals, plain_values, rearranged, shape_of
 from dualdiff.tangents.structure import pulled_by, reduced
 

@@ -20,7 +20,8 @@ import numpy as np
 from dualdiff.base.errors import no_rule, public_name
 from dualdiff.core.application import apply
 from dualdiff.core.array import operand
-from dualdiff.core.dual import AnyDual, Dual, is_followed
+from dualdiff.core.dual import AnyDual, Dual
+from dualdiff.core.reading import is_followed
 from dualdiff.tangents.space import are_float64, is_complex, shape_of
 from dualdiff.tangents.zeros import chosen_zero
 

@@ -51,7 +51,9 @@ def _newton(residual: Any, solve: Any, x: Any) -> Any:
 
 
 # -- least squares -----------------------------------------------------------------------------------------------------
-_LEAST_SQUARES = """Least squares with a sparse matrix, as ``scipy.sparse.linalg.{name}``: min |A x - b|² + damp² |x|².
+_LEAST_SQUARES = """Least squares with a sparse matrix, as ``scipy.sparse.linalg.{name}``.
+
+    The x for which :math:`|A x - b|^2 + d^2 |x|^2` is least, for a damping d.
 
     Parameters
     ----------
