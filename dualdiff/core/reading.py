@@ -1,4 +1,4 @@
-"""The public readers `value` and `tangent`."""
+"""What is read off duals: the public readers `value` and `tangent`, and whether they follow dependence."""
 
 from __future__ import annotations
 
