@@ -80,6 +80,10 @@ class Stream:
             zero = zero & (plain(c) == 0)
         return zero
 
+    def constant(self) -> Any:
+        """Where the series, known to its end, is that of a constant: one that goes on may only seem to be."""
+        return self.idle() if self.degree <= self.system.n else np.False_
+
     # -- arithmetic ----------------------------------------------------------------------------------------------------
 
     def __neg__(self) -> Stream:
@@ -370,11 +374,10 @@ class System:
             if np.all(np.isfinite(plain(first))):
                 parts.append((p, x, conjugated, None))
                 continue
-            # An argument that is constant contributes zero, whatever its partial is.  It may only seem to be constant
-            # if its series goes on beyond the last order.
+            # An argument that is constant contributes zero, whatever its partial is.
             idle = x.idle()
             if np.any(idle):
-                p = self.chosen(idle, 0.0, p, later=0.0 if x.degree <= self.n else np.nan)
+                p = self.chosen(idle, 0.0, p, later=0.0 if np.any(x.constant()) else np.nan)
             parts.append((p, x, conjugated, ~np.isfinite(plain(p.c[0] if type(p) is Stream else p))))
 
         def step(k: int, place: Any) -> Any:

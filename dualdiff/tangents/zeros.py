@@ -127,6 +127,8 @@ def undefined(mask: Any, r: Any) -> Any:
         shape = np.broadcast_shapes(np.shape(mask), r.shape)
         spread: Any = np.broadcast_to(r, shape) if shape != r.shape else r
         return spread.with_undefined(np.broadcast_to(mask, shape))
+        wide: Any = np.broadcast_to(r, shape) if shape != r.shape else r
+        return wide.with_undefined(np.broadcast_to(mask, shape))
     if getattr(mask, "ndim", 0) == 0 and getattr(r, "ndim", 0) == 0:
         return np.nan if mask else r
     return np.where(mask, np.nan, r)

@@ -240,6 +240,41 @@ def test_third_derivatives_are_right_or_nan():
     assert right_or_nan(third, np.zeros((2, 2, 2)))
 
 
+#: Functions that vanish to a high order inside of one with an infinite slope, and their derivatives of order 2 and 3.
+VANISHING = {
+    "sqrt(x**4)": (lambda x: np.sqrt(x**4), 2.0, 0.0),
+    "cbrt(x**9)": (lambda x: np.cbrt(x**9), 0.0, 6.0),
+    "(x**12)**0.25": (lambda x: (x**12) ** 0.25, 0.0, np.nan),
+    "sum(x**4)**0.5": (lambda x: np.sum(np.stack([x, x]) ** 4) ** 0.5, 2 * np.sqrt(2.0), 0.0),
+    "sqrt(sqrt(x**8))": (lambda x: np.sqrt(np.sqrt(x**8)), 2.0, 0.0),
+    "arccos(1 - x**4)": (lambda x: np.arccos(1 - x**4), 2 * np.sqrt(2.0), 0.0),
+    "arctan2(x**5, x**4)": (lambda x: np.arctan2(x**5, x**4), 0.0, -2.0),
+    "hypot(x**3, x**4)": (lambda x: np.hypot(x**3, x**4), 0.0, np.nan),
+}
+
+
+@pytest.mark.filterwarnings("ignore::dualdiff.UndefinedDerivativeWarning")
+@pytest.mark.parametrize("name", VANISHING)
+def test_what_vanishes_to_a_high_order_is_not_constant(name):
+    f, *exact = VANISHING[name]
+    series = dualdiff.taylor(f, 0.0, 3) * [1, 1, 2, 6]
+    assert right_or_nan(series[2:], np.array(exact))
+    for order in (2, 3, 4):
+        assert right_or_nan(dualdiff.taylor(f, 0.0, order)[2] * 2, exact[0])
+    along = lambda f: lambda x: jvp(f, x, 1.0)[1]
+    backward = lambda f: lambda x: gradient(f, x, mode="reverse")
+    for first in (along, backward, derivative):
+        for second in (along, backward, derivative):
+            assert right_or_nan(second(first(f))(0.0), exact[0])
+            assert right_or_nan(along(along(first(f)))(0.0), exact[1])
+            assert right_or_nan(second(along(first(f)))(0.0), exact[1])
+
+
+def test_a_series_of_zeros_that_ends_is_constant():
+    assert np.array_equal(dualdiff.taylor(lambda t: np.sqrt(t - t), 0.0, 3), np.zeros(4))
+    assert np.array_equal(dualdiff.taylor(lambda t: np.sqrt(0.0 * t) * t, 0.0, 3), np.zeros(4))
+
+
 def test_the_cost_of_a_convention():
     # The one price of the convention that keeps norm usable: 1 would be right.
     assert derivative(lambda x: np.cbrt(x**3), np.float64(0.0)) == 0.0

@@ -98,7 +98,7 @@ class Recurrences(System):
 def _is_singular(p: Any, x: Stream, conjugated: bool) -> bool:
     """Whether a partial is infinite or NaN where its argument is not constant."""
     unbounded = ~np.isfinite(plain(p.c[0] if type(p) is Stream else p))
-    return bool(np.any(unbounded) and np.any(unbounded & ~x.idle()))
+    return bool(np.any(unbounded) and np.any(unbounded & ~x.constant()))
 
 
 def _texts(row: Row, args: Sequence[Any]) -> list[tuple[str | None, str | None]]:
