@@ -318,14 +318,26 @@ def _by_method(scipys: Any, symmetric: bool, a: Any, b: Any, x: Any = None) -> A
     def solve(columns: Any, transposed: bool) -> Any:
         used = plain.T if transposed and not symmetric else plain
         if np.ndim(columns) == 1:
-            return scipys(used, columns, rtol=1e-12)[0]
-        return np.stack([scipys(used, column, rtol=1e-12)[0] for column in columns.T], axis=1)
+            return _direction(scipys, used, columns)
+        return np.stack([_direction(scipys, used, column) for column in columns.T], axis=1)
 
     no_entries = entries_of(_sparse.coo_array((1, 1)))
     factored = Factors(no_entries, np.dtype(plain.dtype or float), solve)
     value = None if x is None else np.ravel(x)
     result = sparse_solution(factored, np.zeros(0), np.reshape(b, (-1,)), value=value)
     return result if x is None else np.reshape(result, np.shape(x))
+
+
+def _direction(scipys: Any, plain: Any, b: Any) -> Any:
+    """The solution for one direction: by GMRES where the method breaks down, NaN where that does not converge."""
+    for method in (scipys, _scipy.gmres) if np.all(np.isfinite(b)) else ():
+        with np.errstate(all="ignore"):
+            x = method(plain, b, rtol=1e-12)[0]
+            # What the methods return is no measure of the residual.
+            if np.linalg.norm(plain @ x - b) <= 1e-8 * np.linalg.norm(b):
+                return x
+    no_derivative(f"scipy.sparse.linalg.{scipys.__name__}", UNCONVERGED)
+    return np.full(b.shape, np.nan, np.result_type(b, plain.dtype))
 
 
 ITERATIVE = {name: _iterative(name, symmetric) for name, symmetric in _METHODS.items()}
