@@ -18,6 +18,7 @@ from dualdiff import (
     gradient,
     hessian,
     jacobian,
+    jvp,
     taylor,
     vjp,
 )
@@ -126,6 +127,39 @@ def test_an_operator_that_holds_duals(name):
         ours, expected = (hessian(lambda *a, f=f: np.sum(f(*a) ** 2), D, B, argnum=i) for f in (held, plain))
         np.testing.assert_allclose(ours, expected, rtol=1e-8, atol=1e-12)
         assert x.size
+
+
+@pytest.mark.parametrize("name", sorted(set(ITERATIVE) - {"cg", "minres"}))
+def test_a_direction_in_which_a_method_breaks_down(name):
+    # The direction of one element is a unit vector, at which the methods that compare with the adjoint stop.
+    d, b = np.array([4.0, 5.0, 6.0, 0.1, -0.3]), np.array([1.0, -2.0, 0.5])
+    where = ([0, 1, 2, 0, 1], [0, 1, 2, 1, 2])
+
+    def held(d):
+        a = sparse.linalg.aslinearoperator(sparse.coo_array((d, where), shape=(3, 3)).tocsr())
+        return getattr(sparse.linalg, name)(a, b, rtol=1e-12)[0]
+
+    exact = jacobian(lambda d: sparse.linalg.spsolve(sparse.coo_array((d, where), shape=(3, 3)).tocsc(), b), d)
+    for mode in "forward", "reverse":
+        np.testing.assert_allclose(jacobian(held, d, mode=mode), exact, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ITERATIVE)
+def test_a_direction_that_no_method_finds_is_unknown(name):
+    """The matrix is singular: b is among its images, and its direction is not."""
+    known = sl.aslinearoperator(np.diag([1.0, 1.0, 0.0]))
+    with pytest.warns(UndefinedDerivativeWarning, match=name):
+        slope = jvp(lambda b: getattr(sparse.linalg, name)(known, b)[0], np.array([1.0, 2.0, 0.0]), np.eye(3)[2])[1]
+    assert np.isnan(slope).any()
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_the_exponential_of_a_complex_matrix_times_a_real_vector(mode):
+    a = ss.csr_array(np.array([[0.3 + 0.2j, 0.5], [0.0, -0.4j]]))
+    parts = lambda y: np.stack([np.real(y), np.imag(y)])
+    exact = parts(np.stack([sl.expm_multiply(a, e) for e in np.eye(2)], axis=-1))
+    found = jacobian(lambda b: parts(sparse.linalg.expm_multiply(a, b)), np.ones(2), mode=mode)
+    np.testing.assert_allclose(found, exact, rtol=1e-12)
 
 
 def test_products_of_operators():

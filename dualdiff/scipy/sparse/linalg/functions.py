@@ -259,7 +259,9 @@ def expm_multiply(A: Any, B: Any, *args: Any, **options: Any) -> Any:
     value = _scipy.expm_multiply(plain_of(A), plain_values(operand(B)), *args, **options)
     if duals_in([A]) or not is_sparse(A):
         return revalued(expm(dense(A)) @ operand(B), value)
-    return revalued(_exponential_product(A, operand(B)), value)
+    # A complex cotangent of a real B keeps its real part.
+    b = operand(B) + 0j if A.dtype.kind == "c" else operand(B)
+    return revalued(_exponential_product(A, b), value)
 
 
 def _exponential_product(a: Any, b: Any) -> Any:
