@@ -94,7 +94,7 @@ class checkpoint:
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.f(*args, **kwargs)
 
-    def settled(self, seen: dict[int, Any]) -> checkpoint:
+    def _settled(self, seen: dict[int, Any]) -> checkpoint:
         """The same of the function as it is now."""
         return checkpoint(settled(self.f, seen))
 
@@ -250,7 +250,7 @@ class _Loop:
     def __init__(self, step: Callable[..., Any], items: _Alone) -> None:
         self.step, self.items, self.name = step, items, f"checkpoint_loop of {name_of(step)}"
 
-    def settled(self, seen: dict[int, Any]) -> _Loop:
+    def _settled(self, seen: dict[int, Any]) -> _Loop:
         """The same steps, with the variables that they close over as they are now."""
         return _Loop(settled(self.step, seen), self.items)
 

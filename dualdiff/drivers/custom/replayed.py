@@ -221,8 +221,8 @@ def settled(thing: Any, seen: dict[int, Any]) -> Any:
         args = [settled(item, seen) for item in thing.args]
         keywords = {name: settled(item, seen) for name, item in thing.keywords.items()}
         return partial(settled(thing.func, seen), *args, **keywords)
-    if hasattr(type(thing), "settled"):
-        return thing.settled(seen)
+    if hasattr(type(thing), "_settled"):
+        return thing._settled(seen)
     if type(thing) is not FunctionType or not thing.__closure__:
         return thing
     cells = [seen.setdefault(id(cell), CellType()) for cell in thing.__closure__]
