@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import cache, partial
-from inspect import signature
+from inspect import signature, unwrap
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,8 @@ def _aggregated(own: Any, like: Any, /, groups: Any, *args: Any, numeric_only: b
 
 @cache
 def _signature(own: Any) -> Any:
-    return signature(own)
+    # Around it pandas warns of positional arguments, and says that there are none.
+    return signature(unwrap(own))
 
 
 def _averaged(name: str, own: Any, like: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -64,6 +64,22 @@ def test_of_a_data_frame(name, axis):
     np.testing.assert_allclose(result, expected, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_axis_by_position(name):
+    """Whatever pandas takes, with its warning."""
+    table = DF[["h", "y"]]
+    for axis in 0, 1:
+        try:
+            getattr(table, name)(axis)
+        except TypeError:
+            continue
+        result = jacobian(adapt(lambda w, axis=axis: getattr(table * w, name)(axis).to_numpy()), W)
+        expected = jacobian(lambda w, axis=axis: numpy_s(name, table.to_numpy() * w, axis=axis), W)
+        np.testing.assert_allclose(result, expected, rtol=1e-12, atol=1e-15)
+
+
 def test_of_all_elements_and_of_numeric_columns():
     table = DF[["h", "y"]]
     np.testing.assert_allclose(gradient(adapt(lambda w: (table * w).mean(axis=None)), W), table.to_numpy().sum(0) / 10)
