@@ -40,7 +40,7 @@ from dualdiff.tangents.space import TangentSpace
 from dualdiff.tangents.spaces.dense import Dense
 from dualdiff.tangents.spaces.single import Single
 from dualdiff.tangents.structure import Structure
-from dualdiff.tangents.zeros import chosen_zero, may_have_nan, plain, undefined, zero_mask
+from dualdiff.tangents.zeros import chosen_zero, may_have_nan, plain, zero_mask
 
 if TYPE_CHECKING:
     from dualdiff.tangents.space import Tangent
@@ -187,12 +187,9 @@ class AnyDual(AskedByOthers):
             self.value.with_unknown_tangent(mask) if isinstance(self.value, AnyDual) else self.value, mask
         )
 
-    def with_undefined(self, mask: Any) -> Any:
-        """NaN where the mask is set, value and derivative."""
-        return self._unknown(undefined(mask, self.value), mask)
-
     def _unknown(self, value: Any, mask: Any) -> Any:
-        return self.remade(value, None if self.raw is None else self.space.unknown(self.raw, mask, self.shape))
+        raw = self.raw
+        return self.remade(value, None if raw is None else self.space.unknown(raw, mask, self.shape, self.value))
 
     def may_have_nan(self) -> bool:
         """Whether the value or the tangent may contain a NaN."""

@@ -228,12 +228,14 @@ class Scale(Node):
 class Unknown(Node):
     """A tangent with NaN along all directions where a mask is set."""
 
-    __slots__ = ("mask",)
+    __slots__ = ("mask", "outer")
     verb = "unknown"
 
-    def __init__(self, serial: int, t: Node, mask: Any) -> None:
+    def __init__(self, serial: int, t: Node, mask: Any, value: Any) -> None:
         super().__init__(serial, (t,), t.shape, t.dtype)
         self.mask = mask
+        # The NaN depends on what the value depends on in outer calls.
+        self.outer = np.sum(value) if hasattr(value, "value") else 0.0
 
     def push(self, tangents: list[Any]) -> Any:
         return undefined(self.mask, tangents[0])
@@ -246,7 +248,7 @@ class Unknown(Node):
         assert parent is not None
         sums.add(parent, select_zero(self.mask, w), np.where(self.mask | idle, 0.0, 1.0))
         if np.any(self.mask & ~idle):
-            total = np.sum(w)
+            total = np.sum(w) + self.outer
             for seed in _seeds(parent):
                 sums.add(seed, undefined(np.True_, np.broadcast_to(total, seed.shape)[()]), 1.0)
 

@@ -271,8 +271,8 @@ class TangentSpace(ABC):
         """A boolean array of ``shape``: where the tangent is certainly zero."""
 
     @abstractmethod
-    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Tangent:
-        """The tangent with NaN along all directions where the mask is set."""
+    def unknown(self, t: Tangent, mask: Any, shape: Shape, value: Any = None) -> Tangent:
+        """The tangent with NaN along all directions where the mask is set, in outer calls where ``value`` varies."""
 
     @abstractmethod
     def may_have_nan(self, t: Tangent) -> bool:

@@ -124,11 +124,8 @@ def chosen_zero(mask: Any, r: Any) -> Any:
 def undefined(mask: Any, r: Any) -> Any:
     """``r`` with NaN where the mask is set, at all levels: no derivative of a NaN is zero."""
     if not issubclass(type(r), _PLAIN):
-        shape = np.broadcast_shapes(np.shape(mask), r.shape)
-        spread: Any = np.broadcast_to(r, shape) if shape != r.shape else r
-        return spread.with_undefined(np.broadcast_to(mask, shape))
-        wide: Any = np.broadcast_to(r, shape) if shape != r.shape else r
-        return wide.with_undefined(np.broadcast_to(mask, shape))
+        r = r + np.where(mask, np.nan, 0.0).astype(getattr(plain(r), "dtype", float))[()]
+        return r.with_unknown_tangent(np.broadcast_to(mask, r.shape))
     if getattr(mask, "ndim", 0) == 0 and getattr(r, "ndim", 0) == 0:
         return np.nan if mask else r
     return np.where(mask, np.nan, r)

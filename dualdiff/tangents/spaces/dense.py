@@ -252,7 +252,7 @@ class Dense(TangentSpace):
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         return np.all(zero_mask(self._full(t, shape).array), axis=0)
 
-    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Active:
+    def unknown(self, t: Tangent, mask: Any, shape: Shape, value: Any = None) -> Active:
         return Active(self.all, undefined(mask, self._spread(t, self.all, shape)))
 
     def may_have_nan(self, t: Tangent) -> bool:

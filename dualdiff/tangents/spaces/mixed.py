@@ -164,8 +164,8 @@ class Mixed(Recorded):
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         return super().zero_mask(t, shape) if isinstance(t, Node) else self._dense.zero_mask(t, shape)
 
-    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Tangent:
-        return super().unknown(t, mask, shape) if isinstance(t, Node) else self._dense.unknown(t, mask, shape)
+    def unknown(self, t: Tangent, mask: Any, shape: Shape, value: Any = None) -> Tangent:
+        return super().unknown(t, mask, shape, value) if isinstance(t, Node) else self._dense.unknown(t, mask, shape)
 
     def may_have_nan(self, t: Tangent) -> bool:
         return super().may_have_nan(t) if isinstance(t, Node) else self._dense.may_have_nan(t)

@@ -181,7 +181,7 @@ class Pointwise(TangentSpace):
     def zero_mask(self, t: PointTangent, shape: Shape) -> Any:
         return self.single.zero_mask(t.tangent, shape)
 
-    def unknown(self, t: PointTangent, mask: Any, shape: Shape) -> PointTangent:
+    def unknown(self, t: PointTangent, mask: Any, shape: Shape, value: Any = None) -> PointTangent:
         return PointTangent(self.single.unknown(t.tangent, mask, shape), t.points)
 
     def may_have_nan(self, t: PointTangent) -> bool:

@@ -137,8 +137,8 @@ class Recorded(TangentSpace):
         # The tangent depends on directions that are not known yet.
         return np.zeros(shape, bool) if shape else False
 
-    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Node:
-        return Unknown(next(self._serials), t, mask)
+    def unknown(self, t: Tangent, mask: Any, shape: Shape, value: Any = None) -> Node:
+        return Unknown(next(self._serials), t, mask, value)
 
     def may_have_nan(self, t: Tangent) -> bool:
         # The reverse pass checks for NaN itself.

@@ -143,7 +143,7 @@ class Single(TangentSpace):
     def zero_mask(self, t: Tangent, shape: Shape) -> Any:
         return zero_mask(t)
 
-    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Tangent:
+    def unknown(self, t: Tangent, mask: Any, shape: Shape, value: Any = None) -> Tangent:
         return undefined(mask, t)
 
     def may_have_nan(self, t: Tangent) -> bool:

@@ -339,7 +339,7 @@ class Sparse(TangentSpace):
             mask = np.bincount(pattern.row_of_entries(), ~is_zero, pattern.rows) == 0
         return mask.reshape(shape) if shape else bool(mask[0])
 
-    def unknown(self, t: Tangent, mask: Any, shape: Shape) -> Rows:
+    def unknown(self, t: Tangent, mask: Any, shape: Shape, value: Any = None) -> Rows:
         rows: Rows = t.settled()
         if rows.data is None:
             return rows
