@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 
 from dualdiff.adapting.adapted_functions import Maker
+from dualdiff.base.internals import COLUMNS_OF_PANDAS
 from dualdiff.core.registry import CREATORS
 from dualdiff.rules.writing.array_rules import duals_in
 
 NAMES = ("mean", "median", "std", "var", "sem")
-#: What all methods with ``numeric_only=True`` ask for their columns.
-_CHOICES = ("_get_numeric_data", "select_dtypes")
 
 
 def averages() -> Iterator[tuple[type, dict[str, Maker]]]:
     """The classes of pandas that have such methods, and for each method what is called in its stead."""
     pandas = sys.modules["pandas"]
     others: dict[type, dict[str, Maker]] = {
-        pandas.DataFrame: dict.fromkeys(_CHOICES, _chosen),
+        pandas.DataFrame: dict.fromkeys(COLUMNS_OF_PANDAS, _chosen),
         pandas.api.typing.DataFrameGroupBy: {"_get_data_to_aggregate": _aggregated},
     }
     for cls in pandas.Series, pandas.DataFrame, pandas.api.typing.SeriesGroupBy, pandas.api.typing.DataFrameGroupBy:

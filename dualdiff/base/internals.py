@@ -275,6 +275,20 @@ def keeps_missing_values(caller: FrameType) -> bool:
     return str(caller.f_globals.get("__name__")).startswith("pandas.")
 
 
+#: Methods that are exchanged in adapted code.
+COLUMNS_OF_PANDAS = _is(
+    "COLUMNS_OF_PANDAS",
+    ("_get_numeric_data", "select_dtypes"),
+    "methods of pandas with numeric_only=True ask them for their columns, and those of duals are columns of objects",
+    "pandas.DataFrame._get_numeric_data(self)",
+    *(
+        f"pandas.api.typing.DataFrameGroupBy.{name}"
+        for name in ("_get_data_to_aggregate", "_gotitem", "_obj_with_exclusions")
+    ),
+    seen=("pandas 3.0", "pandas 3.1"),
+)
+
+
 # -- SciPy -------------------------------------------------------------------------------------------------------------
 #: Compared with the module of the caller in the property `__class__`.
 CONVERTERS = _is(
