@@ -53,7 +53,9 @@ def public_name(frame: FrameType) -> tuple[str, str] | None:
     """The module and the name under which users call what a frame runs; None if it is internal."""
     parts = str(frame.f_globals.get("__name__")).split(".")
     private = next((i for i, part in enumerate(parts) if part.startswith("_")), len(parts))
-    qualified = getattr(frame.f_code, "co_qualname", frame.f_code.co_name).split(".")
+    # That of a compiled function has the module before it.
+    whole: str = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+    qualified = whole.removeprefix(f"{frame.f_globals.get('__name__')}.").split(".")
     method = "" if qualified[-1] in ("__init__", "__call__", "__new__") else f".{qualified[-1]}"
     this = frame.f_locals.get("self")
     classes = type(this).__mro__[:-1] if this is not None else ()
@@ -65,6 +67,7 @@ def public_name(frame: FrameType) -> tuple[str, str] | None:
         # A frozen distribution has a copy of its own.
         held = [key for key, x in names.items() if x is this or (type(x) is type(this) and type(x) is not type)]
         held += [cls.__name__ for cls in classes if names.get(cls.__name__) is cls]
+        held += [name for name in qualified[:-1] if isinstance(names.get(name), type)]
         if module in sys.modules and held:
             return module, held[0] + method
     return _decorated(frame)
