@@ -131,7 +131,9 @@ class Exercise:
             raise ValueError(f"the exercise {name!r} needs either check= or expected=")
         if callable(expected) and not at:
             raise ValueError(f"the exercise {name!r} expects a function: pass the points to compare at as at=[...]")
-        self.name, self.question, self.hints = name, question, list(hints)
+        self.name: str = name
+        self.question: str = question
+        self.hints: list[str] = list(hints)
         self._check, self._expected, self._at, self._tolerance = check, expected, list(at), tolerance
         self._mistakes, self._explanation, self._takes = list(mistakes), explanation, takes
         self._wrong = 0

@@ -63,6 +63,13 @@ class Budget:
         The expanded uncertainty, ``coverage_factor * std_dev``.
     """
 
+    value: float
+    std_dev: float
+    coverage: float
+    rows: list[BudgetRow]
+    dof: float
+    expanded: float
+
     def __init__(self, y: UFloat, coverage: float, coverage_factor: float | None) -> None:
         derivatives = y.derivatives
         self.value, self.std_dev, self.coverage = float(y.n), float(y.s), coverage

@@ -56,8 +56,10 @@ class Propagated:
         Of "montecarlo": the number of random draws.
     """
 
-    def __init__(self, flat: Any, cov: Any, outputs: _Outputs, linear: Propagated | None = None) -> None:
-        self._flat, self.cov, self._outputs, self.linear = flat, cov, outputs, linear
+    def __init__(self, flat: Any, cov: Any, outputs: Any, linear: Propagated | None = None) -> None:
+        self._flat, self._outputs = flat, outputs
+        self.cov: Any = cov
+        self.linear: Propagated | None = linear
         self.report = ""
         self.interval: tuple[Any, Any] | None = None
         self.draws = 0

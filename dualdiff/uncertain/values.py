@@ -48,8 +48,10 @@ class UncertainValue(AnyDual):
         """The standard deviation."""
         return std_of_terms(self.raw) if type(self.raw) is Combination else std_devs(self)
 
-    n = nominal_values = nominal_value
-    s = std_devs = std_dev
+    n: Any = nominal_value
+    nominal_values: Any = nominal_value
+    s: Any = std_dev
+    std_devs: Any = std_dev
 
 
 @shown_in("dualdiff.uncertain")

@@ -41,6 +41,14 @@ class Variables:
     """
 
     __slots__ = ("__weakref__", "dof", "factor", "key", "nominal", "shape", "size", "std", "tags")
+    nominal: Any
+    std: Any
+    factor: Any
+    tags: Any
+    dof: Any
+    shape: tuple[int, ...]
+    size: int
+    key: Any
 
     def __init__(
         self,
@@ -90,6 +98,8 @@ class Variable:
     """
 
     __slots__ = ("group", "index")
+    group: Variables
+    index: int
 
     def __init__(self, group: Variables, index: int) -> None:
         self.group, self.index = group, index

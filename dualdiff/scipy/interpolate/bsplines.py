@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -422,8 +423,8 @@ def _tck_function(name: str, method: str) -> Any:
     return signed_as(scipys)(function)
 
 
-splder = _tck_function("splder", "derivative")
-splantider = _tck_function("splantider", "antiderivative")
+splder: Callable[..., Any] = _tck_function("splder", "derivative")
+splantider: Callable[..., Any] = _tck_function("splantider", "antiderivative")
 
 
 @signed_as(_scipy.splint)
