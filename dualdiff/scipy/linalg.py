@@ -12,9 +12,6 @@ The functions need the extra ``scipy``, and load it at the first call.
 
 from __future__ import annotations
 
-from typing import Any
-
-from dualdiff.base.extras import load
 from dualdiff.rules.scipy.linalg.cholesky import cho_factor, cho_solve, cholesky
 from dualdiff.rules.scipy.linalg.determinants import det
 from dualdiff.rules.scipy.linalg.eigen import eig, eigh, eigvals, eigvalsh
@@ -49,7 +46,7 @@ from dualdiff.rules.scipy.linalg.qr import qr
 from dualdiff.rules.scipy.linalg.solve import inv, solve, solve_banded, solve_toeplitz, solve_triangular, solveh_banded
 from dualdiff.rules.scipy.linalg.special_matrices import block_diag, circulant, companion, hankel, khatri_rao, toeplitz
 from dualdiff.rules.scipy.linalg.svd import svd, svdvals
-from dualdiff.rules.writing.over_scipy import without_rule
+from dualdiff.rules.writing.over_scipy import rest_of_scipy
 
 __all__ = [
     "block_diag",
@@ -106,7 +103,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return without_rule(load("scipy.linalg", "scipy", "dualdiff.scipy.linalg"), name)
+__getattr__, __dir__ = rest_of_scipy(globals())

@@ -140,10 +140,15 @@ def takes_numbers_only(cls):
             yield name
 
 
+#: What pandas computes in C, for which duals raise; and what it does not compute with columns of booleans or times.
+COMPILED = {"corr", "kurt", "kurtosis", "skew", "quantile", "cummax", "cummin", "cumprod", "cumsum"}
+OF_FLOATS_ALONE = {"cov", "quantile"}
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("table", TABLES)
 def test_columns_of_duals_are_numeric(table):
-    """Every method with ``numeric_only`` has the columns and the values that it has for floats, or raises."""
+    """Methods with ``numeric_only`` have the columns and values that they have for floats, or are known to raise."""
     x, right = np.array([1.0, 2.5, -0.5, 4.0]), []
     for name in takes_numbers_only(type(TABLES[table](x))):
         results = []
@@ -154,8 +159,15 @@ def test_columns_of_duals_are_numeric(table):
 
         try:
             f(1.0)
+        except TypeError:
+            # pandas has no result for these columns either.
+            assert name in OF_FLOATS_ALONE
+            continue
+        try:
             derivative(adapt(f), 1.0)
         except (TypeError, NotImplementedError):
+            # The second is what pandas raises where its compiled code knows no columns of objects.
+            assert name in COMPILED, name
             continue
         expected, result = results
         assert [list(a) for a in result.axes] == [list(a) for a in expected.axes], name

@@ -9,6 +9,7 @@ from typing import Any
 
 from dualdiff.base.errors import lost, no_rule
 from dualdiff.base.extras import load
+from dualdiff.base.late import of_scipy
 from dualdiff.base.public import shown_in
 from dualdiff.core.dual import leading_space
 from dualdiff.rules.writing.array_rules import duals_in
@@ -119,6 +120,25 @@ def without_rule(module: Any, name: str) -> Any:
     # Some of SciPy's have another name inside, or none that pickle could find them by.
     refusing.__name__ = refusing.__qualname__ = name
     return shown_in(f"dualdiff.{module.__name__}")(refusing)
+
+
+def rest_of_scipy(names: dict[str, Any]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` of a module that bears SciPy's name: what it lacks is SciPy's, and refuses duals.
+
+    ``names`` are the global names of the module.
+    """
+    module: str = names["__name__"]
+    path = module.removeprefix("dualdiff.")
+
+    def __getattr__(name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        return of_scipy(f"{path}.{name}".removeprefix("scipy.")) or without_rule(_scipy(path), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*names, *dir(_scipy(path))})
+
+    return __getattr__, __dir__
 
 
 def _scipy(module: str) -> Any:

@@ -100,8 +100,8 @@ def polynomial(c: Any, knots: Any, points: Any, nu: int, extrapolate: Any) -> An
     return np.where(along(inside, result), result, 0.0)
 
 
-def derivative(c: Any, nu: int) -> Any:
-    """The coefficients of the derivative of order nu."""
+def derivative(c: Any, knots: Any, nu: int) -> Any:
+    """The coefficients of the derivative of order nu, which do not depend on the knots."""
     count = c.shape[0]
     if nu >= count:
         return 0.0 * c[:1]
@@ -135,8 +135,7 @@ def hermite(x: Any, y: Any, slopes: Any) -> Any:
 # -- Bernstein polynomials ---------------------------------------------------------------------------------------------
 def bernstein(c: Any, knots: Any, points: Any, nu: int, extrapolate: Any) -> Any:
     """As `polynomial`, for coefficients in the Bernstein basis of each interval."""
-    for _ in range(nu):
-        c = bernstein_derivative(c, knots)
+    c = bernstein_derivative(c, knots, nu)
     if extrapolate == "periodic":
         points, extrapolate = wrapped(points, knots), False
     at, edges = plain_values(points), plain_values(knots)
@@ -153,20 +152,22 @@ def bernstein(c: Any, knots: Any, points: Any, nu: int, extrapolate: Any) -> Any
     return np.where(along(inside, rows[0]), rows[0], 0.0)
 
 
-def bernstein_derivative(c: Any, knots: Any) -> Any:
-    """The Bernstein coefficients of the derivative."""
-    degree = c.shape[0] - 1
-    if not degree:
-        return 0.0 * c
-    return degree * (c[1:] - c[:-1]) / along(knots[1:] - knots[:-1], c[0])
+def bernstein_derivative(c: Any, knots: Any, nu: int) -> Any:
+    """The Bernstein coefficients of the derivative of order nu."""
+    for _ in range(nu):
+        degree = c.shape[0] - 1
+        c = degree * (c[1:] - c[:-1]) / along(knots[1:] - knots[:-1], c[0]) if degree else 0.0 * c
+    return c
 
 
-def bernstein_antiderivative(c: Any, knots: Any) -> Any:
-    """The Bernstein coefficients of the continuous antiderivative that is zero at the first knot."""
-    widths = along(knots[1:] - knots[:-1], c[0])
-    c = np.concatenate([0.0 * c[:1], np.cumsum(c, axis=0)]) / c.shape[0] * widths
-    ends = np.cumsum(c[-1], axis=0)
-    return c + np.concatenate([0.0 * ends[:1], ends[:-1]])
+def bernstein_antiderivative(c: Any, knots: Any, nu: int) -> Any:
+    """The Bernstein coefficients of the continuous antiderivative of order nu that is zero at the first knot."""
+    for _ in range(nu):
+        widths = along(knots[1:] - knots[:-1], c[0])
+        c = np.concatenate([0.0 * c[:1], np.cumsum(c, axis=0)]) / c.shape[0] * widths
+        ends = np.cumsum(c[-1], axis=0)
+        c = c + np.concatenate([0.0 * ends[:1], ends[:-1]])
+    return c
 
 
 # -- slopes of interpolants --------------------------------------------------------------------------------------------

@@ -28,9 +28,22 @@ class Piecewise:
     x: Any = Held()
     extrapolate: Any = Held()
     axis: Any = Held()
-    #: SciPy's class of what has only coefficients and breakpoints, and the formula of its values.
-    general: Any = None
-    formula: Any = None
+    #: SciPy's class of what has only coefficients and breakpoints; the formula of its values; the coefficients of
+    #: derivatives and of antiderivatives, functions of coefficients, breakpoints and the order.
+    general: Any
+    formula: Any
+    differentiated: Any
+    integrated: Any
+
+    def __init__(self, c: Any, x: Any, extrapolate: Any = None, axis: int = 0) -> None:
+        if not duals_in((c, x)):
+            super().__init__(c, x, extrapolate, axis)  # type: ignore[call-arg]
+            return
+        plain = self.general(values_of(c), values_of(x), extrapolate, axis)
+        c, x = as_floats(c), as_floats(x)
+        if axis:
+            c = np.moveaxis(np.moveaxis(c, axis + 1, 0), axis + 1, 0)
+        self._hold(revalued(c, plain.c), revalued(x, plain.x), plain.extrapolate, plain.axis)
 
     @classmethod
     def construct_fast(cls, c: Any, x: Any, extrapolate: Any = None, axis: int = 0) -> Any:
@@ -72,7 +85,7 @@ class Piecewise:
         value = self._plain()(plain_values(x), nu, extrapolate)
         extrapolate = self.extrapolate if extrapolate is None else extrapolate
         with np.errstate(all="ignore"):
-            dual = type(self).formula(self.c, self.x, np.ravel(x), nu, extrapolate)
+            dual = self.formula(self.c, self.x, np.ravel(x), nu, extrapolate)
             dual = np.reshape(dual, x.shape + self.c.shape[2:])
             return revalued(self._along_axis(dual, x.ndim), value)
 
@@ -81,22 +94,23 @@ class Piecewise:
         c = revalued(c, getattr(self._plain(), method)(nu).c)
         return self.construct_fast(c, self.x, self.extrapolate, self.axis)
 
-    def _antiderivatives(self, nu: int) -> Any:
-        raise NotImplementedError
-
     def antiderivative(self, nu: int = 1) -> Any:
         """The continuous antiderivative of order nu that is zero at the first breakpoint."""
         if not self._is_dual():
             return super().antiderivative(nu)  # type: ignore[misc]
         if nu <= 0:
             return self.derivative(-nu)
-        result = self._transformed("antiderivative", nu, self._antiderivatives(nu))
+        result = self._transformed("antiderivative", nu, self.integrated(self.c, self.x, nu))
         result.extrapolate = False if self.extrapolate == "periodic" else self.extrapolate
         return result
 
     def derivative(self, nu: int = 1) -> Any:
-        """The derivative of order nu."""
-        raise NotImplementedError
+        """The derivative of order nu, a piecewise polynomial of lower degree."""
+        if not self._is_dual():
+            return super().derivative(nu)  # type: ignore[misc]
+        if nu < 0:
+            return self.antiderivative(-nu)
+        return self._transformed("derivative", nu, self.differentiated(self.c, self.x, nu))
 
     def integrate(self, a: Any, b: Any, extrapolate: Any = None) -> Any:
         """The definite integral from a to b."""
@@ -124,15 +138,6 @@ class Piecewise:
         if self._is_dual() or duals_in((c, x)):
             raise no_rule(f"scipy.interpolate.{type(self).__name__}.extend of duals")
         return super().extend(c, x, *args, **kwargs)  # type: ignore[misc]
-
-
-def _start(self: Any, scipys: Any, c: Any, x: Any, extrapolate: Any, axis: int) -> None:
-    """The constructor from coefficients."""
-    plain = scipys(values_of(c), values_of(x), extrapolate, axis)
-    c, x = as_floats(c), as_floats(x)
-    if axis:
-        c = np.moveaxis(np.moveaxis(c, axis + 1, 0), axis + 1, 0)
-    self._hold(revalued(c, plain.c), revalued(x, plain.x), plain.extrapolate, plain.axis)
 
 
 class PPoly(Piecewise, _scipy.PPoly):  # type: ignore[misc, name-defined]
@@ -163,23 +168,8 @@ class PPoly(Piecewise, _scipy.PPoly):  # type: ignore[misc, name-defined]
 
     general = _scipy.PPoly
     formula = staticmethod(local.polynomial)
-
-    def __init__(self, c: Any, x: Any, extrapolate: Any = None, axis: int = 0) -> None:
-        if duals_in((c, x)):
-            _start(self, _scipy.PPoly, c, x, extrapolate, axis)
-        else:
-            super().__init__(c, x, extrapolate, axis)
-
-    def derivative(self, nu: int = 1) -> Any:
-        """The derivative of order nu, a piecewise polynomial of lower degree."""
-        if not self._is_dual():
-            return super(Piecewise, self).derivative(nu)
-        if nu < 0:
-            return self.antiderivative(-nu)
-        return self._transformed("derivative", nu, local.derivative(self.c, nu))
-
-    def _antiderivatives(self, nu: int) -> Any:
-        return local.antiderivative(self.c, self.x, nu)
+    differentiated = staticmethod(local.derivative)
+    integrated = staticmethod(local.antiderivative)
 
     def solve(self, y: Any = 0.0, discontinuity: bool = True, extrapolate: Any = None) -> Any:
         """The points at which the value is y, with derivatives by the implicit function theorem."""
@@ -259,29 +249,8 @@ class BPoly(Piecewise, _scipy.BPoly):  # type: ignore[misc, name-defined]
 
     general = _scipy.BPoly
     formula = staticmethod(local.bernstein)
-
-    def __init__(self, c: Any, x: Any, extrapolate: Any = None, axis: int = 0) -> None:
-        if duals_in((c, x)):
-            _start(self, _scipy.BPoly, c, x, extrapolate, axis)
-        else:
-            super().__init__(c, x, extrapolate, axis)
-
-    def derivative(self, nu: int = 1) -> Any:
-        """The derivative of order nu."""
-        if not self._is_dual():
-            return super(Piecewise, self).derivative(nu)
-        if nu < 0:
-            return self.antiderivative(-nu)
-        c = self.c
-        for _ in range(nu):
-            c = local.bernstein_derivative(c, self.x)
-        return self._transformed("derivative", nu, c)
-
-    def _antiderivatives(self, nu: int) -> Any:
-        c = self.c
-        for _ in range(nu):
-            c = local.bernstein_antiderivative(c, self.x)
-        return c
+    differentiated = staticmethod(local.bernstein_derivative)
+    integrated = staticmethod(local.bernstein_antiderivative)
 
     @classmethod
     def from_power_basis(cls, pp: Any, extrapolate: Any = None) -> Any:
@@ -350,7 +319,7 @@ class CubicHermiteSpline(PPoly, _scipy.CubicHermiteSpline):  # type: ignore[misc
 
     def __init__(self, x: Any, y: Any, dydx: Any, axis: int = 0, extrapolate: Any = None) -> None:
         if not duals_in((x, y, dydx)):
-            super(PPoly, self).__init__(x, y, dydx, axis, extrapolate)
+            super(Piecewise, self).__init__(x, y, dydx, axis, extrapolate)
             return
         plain = _scipy.CubicHermiteSpline(values_of(x), values_of(y), values_of(dydx), axis, extrapolate)
         _interpolate(self, plain, x, y, axis, lambda x, y: local.hermite(x, y, np.moveaxis(as_floats(dydx), axis, 0)))
@@ -369,7 +338,7 @@ class PchipInterpolator(PPoly, _scipy.PchipInterpolator):  # type: ignore[misc, 
 
     def __init__(self, x: Any, y: Any, axis: int = 0, extrapolate: Any = None) -> None:
         if not duals_in((x, y)):
-            super(PPoly, self).__init__(x, y, axis, extrapolate)
+            super(Piecewise, self).__init__(x, y, axis, extrapolate)
             return
         plain = _scipy.PchipInterpolator(values_of(x), values_of(y), axis, extrapolate)
         _interpolate(self, plain, x, y, axis, lambda x, y: local.hermite(x, y, local.pchip_slopes(x, y)))
@@ -389,7 +358,7 @@ class Akima1DInterpolator(PPoly, _scipy.Akima1DInterpolator):  # type: ignore[mi
     def __init__(self, x: Any, y: Any, axis: int = 0, *, method: Any = "akima", extrapolate: Any = None) -> None:
         options = {"method": method} | ({} if extrapolate is None else {"extrapolate": extrapolate})
         if not duals_in((x, y)):
-            super(PPoly, self).__init__(x, y, axis, **options)
+            super(Piecewise, self).__init__(x, y, axis, **options)
             return
         plain = _scipy.Akima1DInterpolator(values_of(x), values_of(y), axis, **options)
         _interpolate(self, plain, x, y, axis, lambda x, y: local.hermite(x, y, local.akima_slopes(x, y, method)))
@@ -408,7 +377,7 @@ class CubicSpline(PPoly, _scipy.CubicSpline):  # type: ignore[misc, name-defined
 
     def __init__(self, x: Any, y: Any, axis: int = 0, bc_type: Any = "not-a-knot", extrapolate: Any = None) -> None:
         if not duals_in((x, y, bc_type)):
-            super(PPoly, self).__init__(x, y, axis, bc_type, extrapolate)
+            super(Piecewise, self).__init__(x, y, axis, bc_type, extrapolate)
             return
         plain = _scipy.CubicSpline(values_of(x), values_of(y), axis, values_of(bc_type), extrapolate)
         ends = (bc_type, bc_type) if isinstance(bc_type, str) else bc_type

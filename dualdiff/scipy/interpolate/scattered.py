@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,8 @@ class _Scattered:
     values: Any
     _plain: Any
     _count: int
+    #: The interpolation at the rows of an array.
+    _interpolated: Callable[[Any], Any]
 
     def __call__(self, *args: Any) -> Any:
         value = self._plain(*map(values_of, args))
@@ -151,9 +154,6 @@ class _Scattered:
         with np.errstate(all="ignore"):
             dual = self._interpolated(np.reshape(x, (-1, self._count)))
             return revalued(np.reshape(dual, np.shape(value)), value)
-
-    def _interpolated(self, x: Any) -> Any:
-        raise NotImplementedError
 
 
 class LinearNDInterpolator(_Scattered):

@@ -7,11 +7,8 @@ SciPy's own, and refuses duals.
 
 from __future__ import annotations
 
-from typing import Any
-
-from dualdiff.base.extras import load
 from dualdiff.base.public import shown_in
-from dualdiff.rules.writing.over_scipy import without_rule
+from dualdiff.rules.writing.over_scipy import rest_of_scipy
 from dualdiff.scipy.optimize.fits import curve_fit, least_squares
 from dualdiff.scipy.optimize.jacobians_for_optimize import constraint_hessian, fit_jacobian, jacobian_operator
 from dualdiff.scipy.optimize.linear_optima import linprog, lsq_linear, nnls
@@ -56,11 +53,4 @@ for _name in __all__:
     shown_in(__name__)(globals()[_name])
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return without_rule(load("scipy.optimize", "scipy", "dualdiff.scipy.optimize"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *dir(load("scipy.optimize", "scipy", "dualdiff.scipy.optimize"))})
+__getattr__, __dir__ = rest_of_scipy(globals())

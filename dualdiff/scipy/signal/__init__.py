@@ -6,10 +6,7 @@ other name is SciPy's own, and refuses duals.
 
 from __future__ import annotations
 
-from typing import Any
-
-from dualdiff.base.extras import load
-from dualdiff.rules.writing.over_scipy import without_rule
+from dualdiff.rules.writing.over_scipy import rest_of_scipy
 from dualdiff.scipy.signal import windows
 from dualdiff.scipy.signal.numpy_code import FUNCTIONS
 
@@ -18,11 +15,4 @@ globals().update(FUNCTIONS)
 windows = windows
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return without_rule(load("scipy.signal", "scipy", "dualdiff.scipy.signal"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *dir(load("scipy.signal", "scipy", "dualdiff.scipy.signal"))})
+__getattr__, __dir__ = rest_of_scipy(globals())

@@ -6,12 +6,8 @@ SciPy's.  `linalg` solves with such matrices.  Every other name is SciPy's own, 
 
 from __future__ import annotations
 
-from typing import Any
-
-from dualdiff.base.extras import load
-from dualdiff.base.late import of_scipy
 from dualdiff.base.public import shown_in
-from dualdiff.rules.writing.over_scipy import without_rule
+from dualdiff.rules.writing.over_scipy import rest_of_scipy
 from dualdiff.scipy.sparse.dual_matrices import DualSparse
 from dualdiff.scipy.sparse.making import (
     CONSTRUCTORS,
@@ -34,11 +30,4 @@ for _name in __all__:
     shown_in(__name__)(globals()[_name])
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return of_scipy(f"sparse.{name}") or without_rule(load("scipy.sparse", "scipy", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), "linalg", *dir(load("scipy.sparse", "scipy", __name__))})
+__getattr__, __dir__ = rest_of_scipy(globals())
