@@ -106,7 +106,7 @@ def test_dask_arrays_inside_f_say_what_to_do(mode):
 
 
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
-def test_what_dask_computes_inside_f_is_right_or_refused(mode):
+def test_what_dask_computes_inside_f_is_right(mode):
     c = da.from_array(np.arange(3.0), chunks=2)
     x = np.array([0.3, 0.7, 1.1])
     for f, expected in [
@@ -116,11 +116,7 @@ def test_what_dask_computes_inside_f_is_right_or_refused(mode):
         (lambda x: da.from_array(x).sum().compute(), np.ones(3)),
         (lambda x: dask.delayed(np.sin)(x).compute(scheduler="synchronous"), np.diag(np.cos(x))),
     ]:
-        try:
-            found = jacobian(f, x, mode=mode)
-        except (TypeError, ValueError, RuntimeError):
-            continue
-        np.testing.assert_allclose(found, expected)
+        np.testing.assert_allclose(jacobian(f, x, mode=mode), expected)
 
 
 def test_a_cluster_of_two_processes():

@@ -77,6 +77,10 @@ INSTANCES = {
 }
 
 
+#: Those that are NumPy alone inside; the others compute in C, or store floats.
+RIGHT = {"TransferFunction", "ZerosPolesGain", "ZerosPolesGain, poles", "StateSpace", "ShortTimeFFT, rate"}
+
+
 @pytest.mark.parametrize("name", INSTANCES)
 def test_instances_of_classes_are_right_or_raise(name):
     f = INSTANCES[name]
@@ -84,10 +88,13 @@ def test_instances_of_classes_are_right_or_raise(name):
         pytest.skip("this SciPy has no such class")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            found = jacobian(lambda t: f(t, signal), 1.3)
-        except (LostDerivativeError, NoRuleError, AttributeError, TypeError, ValueError):
+        if name not in RIGHT:
+            with pytest.raises((LostDerivativeError, AttributeError, ValueError)) as raised:
+                jacobian(lambda t: f(t, signal), 1.3)
+            # Whatever SciPy's code raised, the note says what to write.
+            assert "takes plain values: put the call into a function" in raised.value.__notes__[0]
             return
+        found = jacobian(lambda t: f(t, signal), 1.3)
         difference = (np.asarray(f(1.3 + 1e-6, signal)) - f(1.3 - 1e-6, signal)) / 2e-6
         assert_near(found, difference, 1e-6)
 
